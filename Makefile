@@ -1,0 +1,104 @@
+# knockd: make, make demo, make check, make install. V=1 shows the commands, BUILD= another folder,
+# SANITIZE=address,undefined what it says.
+
+VERSION  = 0.1
+PREFIX   ?= /usr/local
+SBINDIR  ?= $(PREFIX)/sbin
+BINDIR   ?= $(PREFIX)/bin
+MANDIR   ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+UNITDIR  ?= /lib/systemd/system
+BUILD    ?= build
+CC       ?= cc
+PKGCONF  ?= pkg-config
+
+OPTIMISE ?= -O2 -g
+WARN     = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wpointer-arith -Wcast-qual -Wformat=2 -Wno-format-nonliteral $(WERROR)
+HARDEN   = -fPIE -fstack-protector-strong -fstack-clash-protection
+ifndef SANITIZE
+HARDEN  += -D_FORTIFY_SOURCE=2
+endif
+LINKHARD = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifdef SANITIZE
+WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+PARTS    = libconfuse libsodium libseccomp
+override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' -MMD -MP \
+            $(shell $(PKGCONF) --cflags $(PARTS) 2>/dev/null)
+override CFLAGS   += $(OPTIMISE) $(WARN) $(HARDEN)
+override LDFLAGS  += $(LINKHARD)
+LIBS     = $(shell $(PKGCONF) --libs $(PARTS) 2>/dev/null) -lev
+
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+objects = $(patsubst src/%.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(1))))))
+
+# main() alone stays out of the archives, so that everything else links into tests.
+NAMES    = $(foreach name,knockd knock knockctl,$(if $(wildcard src/$(name)/main.c),$(name)))
+MAINS    = $(NAMES:%=$(BUILD)/%/main.o)
+PROGRAMS = $(foreach name,$(NAMES),$(BUILD)/$(name)/$(name))
+ARCHIVES = $(addprefix $(BUILD)/,knockd.a listener.a keeper.a lib.a)
+UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
+UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+SYSTEM   = $(sort $(wildcard tests/system/*.t))
+
+all: $(PROGRAMS)
+
+$(BUILD)/knockd/knockd: $(BUILD)/knockd/main.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/knock/knock: $(BUILD)/knock/main.o $(BUILD)/knock.a $(BUILD)/lib.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+.SECONDEXPANSION:
+$(BUILD)/%.a: $$(filter-out $(MAINS),$$(call objects,$$*))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: src/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/%.o: tests/unit/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DTEST_DATA='"tests/data"' -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+tests: $(PROGRAMS) $(UNIT)
+
+# Needs no privilege.
+unit: $(UNIT)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(UNIT)
+
+# For root: installs what is missing, builds as the tree's owner, runs everything, or TESTS=...
+demo:
+	$(Q)scripts/deps.sh build demo
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
+	$(Q)scripts/demo.sh
+
+check:
+	$(Q)scripts/deps.sh build check
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove $(PROVE) --exec '' $(or $(TESTS),$(UNIT) $(SYSTEM))
+
+lint:
+	$(Q)scripts/lint.sh
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all tests unit demo check lint clean
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o
+.DELETE_ON_ERROR:

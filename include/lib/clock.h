@@ -1,0 +1,15 @@
+/* The one clock that durations run on. */
+#ifndef LIB_CLOCK_H
+#define LIB_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_SECOND INT64_C(1000000000)
+
+/*
+ * Nanoseconds since boot, time asleep included (CLOCK_BOOTTIME): a door that is due while the
+ * machine sleeps closes when it wakes, and setting the wall clock moves nothing.
+ */
+int64_t clock_now(void);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * What keeper and listener say to each other: records of fixed size over a SOCK_SEQPACKET pair,
+ * one a datagram. Numbers and addresses only; no text crosses upwards.
+ *
+ *   0        4            8
+ *   +--------+------------+----------------------------+
+ *   | type   | generation | the body of this type      |
+ *   +--------+------------+----------------------------+
+ *
+ * Both ends are the same program on the same machine, so bytes are as the compiler lays them out.
+ * A record of another size or an unknown type ends the listener.
+ */
+#ifndef LIB_RECORD_H
+#define LIB_RECORD_H
+
+#include <net/if.h>
+#include <stddef.h>
+
+#include "lib/addr.h"
+#include "lib/keyed.h"
+#include "lib/sequence.h"
+
+enum { RECORD_PREFIX_MAX = 127 };
+
+enum record_type {
+    /* up */
+    RECORD_REPLY = 1, /* the listener took its configuration and is at work */
+    RECORD_OPEN,      /* a sequence was knocked */
+    RECORD_EVENT,     /* something to be logged */
+    RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
+    /* down, in this order */
+    RECORD_CONFIG, /* how much will follow */
+    RECORD_SOURCE,
+    RECORD_PREFIX, /* of the source before it */
+    RECORD_DOOR,
+    RECORD_IGNORE, /* of the door before it */
+    RECORD_START,  /* that was all */
+    RECORD_FD,     /* a descriptor, any time after RECORD_START */
+    RECORD_TYPES,
+};
+
+enum event_kind {
+    EVENT_STAGE = 1, /* an address reached step `number` of the door */
+    EVENT_GAP,       /* the kernel overwrote `number` lines before they were read */
+    EVENT_LONG,      /* `number` lines too long to be a packet's were skipped */
+    EVENT_TRUNCATED, /* the log was emptied and is read from its start */
+    EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */
+    EVENT_SANDBOX,   /* step `door` of the sandbox failed with errno `number`; the listener ends */
+    EVENT_KINDS,
+};
+
+enum fd_kind { FD_INOTIFY = 1, FD_LOG };
+
+struct record_open {
+    uint32_t source;
+    uint32_t door;
+    struct addr address;
+};
+
+struct record_event {
+    uint32_t kind;
+    uint32_t source;
+    uint32_t door;
+    struct addr address;
+    uint64_t number;
+};
+
+struct record_reopen {
+    uint32_t source;
+};
+
+struct record_config {
+    uint32_t sources;
+    uint32_t doors;
+    uint32_t max_sources;
+    uint32_t debug; /* whether stages are wanted */
+    uint8_t key[KEYED_KEY_SIZE];
+};
+
+struct record_source {
+    uint32_t type;   /* enum source_type */
+    uint32_t format; /* enum source_format */
+};
+
+struct record_prefix {
+    char text[RECORD_PREFIX_MAX + 1];
+};
+
+struct record_door {
+    struct sequence sequence;
+    int64_t timeout;
+    struct flag_match flags;
+    struct addr target;
+    char interface[IF_NAMESIZE];
+    uint32_t strict;
+};
+
+struct record_ignore {
+    struct step step;
+};
+
+struct record_fd {
+    uint32_t kind;
+    uint32_t source;
+    int32_t file_watch;   /* the inotify watch of this file, -1: none */
+    int32_t folder_watch; /* and of its folder */
+    int64_t offset;       /* where to start reading */
+};
+
+struct record {
+    uint32_t type;
+    uint32_t generation;
+    union {
+        struct record_open open;
+        struct record_event event;
+        struct record_reopen reopen;
+        struct record_config config;
+        struct record_source source;
+        struct record_prefix prefix;
+        struct record_door door;
+        struct record_ignore ignore;
+        struct record_fd fd;
+    } u;
+};
+
+/* The exact size of a record of `type`; 0 when there is no such type. */
+size_t record_size(uint32_t type);
+
+enum record_result {
+    RECORD_GOT,
+    RECORD_NONE, /* nothing there just now, or no room to send */
+    RECORD_END,  /* the other end is gone */
+    RECORD_BAD,  /* not a record: the sender is not to be trusted */
+};
+
+/*
+ * Receives one record without waiting. A descriptor that came with it is stored in *fd, close on
+ * exec, and the caller owns it; -1 when there was none. Descriptors with RECORD_BAD are closed.
+ */
+enum record_result record_receive(int socket, struct record *record, int *fd);
+
+/*
+ * Sends one record, with descriptor `fd` unless it is -1. Waits for room when `wait`, else
+ * returns RECORD_NONE. Never raises SIGPIPE.
+ */
+enum record_result record_send(int socket, const struct record *record, int fd, bool wait);
+
+#endif

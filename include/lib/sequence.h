@@ -1,0 +1,60 @@
+/* What a knock is made of: ports with their protocol, TCP flags, and how both are written. */
+#ifndef LIB_SEQUENCE_H
+#define LIB_SEQUENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { STEPS_MAX = 32 };
+
+/* One knock: a port of TCP or UDP (IPPROTO_TCP, IPPROTO_UDP). */
+struct step {
+    uint16_t port;
+    uint8_t proto;
+};
+
+struct sequence {
+    unsigned count;
+    struct step steps[STEPS_MAX];
+};
+
+/* The flags of a TCP header, as in RFC 9293, section 3.1. */
+enum tcp_flag {
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+    TCP_ECE = 0x40,
+    TCP_CWR = 0x80,
+};
+
+/* What a packet's flags must and must not have. Both zero: any packet will do. */
+struct flag_match {
+    uint8_t set;
+    uint8_t clear;
+};
+
+/*
+ * Reads "port" or "port:proto", proto tcp (when not said) or udp in any case, port 1-65535.
+ * On error returns false and points *why to what was expected.
+ */
+bool step_parse(const char *text, struct step *out, const char **why);
+
+/*
+ * Appends the steps of "7000,8000:udp,9000" to `seq`. Blanks around a step don't count.
+ * On error returns false and points *why to what was expected.
+ */
+bool sequence_append(struct sequence *seq, const char *text, const char **why);
+
+/* Reads "syn,!ack", or "any". On error returns false and points *why to what was expected. */
+bool flags_parse(const char *text, struct flag_match *out, const char **why);
+
+bool flags_match(struct flag_match want, uint8_t flags);
+
+/* The name of a protocol as the configuration writes it: "tcp" or "udp". */
+const char *proto_name(uint8_t proto);
+
+#endif
