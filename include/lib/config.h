@@ -1,0 +1,103 @@
+/*
+ * /etc/knockd.conf as values: read once, checked, then never changed. Everything a value needs to
+ * be spoken of later (file and line) stays with it, since commands are checked by the keeper.
+ */
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include <net/if.h>
+#include <stddef.h>
+
+#include "lib/addr.h"
+#include "lib/report.h"
+#include "lib/sequence.h"
+
+enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
+
+/* A text with its place. */
+struct config_text {
+    char *text;
+    struct config_pos pos;
+};
+
+/* A list of texts. `set` tells `key = {}` or "" (none, on purpose) from no key at all; `pos` is the
+ * place of the first text. */
+struct config_list {
+    struct config_text *items;
+    unsigned count;
+    bool set;
+    struct config_pos pos;
+};
+
+enum source_type { SOURCE_KMSG, SOURCE_FILE };
+enum source_format { FORMAT_KERNEL, FORMAT_ULOGD };
+
+struct config_source {
+    char *name;
+    struct config_pos pos;
+    enum source_type type;
+    enum source_format format;
+    char *path;                  /* file: absolute; else NULL */
+    struct config_list prefixes; /* without the blanks at their end; none: any prefix */
+};
+
+/* The commands of a door for one family; what has none of its own for IPv6 has IPv4's. */
+struct config_commands {
+    struct config_list start;
+    struct config_list stop;
+    struct config_list extend;
+};
+
+struct config_door {
+    char *name;
+    struct config_pos pos;
+    struct sequence sequence;
+    struct config_pos sequence_pos;
+    int64_t seq_timeout; /* ns */
+    int64_t cmd_timeout; /* ns */
+    struct flag_match flags;
+    bool strict;
+    struct step port;    /* what the door opens; port 0: not said */
+    struct step *ignore; /* never strays: ignore = {...}, and `port` */
+    unsigned ignore_count;
+    struct addr target;          /* family 0: any */
+    char interface[IF_NAMESIZE]; /* empty: any */
+    struct net *allow;           /* none: everyone */
+    unsigned allow_count;
+    struct config_list rules;
+    struct config_commands ip4;
+    struct config_commands ip6; /* `set` is false where ip4's is meant */
+    uint64_t stop_ok[4];        /* bit n: exit status n of a stop command means closed */
+};
+
+struct config {
+    char *path;
+    char *user;
+    struct config_pos user_pos;
+    char *state_dir;
+    char *control;
+    char *key_dir;
+    int facility;         /* LOG_AUTHPRIV ... */
+    int64_t stop_timeout; /* ns that an exit may take to close doors */
+    int64_t run_timeout;  /* ns that one command may take */
+    unsigned max_sources; /* addresses that the listener remembers */
+    struct config_source *sources;
+    unsigned source_count;
+    struct config_door *doors;
+    unsigned door_count;
+    char **files; /* names of the files read; every config_pos points here */
+    unsigned file_count;
+};
+
+/*
+ * Reads the file at `path`, checks all that can be checked without running or resolving anything,
+ * and tells `report` of every mistake and doubt. Returns NULL if there was an error.
+ */
+struct config *config_load(const char *path, struct report *report);
+void config_free(struct config *config);
+
+/* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.
+ */
+bool config_allows(const struct config_door *door, const struct addr *address);
+
+#endif

@@ -1,0 +1,63 @@
+/* The keys of the configuration: where each may stand, how it is read, what it may be. */
+#ifndef LIB_CONFIG_KEYS_H
+#define LIB_CONFIG_KEYS_H
+
+#include "lib/config_raw.h"
+
+/* What readers of values tell, and whether memory ran out on the way. */
+struct reading {
+    struct report *report;
+    bool no_memory;
+};
+
+/*
+ * `read` puts the value into `field`, `offset` bytes into a struct config, config_source or
+ * config_door, or reports why it can't. NULL: a key of the design that this version doesn't have.
+ */
+struct config_key {
+    const char *name;
+    void (*read)(struct reading *r, const struct config_key *key, const struct config_list *values,
+                 void *field);
+    size_t offset;
+    int64_t min, max; /* durations: seconds; else the number itself, or lengths */
+};
+
+/* The keys of one kind of section; the last has no name. */
+const struct config_key *config_keys(enum config_kind kind);
+
+/* Puts the sections' values into `config`, which holds the defaults. */
+void config_fill(struct reading *r, const struct config_raw *raw, struct config *config);
+
+/* What no single value shows: what is missing, what contradicts, what invites a scan. */
+void config_check(const struct config *config, struct report *report);
+
+/* Readers of values, by the type of their field. */
+typedef void config_read(struct reading *r, const struct config_key *key,
+                         const struct config_list *values, void *field);
+config_read read_user;      /* struct config */
+config_read read_path;      /* char *: absolute, at most max bytes */
+config_read read_facility;  /* int */
+config_read read_duration;  /* int64_t: ns */
+config_read read_number;    /* unsigned */
+config_read read_type;      /* enum source_type */
+config_read read_format;    /* enum source_format */
+config_read read_prefixes;  /* struct config_list */
+config_read read_sequence;  /* struct config_door */
+config_read read_flags;     /* struct flag_match */
+config_read read_boolean;   /* bool */
+config_read read_port;      /* struct step */
+config_read read_ignore;    /* struct config_door */
+config_read read_address;   /* struct addr */
+config_read read_interface; /* char[IF_NAMESIZE] */
+config_read read_allow;     /* struct config_door */
+config_read read_commands;  /* struct config_list */
+config_read read_statuses;  /* uint64_t[4] */
+
+/* The one text of a key that takes no list; NULL, told already, if it was given another number. */
+const struct config_text *read_one(struct reading *r, const struct config_key *key,
+                                   const struct config_list *values);
+
+/* Copies `text` to *out, over what was there. */
+void read_copy(struct reading *r, const char *text, char **out);
+
+#endif

@@ -1,0 +1,109 @@
+#include "lib/config.h"
+
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "lib/config_keys.h"
+
+static void free_commands(struct config_commands *commands)
+{
+    config_list_free(&commands->start);
+    config_list_free(&commands->stop);
+    config_list_free(&commands->extend);
+}
+
+static void free_door(struct config_door *door)
+{
+    free(door->name);
+    free(door->ignore);
+    free(door->allow);
+    config_list_free(&door->rules);
+    free_commands(&door->ip4);
+    free_commands(&door->ip6);
+}
+
+static void free_source(struct config_source *source)
+{
+    free(source->name);
+    free(source->path);
+    config_list_free(&source->prefixes);
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (unsigned i = 0; i < config->source_count; i++)
+        free_source(&config->sources[i]);
+    for (unsigned i = 0; i < config->door_count; i++)
+        free_door(&config->doors[i]);
+    for (unsigned i = 0; i < config->file_count; i++)
+        free(config->files[i]);
+    free(config->sources);
+    free(config->doors);
+    free(config->files);
+    free(config->path);
+    free(config->user);
+    free(config->state_dir);
+    free(config->control);
+    free(config->key_dir);
+    free(config);
+}
+
+static void set_defaults(struct reading *r, const char *path, struct config *config)
+{
+    read_copy(r, path, &config->path);
+    read_copy(r, "knockd", &config->user);
+    read_copy(r, "/var/lib/knockd", &config->state_dir);
+    read_copy(r, "/run/knockd/control", &config->control);
+    read_copy(r, "/etc/knockd/keys", &config->key_dir);
+    config->user_pos = (struct config_pos){config->files[0], 0};
+    config->facility = LOG_AUTHPRIV;
+    config->stop_timeout = INT64_C(60) * 1000000000;
+    config->run_timeout = INT64_C(10) * 1000000000;
+    config->max_sources = 65536;
+}
+
+/* The text and what libconfuse made of it live only as long as this takes. */
+static void read_into(struct reading *r, const char *path, struct config *config)
+{
+    struct config_text_out text;
+    struct config_raw raw = {0};
+    bool good = config_text_read(path, r->report, &text);
+    config->files = text.files;
+    config->file_count = text.file_count;
+    if (good && config_parse(&text, r->report, &raw)) {
+        set_defaults(r, path, config);
+        config_fill(r, &raw, config);
+        if (!r->no_memory)
+            config_check(config, r->report);
+    }
+    config_raw_free(&raw);
+    config_text_free(&text);
+}
+
+struct config *config_load(const char *path, struct report *report)
+{
+    unsigned before = report->errors;
+    struct reading r = {.report = report};
+    struct config *config = calloc(1, sizeof(*config));
+    if (config)
+        read_into(&r, path, config);
+    if (!config || r.no_memory)
+        report_error(report, (struct config_pos){path, 0},
+                     "out of memory while reading the configuration");
+    if (report->errors == before)
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+bool config_allows(const struct config_door *door, const struct addr *address)
+{
+    if (address->family == 0 || addr_is_unspecified(address) || addr_is_group(address))
+        return false;
+    for (unsigned i = 0; i < door->allow_count; i++)
+        if (net_contains(&door->allow[i], address))
+            return true;
+    return door->allow_count == 0;
+}

@@ -1,0 +1,181 @@
+#include <string.h>
+
+#include "lib/config_keys.h"
+
+static bool same_step(struct step a, struct step b)
+{
+    return a.port == b.port && a.proto == b.proto;
+}
+
+static bool is_step(const struct sequence *sequence, struct step step)
+{
+    for (unsigned i = 0; i < sequence->count; i++)
+        if (same_step(sequence->steps[i], step))
+            return true;
+    return false;
+}
+
+/* Two readers of one log would see every knock twice. */
+static void check_sources(const struct config *config, struct report *report)
+{
+    if (config->source_count == 0)
+        report_error(report, (struct config_pos){config->files[0], 0},
+                     "there is no source: expected source \"NAME\" { type = kmsg } or the like");
+    for (unsigned i = 0; i < config->source_count; i++)
+        for (unsigned j = 0; j < i; j++) {
+            const struct config_source *a = &config->sources[i], *b = &config->sources[j];
+            bool same = a->path && b->path ? strcmp(a->path, b->path) == 0
+                                           : a->type == SOURCE_KMSG && b->type == SOURCE_KMSG &&
+                                                 !a->path && !b->path;
+            if (same && a->type == b->type)
+                report_error(report, a->pos,
+                             "source \"%s\" reads the same log as source \"%s\" in %s:%d: put the "
+                             "prefixes of both into one",
+                             a->name, b->name, b->pos.file, b->pos.line);
+        }
+}
+
+static void check_commands(const struct config_door *door, struct report *report)
+{
+    bool starts = door->ip4.start.count || door->ip6.start.count;
+    const struct config_list *command = door->ip4.start.set   ? &door->ip4.start
+                                        : door->ip4.stop.set  ? &door->ip4.stop
+                                        : door->ip6.start.set ? &door->ip6.start
+                                        : door->ip6.stop.set  ? &door->ip6.stop
+                                                              : NULL;
+    if (door->rules.count && command)
+        report_error(report, command->pos,
+                     "door \"%s\" has both rule and start or stop commands: keep one; knockd "
+                     "derives the commands of a rule itself",
+                     door->name);
+    else if (!door->rules.count && !starts)
+        report_error(report, door->pos,
+                     "door \"%s\" opens nothing: expected rule = \"INPUT -s %%IP%% ... -j ACCEPT\" "
+                     "or start_command",
+                     door->name);
+}
+
+/* An empty stop_command says that nothing need be undone: then there is no doubt to speak of. */
+static void check_undo(const struct config_door *door, struct report *report)
+{
+    bool missing = door->ip4.start.count && !door->ip4.stop.set;
+    bool missing6 = door->ip6.start.count && !door->ip6.stop.set && !door->ip4.stop.set;
+    if (missing || missing6)
+        report_warning(report, missing ? door->ip4.start.pos : door->ip6.start.pos,
+                       "door \"%s\" has no %s: what it opens stays open", door->name,
+                       missing ? "stop_command" : "stop_command_6");
+}
+
+static bool has_neighbours(const struct sequence *s)
+{
+    for (unsigned i = 1; i < s->count; i++) {
+        int distance = s->steps[i].port - s->steps[i - 1].port;
+        if (s->steps[i].proto == s->steps[i - 1].proto && (distance == 1 || distance == -1))
+            return true;
+    }
+    return false;
+}
+
+static bool ascends(const struct sequence *s)
+{
+    for (unsigned i = 1; i < s->count; i++)
+        if (s->steps[i].port <= s->steps[i - 1].port)
+            return false;
+    return s->count > 1;
+}
+
+static void check_scans(const struct config_door *door, struct report *report)
+{
+    const struct sequence *s = &door->sequence;
+    if (s->count > 0 && s->count < 3)
+        report_warning(report, door->sequence_pos,
+                       "door \"%s\": a sequence of fewer than 3 steps is opened by many port "
+                       "scans: add steps",
+                       door->name);
+    if (has_neighbours(s))
+        report_warning(report, door->sequence_pos,
+                       "door \"%s\": neighbouring ports are what a port scan tries one after "
+                       "another: choose ports further apart",
+                       door->name);
+    if (!door->strict && ascends(s))
+        report_warning(report, door->sequence_pos,
+                       "door \"%s\": with strict = false a port scan from low to high opens an "
+                       "ascending sequence: change the order",
+                       door->name);
+}
+
+/* A packet can't both count as a step and never count. */
+static void check_ignored(const struct config_door *door, struct report *report)
+{
+    for (unsigned i = 0; i < door->ignore_count; i++) {
+        struct step step = door->ignore[i];
+        if (!is_step(&door->sequence, step))
+            continue;
+        bool opens = door->port.port && same_step(step, door->port);
+        report_error(report, door->sequence_pos,
+                     "door \"%s\": %u:%s is a step of the sequence, but %s: choose another port",
+                     door->name, step.port, proto_name(step.proto),
+                     opens ? "it is the port that the door opens" : "ignore names it as well");
+        return;
+    }
+}
+
+static void check_door(const struct config_door *door, struct report *report)
+{
+    if (door->sequence_pos.line == 0)
+        report_error(report, door->pos,
+                     "door \"%s\" has no sequence: expected sequence = { 40112, 28733:udp, 51990 } "
+                     "or the like",
+                     door->name);
+    check_commands(door, report);
+    check_undo(door, report);
+    check_scans(door, report);
+    check_ignored(door, report);
+}
+
+/* Whether the steps of `a` are the last steps of `b`. */
+static bool is_suffix(const struct sequence *a, const struct sequence *b)
+{
+    if (a->count == 0 || a->count > b->count)
+        return false;
+    for (unsigned i = 1; i <= a->count; i++)
+        if (!same_step(a->steps[a->count - i], b->steps[b->count - i]))
+            return false;
+    return true;
+}
+
+/* Whether there may be packets that both doors listen to. */
+static bool may_meet(const struct config_door *a, const struct config_door *b)
+{
+    if (a->target.family && b->target.family && !addr_equal(&a->target, &b->target))
+        return false;
+    return !a->interface[0] || !b->interface[0] || strcmp(a->interface, b->interface) == 0;
+}
+
+static void check_overlap(const struct config *config, struct report *report)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        for (unsigned j = 0; j < config->door_count; j++) {
+            const struct config_door *a = &config->doors[i], *b = &config->doors[j];
+            bool equal = a->sequence.count == b->sequence.count;
+            if (i == j || (equal && i < j) || !is_suffix(&a->sequence, &b->sequence) ||
+                !may_meet(a, b))
+                continue;
+            report_warning(report, a->sequence_pos,
+                           "door \"%s\": whoever knocks at door \"%s\" (%s:%d) opens this one as "
+                           "well, since its sequence is %s",
+                           a->name, b->name, b->sequence_pos.file, b->sequence_pos.line,
+                           equal ? "the same" : "the end of that one");
+        }
+}
+
+void config_check(const struct config *config, struct report *report)
+{
+    check_sources(config, report);
+    if (config->door_count == 0)
+        report_error(report, (struct config_pos){config->files[0], 0},
+                     "there is no door: expected door \"NAME\" { sequence = ... rule = ... }");
+    for (unsigned i = 0; i < config->door_count; i++)
+        check_door(&config->doors[i], report);
+    check_overlap(config, report);
+}

@@ -1,0 +1,194 @@
+#include "lib/config_keys.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MINUTE = 60, HOUR = 3600, DAY = 86400, SOCKET_PATH_MAX = 107, PATH_BYTES_MAX = 4095 };
+
+#define AT(type, field) offsetof(struct type, field)
+
+static const struct config_key global_keys[] = {
+    {"user", read_user, 0, 0, 0},
+    {"state_dir", read_path, AT(config, state_dir), 1, PATH_BYTES_MAX},
+    {"control", read_path, AT(config, control), 1, SOCKET_PATH_MAX},
+    {"key_dir", read_path, AT(config, key_dir), 1, PATH_BYTES_MAX},
+    {"facility", read_facility, AT(config, facility), 0, 0},
+    {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
+    {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
+    {"max_sources", read_number, AT(config, max_sources), 1024, 4194304},
+    {.name = "init_command"},
+    {.name = "exit_command"},
+    {0},
+};
+
+static const struct config_key source_keys[] = {
+    {"type", read_type, AT(config_source, type), 0, 0},
+    {"path", read_path, AT(config_source, path), 1, PATH_BYTES_MAX},
+    {"prefix", read_prefixes, AT(config_source, prefixes), 1, 127},
+    {"format", read_format, AT(config_source, format), 0, 0},
+    {.name = "group"},
+    {.name = "interface"},
+    {.name = "command"},
+    {0},
+};
+
+static const struct config_key door_keys[] = {
+    {"sequence", read_sequence, 0, 0, 0},
+    {"seq_timeout", read_duration, AT(config_door, seq_timeout), 1, HOUR},
+    {"cmd_timeout", read_duration, AT(config_door, cmd_timeout), 1, 30 * DAY},
+    {"tcpflags", read_flags, AT(config_door, flags), 0, 0},
+    {"strict", read_boolean, AT(config_door, strict), 0, 0},
+    {"port", read_port, AT(config_door, port), 0, 0},
+    {"ignore", read_ignore, 0, 0, 0},
+    {"target", read_address, AT(config_door, target), 0, 0},
+    {"interface", read_interface, AT(config_door, interface), 0, 0},
+    {"allow", read_allow, 0, 0, 0},
+    {"rule", read_commands, AT(config_door, rules), 0, 0},
+    {"start_command", read_commands, AT(config_door, ip4.start), 0, 0},
+    {"stop_command", read_commands, AT(config_door, ip4.stop), 0, 0},
+    {"extend_command", read_commands, AT(config_door, ip4.extend), 0, 0},
+    {"start_command_6", read_commands, AT(config_door, ip6.start), 0, 0},
+    {"stop_command_6", read_commands, AT(config_door, ip6.stop), 0, 0},
+    {"extend_command_6", read_commands, AT(config_door, ip6.extend), 0, 0},
+    {"stop_ok", read_statuses, AT(config_door, stop_ok), 0, 255},
+    {.name = "one_time_sequences"},
+    {.name = "key"},
+    {.name = "ports"},
+    {.name = "max_timeout"},
+    {.name = "bound"},
+    {.name = "for"},
+    {.name = "check_command"},
+    {.name = "start_delay"},
+    {.name = "max_open"},
+    {.name = "rate"},
+    {0},
+};
+
+static const struct config_key sealed_keys[] = {
+    {.name = "span"},    {.name = "max_skew"},    {.name = "server"},
+    {.name = "retries"}, {.name = "packet_port"}, {0},
+};
+
+const struct config_key *config_keys(enum config_kind kind)
+{
+    static const struct config_key *const keys[CONFIG_KINDS] = {global_keys, source_keys, door_keys,
+                                                                sealed_keys};
+    return keys[kind];
+}
+
+static void read_keys(struct reading *r, const struct config_section *section, void *object)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        const struct config_entry *entry = &section->entries[i];
+        if (entry->key->read)
+            entry->key->read(r, entry->key, &entry->values, (char *)object + entry->key->offset);
+        else
+            report_error(r->report, entry->values.pos,
+                         "%s is not supported by this version of knockd: remove it",
+                         entry->key->name);
+    }
+}
+
+static void read_title(struct reading *r, const struct config_section *section, char **name)
+{
+    const char *title = section->title;
+    bool good = *title != '\0' && strlen(title) <= CONFIG_NAME_MAX;
+    for (const char *p = title; *p; p++)
+        good &= isalnum((unsigned char)*p) || strchr("_.-", *p);
+    if (!good)
+        report_error(r->report, section->pos,
+                     "\"%.80s\" is no name for a %s: expected 1 to 63 of the characters A-Z a-z "
+                     "0-9 _ . -",
+                     title, config_kind_name(section->kind));
+    read_copy(r, title, name);
+}
+
+static bool given(const struct config_section *section, const char *name)
+{
+    for (size_t i = 0; i < section->count; i++)
+        if (strcmp(section->entries[i].key->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void fill_source(struct reading *r, const struct config_section *section,
+                        struct config_source *source)
+{
+    source->pos = section->pos;
+    read_title(r, section, &source->name);
+    unsigned before = r->report->errors;
+    read_keys(r, section, source);
+    if (!given(section, "type"))
+        report_error(r->report, section->pos, "source \"%s\" has no type: expected kmsg or file",
+                     section->title);
+    /* What contradicts a type or path that wasn't understood would only confuse. */
+    if (r->report->errors > before)
+        return;
+    if (source->type == SOURCE_FILE && !source->path)
+        report_error(r->report, section->pos,
+                     "source \"%s\" has no path: expected path = \"/var/log/kern.log\" or the like",
+                     section->title);
+    if (source->type == SOURCE_KMSG && source->path)
+        report_error(r->report, section->pos,
+                     "source \"%s\" has a path, but type kmsg reads the kernel's own log: remove "
+                     "path, or write type = file",
+                     section->title);
+    if (source->type == SOURCE_KMSG && source->format == FORMAT_ULOGD)
+        report_error(r->report, section->pos,
+                     "source \"%s\": ulogd writes no kernel messages: expected format = kernel "
+                     "with type = kmsg",
+                     section->title);
+}
+
+static void add_ignored(struct reading *r, struct config_door *door, struct step step)
+{
+    size_t size = (door->ignore_count + 1) * sizeof(struct step);
+    struct step *more = realloc(door->ignore, size);
+    if (!more) {
+        r->no_memory = true;
+        return;
+    }
+    door->ignore = more;
+    more[door->ignore_count++] = step;
+}
+
+static void fill_door(struct reading *r, const struct config_section *section,
+                      struct config_door *door)
+{
+    door->pos = section->pos;
+    door->seq_timeout = INT64_C(25) * 1000000000;
+    door->cmd_timeout = INT64_C(10) * 1000000000;
+    door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
+    door->strict = true;
+    read_title(r, section, &door->name);
+    read_keys(r, section, door);
+    if (door->port.port)
+        add_ignored(r, door, door->port);
+    /* A rule that is gone already makes `iptables -D` exit with 1: closed, as wanted. */
+    if (!given(section, "stop_ok"))
+        door->stop_ok[0] = given(section, "rule") ? 3 : 1;
+}
+
+void config_fill(struct reading *r, const struct config_raw *raw, struct config *config)
+{
+    config->sources = calloc(raw->count + 1, sizeof(*config->sources));
+    config->doors = calloc(raw->count + 1, sizeof(*config->doors));
+    if (!config->sources || !config->doors) {
+        r->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < raw->count; i++) {
+        const struct config_section *section = &raw->sections[i];
+        if (section->kind == CONFIG_GLOBAL)
+            read_keys(r, section, config);
+        else if (section->kind == CONFIG_SOURCE)
+            fill_source(r, section, &config->sources[config->source_count++]);
+        else if (section->kind == CONFIG_DOOR)
+            fill_door(r, section, &config->doors[config->door_count++]);
+        else
+            report_error(r->report, section->pos,
+                         "sealed knocks are not supported by this version of knockd: remove the "
+                         "section sealed");
+    }
+}

@@ -1,0 +1,208 @@
+/* libconfuse at work: the text becomes sections of texts, its messages become ours. */
+#include <confuse.h>
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/config_keys.h"
+#include "lib/config_words.h"
+
+enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
+
+struct parsing {
+    const struct config_text_out *text;
+    struct report *report;
+    struct config_raw *raw;
+    cfg_t *root;
+    const cfg_t *current; /* the section being read, as libconfuse has it, and as we have it */
+    bool told;            /* of what stopped the parser */
+};
+
+/* libconfuse hands no argument of the caller to callbacks. It does copy the default number of every
+ * option, which texts don't use, to every section: that carries the pointer, without a global. */
+static struct parsing *parsing_of(const cfg_t *cfg)
+{
+    return (struct parsing *)(intptr_t)cfg->opts[0].def.number;
+}
+
+static enum config_kind kind_of(const cfg_t *cfg)
+{
+    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++)
+        if (strcmp(cfg->name, config_kind_name((enum config_kind)kind)) == 0)
+            return (enum config_kind)kind;
+    return CONFIG_GLOBAL;
+}
+
+static int no_memory(struct parsing *p, struct config_pos pos)
+{
+    report_error(p->report, pos, "out of memory while reading the configuration");
+    p->told = true;
+    return -1;
+}
+
+/* Our section for libconfuse's; a new one stands where its { stood. */
+static struct config_section *section_of(struct parsing *p, const cfg_t *cfg, int line)
+{
+    if (cfg == p->root)
+        return &p->raw->sections[0];
+    if (cfg == p->current)
+        return &p->raw->sections[p->raw->count - 1];
+    p->current = cfg;
+    return config_raw_section(p->raw, kind_of(cfg), cfg->title, config_text_pos(p->text, line));
+}
+
+static const struct config_key *key_of(const cfg_t *cfg, const cfg_opt_t *opt)
+{
+    const struct config_key *keys = config_keys(kind_of(cfg));
+    for (size_t i = 0; keys[i].name; i++)
+        if (&cfg->opts[i] == opt)
+            return &keys[i];
+    return NULL;
+}
+
+static bool holds_control(const char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text) && *text != '\t')
+            return true;
+    return false;
+}
+
+/* Runs for each text of each key. libconfuse has made room for it: the first of an assignment finds
+ * one value, a further one of a list or of += more. */
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+    struct parsing *p = parsing_of(cfg);
+    struct config_pos pos = config_text_pos(p->text, cfg->line);
+    *(const char **)result = value;
+    const struct config_key *key = key_of(cfg, opt);
+    if (!key) {
+        report_error(p->report, pos, "a key can't hold | or =: remove it");
+        return 0;
+    }
+    if (holds_control(value)) {
+        report_error(p->report, pos, "the value of %s holds a control character: remove it",
+                     key->name);
+        return 0;
+    }
+    struct config_section *section = section_of(p, cfg, p->root->line);
+    struct config_entry *entry = section ? config_raw_find(section, key) : NULL;
+    if (entry && cfg_opt_size(opt) == 1) {
+        report_error(p->report, pos,
+                     "%s is already set in %s:%d: remove one, or write a list: %s = { ..., ... }",
+                     key->name, entry->values.pos.file, entry->values.pos.line, key->name);
+        return 0;
+    }
+    if (section && !entry)
+        entry = config_raw_entry(section, key, pos);
+    if (!entry || !config_list_add(&entry->values, value, pos))
+        return no_memory(p, pos);
+    return 0;
+}
+
+/* Runs at the } of a section. One without keys is made known here. */
+static int on_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct parsing *p = parsing_of(cfg);
+    unsigned count = cfg_opt_size(opt);
+    const cfg_t *section = cfg_opt_getnsec(opt, count - 1);
+    struct config_pos pos = config_text_pos(p->text, section->line);
+    if (!section_of(p, section, section->line))
+        return no_memory(p, pos);
+    enum config_kind kind = kind_of(section);
+    unsigned max = kind == CONFIG_DOOR ? CONFIG_DOORS_MAX : CONFIG_SOURCES_MAX;
+    if (count <= max)
+        return 0;
+    report_error(p->report, pos, "more than %u sections %s", max, config_kind_name(kind));
+    p->told = true;
+    return -1;
+}
+
+static void tell(struct parsing *p, const cfg_t *cfg, int line, const char *format,
+                 const char *word)
+{
+    char text[512];
+    struct config_words words = {
+        .text = p->text, .line = line, .kind = kind_of(cfg), .title = cfg->title, .word = word};
+    struct config_pos pos = config_words(&words, format, text, sizeof(text));
+    report_error(p->report, pos, "%s", text);
+    p->told = true;
+}
+
+static void on_error(cfg_t *cfg, const char *format, va_list args)
+{
+    char word[128] = "", text[256];
+    va_list copy;
+    va_copy(copy, args);
+    vsnprintf(text, sizeof(text), format, copy);
+    va_end(copy);
+    /* Every message that has arguments begins with a text. */
+    const char *first = strchr(format, '%');
+    bool named = first && first[1] == 's';
+    if (named)
+        snprintf(word, sizeof(word), "%s", va_arg(args, const char *));
+    bool ours = config_words_known(format);
+    tell(parsing_of(cfg), cfg, cfg->line, ours ? format : text, word);
+}
+
+static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
+{
+    *opt = *from;
+    opt->def.number = (long)(intptr_t)p;
+}
+
+/* All values are lists of texts to libconfuse: what they mean, and whether one or many, is judged
+ * by our own readers, which go on after a mistake. */
+static size_t set_keys(struct parsing *p, enum config_kind kind, cfg_opt_t *opts)
+{
+    size_t count = 0;
+    for (const struct config_key *key = config_keys(kind); key->name; key++) {
+        assert(count + CONFIG_KINDS < OPTIONS_MAX);
+        cfg_opt_t opt = CFG_STR_LIST_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
+        set_option(p, &opts[count++], &opt);
+    }
+    return count;
+}
+
+static cfg_t *set_up(struct parsing *p)
+{
+    cfg_opt_t opts[CONFIG_KINDS][OPTIONS_MAX] = {0};
+    static const cfg_flag_t flags[CONFIG_KINDS] = {0, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+                                                   CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+                                                   CFGF_MULTI};
+    size_t count = set_keys(p, CONFIG_GLOBAL, opts[CONFIG_GLOBAL]);
+    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++) {
+        enum config_kind k = (enum config_kind)kind;
+        set_keys(p, k, opts[k]);
+        cfg_opt_t opt = CFG_SEC(config_kind_name(k), opts[k], flags[k]);
+        opt.validcb = on_section;
+        set_option(p, &opts[CONFIG_GLOBAL][count++], &opt);
+    }
+    cfg_t *root = cfg_init(opts[CONFIG_GLOBAL], CFGF_NONE);
+    if (root)
+        cfg_set_error_function(root, on_error);
+    return root;
+}
+
+bool config_parse(const struct config_text_out *text, struct report *report, struct config_raw *raw)
+{
+    struct parsing p = {.text = text, .report = report, .raw = raw};
+    struct config_pos start = config_text_pos(text, 1);
+    *raw = (struct config_raw){0};
+    if (!config_raw_section(raw, CONFIG_GLOBAL, NULL, start) || !(p.root = set_up(&p))) {
+        no_memory(&p, start);
+        return false;
+    }
+    int result = cfg_parse_buf(p.root, text->text);
+    if (result != CFG_SUCCESS && !p.told)
+        report_error(report, config_text_pos(text, p.root->line),
+                     "the syntax is wrong here: expected KEY = VALUE or a section");
+    cfg_free(p.root);
+    /* At the end of the text libconfuse closes sections by itself. */
+    if (result == CFG_SUCCESS && text->unclosed.line)
+        report_error(report, text->unclosed, "this { is never closed: expected }");
+    return result == CFG_SUCCESS && !text->unclosed.line;
+}

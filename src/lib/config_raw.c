@@ -1,0 +1,83 @@
+#include "lib/config_raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/config_words.h"
+
+struct config_section *config_raw_section(struct config_raw *raw, enum config_kind kind,
+                                          const char *title, struct config_pos pos)
+{
+    struct config_section *more = realloc(raw->sections, (raw->count + 1) * sizeof(*more));
+    if (!more)
+        return NULL;
+    raw->sections = more;
+    struct config_section section = {.kind = kind, .pos = pos};
+    if (title && !(section.title = strdup(title)))
+        return NULL;
+    if (title)
+        config_printable(section.title);
+    more[raw->count] = section;
+    return &more[raw->count++];
+}
+
+struct config_entry *config_raw_find(struct config_section *section, const struct config_key *key)
+{
+    for (size_t i = 0; i < section->count; i++)
+        if (section->entries[i].key == key)
+            return &section->entries[i];
+    return NULL;
+}
+
+struct config_entry *config_raw_entry(struct config_section *section, const struct config_key *key,
+                                      struct config_pos pos)
+{
+    struct config_entry *more = realloc(section->entries, (section->count + 1) * sizeof(*more));
+    if (!more)
+        return NULL;
+    section->entries = more;
+    more[section->count] = (struct config_entry){.key = key, .values = {.set = true, .pos = pos}};
+    return &more[section->count++];
+}
+
+bool config_list_add(struct config_list *list, const char *text, struct config_pos pos)
+{
+    struct config_text *more = realloc(list->items, (list->count + 1) * sizeof(*more));
+    if (!more)
+        return false;
+    list->items = more;
+    char *copy = strdup(text);
+    if (!copy)
+        return false;
+    struct config_text *item = &more[list->count++];
+    item->text = copy;
+    item->pos = pos;
+    return true;
+}
+
+void config_list_free(struct config_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        free(list->items[i].text);
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
+void config_raw_free(struct config_raw *raw)
+{
+    for (size_t i = 0; i < raw->count; i++) {
+        struct config_section *section = &raw->sections[i];
+        for (size_t j = 0; j < section->count; j++)
+            config_list_free(&section->entries[j].values);
+        free(section->entries);
+        free(section->title);
+    }
+    free(raw->sections);
+    *raw = (struct config_raw){0};
+}
+
+const char *config_kind_name(enum config_kind kind)
+{
+    static const char *const names[CONFIG_KINDS] = {NULL, "source", "door", "sealed"};
+    return names[kind];
+}

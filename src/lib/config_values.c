@@ -1,0 +1,276 @@
+/* Values that are numbers, names or paths. Those of doors are in config_door.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "lib/config_keys.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+const struct config_text *read_one(struct reading *r, const struct config_key *key,
+                                   const struct config_list *values)
+{
+    /* No item is left where the value itself was refused while parsing. */
+    if (values->count == 1)
+        return &values->items[0];
+    if (values->count > 1)
+        report_error(r->report, values->items[1].pos, "%s takes one value, not a list", key->name);
+    return NULL;
+}
+
+void read_copy(struct reading *r, const char *text, char **out)
+{
+    char *copy = strdup(text);
+    if (!copy) {
+        r->no_memory = true;
+        return;
+    }
+    free(*out);
+    *out = copy;
+}
+
+void read_user(struct reading *r, const struct config_key *key, const struct config_list *values,
+               void *field)
+{
+    struct config *config = field;
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    size_t len = strlen(value->text);
+    if (len == 0 || len > 32 || strpbrk(value->text, " \t:/,"))
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" is no user name: expected one like \"knockd\"", key->name,
+                     value->text);
+    read_copy(r, value->text, &config->user);
+    config->user_pos = value->pos;
+}
+
+void read_path(struct reading *r, const struct config_key *key, const struct config_list *values,
+               void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    if (value->text[0] != '/')
+        report_error(r->report, value->pos,
+                     "%s: \"%.200s\" is no absolute path: expected one that begins with /",
+                     key->name, value->text);
+    else if (strlen(value->text) > (size_t)key->max)
+        report_error(r->report, value->pos, "%s: the path is longer than %d bytes", key->name,
+                     (int)key->max);
+    else
+        read_copy(r, value->text, field);
+}
+
+void read_facility(struct reading *r, const struct config_key *key,
+                   const struct config_list *values, void *field)
+{
+    static const struct {
+        const char *name;
+        int facility;
+    } names[] = {
+        {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},
+        {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},           {"kern", LOG_KERN},
+        {"lpr", LOG_LPR},       {"mail", LOG_MAIL},         {"news", LOG_NEWS},
+        {"syslog", LOG_SYSLOG}, {"user", LOG_USER},         {"uucp", LOG_UUCP},
+        {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1},     {"local2", LOG_LOCAL2},
+        {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
+        {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7},
+    };
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcasecmp(value->text, names[i].name) == 0) {
+            *(int *)field = names[i].facility;
+            return;
+        }
+    report_error(r->report, value->pos,
+                 "%s: \"%.80s\" is no syslog facility: expected authpriv, auth, daemon, user, "
+                 "local0 to local7 or the like",
+                 key->name, value->text);
+}
+
+/* Reads a whole number without sign of at most 9 digits; points *end behind it. */
+static bool read_digits(const char *text, int64_t *out, const char **end)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > 9)
+        return false;
+    *out = strtol(text, NULL, 10);
+    *end = text + len;
+    return true;
+}
+
+static int64_t unit_seconds(const char *unit)
+{
+    static const struct {
+        const char *unit;
+        int64_t seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    for (size_t i = 0; i < COUNT(units); i++)
+        if (strcmp(unit, units[i].unit) == 0)
+            return units[i].seconds;
+    return 0;
+}
+
+/* "90s", "10m", "1h", "30d": by the largest unit that leaves no rest. */
+static void show_seconds(int64_t seconds, char *out, size_t size)
+{
+    static const struct {
+        int64_t seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+    while (seconds % units[i].seconds != 0)
+        i++;
+    snprintf(out, size, "%d%c", (int)(seconds / units[i].seconds), units[i].unit);
+}
+
+void read_duration(struct reading *r, const struct config_key *key,
+                   const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    const char *unit;
+    int64_t number;
+    if (!value)
+        return;
+    int64_t seconds = read_digits(value->text, &number, &unit) ? number * unit_seconds(unit) : 0;
+    if (seconds < key->min || seconds > key->max) {
+        char min[24], max[24];
+        show_seconds(key->min, min, sizeof(min));
+        show_seconds(key->max, max, sizeof(max));
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" won't do: expected a time from %s to %s, as seconds or with "
+                     "s, m, h or d behind the number",
+                     key->name, value->text, min, max);
+        return;
+    }
+    *(int64_t *)field = seconds * 1000000000;
+}
+
+/* False, told already, if the text isn't a number that the key may have. */
+static bool read_range(struct reading *r, const struct config_key *key,
+                       const struct config_text *value, int64_t *number)
+{
+    const char *end;
+    if (read_digits(value->text, number, &end) && *end == '\0' && *number >= key->min &&
+        *number <= key->max)
+        return true;
+    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected a number from %d to %d",
+                 key->name, value->text, (int)key->min, (int)key->max);
+    return false;
+}
+
+void read_number(struct reading *r, const struct config_key *key, const struct config_list *values,
+                 void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    int64_t number;
+    if (value && read_range(r, key, value, &number))
+        *(unsigned *)field = (unsigned)number;
+}
+
+void read_statuses(struct reading *r, const struct config_key *key,
+                   const struct config_list *values, void *field)
+{
+    uint64_t *bits = field;
+    for (unsigned i = 0; i < values->count; i++) {
+        int64_t status;
+        if (read_range(r, key, &values->items[i], &status))
+            bits[status / 64] |= UINT64_C(1) << (status % 64);
+    }
+}
+
+void read_boolean(struct reading *r, const struct config_key *key, const struct config_list *values,
+                  void *field)
+{
+    static const struct {
+        const char *name;
+        bool value;
+    } names[] = {{"true", true},   {"yes", true}, {"on", true},
+                 {"false", false}, {"no", false}, {"off", false}};
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcasecmp(value->text, names[i].name) == 0) {
+            *(bool *)field = names[i].value;
+            return;
+        }
+    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected true or false", key->name,
+                 value->text);
+}
+
+void read_type(struct reading *r, const struct config_key *key, const struct config_list *values,
+               void *field)
+{
+    static const char *const later[] = {"journal", "command", "stdin", "nflog", "pcap"};
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    if (strcmp(value->text, "kmsg") == 0 || strcmp(value->text, "file") == 0) {
+        *(enum source_type *)field = value->text[0] == 'k' ? SOURCE_KMSG : SOURCE_FILE;
+        return;
+    }
+    for (size_t i = 0; i < COUNT(later); i++)
+        if (strcmp(value->text, later[i]) == 0) {
+            report_error(r->report, value->pos,
+                         "%s: this build has no source %s yet: expected kmsg or file", key->name,
+                         later[i]);
+            return;
+        }
+    report_error(r->report, value->pos, "%s: \"%.80s\" is no type: expected kmsg or file",
+                 key->name, value->text);
+}
+
+void read_format(struct reading *r, const struct config_key *key, const struct config_list *values,
+                 void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    if (strcmp(value->text, "kernel") == 0)
+        *(enum source_format *)field = FORMAT_KERNEL;
+    else if (strcmp(value->text, "ulogd") == 0)
+        *(enum source_format *)field = FORMAT_ULOGD;
+    else
+        report_error(r->report, value->pos, "%s: \"%.80s\" is no format: expected kernel or ulogd",
+                     key->name, value->text);
+}
+
+/* The kernel writes a prefix as it is, but users forget its last blank: that one doesn't count. */
+static void read_prefix(struct reading *r, const struct config_key *key,
+                        const struct config_text *value, struct config_list *out)
+{
+    size_t len = strlen(value->text);
+    while (len > 0 && strchr(" \t", value->text[len - 1]))
+        len--;
+    if (len == 0 || len > (size_t)key->max) {
+        report_error(r->report, value->pos,
+                     "%s: expected 1 to %d characters, the --log-prefix of the firewall's rule; "
+                     "without the key any prefix will do",
+                     key->name, (int)key->max);
+        return;
+    }
+    char text[128];
+    snprintf(text, sizeof(text), "%.*s", (int)len, value->text);
+    if (!config_list_add(out, text, value->pos))
+        r->no_memory = true;
+}
+
+void read_prefixes(struct reading *r, const struct config_key *key,
+                   const struct config_list *values, void *field)
+{
+    enum { PREFIXES_MAX = 32 };
+    struct config_list *out = field;
+    out->set = true;
+    out->pos = values->pos;
+    if (values->count > PREFIXES_MAX)
+        report_error(r->report, values->items[PREFIXES_MAX].pos, "%s: more than %d prefixes",
+                     key->name, PREFIXES_MAX);
+    for (unsigned i = 0; i < values->count && i < PREFIXES_MAX; i++)
+        read_prefix(r, key, &values->items[i], out);
+}

@@ -1,0 +1,242 @@
+#include "lib/config_words.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/config_keys.h"
+
+enum { NAME_MAX_COMPARED = 64, DISTANCE_MAX = 2 };
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+    unsigned ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+unsigned config_distance(const char *a, const char *b)
+{
+    size_t len = strlen(b);
+    unsigned row[NAME_MAX_COMPARED];
+    if (len >= NAME_MAX_COMPARED || strlen(a) >= NAME_MAX_COMPARED)
+        return NAME_MAX_COMPARED;
+    for (unsigned j = 0; j <= len; j++)
+        row[j] = j;
+    for (unsigned i = 1; a[i - 1]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len; j++) {
+            unsigned above = row[j];
+            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[len];
+}
+
+static void closer(const char *word, const char *name, unsigned *best, const char **found)
+{
+    unsigned distance = config_distance(word, name);
+    if (distance < *best && distance < strlen(name) && distance < strlen(word)) {
+        *best = distance;
+        *found = name;
+    }
+}
+
+/* The name that may stand here and was perhaps meant. */
+static const char *meant(enum config_kind kind, const char *word)
+{
+    const char *found = NULL;
+    unsigned best = DISTANCE_MAX + 1;
+    for (const struct config_key *key = config_keys(kind); key->name; key++)
+        closer(word, key->name, &best, &found);
+    for (int k = CONFIG_SOURCE; kind == CONFIG_GLOBAL && k < CONFIG_KINDS; k++)
+        closer(word, config_kind_name((enum config_kind)k), &best, &found);
+    return found;
+}
+
+/* Another kind of section that has this key, CONFIG_KINDS if none has. */
+static int home_of(const char *word)
+{
+    for (int kind = 0; kind < CONFIG_KINDS; kind++)
+        for (const struct config_key *key = config_keys((enum config_kind)kind); key->name; key++)
+            if (strcmp(key->name, word) == 0)
+                return kind;
+    return CONFIG_KINDS;
+}
+
+static bool is_section(const char *word)
+{
+    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++)
+        if (strcmp(config_kind_name((enum config_kind)kind), word) == 0)
+            return true;
+    return false;
+}
+
+static void list_keys(enum config_kind kind, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (const struct config_key *key = config_keys(kind); key->name && used < size; key++)
+        if (key->read)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", key->name);
+}
+
+static const char *place(const struct config_words *w, char *out, size_t size)
+{
+    if (w->kind == CONFIG_GLOBAL)
+        snprintf(out, size, "outside of any section");
+    else if (w->title)
+        snprintf(out, size, "in %s \"%.63s\"", config_kind_name(w->kind), w->title);
+    else
+        snprintf(out, size, "in section %s", config_kind_name(w->kind));
+    return out;
+}
+
+static void unknown_key(const struct config_words *w, char *out, size_t size)
+{
+    char where[128], keys[360];
+    const char *found = meant(w->kind, w->word);
+    int home = home_of(w->word);
+    place(w, where, sizeof(where));
+    if (w->kind != CONFIG_GLOBAL && is_section(w->word)) {
+        snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", w->word,
+                 where);
+    } else if (home != CONFIG_KINDS && home != CONFIG_GLOBAL) {
+        snprintf(out, size, "%s can't stand %s: it belongs into a section %s", w->word, where,
+                 config_kind_name((enum config_kind)home));
+    } else if (home == CONFIG_GLOBAL) {
+        snprintf(out, size, "%s can't stand %s: it belongs outside of any section", w->word, where);
+    } else if (found) {
+        snprintf(out, size, "unknown key \"%s\" %s; did you mean %s?", w->word, where, found);
+    } else {
+        list_keys(w->kind, keys, sizeof(keys));
+        snprintf(out, size, "unknown key \"%s\" %s: expected one of %s%s", w->word, where, keys,
+                 w->kind == CONFIG_GLOBAL ? " source door" : "");
+    }
+}
+
+/* libconfuse's own way to name a key of a section, meant for programs. */
+static void no_path(const struct config_words *w, char *out, size_t size)
+{
+    snprintf(out, size, "\"%s\": a key can't hold | or =: remove it", w->word);
+}
+
+static void unexpected(const struct config_words *w, char *out, size_t size)
+{
+    char where[128];
+    const char *advice = "is a brace, comma or = missing before it?";
+    if (strcmp(w->word, ",") == 0)
+        advice = "expected a list as { a, b }, or the whole text in quotes";
+    else if (strcmp(w->word, "=") == 0)
+        advice = "expected key = value; is a brace missing before it?";
+    snprintf(out, size, "unexpected \"%s\" %s: %s", w->word, place(w, where, sizeof(where)),
+             advice);
+}
+
+static void no_equal(const struct config_words *w, char *out, size_t size)
+{
+    snprintf(out, size, "%s has no value: expected %s = VALUE", w->word, w->word);
+}
+
+static void no_brace(const struct config_words *w, char *out, size_t size)
+{
+    bool titled = strcmp(w->word, config_kind_name(CONFIG_SEALED)) != 0;
+    snprintf(out, size, "expected %s%s { ... }", w->word, titled ? " \"NAME\"" : "");
+}
+
+static void duplicate(const struct config_words *w, char *out, size_t size)
+{
+    snprintf(out, size,
+             "a section with the name \"%s\" stands further up already: give this one another name",
+             w->word);
+}
+
+static void too_many_braces(const struct config_words *w, char *out, size_t size)
+{
+    (void)w;
+    snprintf(out, size, "this } closes nothing: remove it, or is a { missing further up?");
+}
+
+static void unclosed(const struct config_words *w, char *out, size_t size)
+{
+    const char *what = w->text->unclosed.line ? "this { is never closed: expected }"
+                                              : "the file ends in the middle of a setting";
+    snprintf(out, size, "%s", what);
+}
+
+static void bad_escape(const struct config_words *w, char *out, size_t size)
+{
+    snprintf(out, size, "\"%s\" is no character: expected \\\\ for a backslash, \\\" for a quote",
+             w->word);
+}
+
+static const struct {
+    const char *format;
+    void (*write)(const struct config_words *w, char *out, size_t size);
+    bool at_word; /* libconfuse noticed later than at the word that is to blame */
+} messages[] = {
+    {"no such option '%s'", unknown_key, false},
+    {"no sub-section '%s' in '%s'", no_path, false},
+    {"no sub-section title/index for '%s'", no_path, false},
+    {"unexpected token '%s'", unexpected, false},
+    {"missing equal sign after option '%s'", no_equal, true},
+    {"missing opening brace for section '%s'", no_brace, true},
+    {"missing title for section '%s'", no_brace, true},
+    {"found duplicate title '%s'", duplicate, false},
+    {"unexpected closing brace", too_many_braces, false},
+    {"premature end of file", unclosed, false},
+    {"bad escape sequence '%s'", bad_escape, false},
+    {"invalid octal number '%s'", bad_escape, false},
+};
+
+bool config_words_known(const char *format)
+{
+    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++)
+        if (strcmp(messages[i].format, format) == 0)
+            return true;
+    return false;
+}
+
+/* The last line up to `line` that has the word, which the cleaner put in quotes. */
+static int line_of(const struct config_text_out *text, const char *word, int line)
+{
+    char quoted[160];
+    int found = line;
+    snprintf(quoted, sizeof(quoted), "\"%s\"", word);
+    const char *start = text->text;
+    for (int i = 1; i <= line && *start; i++) {
+        size_t len = strcspn(start, "\n");
+        if (memmem(start, len, quoted, strlen(quoted)))
+            found = i;
+        start += len + (start[len] == '\n');
+    }
+    return found;
+}
+
+void config_printable(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
+}
+
+struct config_pos config_words(const struct config_words *w, const char *format, char *out,
+                               size_t size)
+{
+    int line = w->line;
+    snprintf(out, size, "%s", format);
+    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+        if (strcmp(messages[i].format, format) != 0)
+            continue;
+        messages[i].write(w, out, size);
+        if (messages[i].at_word)
+            line = line_of(w->text, w->word, line);
+        if (messages[i].write == unclosed && w->text->unclosed.line) {
+            config_printable(out);
+            return w->text->unclosed;
+        }
+    }
+    config_printable(out);
+    return config_text_pos(w->text, line);
+}

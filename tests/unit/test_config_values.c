@@ -1,0 +1,199 @@
+/* Wrong values: each is told of with its line, several at once, and what is only doubtful too. */
+#include "test_config_help.h"
+
+#define ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof(*(rows)))
+#define SEQUENCE   " sequence = { 9000, 7000, 8000 } "
+/* A good configuration with `key` on line 2. */
+#define GLOBAL(key)  SOURCE key "\n" DOOR
+#define IN_DOOR(key) SOURCE "door d {" SEQUENCE RULE "\n" key " }"
+#define IN_FILE(key) "source s { type = file\n" key "\n}\n" DOOR
+
+static void global_values(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {GLOBAL(""), ""},
+        {GLOBAL("user = ''"), "2: user: \"\" is no user name"},
+        {GLOBAL("user = 'a b'"), "2: expected one like \"knockd\""},
+        {GLOBAL("user = {a, b}"), "2: user takes one value, not a list"},
+        {GLOBAL("state_dir = var"), "2: expected one that begins with /"},
+        {GLOBAL("state_dir = {}"), "2: expected one that begins with /"},
+        {GLOBAL("control = /1234567890123456789012345678901234567890123456789012345678901234567890"
+                "12345678901234567890123456789012345678"),
+         "2: control: the path is longer than 107 bytes"},
+        {GLOBAL("facility = authprivate"), "2: \"authprivate\" is no syslog facility"},
+        {GLOBAL("facility = LOCAL7"), ""},
+        {GLOBAL("stop_timeout = 0"), "2: expected a time from 1s to 1h"},
+        {GLOBAL("stop_timeout = -5"), "2: stop_timeout: \"-5\""},
+        {GLOBAL("stop_timeout = 5x"), "2: stop_timeout: \"5x\""},
+        {GLOBAL("stop_timeout = '5 s'"), "2: stop_timeout: \"5 s\""},
+        {GLOBAL("stop_timeout = 1.5"), "2: stop_timeout: \"1.5\""},
+        {GLOBAL("stop_timeout = s"), "2: stop_timeout: \"s\""},
+        {GLOBAL("stop_timeout = 99999999999999999999"), "2: stop_timeout"},
+        {GLOBAL("stop_timeout = 999999999d"), "2: stop_timeout"},
+        {GLOBAL("run_timeout = 10m"), ""},
+        {GLOBAL("run_timeout = 601"), "2: expected a time from 1s to 10m"},
+        {GLOBAL("max_sources = 1023"), "2: expected a number from 1024 to 4194304"},
+        {GLOBAL("max_sources = 4194304"), ""},
+        {GLOBAL("max_sources = 0x1000"), "2: max_sources"},
+        {GLOBAL("init_command = x"), "2: init_command is not supported by this version"},
+        {GLOBAL("user = \"a\\nb\""), "2: the value of user holds a control character"},
+    };
+    ROWS(rows);
+}
+
+static void source_values(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {IN_FILE("path = /a"), ""},
+        {IN_FILE(""), "1: source \"s\" has no path"},
+        {IN_FILE("path = a"), "2: path: \"a\" is no absolute path"},
+        {IN_FILE("path = /a format = ulogd"), ""},
+        {IN_FILE("path = /a format = json"), "2: expected kernel or ulogd"},
+        {IN_FILE("path = /a prefix = ' x'"), ""},
+        {IN_FILE("path = /a prefix = {}"), "2: prefix: expected 1 to 127 characters"},
+        {IN_FILE("path = /a prefix = '  '"), "2: prefix: expected 1 to 127 characters"},
+        {IN_FILE("path = /a prefix = { a,\n'' }"), "3: prefix: expected 1 to 127 characters"},
+        {IN_FILE("path = /a prefix = 12345678901234567890123456789012345678901234567890123456789012"
+                 "345678901234567890123456789012345678901234567890123456789012345678"),
+         "2: prefix: expected 1 to 127 characters"},
+        {IN_FILE("path = /a prefix = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,"
+                 "24,25,26,27,28,29,30,31,32,\n33}"),
+         "3: prefix: more than 32 prefixes"},
+        {IN_FILE("path = /a group = 5"), "2: group is not supported by this version"},
+        {"source s {\n}\n" DOOR, "1: source \"s\" has no type"},
+        {"source s { type = kmsg path = /a }\n" DOOR, "1: type kmsg reads the kernel's own log"},
+        {"source s { type = kmsg format = ulogd }\n" DOOR, "1: ulogd writes no kernel messages"},
+        {"source s { type = nflog }\n" DOOR, "1: this build has no source nflog yet"},
+        {"source s { type = journal }\n" DOOR, "1: this build has no source journal yet"},
+        {"source s { type = tape }\n" DOOR, "1: type: \"tape\" is no type: expected kmsg or file"},
+        {"source 'a b' { type = kmsg }\n" DOOR, "1: \"a b\" is no name for a source"},
+        {"source '' { type = kmsg }\n" DOOR, "1: \"\" is no name for a source"},
+        {DOOR, "c: there is no source"},
+        {SOURCE "source t { type = kmsg }\n" DOOR,
+         "2: source \"t\" reads the same log as source \"s\" in "},
+        {"source s { type = file path = /a }\nsource t { type = file path = /a }\n" DOOR,
+         "2: source \"t\" reads the same log as source \"s\" in "},
+        {"source s { type = file path = /a }\nsource t { type = file path = /b }\n" DOOR, ""},
+    };
+    ROWS(rows);
+}
+
+static void door_values(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {IN_DOOR(""), ""},
+        {IN_DOOR("seq_timeout = 1h"), ""},
+        {IN_DOOR("seq_timeout = 61m"), "3: expected a time from 1s to 1h"},
+        {IN_DOOR("cmd_timeout = 31d"), "3: expected a time from 1s to 30d"},
+        {IN_DOOR("tcpflags = any"), ""},
+        {IN_DOOR("tcpflags = \"syn,!sin\""), "3: expected flags like"},
+        {IN_DOOR("tcpflags = \"syn,!syn\""), "3: no packet can match"},
+        {IN_DOOR("strict = maybe"), "3: expected true or false"},
+        {IN_DOOR("strict = OFF"), ""},
+        {IN_DOOR("port = 22:sctp"), "3: expected tcp or udp after the colon"},
+        {IN_DOOR("port = {}"), "3: port: \"\" won't do: expected a port"},
+        {IN_DOOR("port = 0"), "3: expected a port from 1 to 65535"},
+        {IN_DOOR("port = 8000"), "2: 8000:tcp is a step of the sequence, but it is the port that"},
+        {IN_DOOR("port = 8000:udp"), ""},
+        {IN_DOOR("ignore = { 80,\n 99999 }"), "4: ignore: \"99999\" won't do"},
+        {IN_DOOR("ignore = 7000"), "2: 7000:tcp is a step of the sequence, but ignore names it"},
+        {IN_DOOR("target = example.org"), "3: names are not looked up"},
+        {IN_DOOR("interface = 1234567890123456"), "3: 15 characters at most"},
+        {IN_DOOR("interface = 'a b'"), "3: is no interface"},
+        {IN_DOOR("allow = { 10.0.0.0/8,\n192.0.2.1/24 }"), "4: \"192.0.2.1/24\" is no network"},
+        {IN_DOOR("stop_ok = { 0, 256 }"),
+         "3: stop_ok: \"256\" won't do: expected a number from 0 "},
+        {IN_DOOR("stop_ok = 'x'"), "3: stop_ok"},
+        {IN_DOOR("key = { a, b }"), "3: key is not supported by this version"},
+        {IN_DOOR("one_time_sequences = /a"), "3: one_time_sequences is not supported"},
+        {IN_DOOR("check_command = x"), "3: check_command is not supported"},
+        {IN_DOOR("extend_command = { a,\n'' }"), "4: extend_command: an empty text among others"},
+        {SOURCE "door d {" SEQUENCE " rule = {} }", "2: door \"d\" opens nothing"},
+        {SOURCE "door d {" SEQUENCE " }", "2: door \"d\" opens nothing"},
+        {SOURCE "door d {" SEQUENCE " stop_command = x }", "2: door \"d\" opens nothing"},
+        {SOURCE "door d {}", "2: door \"d\" has no sequence\n2: door \"d\" opens nothing"},
+        {SOURCE "door d {" RULE "}", "2: door \"d\" has no sequence"},
+        {SOURCE "door d { sequence = {}" RULE "}", "2: sequence: \"\" won't do: expected a port"},
+        {SOURCE "door d { sequence = { 9000,\n7000,\n70000 }" RULE "}",
+         "4: sequence: \"70000\" won't do"},
+        {SOURCE "door d { sequence = { 7000 8000 }" RULE "}", "2: unexpected \"8000\" in door"},
+        {SOURCE "door d { sequence = '9000 7000'" RULE "}", "2: sequence: \"9000 7000\" won't do"},
+        {IN_DOOR("start_command = x stop_command = y"), "3: both rule and start or stop commands"},
+        {IN_DOOR("stop_command = y"), "3: both rule and start or stop commands"},
+        {IN_DOOR("start_command_6 = x stop_command_6 = x"), "3: both rule and start or stop"},
+        {SOURCE "door \"a/b\" {" SEQUENCE RULE "}", "2: \"a/b\" is no name for a door"},
+        {SOURCE
+         "door 1234567890123456789012345678901234567890123456789012345678901234 {" SEQUENCE RULE
+         "}",
+         "2: is no name for a door: expected 1 to 63"},
+        {SOURCE "door \"a\\nb\" {" SEQUENCE RULE "}", "2: \"a?b\" is no name for a door"},
+        {SOURCE, "c: there is no door"},
+        {"", "c: there is no source\nc: there is no door"},
+        {SOURCE DOOR "sealed {\n}\n", "3: sealed knocks are not supported by this version"},
+        {SOURCE DOOR "sealed { span = 20000\n max_skew = 120 }\n",
+         "3: sealed knocks are not supported by this version"},
+    };
+    ROWS(rows);
+}
+
+static void doubts(void **state)
+{
+    (void)state;
+#define SEQ(steps, rest) SOURCE "door d {\n sequence = {" steps "}" RULE rest "}\n"
+    static const struct told_row rows[] = {
+        {SEQ("9000, 8000", ""), "3: warning: door \"d\": a sequence of fewer than 3 steps"},
+        {SEQ("9000", ""), "3: warning: door \"d\": a sequence of fewer than 3 steps"},
+        {SEQ("7000, 8000, 9000", ""), ""},
+        {SEQ("7000, 8000, 9000", "strict = no"), "3: warning: door \"d\": with strict = false"},
+        {SEQ("7000, 9000, 8000", "strict = no"), ""},
+        {SEQ("7000, 7001, 6000", ""), "3: warning: door \"d\": neighbouring ports"},
+        {SEQ("9000, 7001, 7000", ""), "3: warning: door \"d\": neighbouring ports"},
+        {SEQ("9000, 7001, 7000:udp", ""), ""},
+        {SEQ("7000, 7001", "strict = no"), "3: fewer than 3\n3: neighbouring\n3: strict = false"},
+        {SOURCE "door d {" SEQUENCE "\nstart_command = a }",
+         "3: warning: door \"d\" has no stop_command: what it opens stays open"},
+        {SOURCE "door d {" SEQUENCE "\nstart_command = a stop_command = '' }", ""},
+        {SOURCE "door d {" SEQUENCE "\nstart_command_6 = a }",
+         "3: warning: door \"d\" has no stop_command_6"},
+        {SOURCE "door d {" SEQUENCE "\nstart_command_6 = a stop_command = a }", ""},
+        {SOURCE DOOR "door e {" SEQUENCE RULE "}",
+         "3: warning: door \"e\": whoever knocks at door \"d\" ("},
+        {SOURCE DOOR "door e { sequence = \"1,9000,7000,8000\"" RULE "}",
+         "2: warning: door \"d\": whoever knocks at door \"e\" ("},
+        {SOURCE DOOR "door e { sequence = \"9000,7000,8000,1\"" RULE "}", ""},
+        {SOURCE DOOR "door e { sequence = \"9000,7000,8000:udp\"" RULE "}", ""},
+        {SOURCE "door d { interface = a" SEQUENCE RULE "}\ndoor e { interface = b" SEQUENCE RULE
+                "}",
+         ""},
+        {SOURCE "door d { target = 192.0.2.1" SEQUENCE RULE "}\n"
+                "door e { target = 192.0.2.2" SEQUENCE RULE "}",
+         ""},
+    };
+    ROWS(rows);
+}
+
+static void several_at_once(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {"user = ''\n# comment\n/* two\nlines */ facility = x\nsource s {\n  type = x\n}\n"
+         "door d {\n  sequence = { 7000, # one\n  8000,\n  x }\n  port = y // why\n"
+         "  cmd_timeout = z\n}\ndoor 'e f' {\n}\n",
+         "1: user\n4: facility\n6: type\n11: sequence\n12: port\n13: cmd_timeout\n"
+         "15: is no name for a door\n8: opens nothing\n15: has no sequence\n15: opens nothing"},
+    };
+    ROWS(rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(global_values),   cmocka_unit_test(source_values),
+        cmocka_unit_test(door_values),     cmocka_unit_test(doubts),
+        cmocka_unit_test(several_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
