@@ -1,0 +1,81 @@
+/*
+ * Which packets make a knock. Per (source of log, address) the last packets are kept, 32 at most,
+ * and only while an attempt can still be alive; when a packet is the last step of a door, they are
+ * compared backwards. Pure but for the table that matcher_new allocates once: no clock, no I/O.
+ *
+ * Strict doors want their steps in consecutive packets, tolerant ones in order; both within
+ * `timeout`. What enum match_verdict and struct match_door leave out is never a stray.
+ */
+#ifndef LISTENER_MATCHER_H
+#define LISTENER_MATCHER_H
+
+#include <net/if.h>
+
+#include "lib/sequence.h"
+#include "listener/packet.h"
+
+/* Sources are numbered from 0 to below this. */
+enum { MATCH_SOURCES = 64 };
+
+/* What the matcher needs to know of a door. */
+struct match_door {
+    struct sequence sequence;
+    int64_t timeout;             /* ns, for the whole sequence */
+    struct flag_match flags;     /* TCP packets that differ aren't seen by this door */
+    struct addr target;          /* destination; family 0: any */
+    char interface[IF_NAMESIZE]; /* IN=; empty: any */
+    bool strict;
+    unsigned ignore_count;     /* never strays for this door: what it opens, `ignore` */
+    const struct step *ignore; /* owned by the caller, must outlive the matcher; a step of the
+                                  sequence stays one, here or not */
+};
+
+/* Why a packet was left out; MATCH_SEEN: it wasn't. Of several reasons the first one counts. */
+enum match_verdict {
+    MATCH_SEEN,
+    MATCH_OUTGOING, /* IN= is empty */
+    MATCH_GROUP,    /* sent to multicast or broadcast, or from it, or from nobody */
+    MATCH_PROTOCOL, /* neither TCP nor UDP, or a later fragment */
+    MATCH_FLAGS,    /* TCP, flags of no door */
+    MATCH_REPEAT,   /* a retransmission */
+    MATCH_IDLE,     /* begins no sequence, and its address has none under way */
+    MATCH_VERDICTS, /* how many there are */
+};
+
+struct matcher_counters {
+    uint64_t packets[MATCH_VERDICTS];
+    uint64_t opened;
+    uint64_t evicted; /* addresses that had to make room */
+};
+
+struct matcher;
+
+/*
+ * A matcher for `count` doors (copied) that remembers `max_sources` addresses at most; `key`, 16
+ * random bytes, makes its hash unpredictable. NULL and errno when memory is short.
+ */
+struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsigned max_sources,
+                            const uint8_t key[16]);
+void matcher_free(struct matcher *m);
+
+/*
+ * Takes the packet that `source` logged at `now` (ns, never going back). Calls opened(arg, door)
+ * for each door whose sequence it completes.
+ */
+enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
+                                int64_t now, void (*opened)(void *arg, unsigned door), void *arg);
+
+/*
+ * How many first steps of `door` the packets of (source, address) fulfil right now: 0 to its
+ * number of steps, counting attempts that end with the newest packet that could be a stray for the
+ * door (strict) or with any (tolerant).
+ */
+unsigned matcher_stage(const struct matcher *m, unsigned source, const struct addr *address,
+                       int64_t now, unsigned door);
+
+/* Lines of `source` were lost: what strict doors have seen of it so far counts no more. */
+void matcher_gap(struct matcher *m, unsigned source);
+
+const struct matcher_counters *matcher_counters(const struct matcher *m);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * The bounded table of (source of log, address) and the last packets of each. All memory is taken
+ * once; pages that no address needed yet are never touched, so a quiet host pays for what it sees.
+ *
+ * When the table is full, an address makes room: one whose attempt is over, else the one longest
+ * without a first step, and only when there are no such ones one in the middle of a knock. So a
+ * flood of spoofed first steps can't push out who is past them.
+ */
+#ifndef LISTENER_PEERS_H
+#define LISTENER_PEERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+
+enum { PEER_PACKETS = 32 };
+
+/* A packet as it is remembered: 24 bytes. */
+struct seen {
+    int64_t time; /* ns */
+    uint32_t dst; /* keyed hash of the destination */
+    uint16_t spt;
+    uint16_t dpt;
+    uint16_t target;    /* word of the index for the destination, 0: no door asks for it */
+    uint16_t interface; /* the same for IN= */
+    uint8_t proto;      /* IPPROTO_TCP or IPPROTO_UDP */
+    uint8_t flags;
+    bool first;  /* the first step of some door */
+    bool second; /* perhaps the second one */
+};
+
+/* An address: 768 bytes of packets, 832 with the rest. Only the functions below change it, but for
+ * the matcher's own fields. */
+struct peer {
+    int64_t touched;      /* ns, when it came to the front of its list */
+    int64_t midway_until; /* the matcher's: when the attempt that made it midway ends */
+    uint32_t epoch;       /* the matcher's: gaps of the source, as far as known here */
+    uint32_t bucket;
+    uint32_t chain; /* next of the bucket, plus one */
+    struct addr address;
+    uint8_t source;
+    bool midway;
+    uint8_t newest; /* place in the ring */
+    uint8_t count;  /* packets in the ring */
+    uint8_t strict; /* how many of them, the newest, came after the last gap */
+    struct seen ring[PEER_PACKETS];
+};
+
+struct peers;
+
+/* A table for `max` (1 or more) addresses, its hash keyed with `key`. NULL and errno on error. */
+struct peers *peers_new(unsigned max, const uint8_t key[16]);
+void peers_free(struct peers *peers);
+
+/* The record of (source, address), or NULL. */
+struct peer *peers_find(const struct peers *peers, unsigned source, const struct addr *address);
+
+/*
+ * A new, empty record for an address that has none. Records not touched since `alive_since` are
+ * over and taken first; *evicted says whether a live one had to go.
+ */
+struct peer *peers_add(struct peers *peers, unsigned source, const struct addr *address,
+                       int64_t alive_since, bool *evicted);
+
+/* Makes `peer` the last one of its kind, midway or not, to make room. */
+void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midway);
+
+void peers_remove(struct peers *peers, struct peer *peer);
+
+/* The packet `age` places before the newest; age < peer->count. */
+static inline const struct seen *peer_packet(const struct peer *peer, unsigned age)
+{
+    return &peer->ring[(peer->newest + PEER_PACKETS - age) % PEER_PACKETS];
+}
+
+/* Remembers one more packet, forgets the oldest of more than PEER_PACKETS. */
+void peer_push(struct peer *peer, const struct seen *seen);
+
+/* Forgets packets before `alive_since`, and what came before the first step that is left then:
+ * no attempt can hold it. */
+void peer_trim(struct peer *peer, int64_t alive_since);
+
+/* Whether `seen` is a retransmission of a packet that is remembered. */
+bool peer_has(const struct peer *peer, const struct seen *seen);
+
+#endif

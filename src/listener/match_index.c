@@ -1,0 +1,281 @@
+#include "listener/match_index.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What an entry of the index is about; the roles of a port are bits of these. */
+enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KINDS };
+
+/* A target or an interface's name, 17 bytes without padding, so memcmp compares them. */
+struct word {
+    uint8_t kind; /* 4, 6: address; WORD_INTERFACE */
+    uint8_t bytes[16];
+};
+enum { WORD_INTERFACE = 1 };
+_Static_assert(sizeof(struct word) == 17 && IF_NAMESIZE <= 16, "a name fits a word");
+
+struct view {
+    struct flag_match flags;
+    uint16_t target, interface; /* words, 0: any */
+};
+
+struct match_index {
+    uint8_t roles[2][65536]; /* by TCP/UDP and port; most packets need to look no further */
+    bool flags[256];
+    struct word *words; /* sorted */
+    unsigned word_count;
+    struct view *views;
+    unsigned view_count;
+    uint32_t *door_views;
+    struct index_entry *entries; /* sorted, none twice */
+    unsigned entry_count;
+};
+
+static int compare_words(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct word));
+}
+
+static struct word address_word(const struct addr *address)
+{
+    struct word word = {.kind = address->family};
+    memcpy(word.bytes, address->bytes, sizeof(word.bytes));
+    return word;
+}
+
+static struct word interface_word(const char *name, size_t len)
+{
+    struct word word = {.kind = WORD_INTERFACE};
+    memcpy(word.bytes, name, len);
+    return word;
+}
+
+/* The number of a word, from 1; 0: no door asks for it. */
+static uint16_t word_number(const struct match_index *index, struct word word)
+{
+    if (index->word_count == 0)
+        return 0;
+    const struct word *found =
+        bsearch(&word, index->words, index->word_count, sizeof(word), compare_words);
+    return found ? (uint16_t)(found - index->words + 1) : 0;
+}
+
+static uint16_t interface_number(const struct match_index *index, const char *name, size_t len)
+{
+    return len < IF_NAMESIZE ? word_number(index, interface_word(name, len)) : 0;
+}
+
+/* Sorts and leaves out what is there twice; returns how many remain. */
+static unsigned sort_unique(void *items, unsigned count, size_t size,
+                            int (*compare)(const void *, const void *))
+{
+    char *base = items;
+    unsigned kept = 0;
+    if (count > 0)
+        qsort(items, count, size, compare);
+    for (unsigned i = 0; i < count; i++)
+        if (kept == 0 || compare(base + (kept - 1) * size, base + i * size) != 0)
+            memmove(base + kept++ * size, base + i * size, size);
+    return kept;
+}
+
+static void collect_words(struct match_index *index, const struct match_door *doors, unsigned count)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct match_door *door = &doors[i];
+        if (door->target.family != 0)
+            index->words[n++] = address_word(&door->target);
+        if (door->interface[0] != '\0')
+            index->words[n++] =
+                interface_word(door->interface, strnlen(door->interface, IF_NAMESIZE - 1));
+    }
+    index->word_count = sort_unique(index->words, n, sizeof(*index->words), compare_words);
+}
+
+/* The number of the view that `door` has of packets; a new one if no earlier door has it. */
+static uint32_t intern_view(struct match_index *index, const struct match_door *door)
+{
+    struct view view = {.flags = door->flags};
+    if (door->target.family != 0)
+        view.target = word_number(index, address_word(&door->target));
+    if (door->interface[0] != '\0')
+        view.interface =
+            interface_number(index, door->interface, strnlen(door->interface, IF_NAMESIZE - 1));
+    for (uint32_t i = 0; i < index->view_count; i++)
+        if (memcmp(&index->views[i], &view, sizeof(view)) == 0)
+            return i;
+    index->views[index->view_count] = view;
+    return index->view_count++;
+}
+
+static uint64_t step_key(uint8_t proto, uint16_t port)
+{
+    return (proto == IPPROTO_UDP ? 1u << 16 : 0) | port;
+}
+
+static uint64_t entry_key(enum kind kind, uint64_t earlier, uint64_t later)
+{
+    return (uint64_t)kind << 40 | earlier << 20 | later;
+}
+
+static void add_entry(struct match_index *index, enum kind kind, const struct step *earlier,
+                      const struct step *later, uint32_t value)
+{
+    uint64_t from = earlier ? step_key(earlier->proto, earlier->port) : 0;
+    uint64_t key = entry_key(kind, from, step_key(later->proto, later->port));
+    index->entries[index->entry_count++] = (struct index_entry){key, value};
+    index->roles[later->proto == IPPROTO_UDP][later->port] |= (uint8_t)(1 << kind);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct index_entry *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->value > y->value) - (x->value < y->value);
+}
+
+static void add_door(struct match_index *index, const struct match_door *door, uint32_t number)
+{
+    const struct step *steps = door->sequence.steps;
+    uint32_t view = intern_view(index, door);
+    index->door_views[number] = view;
+    if (door->sequence.count == 0)
+        return; /* sealed knocks alone open it */
+    for (unsigned flags = 0; flags < 256; flags++)
+        index->flags[flags] |= flags_match(door->flags, (uint8_t)flags);
+    add_entry(index, KIND_FIRST, NULL, &steps[0], view);
+    add_entry(index, KIND_LAST, NULL, &steps[door->sequence.count - 1], number);
+    if (door->sequence.count > 1)
+        add_entry(index, KIND_PAIR, &steps[0], &steps[1], view);
+}
+
+struct match_index *match_index_new(const struct match_door *doors, unsigned count)
+{
+    assert(count < UINT16_MAX / 2); /* words are numbered with 16 bits, two a door */
+    struct match_index *index = calloc(1, sizeof(*index));
+    if (!index)
+        return NULL;
+    size_t room = (size_t)count + 1; /* calloc(0) may give NULL */
+    index->words = calloc(2 * room, sizeof(*index->words));
+    index->views = calloc(room, sizeof(*index->views));
+    index->door_views = calloc(room, sizeof(*index->door_views));
+    index->entries = calloc(KINDS * room, sizeof(*index->entries));
+    if (!index->words || !index->views || !index->door_views || !index->entries) {
+        match_index_free(index);
+        return NULL;
+    }
+    collect_words(index, doors, count);
+    for (unsigned i = 0; i < count; i++)
+        add_door(index, &doors[i], i);
+    index->entry_count =
+        sort_unique(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);
+    return index;
+}
+
+void match_index_free(struct match_index *index)
+{
+    if (!index)
+        return;
+    free(index->words);
+    free(index->views);
+    free(index->door_views);
+    free(index->entries);
+    free(index);
+}
+
+bool match_index_flags(const struct match_index *index, uint8_t flags)
+{
+    return index->flags[flags];
+}
+
+static bool has_role(const struct match_index *index, const struct seen *seen, enum kind kind)
+{
+    return index->roles[seen->proto == IPPROTO_UDP][seen->dpt] & 1 << kind;
+}
+
+static bool view_sees(const struct view *view, const struct seen *seen)
+{
+    return (seen->proto == IPPROTO_UDP || flags_match(view->flags, seen->flags)) &&
+           (view->target == 0 || view->target == seen->target) &&
+           (view->interface == 0 || view->interface == seen->interface);
+}
+
+bool match_index_sees(const struct match_index *index, unsigned door, const struct seen *seen)
+{
+    return view_sees(&index->views[index->door_views[door]], seen);
+}
+
+/* The first entry whose key isn't below `key`. */
+static const struct index_entry *lower_bound(const struct match_index *index, uint64_t key)
+{
+    const struct index_entry *base = index->entries;
+    for (size_t left = index->entry_count; left > 0;) {
+        size_t half = left / 2;
+        if (base[half].key < key) {
+            base += half + 1;
+            left -= half + 1;
+        } else {
+            left = half;
+        }
+    }
+    return base;
+}
+
+static struct index_range find_entries(const struct match_index *index, uint64_t key)
+{
+    return (struct index_range){lower_bound(index, key), lower_bound(index, key + 1)};
+}
+
+static bool begins(const struct match_index *index, const struct seen *seen)
+{
+    if (!has_role(index, seen, KIND_FIRST))
+        return false;
+    uint64_t key = entry_key(KIND_FIRST, 0, step_key(seen->proto, seen->dpt));
+    struct index_range range = find_entries(index, key);
+    for (const struct index_entry *entry = range.begin; entry < range.end; entry++)
+        if (view_sees(&index->views[entry->value], seen))
+            return true;
+    return false;
+}
+
+void match_index_digest(const struct match_index *index, const struct packet *packet,
+                        struct seen *out)
+{
+    *out = (struct seen){
+        .spt = packet->spt,
+        .dpt = packet->dpt,
+        .target = word_number(index, address_word(&packet->dst)),
+        .interface = interface_number(index, packet->in, packet->in_len),
+        .proto = (uint8_t)packet->proto,
+        .flags = packet->proto == IPPROTO_TCP ? packet->flags : 0,
+    };
+    out->first = begins(index, out);
+    out->second = has_role(index, out, KIND_PAIR);
+}
+
+bool match_index_pair(const struct match_index *index, const struct seen *earlier,
+                      const struct seen *later)
+{
+    if (!earlier->first)
+        return false;
+    uint64_t key = entry_key(KIND_PAIR, step_key(earlier->proto, earlier->dpt),
+                             step_key(later->proto, later->dpt));
+    struct index_range range = find_entries(index, key);
+    for (const struct index_entry *entry = range.begin; entry < range.end; entry++) {
+        const struct view *view = &index->views[entry->value];
+        if (view_sees(view, earlier) && view_sees(view, later))
+            return true;
+    }
+    return false;
+}
+
+struct index_range match_index_ending(const struct match_index *index, const struct seen *seen)
+{
+    if (!has_role(index, seen, KIND_LAST))
+        return (struct index_range){NULL, NULL};
+    return find_entries(index, entry_key(KIND_LAST, 0, step_key(seen->proto, seen->dpt)));
+}

@@ -1,0 +1,206 @@
+#include "listener/peers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/keyed.h"
+
+_Static_assert(sizeof(struct seen) == 24 && sizeof(struct peer) <= 850, "records stay small");
+
+/* Every record in use is in one of the first two lists, newest at the front. */
+enum list { LIST_TOUCHED, LIST_MIDWAY, LIST_FREE, LISTS };
+
+struct link {
+    uint32_t prev, next;
+};
+
+struct peers {
+    uint8_t key[KEYED_KEY_SIZE];
+    uint32_t max;
+    uint32_t used; /* records from here on were never needed */
+    uint32_t bucket_mask;
+    uint32_t *buckets;  /* first record of each, plus one: calloc's zero is "none" */
+    struct link *links; /* of the records, then the heads of the lists */
+    struct peer *items;
+};
+
+static uint32_t number_of(const struct peers *peers, const struct peer *peer)
+{
+    return (uint32_t)(peer - peers->items);
+}
+
+static void unlink_node(struct peers *peers, uint32_t node)
+{
+    struct link link = peers->links[node];
+    peers->links[link.prev].next = link.next;
+    peers->links[link.next].prev = link.prev;
+}
+
+static void push_front(struct peers *peers, enum list list, uint32_t node)
+{
+    uint32_t head = peers->max + list, front = peers->links[head].next;
+    peers->links[node] = (struct link){.prev = head, .next = front};
+    peers->links[front].prev = node;
+    peers->links[head].next = node;
+}
+
+/* The record at the back of a list, or NULL. */
+static struct peer *last_of(const struct peers *peers, enum list list)
+{
+    uint32_t back = peers->links[peers->max + list].prev;
+    return back < peers->max ? &peers->items[back] : NULL;
+}
+
+struct peers *peers_new(unsigned max, const uint8_t key[16])
+{
+    assert(max > 0 && max < UINT32_MAX / 2);
+    uint32_t buckets = 1;
+    while (buckets < max)
+        buckets *= 2;
+    struct peers *peers = calloc(1, sizeof(*peers));
+    if (!peers)
+        return NULL;
+    peers->buckets = calloc(buckets, sizeof(*peers->buckets));
+    peers->links = calloc((size_t)max + LISTS, sizeof(*peers->links));
+    peers->items = calloc(max, sizeof(*peers->items));
+    if (!peers->buckets || !peers->links || !peers->items) {
+        peers_free(peers);
+        return NULL;
+    }
+    memcpy(peers->key, key, sizeof(peers->key));
+    peers->max = max;
+    peers->bucket_mask = buckets - 1;
+    for (uint32_t head = max; head < max + LISTS; head++)
+        peers->links[head] = (struct link){head, head};
+    return peers;
+}
+
+void peers_free(struct peers *peers)
+{
+    if (!peers)
+        return;
+    free(peers->buckets);
+    free(peers->links);
+    free(peers->items);
+    free(peers);
+}
+
+static uint32_t bucket_of(const struct peers *peers, unsigned source, const struct addr *address)
+{
+    uint8_t name[sizeof(*address) + 1];
+    memcpy(name, address, sizeof(*address));
+    name[sizeof(*address)] = (uint8_t)source;
+    return (uint32_t)keyed_hash(peers->key, name, sizeof(name)) & peers->bucket_mask;
+}
+
+struct peer *peers_find(const struct peers *peers, unsigned source, const struct addr *address)
+{
+    uint32_t place = peers->buckets[bucket_of(peers, source, address)];
+    while (place != 0) {
+        struct peer *peer = &peers->items[place - 1];
+        if (peer->source == source && addr_equal(&peer->address, address))
+            return peer;
+        place = peer->chain;
+    }
+    return NULL;
+}
+
+void peers_remove(struct peers *peers, struct peer *peer)
+{
+    uint32_t node = number_of(peers, peer), *place = &peers->buckets[peer->bucket];
+    while (*place != node + 1)
+        place = &peers->items[*place - 1].chain;
+    *place = peer->chain;
+    unlink_node(peers, node);
+    push_front(peers, LIST_FREE, node);
+}
+
+static bool remove_dead(struct peers *peers, int64_t alive_since)
+{
+    for (enum list list = LIST_TOUCHED; list <= LIST_MIDWAY; list++) {
+        struct peer *peer = last_of(peers, list);
+        if (peer && peer->touched < alive_since) {
+            peers_remove(peers, peer);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A record that is in no list and no bucket. Dead ones come before fresh memory. */
+static uint32_t take_node(struct peers *peers, int64_t alive_since, bool *evicted)
+{
+    *evicted = false;
+    bool room = remove_dead(peers, alive_since) || last_of(peers, LIST_FREE);
+    if (!room && peers->used < peers->max)
+        return peers->used++;
+    if (!room) {
+        struct peer *touched = last_of(peers, LIST_TOUCHED);
+        peers_remove(peers, touched ? touched : last_of(peers, LIST_MIDWAY));
+        *evicted = true;
+    }
+    uint32_t node = number_of(peers, last_of(peers, LIST_FREE));
+    unlink_node(peers, node);
+    return node;
+}
+
+struct peer *peers_add(struct peers *peers, unsigned source, const struct addr *address,
+                       int64_t alive_since, bool *evicted)
+{
+    uint32_t node = take_node(peers, alive_since, evicted);
+    uint32_t bucket = bucket_of(peers, source, address);
+    struct peer *peer = &peers->items[node];
+    peer->address = *address;
+    peer->source = (uint8_t)source;
+    peer->midway = false;
+    peer->count = peer->strict = 0;
+    peer->touched = alive_since;
+    peer->bucket = bucket;
+    peer->chain = peers->buckets[bucket];
+    peers->buckets[bucket] = node + 1;
+    push_front(peers, LIST_TOUCHED, node);
+    return peer;
+}
+
+void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midway)
+{
+    uint32_t node = number_of(peers, peer);
+    unlink_node(peers, node);
+    push_front(peers, midway ? LIST_MIDWAY : LIST_TOUCHED, node);
+    peer->touched = now;
+    peer->midway = midway;
+}
+
+void peer_push(struct peer *peer, const struct seen *seen)
+{
+    peer->newest = (uint8_t)((peer->newest + 1) % PEER_PACKETS);
+    peer->ring[peer->newest] = *seen;
+    if (peer->count < PEER_PACKETS)
+        peer->count++;
+    if (peer->strict < PEER_PACKETS)
+        peer->strict++;
+}
+
+void peer_trim(struct peer *peer, int64_t alive_since)
+{
+    while (peer->count > 0) {
+        const struct seen *oldest = peer_packet(peer, peer->count - 1u);
+        if (oldest->first && oldest->time >= alive_since)
+            break;
+        peer->count--;
+    }
+    if (peer->strict > peer->count)
+        peer->strict = peer->count;
+}
+
+bool peer_has(const struct peer *peer, const struct seen *seen)
+{
+    for (unsigned age = 0; age < peer->count; age++) {
+        const struct seen *old = peer_packet(peer, age);
+        if (old->dst == seen->dst && old->spt == seen->spt && old->dpt == seen->dpt &&
+            old->proto == seen->proto)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,320 @@
+/*
+ * What makes a knock, as scenarios in a small language. A door is "7000,8000:udp,9000 OPTION...",
+ * options: tolerant, timeout=SECONDS, ignore=PORT[,PORT], flags=FLAGS, target=N, if=NAME.
+ * Packets: "7000", to UDP "7000u", then suffixes: @S or @S+N seconds and ns since the start, :P
+ * source port (default: a new one each), /N source address, >N destination (>g a group, >l by link
+ * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source of log. "icmp",
+ * "lite" (UDPLITE), "frag", "gap" and "gap#N" stand for themselves.
+ * What is expected: a letter a packet, . seen, A-Z the door that opens (* two), i idle, r repeat,
+ * o outgoing, g group, p protocol, f flags.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "listener/matcher.h"
+
+enum { DOORS = 2, SECOND = 1000000000 };
+
+struct scenario {
+    const char *doors[DOORS];
+    const char *packets;
+    const char *expected;
+};
+
+/* Storage of one scenario's doors. */
+struct table {
+    struct match_door doors[DOORS];
+    struct step ignore[DOORS][8];
+    unsigned count;
+};
+
+static struct addr host(unsigned n)
+{
+    struct addr a = {4, {198, 51, (uint8_t)(n >> 8), (uint8_t)n}};
+    return a;
+}
+
+static void read_option(struct match_door *door, struct step *ignore, const char *option)
+{
+    const char *why, *value = strchr(option, '=') ? strchr(option, '=') + 1 : "";
+    if (strcmp(option, "tolerant") == 0) {
+        door->strict = false;
+    } else if (strncmp(option, "timeout=", 8) == 0) {
+        door->timeout = strtoll(value, NULL, 10) * SECOND;
+    } else if (strncmp(option, "flags=", 6) == 0) {
+        assert_true(flags_parse(value, &door->flags, &why));
+    } else if (strncmp(option, "target=", 7) == 0) {
+        door->target = host((unsigned)atoi(value));
+    } else if (strncmp(option, "if=", 3) == 0) {
+        strncpy(door->interface, value, IF_NAMESIZE - 1);
+    } else if (strncmp(option, "ignore=", 7) == 0) {
+        struct sequence list = {0};
+        assert_true(sequence_append(&list, value, &why));
+        memcpy(ignore, list.steps, list.count * sizeof(*ignore));
+        door->ignore = ignore;
+        door->ignore_count = list.count;
+    } else {
+        fail_msg("no such option: %s", option);
+    }
+}
+
+static void read_doors(struct table *table, const char *const texts[DOORS])
+{
+    memset(table, 0, sizeof(*table));
+    for (; table->count < DOORS && texts[table->count]; table->count++) {
+        struct match_door *door = &table->doors[table->count];
+        char text[200], *rest;
+        const char *why;
+        strncpy(text, texts[table->count], sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        *door = (struct match_door){
+            .timeout = 15LL * SECOND, .flags = {TCP_SYN, TCP_ACK}, .strict = true};
+        char *word = strtok_r(text, " ", &rest);
+        assert_true(sequence_append(&door->sequence, word, &why));
+        while ((word = strtok_r(NULL, " ", &rest)))
+            read_option(door, table->ignore[table->count], word);
+    }
+}
+
+static uint8_t read_flags(const char *text)
+{
+    static const char names[] = "fsrpa"; /* in the order of their bits */
+    uint8_t flags = 0;
+    for (; *text && strchr(names, *text); text++)
+        flags |= (uint8_t)(1 << (strchr(names, *text) - names));
+    return flags;
+}
+
+static void read_kind(struct packet *p, const char *word)
+{
+    if (strncmp(word, "icmp", 4) == 0)
+        *p = (struct packet){.src = p->src, .dst = p->dst, .proto = IPPROTO_ICMP};
+    else if (strncmp(word, "lite", 4) == 0)
+        p->proto = IPPROTO_UDPLITE;
+    else if (strncmp(word, "frag", 4) == 0)
+        p->has_ports = false;
+    else
+        p->dpt = (uint16_t)atoi(word);
+    p->in = "eth0";
+    p->in_len = 4;
+}
+
+/* Reads one packet; *now and *source go with it. */
+static void read_packet(struct packet *p, const char *word, int64_t *now, unsigned *source)
+{
+    static uint16_t fresh_port = 1024;
+    *p = (struct packet){.src = host(1), .dst = host(200), .proto = IPPROTO_TCP};
+    p->flags = TCP_SYN;
+    p->has_ports = true;
+    p->spt = fresh_port = (uint16_t)(fresh_port < 60000 ? fresh_port + 1 : 1024);
+    *source = 0;
+    read_kind(p, word);
+    for (const char *s = word; *s; s++) {
+        char *plus;
+        if (*s == 'u' && p->proto == IPPROTO_TCP && s > word && s[-1] >= '0' && s[-1] <= '9')
+            p->proto = IPPROTO_UDP;
+        else if (*s == '@' && (*now = strtoll(s + 1, &plus, 10) * SECOND, *plus == '+'))
+            *now += atoi(plus);
+        else if (*s == ':')
+            p->spt = (uint16_t)atoi(s + 1);
+        else if (*s == '/')
+            p->src = host((unsigned)atoi(s + 1));
+        else if (*s == '>')
+            p->dst = s[1] == 'g' ? (struct addr){4, {224, 0, 0, 1}} : host((unsigned)atoi(s + 1));
+        else if (*s == '!')
+            p->flags = read_flags(s + 1);
+        else if (*s == '#')
+            *source = (unsigned)atoi(s + 1);
+        else if (*s == '%')
+            p->in = s + 1, p->in_len = (uint8_t)(s[1] == '-' ? 0 : strcspn(s + 1, "@:/>!# "));
+        p->link_group |= *s == '>' && s[1] == 'l';
+    }
+}
+
+static void note_opening(void *arg, unsigned door)
+{
+    char *mark = arg;
+    *mark = *mark == '.' ? (char)('A' + door) : '*';
+}
+
+static void run(const struct scenario *row)
+{
+    static const char letters[MATCH_VERDICTS] = ".ogpfri";
+    static const uint8_t key[16] = "not random here";
+    struct table table;
+    read_doors(&table, row->doors);
+    struct matcher *m = matcher_new(table.doors, table.count, 100, key);
+    assert_non_null(m);
+    char text[1000], got[400] = "", *rest, *out = got;
+    assert_true(strlen(row->packets) < sizeof(text));
+    strcpy(text, row->packets);
+    int64_t now = 0;
+    for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
+        struct packet packet;
+        unsigned source;
+        if (strncmp(w, "gap", 3) == 0) {
+            matcher_gap(m, w[3] == '#' ? (unsigned)atoi(w + 4) : 0);
+            continue;
+        }
+        read_packet(&packet, w, &now, &source);
+        char mark = '.';
+        enum match_verdict verdict = matcher_feed(m, source, &packet, now, note_opening, &mark);
+        assert_true(verdict == MATCH_SEEN || mark == '.');
+        *out++ = verdict == MATCH_SEEN ? mark : letters[verdict];
+    }
+    if (strcmp(got, row->expected) != 0)
+        fail_msg("doors %s | %s\npackets %s\nexpected %s, got %s", row->doors[0],
+                 row->doors[1] ? row->doors[1] : "-", row->packets, row->expected, got);
+    matcher_free(m);
+}
+
+#define D  "7000,8000,9000"
+#define DU "7000,8000:udp,9000"
+#define T  "7000,8000,9000 tolerant"
+#define N8 " 1 2 3 4 5 6 7 8"
+
+static const struct scenario scenarios[] = {
+    /* Strict: consecutive. Whatever went before the first step doesn't matter. */
+    {{D}, "7000 8000 9000", "..A"},
+    {{DU}, "7000 8000u 9000", "..A"},
+    {{DU}, "7000 8000 9000", "..."},
+    {{D}, "7000 8000u 9000", "..."},
+    {{D}, "7000 9000 8000 9000", "...."},
+    {{D}, "7000 8000 22 9000", "...."},
+    {{D}, "8000 9000 22", "iii"},
+    {{D}, "7000 7000 8000 9000", "...A"},
+    {{D}, "8000 7000 8000 9000", "i..A"},
+    {{D, "8000,1,2"}, "7000 7000 8000 9000", "...A"},
+    {{D, "8000,1,2"}, "8000 7000 8000 9000", "...A"},
+    {{D}, "7000 8000 7000 8000 9000", "....A"},
+    {{"7000,7000,8000"}, "7000 7000 8000", "..A"},
+    {{"7000,7000,8000"}, "7000 8000 7000 7000 8000", "....A"},
+    {{"7000,7000,8000"}, "7000 7000 7000 8000", "...A"},
+    {{D}, "7000 8000 9000 7000 8000 9000", "..A..A"},
+    {{D}, "7000 8000 9000 9000", "..A."},
+    {{"7000"}, "7000 7000 1", "AA."},
+    {{D, "5,8000,9000"}, "7000 8000 9000 5 8000 9000", "..A..B"},
+    {{D, "7000,8000,9000"}, "7000 8000 9000", "..*"},
+    {{D, "8000,9000"}, "7000 8000 9000", "..*"},
+    /* Tolerant: in order, and completed again by another last step. */
+    {{T}, "7000 1 8000 2 9000 9000", "....AA"},
+    {{T}, "8000 7000 9000 8000 9000", "i...A"},
+    {{T}, "9000 8000 7000", "ii."},
+    {{T, D}, "7000 1 8000 9000", "...A"},
+    {{T}, "7000 8000" N8 N8 N8 " 1 2 3 4 5 9000", "...............................A"},
+    {{T}, "7000 8000" N8 N8 N8 " 1 2 3 4 5 6 9000", "................................."},
+    /* The whole within the timeout, to the ns; the first step's time counts, not the last one's. */
+    {{D}, "7000@0 8000@10 9000@15", "..A"},
+    {{D}, "7000@0 8000@10 9000@15+1", "..i"},
+    {{D}, "7000@0 8000@15+1 9000@15+1", ".ii"},
+    {{D}, "7000@0 8000@36000 9000@36000", ".ii"},
+    {{D}, "7000@0 7000@9 8000@16 9000@24", "...A"},
+    {{T}, "7000@0 7000@5 8000@10 9000@15+1 9000@20+1", "...Ai"},
+    {{T, "1,2 timeout=60"}, "7000@0 8000@10 9000@15+1", "..."},
+    {{D, "1,2 timeout=60"}, "7000@0 1@1 8000@2 2@61", "...."},
+    {{T, "1,2 timeout=60 tolerant"}, "7000@0 1@1 8000@2 2@61 3@61", "...B."},
+    /* A retransmission: same protocol, ports and destination. It renews nothing. */
+    {{D}, "7000:5 7000:5 8000:6 7000:5 8000:6 9000:7", ".r.rrA"},
+    {{"7000,7000:udp,9000"}, "7000:5 7000u:5 9000:5", "..A"},
+    {{D}, "7000:5 8000:5 8000:5>3 9000:5", "...."},
+    {{"7000,7000,8000"}, "7000:5 7000:5 8000", ".r."},
+    {{D}, "7000:5@0 7000:5@14 8000@15 9000@16", ".r.i"},
+    {{D}, "7000:5@0 7000:5@16 8000@17 9000@18", "...A"},
+    {{D}, "7000 1:5 1:5 8000 9000", "..r.."},
+    /* Never strays. */
+    {{D}, "7000 icmp 8000 lite frag 9000", ".p.ppA"},
+    {{D}, "7000 1!a 8000 1!sa 1!r 9000", ".f.ffA"},
+    {{D}, "7000!a 7000 8000 9000!a 9000", "f..fA"},
+    {{D}, "7000 1>g 8000 1u>l 9000", ".g.gA"},
+    {{D}, "7000>g 7000>l 8000 9000", "ggii"},
+    {{D}, "7000 1%- 8000 9000%- 9000", ".o.oA"},
+    {{D " ignore=22,80:udp"}, "7000 22 22 8000 80u 9000", ".....A"},
+    {{D " ignore=22,80:udp"}, "7000 22u 8000 9000", "...."},
+    {{D " ignore=22,80:udp", D}, "7000 22 8000 9000", "...A"},
+    {{D " ignore=8000,9000,7000"}, "7000 8000 9000", "..A"},
+    {{D " ignore=8000"}, "7000 8000 8000 9000", "...."},
+    {{"7000,8000,22 ignore=22"}, "22 7000 8000 22 22", "i..A."},
+    /* Another door's flags: recorded, but not seen by this one. */
+    {{D, "1,2 flags=fin"}, "7000 5!f 8000 9000!f 9000", "....A"},
+    {{D, "1,2 flags=fin"}, "1 2 1!f 7000 2!f", "ii..B"},
+    {{D " flags=any"}, "7000!a 8000!r 9000!fp", "..A"},
+    {{D " flags=any"}, "7000 7000:5!a 8000 9000", "...A"},
+    {{DU " flags=syn,ack"}, "7000!sa 8000u!s 9000!sa", "..A"},
+    /* Another target or interface: not seen either, and no first step. */
+    {{D " target=7"}, "7000>7 8000>7 9000>7", "..A"},
+    {{D " target=7"}, "7000 8000 9000", "iii"},
+    {{D " target=7"}, "7000>7 1>8 8000>7 9000>8 9000>7", "....A"},
+    {{D " target=7", D " target=8"}, "7000>7 7000>8 8000>7 8000>8 9000>7 9000>8", "....AB"},
+    {{D " if=ppp0"}, "7000%ppp0 1%eth0 8000%ppp0 9000%ppp0", "...A"},
+    {{D " if=ppp0"}, "7000%ppp 7000%ppp01 7000%ppp0 8000%ppp0 9000", "ii..."},
+    {{D " if=ppp0", D " if=eth0"}, "7000 8000 9000 9000%ppp0", "..B."},
+    /* Addresses and sources of log are strangers to one another. */
+    {{D}, "7000/1 7000/2 8000/1 8000/2 9000/1 9000/2", "....AA"},
+    {{D}, "7000/1 8000/2 9000/1", ".i."},
+    {{D}, "7000#0 8000#1 9000#0 7000#1 8000#1 9000#1", ".i...A"},
+    /* Lost lines start strict attempts over, of that source alone. */
+    {{D}, "7000 8000 gap 9000 7000 8000 9000", ".....A"},
+    {{D}, "7000 gap 8000 9000", "..."},
+    {{D}, "gap 7000 gap#1 8000 9000", "..A"},
+    {{T}, "7000 gap 8000 gap 9000", "..A"},
+    {{T, D}, "7000 gap 8000 7000 8000 9000", "....*"},
+    {{D}, "gap#63 7000#63 8000#63 9000#63", "..A"},
+};
+
+static void scenarios_hold(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
+        run(&scenarios[i]);
+}
+
+/* The stage of doors A and B after each packet, then without any at 15 s and just later. */
+static void stages_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *packet;
+        unsigned stage[2];
+    } steps[] = {{"1", {0, 0}},    {"7000", {1, 1}}, {"8000", {2, 2}}, {"22", {2, 2}},
+                 {"1", {0, 2}},    {"7000", {1, 2}}, {"8000", {2, 2}}, {"9000", {3, 3}},
+                 {"7000", {1, 3}}, {"gap", {0, 3}},  {"icmp", {0, 3}}};
+    static const char *const doors[DOORS] = {D " ignore=22", T};
+    static const uint8_t key[16];
+    struct table table;
+    read_doors(&table, doors);
+    struct matcher *m = matcher_new(table.doors, table.count, 1, key);
+    struct addr address = host(1);
+    char mark = '.';
+    int64_t now = 0;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        struct packet packet;
+        unsigned source;
+        read_packet(&packet, steps[i].packet, &now, &source);
+        if (strcmp(steps[i].packet, "gap") == 0)
+            matcher_gap(m, 0);
+        else
+            matcher_feed(m, 0, &packet, now, note_opening, &mark);
+        for (unsigned door = 0; door < 2; door++)
+            assert_int_equal(matcher_stage(m, 0, &address, now, door), steps[i].stage[door]);
+    }
+    assert_int_equal(matcher_stage(m, 0, &address, 15LL * SECOND, 1), 3);
+    assert_int_equal(matcher_stage(m, 0, &address, 15LL * SECOND + 1, 1), 0);
+    assert_int_equal(matcher_stage(m, 1, &address, now, 1), 0);
+    matcher_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scenarios_hold),
+        cmocka_unit_test(stages_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+/* Many addresses, whole scans, floods of spoofed packets, and what a packet costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/keyed.h"
+#include "listener/matcher.h"
+
+enum { SECOND = 1000000000, MANY = 4096 };
+
+static const struct sequence knock = {
+    3, {{7000, IPPROTO_TCP}, {8000, IPPROTO_UDP}, {9000, IPPROTO_TCP}}};
+static const struct sequence longer = {
+    4, {{7000, IPPROTO_TCP}, {7500, IPPROTO_TCP}, {7200, IPPROTO_TCP}, {7300, IPPROTO_TCP}}};
+
+static uint64_t random_state;
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint32_t draw(uint32_t below)
+{
+    uint64_t z = (random_state += 0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (uint32_t)((z ^ z >> 31) % below);
+}
+
+static void seed_random(void)
+{
+    keyed_random(&random_state, sizeof(random_state));
+    print_message("# seed %llu\n", (unsigned long long)random_state);
+}
+
+static struct match_door door_of(const struct sequence *sequence)
+{
+    return (struct match_door){.sequence = *sequence,
+                               .timeout = 15LL * SECOND,
+                               .flags = {TCP_SYN, TCP_ACK},
+                               .strict = true};
+}
+
+static struct matcher *matcher_of(unsigned max_sources, const struct sequence *sequence)
+{
+    uint8_t key[16];
+    struct match_door door = door_of(sequence);
+    keyed_random(key, sizeof(key));
+    struct matcher *m = matcher_new(&door, 1, max_sources, key);
+    assert_non_null(m);
+    return m;
+}
+
+/* IPv4 and IPv6 in turn. */
+static struct addr host(uint32_t n)
+{
+    uint8_t tail[4] = {10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
+    struct addr a = {.family = n % 2 ? 6 : 4};
+    memcpy(a.bytes + (n % 2 ? 12 : 0), tail, 4);
+    return a;
+}
+
+static struct packet packet_to(struct step step, uint32_t address, uint16_t spt)
+{
+    return (struct packet){.src = host(address),
+                           .dst = {4, {192, 0, 2, 1}},
+                           .proto = step.proto,
+                           .spt = spt,
+                           .dpt = step.port,
+                           .flags = step.proto == IPPROTO_TCP ? TCP_SYN : 0,
+                           .has_ports = true,
+                           .in_len = 4,
+                           .in = "eth0"};
+}
+
+static void count_opening(void *arg, unsigned door)
+{
+    (void)door;
+    ++*(unsigned *)arg;
+}
+
+static unsigned feed(struct matcher *m, struct step step, uint32_t address, uint16_t spt,
+                     int64_t now)
+{
+    unsigned opened = 0;
+    struct packet packet = packet_to(step, address, spt);
+    matcher_feed(m, 0, &packet, now, count_opening, &opened);
+    return opened;
+}
+
+static void interleaved_knocks_all_open(void **state)
+{
+    (void)state;
+    for (unsigned clients = 20; clients <= 1000; clients *= 50) {
+        struct matcher *m = matcher_of(1000, &knock);
+        unsigned opened = 0;
+        for (unsigned i = 0; i < knock.count; i++)
+            for (unsigned c = 0; c < clients; c++)
+                opened += feed(m, knock.steps[i], c, (uint16_t)(40000 + i), 5LL * SECOND * i);
+        assert_int_equal(opened, clients);
+        assert_int_equal(matcher_counters(m)->opened, clients);
+        assert_int_equal(matcher_counters(m)->evicted, 0);
+        matcher_free(m);
+    }
+}
+
+static void fill_ports(uint16_t ports[65535], int order)
+{
+    for (unsigned i = 0; i < 65535; i++)
+        ports[i] = (uint16_t)(order == 1 ? 65535 - i : i + 1);
+    for (unsigned i = 65534; order == 2 && i > 0; i--) {
+        unsigned other = draw(i + 1);
+        uint16_t port = ports[i];
+        ports[i] = ports[other];
+        ports[other] = port;
+    }
+}
+
+/* Ascending, descending, random; each port by TCP, by UDP or both, from one source port or many. */
+static void a_scan_opens_nothing(void **state)
+{
+    (void)state;
+    static uint16_t ports[65535];
+    static const struct sequence *const sequences[] = {&knock, &longer};
+    seed_random();
+    for (int variant = 0; variant < 3 * 3 * 2 * 2; variant++) {
+        int protocols = variant / 3 % 3 + 1;
+        struct matcher *m = matcher_of(16, sequences[variant / 18]);
+        unsigned opened = 0;
+        fill_ports(ports, variant % 3);
+        for (unsigned i = 0; i < 65535; i++) {
+            uint16_t spt = (uint16_t)(variant / 9 % 2 ? 40000 : i);
+            if (protocols & 1)
+                opened += feed(m, (struct step){ports[i], IPPROTO_TCP}, 1, spt, i);
+            if (protocols & 2)
+                opened += feed(m, (struct step){ports[i], IPPROTO_UDP}, 1, spt, i);
+        }
+        assert_int_equal(opened, 0);
+        matcher_free(m);
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Spoofed first steps, 25,000 a second, with a knock among them whose steps are 0.8 s apart. */
+static void a_flood_stops_no_knock(void **state)
+{
+    (void)state;
+    enum { FLOOD = 1000000, APART = 20000 };
+    struct matcher *m = matcher_of(65536, &knock);
+    unsigned sent = 0, opened = 0;
+    double start = seconds();
+    for (unsigned i = 0; i < FLOOD; i++) {
+        int64_t now = i * 40000LL;
+        assert_int_equal(feed(m, knock.steps[0], 1000 + i, 1, now), 0);
+        if (i % APART == 0) {
+            opened += feed(m, knock.steps[sent % 3], sent / 3, (uint16_t)sent, now);
+            sent++;
+        }
+    }
+    print_message("# %.0f ns a spoofed packet\n", (seconds() - start) * 1e9 / FLOOD);
+    assert_int_equal(sent, FLOOD / APART);
+    assert_int_equal(opened, sent / 3);
+    assert_true(matcher_counters(m)->evicted > 0);
+    matcher_free(m);
+}
+
+/* Who has two steps stays, whatever number of others only begin; among these the oldest goes. */
+static void the_middle_of_a_knock_survives(void **state)
+{
+    (void)state;
+    struct matcher *m = matcher_of(64, &knock);
+    for (unsigned c = 0; c < 63; c++)
+        for (unsigned i = 0; i < 2; i++)
+            feed(m, knock.steps[i], c, (uint16_t)i, 0);
+    feed(m, knock.steps[0], 500, 0, 0);
+    assert_int_equal(matcher_counters(m)->evicted, 0);
+    for (unsigned c = 1000; c < 101000; c++)
+        feed(m, knock.steps[0], c, 0, 1);
+    assert_int_equal(matcher_counters(m)->evicted, 100000);
+    for (unsigned i = 1; i < 3; i++)
+        assert_int_equal(feed(m, knock.steps[i], 500, (uint16_t)i, 2), 0);
+    for (unsigned c = 0; c < 63; c++)
+        assert_int_equal(feed(m, knock.steps[2], c, 2, 15LL * SECOND), 1);
+    matcher_free(m);
+}
+
+/* Two steps spare an address only while they can still become a knock. */
+static void old_attempts_make_room(void **state)
+{
+    (void)state;
+    struct matcher *m = matcher_of(64, &knock);
+    int64_t later = 15LL * SECOND + 1;
+    for (unsigned c = 0; c < 64; c++)
+        for (unsigned i = 0; i < 2; i++)
+            feed(m, knock.steps[i], c, (uint16_t)i, 0);
+    for (unsigned c = 100; c < 164; c++)
+        feed(m, knock.steps[0], c, 0, later);
+    assert_int_equal(matcher_counters(m)->evicted, 0);
+    unsigned opened = 0;
+    for (unsigned i = 1; i < 3; i++)
+        for (unsigned c = 100; c < 164; c++)
+            opened += feed(m, knock.steps[i], c, (uint16_t)i, later);
+    assert_int_equal(opened, 64);
+    matcher_free(m);
+}
+
+/* Who went on once and now only begins again and again is one of those who only began. */
+static void a_former_attempt_spares_nobody(void **state)
+{
+    (void)state;
+    struct matcher *m = matcher_of(2, &knock);
+    feed(m, knock.steps[0], 1, 0, 0);
+    feed(m, knock.steps[1], 1, 1, 0);
+    feed(m, knock.steps[0], 1, 2, 10LL * SECOND);
+    feed(m, knock.steps[0], 1, 3, 16LL * SECOND);
+    feed(m, knock.steps[0], 2, 0, 17LL * SECOND);
+    feed(m, knock.steps[0], 3, 0, 18LL * SECOND);
+    assert_int_equal(matcher_counters(m)->evicted, 1);
+    feed(m, knock.steps[1], 2, 1, 19LL * SECOND);
+    assert_int_equal(feed(m, knock.steps[2], 2, 2, 20LL * SECOND), 1);
+    matcher_free(m);
+}
+
+/* Junk takes no place and doesn't keep the place of an address that only began. */
+static void junk_takes_no_room(void **state)
+{
+    (void)state;
+    struct matcher *m = matcher_of(2, &knock);
+    feed(m, knock.steps[0], 1, 0, 0);
+    for (unsigned c = 10; c < 10010; c++)
+        feed(m, (struct step){(uint16_t)c, IPPROTO_UDP}, c, 0, 1);
+    assert_int_equal(matcher_counters(m)->packets[MATCH_IDLE], 10000);
+    feed(m, knock.steps[0], 2, 0, 2);
+    feed(m, (struct step){1, IPPROTO_TCP}, 1, 0, 3);
+    feed(m, knock.steps[0], 3, 0, 4);
+    assert_int_equal(matcher_counters(m)->evicted, 1);
+    assert_int_equal(feed(m, knock.steps[1], 2, 1, 5) + feed(m, knock.steps[2], 2, 2, 6), 1);
+    matcher_free(m);
+}
+
+/* Feeds `count` packets over `addresses` addresses; returns ns a packet. */
+static double cost(struct matcher *m, struct step step, unsigned addresses, unsigned count)
+{
+    unsigned opened = 0;
+    double start = seconds();
+    for (unsigned i = 0; i < count; i++) {
+        struct packet packet = packet_to(step, i % addresses, (uint16_t)i);
+        matcher_feed(m, 0, &packet, i, count_opening, &opened);
+    }
+    return (seconds() - start) * 1e9 / count;
+}
+
+/* 4,095 more doors that end elsewhere must cost a knock nothing: the bound is generous, so that
+ * only a loop over all doors, thousands of ns, breaks it. */
+static void cost_grows_with_no_number(void **state)
+{
+    (void)state;
+    static struct match_door doors[MANY];
+    static const uint8_t key[16];
+    double hit[2];
+    for (unsigned i = 0; i < MANY; i++) {
+        doors[i] = door_of(&knock);
+        if (i > 0)
+            doors[i].sequence.steps[2].port = (uint16_t)(10000 + i);
+    }
+    for (int many = 0; many < 2; many++) {
+        struct matcher *m = matcher_new(doors, many ? MANY : 1, 65536, key);
+        assert_non_null(m);
+        double miss = cost(m, (struct step){22, IPPROTO_TCP}, 60000, 300000);
+        double first = cost(m, knock.steps[0], 60000, 60000);
+        double second = cost(m, knock.steps[1], 60000, 60000);
+        hit[many] = cost(m, knock.steps[2], 60000, 60000);
+        double full = cost(m, knock.steps[0], 100, 300000);
+        assert_int_equal(matcher_counters(m)->opened, 60000);
+        print_message("# %u doors, ns a packet: no first step %.0f, first %.0f, second %.0f, "
+                      "opening %.0f, to a full record %.0f\n",
+                      many ? MANY : 1, miss, first, second, hit[many], full);
+        matcher_free(m);
+    }
+    assert_true(hit[1] < 3 * hit[0] + 2000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(interleaved_knocks_all_open),
+        cmocka_unit_test(a_scan_opens_nothing),
+        cmocka_unit_test(a_flood_stops_no_knock),
+        cmocka_unit_test(the_middle_of_a_knock_survives),
+        cmocka_unit_test(old_attempts_make_room),
+        cmocka_unit_test(a_former_attempt_spares_nobody),
+        cmocka_unit_test(junk_takes_no_room),
+        cmocka_unit_test(cost_grows_with_no_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
