@@ -1,0 +1,26 @@
+/* Sending knocks: each one packet from a source port that no knock before it had. */
+#ifndef KNOCK_SEND_H
+#define KNOCK_SEND_H
+
+#include "knock/target.h"
+#include "lib/sequence.h"
+
+/* The UDP sockets of the last knocks, kept so that the kernel can't give their ports again. */
+struct knock_sender {
+    int held[STEPS_MAX];
+    unsigned next;
+};
+
+void knock_sender_open(struct knock_sender *sender);
+void knock_sender_close(struct knock_sender *sender);
+
+/*
+ * Sends one knock: a TCP SYN, or an empty UDP datagram. Never waits for an answer. Returns 0, or
+ * the errno of a packet that didn't leave this machine.
+ */
+int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step);
+
+/* What to do about `error` of knock_send(), as a phrase; NULL when that can't be told. */
+const char *knock_send_advice(const struct knock_target *target, int error);
+
+#endif

@@ -1,0 +1,6 @@
+#include "knock/cli.h"
+
+int main(int argc, char **argv)
+{
+    return knock_main(argc, argv);
+}

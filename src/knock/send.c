@@ -1,0 +1,91 @@
+#include "knock/send.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void knock_sender_open(struct knock_sender *sender)
+{
+    sender->next = 0;
+    for (unsigned i = 0; i < STEPS_MAX; i++)
+        sender->held[i] = -1;
+}
+
+void knock_sender_close(struct knock_sender *sender)
+{
+    for (unsigned i = 0; i < STEPS_MAX; i++)
+        if (sender->held[i] >= 0)
+            close(sender->held[i]);
+}
+
+static void hold(struct knock_sender *sender, int fd)
+{
+    int *slot = &sender->held[sender->next++ % STEPS_MAX];
+    if (*slot >= 0)
+        close(*slot);
+    *slot = fd;
+}
+
+static struct knock_target with_port(const struct knock_target *target, uint16_t port)
+{
+    struct knock_target to = *target;
+    if (to.address.any.sa_family == AF_INET6)
+        to.address.ip6.sin6_port = htons(port);
+    else
+        to.address.ip4.sin_port = htons(port);
+    return to;
+}
+
+/*
+ * Closed at once: an open socket would send its SYN again after a second, which is a knock too
+ * many, or be connected. The kernel counts the source ports of TCP up, so the next one differs.
+ */
+static int send_tcp(const struct knock_target *to)
+{
+    int fd = socket(to->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = connect(fd, &to->address.any, to->length) < 0 ? errno : 0;
+    close(fd);
+    return error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
+}
+
+/* Unconnected: an ICMP answer to an earlier knock must not fail a later one. */
+static int send_udp(struct knock_sender *sender, const struct knock_target *to)
+{
+    int fd = socket(to->address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = sendto(fd, "", 0, 0, &to->address.any, to->length) < 0 ? errno : 0;
+    hold(sender, fd);
+    return error;
+}
+
+int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step)
+{
+    struct knock_target to = with_port(target, step.port);
+    return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(&to);
+}
+
+const char *knock_send_advice(const struct knock_target *target, int error)
+{
+    bool ip6 = target->address.any.sa_family == AF_INET6;
+    switch (error) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EAFNOSUPPORT:
+        return ip6 ? "check this machine's IPv6 routes, or try -4"
+                   : "check this machine's IPv4 routes, or try -6";
+    case EPERM:
+        return "a firewall rule of this machine drops it; see its OUTPUT chain";
+    case EACCES:
+        return "a broadcast address, or a route or rule of this machine forbids it";
+    case EADDRNOTAVAIL:
+        return "this machine has no address or no free port to send from";
+    case EINVAL:
+        if (ip6 && IN6_IS_ADDR_LINKLOCAL(&target->address.ip6.sin6_addr))
+            return "a link-local address needs its interface, like fe80::1%eth0";
+        return NULL;
+    default:
+        return NULL;
+    }
+}

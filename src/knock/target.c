@@ -1,0 +1,54 @@
+#include "knock/target.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One socket type, or each address would come three times. */
+static int look_up(const char *host, int family, int flags, struct addrinfo **list)
+{
+    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = flags};
+    return getaddrinfo(host, NULL, &hints, list);
+}
+
+static int take_first(const struct addrinfo *first, struct knock_target *out)
+{
+    if (first->ai_addrlen > sizeof(out->address))
+        return EAI_FAMILY;
+    memcpy(&out->address, first->ai_addr, first->ai_addrlen);
+    out->length = first->ai_addrlen;
+    return getnameinfo(&out->address.any, out->length, out->text, sizeof(out->text), NULL, 0,
+                       NI_NUMERICHOST);
+}
+
+bool knock_target_resolve(const char *host, int family, struct knock_target *out, const char **why)
+{
+    struct knock_target target = {0};
+    struct addrinfo *list = NULL;
+    /* An address needs no resolver, and knowing that it is one tells what -v has to explain. */
+    int error = look_up(host, family, AI_NUMERICHOST, &list);
+    if (error == EAI_NONAME) {
+        target.named = true;
+        error = look_up(host, family, 0, &list);
+    }
+    if (error == 0) {
+        error = take_first(list, &target);
+        freeaddrinfo(list);
+    }
+    if (error != 0) {
+        *why = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+        return false;
+    }
+    *out = target;
+    return true;
+}
+
+const char *knock_target_point(const struct knock_target *target, struct step step,
+                               char out[KNOCK_POINT_SIZE])
+{
+    bool ip6 = target->address.any.sa_family == AF_INET6;
+    snprintf(out, KNOCK_POINT_SIZE, ip6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(step.proto),
+             target->text, (unsigned)step.port);
+    return out;
+}
