@@ -32,13 +32,21 @@ union control {
     struct cmsghdr align;
 };
 
+/* The one descriptor of a message, -1 if it has none. Alignment makes room for a second one, which
+ * nobody honest sends: then all are closed and -2 is returned. */
 static int take_fd(struct msghdr *message)
 {
-    int fd = -1;
-    struct cmsghdr *c = CMSG_FIRSTHDR(message);
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return -1;
+    int fds[sizeof(union control) / sizeof(int)];
+    size_t size = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), size);
+    if (size == sizeof(int))
+        return fds[0];
+    for (size_t i = 0; i < size / sizeof(int); i++)
+        close(fds[i]);
+    return -2;
 }
 
 enum record_result record_receive(int socket, struct record *record, int *fd)
@@ -59,13 +67,13 @@ enum record_result record_receive(int socket, struct record *record, int *fd)
     if (got == 0)
         return RECORD_END;
     *fd = take_fd(&message);
-    bool whole = (size_t)got >= sizeof(record->type) &&
+    bool whole = *fd != -2 && (size_t)got >= sizeof(record->type) &&
                  !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
                  (size_t)got == record_size(record->type);
-    if (!whole && *fd >= 0) {
+    if (!whole && *fd >= 0)
         close(*fd);
+    if (!whole)
         *fd = -1;
-    }
     return whole ? RECORD_GOT : RECORD_BAD;
 }
 

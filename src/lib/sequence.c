@@ -41,7 +41,8 @@ bool step_parse(const char *text, struct step *out, const char **why)
     return true;
 }
 
-/* Copies the next comma-separated item of *text, trimmed, and moves *text behind it. */
+/* Copies the next comma-separated item of *text, trimmed; *text becomes what follows its comma, or
+ * NULL where there is none. */
 static bool next_item(const char **text, char *out, size_t size)
 {
     const char *start = *text + strspn(*text, " \t");
@@ -49,7 +50,7 @@ static bool next_item(const char **text, char *out, size_t size)
     const char *end = comma;
     while (end > start && isspace((unsigned char)end[-1]))
         end--;
-    *text = *comma == ',' ? comma + 1 : comma;
+    *text = *comma == ',' ? comma + 1 : NULL;
     return (size_t)snprintf(out, size, "%.*s", (int)(end - start), start) < size;
 }
 
@@ -66,7 +67,7 @@ bool sequence_append(struct sequence *seq, const char *text, const char **why)
             !step_parse(item, &seq->steps[seq->count], why))
             return false;
         seq->count++;
-    } while (*text != '\0');
+    } while (text);
     return true;
 }
 
@@ -100,7 +101,7 @@ bool flags_parse(const char *text, struct flag_match *out, const char **why)
         if (!flag)
             return false;
         *(negated ? &match.clear : &match.set) |= flag;
-    } while (*text != '\0');
+    } while (text);
     if (match.set & match.clear) {
         *why = "the same flag is both required and forbidden: no packet can match";
         return false;
