@@ -1,0 +1,54 @@
+/*
+ * One source of log lines as the listener sees it: descriptors that the keeper hands over. Reads
+ * what is there, calls for each line, and tells of what was lost. It opens nothing.
+ */
+#ifndef LISTENER_FEED_H
+#define LISTENER_FEED_H
+
+#include "lib/record.h"
+#include "listener/lines.h"
+
+/* A file that is being read, wherever it has been moved to meanwhile. */
+struct follower {
+    int fd; /* -1: none */
+    int watch;
+    int64_t offset;
+    struct lines *lines;
+};
+
+struct feed_calls {
+    void (*line)(void *arg, const char *line, size_t len);
+    void (*event)(void *arg, enum event_kind kind, uint64_t number);
+    void *arg;
+};
+
+struct feed {
+    uint32_t type; /* enum source_type */
+    struct follower now;
+    struct follower old; /* the file before it, whose writer may linger */
+    int folder_watch;
+    int64_t old_until;    /* when the old one is let go; 0: there is none */
+    uint64_t next_number; /* kmsg: sequence number that should come next; 0: none seen */
+    struct feed_calls calls;
+};
+
+/* Makes a feed without descriptors. -1 when memory is short. */
+int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls);
+void feed_free(struct feed *feed);
+
+/*
+ * Takes descriptor `fd`, handed over by `record`, and owns it. A file read so far is read to its
+ * end at once and then kept until `linger` ns after `now`.
+ */
+void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now);
+
+/* Reads what is there, a bounded share of it. True: there may be more, call again soon. */
+bool feed_read(struct feed *feed);
+
+/* Lets the old file go, after a last look at it, when its time is over. */
+void feed_tidy(struct feed *feed, int64_t now);
+
+/* Whether inotify watch `watch` means that one of the files was written to. */
+bool feed_watches(const struct feed *feed, int watch);
+
+#endif

@@ -1,0 +1,16 @@
+/* The system call filter of the listener. The only header that stands for libseccomp. */
+#ifndef LISTENER_FILTER_H
+#define LISTENER_FILTER_H
+
+/*
+ * Loads the filter into the kernel: from here on the process waits, reads, and talks over the
+ * descriptors that it has or is sent; anything else kills it. Sanitizer builds, which must read
+ * their own /proc and write reports, get errors instead, and only for files, sockets and programs.
+ * Returns 0, or -1 and errno.
+ */
+int filter_load(void);
+
+/* What this build's filter is called in the log: "strict" or "sanitizer". */
+const char *filter_profile(void);
+
+#endif

@@ -1,0 +1,16 @@
+/* The process that reads hostile text: unprivileged, sandboxed, without keys or commands. */
+#ifndef LISTENER_LISTENER_H
+#define LISTENER_LISTENER_H
+
+#include <sys/types.h>
+
+/* The descriptor on which a listener finds its socket to the keeper when it starts. */
+enum { LISTENER_SOCKET = 3 };
+
+/*
+ * Drops all privilege, tells the keeper if that failed, then serves until the keeper closes the
+ * socket. Returns the exit status.
+ */
+int listener_main(uid_t uid, gid_t gid);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * The kernel firewall's log line (net/netfilter/nf_log_syslog.c), and ulogd2's imitation of it, in
+ * whatever envelope a collector put round it. Pure: bytes in, packet and verdict out. The text is
+ * an attacker's: the header must be the kernel's and every item must stand where the kernel writes
+ * it.
+ */
+#ifndef LISTENER_LOGLINE_H
+#define LISTENER_LOGLINE_H
+
+#include <stddef.h>
+
+#include "listener/packet.h"
+
+enum { PREFIX_MAX = 127 }; /* characters of a prefix: 29 by iptables LOG, 127 by nft */
+
+enum log_format {
+    LOG_KERNEL, /* any envelope of syslog, journalctl or dmesg */
+    LOG_KMSG,   /* a record of /dev/kmsg: "prio,seq,usec,flags;text" */
+    LOG_ULOGD,  /* ulogd2 LOGEMU: a time, a host, no "kernel:" */
+};
+
+/*
+ * How the lines of one source look. A prefix is matched literally where the message begins, without
+ * blanks at either end, and "IN=" must follow. Without any, the text is free up to the first "IN="
+ * at the message's start or behind a blank; if none is, up to the first that abuts ("testIN=").
+ */
+struct line_spec {
+    enum log_format format;
+    unsigned prefix_count; /* 0: any prefix will do */
+    const char *const *prefixes;
+};
+
+enum line_verdict {
+    LINE_PACKET,  /* *packet is filled */
+    LINE_FOREIGN, /* not the kernel's, or not about an IP packet */
+    LINE_PREFIX,  /* a packet's line, but with a prefix that isn't ours */
+    LINE_DAMAGED, /* ours, but cut, garbled, or not of the grammar */
+    LINE_PARTIAL, /* ours and whole, but the packet was too short to name its addresses */
+};
+
+/*
+ * Reads one line of `len` bytes, without its newline (a CR before it doesn't count). Returns what
+ * it is. *packet is valid only with LINE_PACKET, else unspecified; its `in` points into `line`.
+ */
+enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
+                                struct packet *packet);
+
+/*
+ * The prefix of a line that tells of a packet, to show to whoever wonders why none is ours. Points
+ * into `line`, with the blanks that follow it; *prefix_len may be 0. NULL when the line tells of
+ * none.
+ */
+const char *logline_prefix(enum log_format format, const char *line, size_t len,
+                           size_t *prefix_len);
+
+#endif

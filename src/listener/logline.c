@@ -1,0 +1,208 @@
+#include "listener/logline.h"
+
+#include "listener/envelope.h"
+#include "listener/ip_items.h"
+#include "listener/scan.h"
+
+enum {
+    ESCAPE = 4,                    /* bytes of "\xNN" */
+    DEVICE_TEXT_MAX = 15 * ESCAPE, /* IFNAMSIZ - 1 bytes, all of them escaped */
+};
+
+/* The name of an interface, possibly empty, up to its blank. No name holds '/' or ':'; '=' is
+ * refused as the sign of a lost blank. */
+static const char *device(const char *p, const char *end)
+{
+    const char *start = p;
+    while (p && p < end && p - start <= DEVICE_TEXT_MAX && *p > ' ' && *p != '=' && *p != '/' &&
+           *p != ':')
+        p++;
+    return p && p < end && *p == ' ' && p - start <= DEVICE_TEXT_MAX ? p : NULL;
+}
+
+/* The name behind PHYSIN= or PHYSOUT=, which stand only where there is one, and its blank. */
+static const char *bridge_port(const char *p, const char *end)
+{
+    const char *after = device(p, end);
+    return after != p ? SCAN(after, end, " ") : NULL;
+}
+
+/* One byte of the message. /dev/kmsg writes what isn't printable, and '\', as "\xNN". */
+static const char *message_byte(const char *p, const char *end, bool escaped, char *out)
+{
+    if (!p || p == end)
+        return NULL;
+    *out = *p;
+    if (!escaped || *p != '\\')
+        return p + 1;
+    const char *hex = SCAN(p, end, "\\x");
+    if (!scan_hex(hex, end, 2, 2))
+        return NULL;
+    *out = (char)hex_byte(hex);
+    return p + ESCAPE;
+}
+
+static const char *skip_blanks(const char *text)
+{
+    while (*text == ' ')
+        text++;
+    return text;
+}
+
+/* Returns what follows the prefix, its blanks and "IN=", or NULL. */
+static const char *after_prefix(const struct envelope *env, const char *prefix, bool escaped)
+{
+    const char *p = env->message;
+    for (prefix = skip_blanks(prefix); *prefix; prefix++) {
+        char ch;
+        const char *next = message_byte(p, env->end, escaped, &ch);
+        if (!next || ch != *prefix)
+            break;
+        p = next;
+    }
+    if (*skip_blanks(prefix))
+        return NULL;
+    return SCAN(scan_blanks(p, env->end), env->end, "IN=");
+}
+
+/*
+ * The first "IN=" that an interface and " OUT=" follow, at the start of the message or behind a
+ * blank; else, where a prefix abuts, anywhere. The kernel keeps PREFIX_MAX bytes of a prefix.
+ */
+static const char *first_in(const struct envelope *env, bool escaped)
+{
+    size_t most = (size_t)PREFIX_MAX * (escaped ? ESCAPE : 1) + 1;
+    size_t len = (size_t)(env->end - env->message);
+    const char *limit = env->message + (len < most ? len : most), *abutting = NULL;
+    for (const char *p = env->message; p < limit; p++) {
+        if (*p != 'I' || !SCAN(p, env->end, "IN="))
+            continue;
+        if (!SCAN(device(p + 3, env->end), env->end, " OUT="))
+            continue;
+        if (p == env->message || p[-1] == ' ')
+            return p;
+        abutting = abutting ? abutting : p;
+    }
+    return abutting;
+}
+
+/* rsyslog's "message repeated 2 times: [ ...]" is a line of its own making, not a packet. */
+static bool is_repetition(const struct envelope *env)
+{
+    return SCAN(env->message, env->end, "message repeated ");
+}
+
+/* Finds what follows "IN=" in a line that is ours; NULL and the verdict in any other. */
+static const char *find_packet(const struct line_spec *spec, const struct envelope *env,
+                               enum line_verdict *verdict)
+{
+    bool escaped = spec->format == LOG_KMSG;
+    *verdict = LINE_FOREIGN;
+    if (is_repetition(env))
+        return NULL;
+    for (unsigned i = 0; i < spec->prefix_count; i++) {
+        const char *after = after_prefix(env, spec->prefixes[i], escaped);
+        if (after)
+            return after;
+    }
+    const char *in = first_in(env, escaped);
+    if (in && spec->prefix_count == 0)
+        return in + 3;
+    *verdict = in ? LINE_PREFIX : LINE_FOREIGN;
+    return NULL;
+}
+
+/* "xx:xx:..." of any length; counts the bytes and tells the first. */
+static const char *hardware_address(const char *p, const char *end, int *count, unsigned *first)
+{
+    const char *start = p;
+    unsigned digits = SCAN_HEX;
+    if (!p)
+        return NULL;
+    for (; end - p >= 3 && p[2] == ':'; p += 3)
+        digits &= hex_class(p[0]) & hex_class(p[1]);
+    if (end - p < 2 || !(digits & hex_class(p[0]) & hex_class(p[1])))
+        return NULL;
+    *count = (int)(p - start) / 3 + 1;
+    *first = hex_byte(start);
+    return p + 2;
+}
+
+/* What nft's "flags ether" and --log-macdecode make of an Ethernet header. */
+static const char *decoded_mac(const char *p, const char *end, struct packet *packet)
+{
+    int source_count = 0, dest_count = 0;
+    unsigned source, dest = 0;
+    uint32_t vid;
+    p = SCAN(hardware_address(p, end, &source_count, &source), end, " MACDST=");
+    p = SCAN(hardware_address(p, end, &dest_count, &dest), end, " ");
+    if (source_count != 6 || dest_count != 6)
+        return NULL;
+    packet->link_group = dest & 1;
+    if (TAKE(&p, end, "VPROTO=")) {
+        p = SCAN(scan_hex(p, end, 4, 4), end, " VID=");
+        p = SCAN(scan_number(p, end, 65535, &vid), end, " ");
+    }
+    return SCAN(scan_hex(SCAN(p, end, "MACPROTO="), end, 4, 4), end, " ");
+}
+
+/* The raw header of the link, Ethernet's from its destination on. A tunnel's is of another kind. */
+static const char *raw_mac(const char *p, const char *end, struct packet *packet)
+{
+    enum { ETHERNET_HEADER = 14 };
+    int count = 0;
+    unsigned first = 0;
+    uint8_t ignored[4];
+    if (!SCAN(p, end, " "))
+        p = hardware_address(p, end, &count, &first);
+    bool tunnel = TAKE(&p, end, " TUNNEL=");
+    if (tunnel)
+        p = scan_quad(SCAN(scan_quad(p, end, ignored), end, "->"), end, ignored);
+    packet->link_group = !tunnel && count >= ETHERNET_HEADER && (first & 1);
+    return SCAN(p, end, " ");
+}
+
+/* From behind "IN=" to where the IP packet begins. */
+static const char *link_items(const char *p, const char *end, struct packet *packet)
+{
+    const char *after = device(p, end);
+    if (!after)
+        return NULL;
+    packet->in = p;
+    packet->in_len = (uint8_t)(after - p);
+    packet->link_group = false;
+    p = SCAN(device(SCAN(after, end, " OUT="), end), end, " ");
+    if (TAKE(&p, end, "PHYSIN="))
+        p = bridge_port(p, end);
+    if (TAKE(&p, end, "PHYSOUT="))
+        p = bridge_port(p, end);
+    if (TAKE(&p, end, "MACSRC="))
+        return decoded_mac(p, end, packet);
+    return TAKE(&p, end, "MAC=") ? raw_mac(p, end, packet) : p;
+}
+
+enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
+                                struct packet *packet)
+{
+    struct envelope env;
+    enum line_verdict verdict;
+    if (len > 0 && line[len - 1] == '\r')
+        len--;
+    if (!envelope_open(spec->format, line, len, &env))
+        return LINE_FOREIGN;
+    const char *p = find_packet(spec, &env, &verdict);
+    if (!p)
+        return verdict;
+    p = link_items(p, env.end, packet);
+    return p ? ip_items(p, env.end, spec->format == LOG_ULOGD, packet) : LINE_DAMAGED;
+}
+
+const char *logline_prefix(enum log_format format, const char *line, size_t len, size_t *prefix_len)
+{
+    struct envelope env;
+    if (!envelope_open(format, line, len, &env) || is_repetition(&env))
+        return NULL;
+    const char *in = first_in(&env, format == LOG_KMSG);
+    *prefix_len = in ? (size_t)(in - env.message) : 0;
+    return in ? env.message : NULL;
+}
