@@ -1,0 +1,23 @@
+/* The keeper's second look at what a listener asks for: it may be in an attacker's hands. */
+#ifndef KEEPER_GATE_H
+#define KEEPER_GATE_H
+
+#include "keeper/plan.h"
+#include "lib/limit.h"
+#include "lib/record.h"
+
+enum gate_verdict {
+    GATE_OPEN,
+    GATE_REFUSED, /* a knock that isn't served; *why says so */
+    GATE_BAD,     /* no honest listener says that */
+};
+
+/*
+ * Judges an OPEN record against the configuration. Pure: `rate` is the caller's bucket of
+ * openings, `now` in ns.
+ */
+enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
+                             const struct record_open *open, struct limit *rate, int64_t now,
+                             const char **why);
+
+#endif

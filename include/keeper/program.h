@@ -1,0 +1,24 @@
+/* Finding the program that a command names, and starting it in a world that is built for it. */
+#ifndef KEEPER_PROGRAM_H
+#define KEEPER_PROGRAM_H
+
+#include <sys/types.h>
+
+#include "keeper/command.h"
+
+/*
+ * The path of program `name`: itself when it holds a slash, else looked up in
+ * /usr/sbin:/usr/bin:/sbin:/bin. The caller frees it. NULL and errno when there is none that can be
+ * executed.
+ */
+char *program_find(const char *name);
+
+/*
+ * Starts `command` in a process group of its own: stdin from /dev/null, stdout and stderr into
+ * `output`, no other descriptor, signals as they are by default, an environment of PATH and
+ * LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails after
+ * the fork is written to `output`, with exit status 127.
+ */
+pid_t program_start(const struct command *command, int output);
+
+#endif

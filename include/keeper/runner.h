@@ -1,0 +1,55 @@
+/*
+ * Runs commands: eight at a time, undos first, each for a limited time, never waiting for one.
+ * What a command writes is logged; how it ends is logged and decides.
+ */
+#ifndef KEEPER_RUNNER_H
+#define KEEPER_RUNNER_H
+
+#include "keeper/command.h"
+#include "lib/loop.h"
+
+/* How many commands run at a time, and how many of those places only undos may take. */
+enum { RUNNER_SLOTS = 8, RUNNER_UNDO_SLOTS = 2 };
+
+enum job_kind {
+    JOB_DO,   /* stops at the first command that fails */
+    JOB_UNDO, /* runs before any JOB_DO that waits; runs all its commands, whatever fails */
+};
+
+/* A list of commands to be run one after the other. Owned by the caller, who keeps it in place. */
+struct job {
+    enum job_kind kind;
+    const struct commands *commands;
+    const uint64_t *ok; /* bit n: exit status n is a success; 256 bits */
+    const char *label;  /* who, in messages: "door ssh: 203.0.113.9" */
+    /* Called once, when all is over; the job may be submitted again from there. */
+    void (*done)(void *arg, bool success);
+    void *arg;
+    /* The runner's own. */
+    struct job *next;
+    unsigned index;  /* command that runs or is next */
+    unsigned failed; /* commands that did */
+    bool running;
+    bool queued;
+};
+
+struct runner;
+
+/* A runner whose commands may take `limit` ns each. NULL and errno. */
+struct runner *runner_new(struct loop *loop, int64_t limit);
+
+/* Kills what still runs, without calling done(). */
+void runner_free(struct runner *runner);
+
+void runner_set_limit(struct runner *runner, int64_t limit);
+
+/* Takes a job. It never calls done() before it returns. */
+void runner_submit(struct runner *runner, struct job *job);
+
+/* Takes back a job none of whose commands has started. False when it is too late for that. */
+bool runner_withdraw(struct runner *runner, struct job *job);
+
+/* Only exit status 0 is a success. */
+extern const uint64_t runner_ok_zero[4];
+
+#endif

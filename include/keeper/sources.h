@@ -1,0 +1,33 @@
+/*
+ * The keeper's side of the logs: it owns their paths, opens them and watches for their being
+ * replaced, reads not one byte, and hands the descriptors to the listener.
+ */
+#ifndef KEEPER_SOURCES_H
+#define KEEPER_SOURCES_H
+
+#include "lib/config.h"
+#include "lib/loop.h"
+#include "lib/record.h"
+
+/* How a descriptor is handed over; it stays the caller's. */
+struct handover {
+    void (*send)(void *arg, const struct record *record, int fd);
+    void *arg;
+};
+
+struct sources;
+
+/*
+ * Opens the logs of `config`, which must live as long, for one listener. A log that isn't there
+ * is waited for, with a warning; one that can't be read is an error. NULL after errors.
+ */
+struct sources *sources_open(struct loop *loop, const struct config *config, struct report *report);
+void sources_close(struct sources *sources);
+
+/* Hands over what is open; from here on, also what comes to be. */
+void sources_start(struct sources *sources, struct handover handover);
+
+/* The folder of log `index` changed: opens the log anew if it is another file now. */
+void sources_reopen(struct sources *sources, unsigned index);
+
+#endif

@@ -1,0 +1,82 @@
+#include "keeper/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+
+void value_texts_fill(struct value_texts *t, const struct config_door *door,
+                      const struct addr *address)
+{
+    bool ip6 = address->family == 6;
+    snprintf(t->port, sizeof(t->port), "%u", door->port.port);
+    snprintf(t->timeout, sizeof(t->timeout), "%lld",
+             (long long)((door->cmd_timeout + CLOCK_SECOND - 1) / CLOCK_SECOND));
+    t->values = (struct values){
+        .ip = addr_format(address, t->ip),
+        .iptables = ip6 ? "ip6tables" : "iptables",
+        .family = ip6 ? "6" : "4",
+        .door = door->name,
+        .port = door->port.port ? t->port : NULL,
+        .proto = door->port.port ? proto_name(door->port.proto) : NULL,
+        .timeout = t->timeout,
+    };
+}
+
+/* The words of one command, its first replaced by the path that was found for it. */
+static int expand_one(const struct plan_command *plan, const struct values *values,
+                      struct command *out)
+{
+    struct words words;
+    char why[160];
+    /* Only lengths can differ from the trial expansion, and no address is that long. */
+    if (!template_expand(plan->template, values, &words, why, sizeof(why)))
+        return -1;
+    size_t program = strlen(plan->program) + 1, first = strlen(words.text) + 1;
+    out->words = words.count;
+    out->size = words.size - first + program;
+    out->text = malloc(out->size);
+    if (!out->text)
+        return -1;
+    memcpy(out->text, plan->program, program);
+    memcpy(out->text + program, words.text + first, words.size - first);
+    return 0;
+}
+
+int commands_expand(const struct plan_list *list, const struct config_door *door,
+                    const struct addr *address, struct commands *out)
+{
+    struct value_texts texts;
+    value_texts_fill(&texts, door, address);
+    *out = (struct commands){.items = calloc(list->count + 1, sizeof(*out->items))};
+    if (!out->items)
+        return -1;
+    for (unsigned i = 0; i < list->count; i++) {
+        if (expand_one(&list->items[i], &texts.values, &out->items[i]) < 0) {
+            commands_free(out);
+            return -1;
+        }
+        out->count++;
+    }
+    return 0;
+}
+
+void commands_free(struct commands *commands)
+{
+    for (unsigned i = 0; i < commands->count; i++)
+        free(commands->items[i].text);
+    free(commands->items);
+    *commands = (struct commands){0};
+}
+
+bool commands_equal(const struct commands *a, const struct commands *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (a->items[i].size != b->items[i].size ||
+            memcmp(a->items[i].text, b->items[i].text, a->items[i].size) != 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,36 @@
+#include "keeper/gate.h"
+
+/* What a parser of addresses can't yield: another family, or bytes behind an IPv4 address. */
+static bool malformed(const struct addr *address)
+{
+    if (address->family != 4)
+        return address->family != 6;
+    for (int i = 4; i < 16; i++)
+        if (address->bytes[i] != 0)
+            return true;
+    return false;
+}
+
+enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
+                             const struct record_open *open, struct limit *rate, int64_t now,
+                             const char **why)
+{
+    if (open->door >= config->door_count || open->source >= config->source_count ||
+        malformed(&open->address))
+        return GATE_BAD;
+    const struct config_door *door = &config->doors[open->door];
+    if (!config_allows(door, &open->address)) {
+        *why = "not in its list of allowed networks";
+        return GATE_REFUSED;
+    }
+    if (!plans_get(plans, open->door, open->address.family)->usable) {
+        *why = open->address.family == 6 ? "it has no commands for IPv6"
+                                         : "it has no commands for IPv4";
+        return GATE_REFUSED;
+    }
+    if (!limit_take(rate, now)) {
+        *why = "too many openings a second";
+        return GATE_REFUSED;
+    }
+    return GATE_OPEN;
+}

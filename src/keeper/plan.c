@@ -1,0 +1,263 @@
+#include "keeper/plan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/command.h"
+#include "keeper/program.h"
+
+struct plans {
+    unsigned count;
+    struct plan (*doors)[2]; /* by family: IPv4, IPv6 */
+};
+
+/* What is being planned: a door for one family, and whom to tell. */
+struct draft {
+    const struct config_door *door;
+    struct report *report;
+    bool ip6;
+    bool lacks_iptables;
+};
+
+/* An address of the documentation's networks (RFC 5737, RFC 3849), to try a command with. */
+static struct addr sample(bool ip6)
+{
+    struct addr a;
+    const char *text = ip6 ? "2001:db8::1" : "192.0.2.1";
+    bool ok = addr_parse(text, strlen(text), &a);
+    assert(ok);
+    (void)ok;
+    return a;
+}
+
+static struct values sample_values(const struct draft *draft, struct value_texts *texts)
+{
+    struct addr address = sample(draft->ip6);
+    value_texts_fill(texts, draft->door, &address);
+    return texts->values;
+}
+
+static char *find_program(struct draft *draft, const char *name, struct config_pos pos)
+{
+    char *path = program_find(name);
+    if (path)
+        return path;
+    if (strcmp(name, "iptables") == 0 || strcmp(name, "ip6tables") == 0)
+        draft->lacks_iptables = true;
+    else
+        report_error(draft->report, pos, "door \"%s\": %s: %s", draft->door->name, name,
+                     strchr(name, '/') ? strerror(errno)
+                                       : "no such program in /usr/sbin:/usr/bin:/sbin:/bin");
+    return NULL;
+}
+
+/* The first word names the program, which must be known now: so nothing that a knock brings. */
+static char *check_program(struct draft *draft, const struct config_text *text)
+{
+    struct value_texts texts;
+    struct values values = sample_values(draft, &texts);
+    struct words words;
+    char why[160];
+    if (!template_expand(text->text, &values, &words, why, sizeof(why))) {
+        report_error(draft->report, text->pos, "door \"%s\": %s", draft->door->name, why);
+        return NULL;
+    }
+    size_t len = strcspn(text->text, " \t\r\n");
+    char *first = strndup(text->text, len);
+    bool varies = first && (strstr(first, "%IP%") || strstr(first, "%KEY%"));
+    free(first);
+    if (varies) {
+        report_error(draft->report, text->pos,
+                     "door \"%s\": the name of the program can't hold %%IP%% or %%KEY%%",
+                     draft->door->name);
+        return NULL;
+    }
+    return find_program(draft, words.text, text->pos);
+}
+
+static int add_command(struct plan_list *list, char *program, char *template)
+{
+    struct plan_command *items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    if (!items || !program || !template) {
+        list->items = items ? items : list->items;
+        free(program);
+        free(template);
+        return -1;
+    }
+    items[list->count++] = (struct plan_command){program, template};
+    list->items = items;
+    return 0;
+}
+
+static int plan_texts(struct draft *draft, const struct config_list *texts, struct plan_list *out)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < texts->count; i++) {
+        char *program = check_program(draft, &texts->items[i]);
+        if (!program || add_command(out, program, strdup(texts->items[i].text)) < 0)
+            rc = -1;
+    }
+    return rc;
+}
+
+/*
+ * "-t nat CHAIN MATCHES" becomes "%IPTABLES% -w 5 -t nat -I CHAIN MATCHES": -w waits for the
+ * lock that other programs hold (iptables(8)), which else fails one time in many.
+ */
+static char *derive(struct draft *draft, const struct config_text *rule, const char *action)
+{
+    const char *chain = rule->text + strspn(rule->text, " \t");
+    const char *table = chain;
+    if (strncmp(chain, "-t", 2) == 0 && (chain[2] == ' ' || chain[2] == '\t')) {
+        chain += 2;
+        chain += strspn(chain, " \t");
+        chain += strcspn(chain, " \t");
+        chain += strspn(chain, " \t");
+    }
+    if (*chain == '-' || *chain == '\0' || *chain == '!') {
+        report_error(draft->report, rule->pos,
+                     "door \"%s\": a rule is [-t TABLE] CHAIN MATCHES -j TARGET; "
+                     "knockd adds -I and -D itself",
+                     draft->door->name);
+        return NULL;
+    }
+    char *text = NULL;
+    if (asprintf(&text, "%%IPTABLES%% -w 5 %.*s%s %s", (int)(chain - table), table, action, chain) <
+        0)
+        return NULL;
+    return text;
+}
+
+static int plan_rule(struct draft *draft, const struct config_text *rule, const char *action,
+                     struct plan_list *out)
+{
+    struct config_text derived = {.text = derive(draft, rule, action), .pos = rule->pos};
+    if (!derived.text)
+        return -1;
+    char *program = check_program(draft, &derived);
+    if (program)
+        return add_command(out, program, derived.text);
+    free(derived.text);
+    return -1;
+}
+
+/* Rules go in as they are listed and come out backwards. */
+static int plan_rules(struct draft *draft, struct plan *plan)
+{
+    const struct config_list *rules = &draft->door->rules;
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < rules->count; i++)
+        rc = plan_rule(draft, &rules->items[i], "-I", &plan->start);
+    for (unsigned i = rules->count; rc == 0 && i-- > 0;)
+        rc = plan_rule(draft, &rules->items[i], "-D", &plan->stop);
+    return rc;
+}
+
+static const struct config_list *choose(bool ip6, const struct config_list *own,
+                                        const struct config_list *common)
+{
+    return ip6 && own->set ? own : common;
+}
+
+static int plan_commands(struct draft *draft, struct plan *plan)
+{
+    const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
+    int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
+    if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
+        rc = -1;
+    if (plan_texts(draft, choose(draft->ip6, &ip6->extend, &ip4->extend), &plan->extend) < 0)
+        rc = -1;
+    return rc;
+}
+
+/* Whether anyone of this family may come at all: an IPv4 door needs no ip6tables. */
+static bool family_wanted(const struct config_door *door, bool ip6)
+{
+    for (unsigned i = 0; i < door->allow_count; i++)
+        if (door->allow[i].addr.family == (ip6 ? 6 : 4))
+            return true;
+    return door->allow_count == 0;
+}
+
+static void plan_family(struct draft *draft, struct plan *plan)
+{
+    if (!family_wanted(draft->door, draft->ip6))
+        return;
+    unsigned errors = draft->report->errors;
+    int rc = draft->door->rules.count ? plan_rules(draft, plan) : plan_commands(draft, plan);
+    plan->usable = rc == 0 && plan->start.count > 0;
+    if (draft->lacks_iptables)
+        report_warning(draft->report, draft->door->pos,
+                       "door \"%s\": %s isn't installed; it won't open for %s", draft->door->name,
+                       draft->ip6 ? "ip6tables" : "iptables", draft->ip6 ? "IPv6" : "IPv4");
+    else if (rc < 0 && draft->report->errors == errors)
+        report_error(draft->report, draft->door->pos, "door \"%s\": out of memory",
+                     draft->door->name);
+}
+
+static void plan_door(const struct config_door *door, struct plan plan[2], struct report *report)
+{
+    unsigned errors = report->errors;
+    for (int ip6 = 0; ip6 < 2; ip6++) {
+        /* What is wrong in both families is said once. */
+        if (report->errors > errors)
+            return;
+        struct draft draft = {.door = door, .report = report, .ip6 = ip6};
+        plan_family(&draft, &plan[ip6]);
+    }
+    if (!plan[0].usable && !plan[1].usable && report->errors == errors)
+        report_error(report, door->pos, "door \"%s\": opens for neither IPv4 nor IPv6", door->name);
+}
+
+struct plans *plans_make(const struct config *config, struct report *report)
+{
+    struct plans *plans = calloc(1, sizeof(*plans));
+    if (plans)
+        plans->doors = calloc(config->door_count + 1, sizeof(*plans->doors));
+    if (!plans || !plans->doors) {
+        report_error(report, (struct config_pos){config->path, 0}, "out of memory");
+        free(plans);
+        return NULL;
+    }
+    unsigned errors = report->errors;
+    plans->count = config->door_count;
+    for (unsigned i = 0; i < plans->count; i++)
+        plan_door(&config->doors[i], plans->doors[i], report);
+    if (report->errors == errors)
+        return plans;
+    plans_free(plans);
+    return NULL;
+}
+
+static void free_list(struct plan_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        free(list->items[i].program);
+        free(list->items[i].template);
+    }
+    free(list->items);
+}
+
+void plans_free(struct plans *plans)
+{
+    if (!plans)
+        return;
+    for (unsigned i = 0; i < plans->count; i++) {
+        for (int ip6 = 0; ip6 < 2; ip6++) {
+            free_list(&plans->doors[i][ip6].start);
+            free_list(&plans->doors[i][ip6].stop);
+            free_list(&plans->doors[i][ip6].extend);
+        }
+    }
+    free(plans->doors);
+    free(plans);
+}
+
+const struct plan *plans_get(const struct plans *plans, unsigned door, uint8_t family)
+{
+    assert(door < plans->count);
+    return &plans->doors[door][family == 6];
+}

@@ -1,0 +1,96 @@
+#include "keeper/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char search_path[] = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+static bool executable(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return false;
+    if (!S_ISREG(st.st_mode)) {
+        errno = EACCES;
+        return false;
+    }
+    return access(path, X_OK) == 0;
+}
+
+char *program_find(const char *name)
+{
+    if (strchr(name, '/'))
+        return executable(name) ? strdup(name) : NULL;
+    for (const char *dir = search_path; *dir;) {
+        size_t len = strcspn(dir, ":");
+        char *path = NULL;
+        if (asprintf(&path, "%.*s/%s", (int)len, dir, name) < 0)
+            return NULL;
+        if (executable(path))
+            return path;
+        free(path);
+        dir += len + (dir[len] == ':');
+    }
+    errno = ENOENT;
+    return NULL;
+}
+
+/* Handlers and masks of the caller mean nothing to the program. */
+static void reset_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int set_descriptors(int output)
+{
+    int null = open("/dev/null", O_RDONLY);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+        dup2(output, STDERR_FILENO) < 0)
+        return -1;
+    return close_range(3, ~0U, 0);
+}
+
+static _Noreturn void become(const struct command *command, char **argv, int output, pid_t parent)
+{
+    static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
+    char *environment[] = {path, locale, NULL};
+    reset_signals();
+    /* Asked for before looking at the parent, so that its death can't fall between. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    if (setpgid(0, 0) == 0 && set_descriptors(output) == 0 && chdir("/") == 0)
+        execve(command->text, argv, environment);
+    dprintf(STDERR_FILENO, "cannot execute %s: %s\n", command->text, strerror(errno));
+    _exit(127);
+}
+
+pid_t program_start(const struct command *command, int output)
+{
+    char *argv[WORDS_MAX + 1];
+    char *word = command->text;
+    for (unsigned i = 0; i < command->words; i++) {
+        argv[i] = word;
+        word += strlen(word) + 1;
+    }
+    argv[command->words] = NULL;
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        become(command, argv, output, parent);
+    /* In both processes, so that the group exists whoever runs first. */
+    if (pid > 0)
+        setpgid(pid, pid);
+    return pid;
+}
