@@ -1,0 +1,171 @@
+/*
+ * The life of a feed: empty -> reading `now` -> replaced: `now` becomes `old` and both are read
+ * -> the old one's time is over, or a third comes: it is closed. A half line at the end of the
+ * old file is dropped with it and never joined to the new one's beginning.
+ */
+#include "listener/feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/config.h"
+
+/* How long a writer may go on with the file that was renamed under it. */
+static const int64_t linger = 60 * CLOCK_SECOND;
+
+/* Blocks or records that one call reads before others get their turn. */
+enum { SHARE = 64 };
+
+int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls)
+{
+    *feed = (struct feed){.type = type, .folder_watch = -1, .calls = calls};
+    feed->now = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
+    feed->old = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
+    return feed->now.lines && feed->old.lines ? 0 : -1;
+}
+
+static void let_go(struct follower *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = f->watch = -1;
+}
+
+void feed_free(struct feed *feed)
+{
+    let_go(&feed->now);
+    let_go(&feed->old);
+    free(feed->now.lines);
+    free(feed->old.lines);
+}
+
+/* An emptied file is read from its start: what it held is gone, what follows is new. */
+static bool truncated(struct feed *feed, struct follower *f)
+{
+    off_t size = lseek(f->fd, 0, SEEK_END);
+    if (size < 0 || size >= f->offset)
+        return false;
+    f->offset = 0;
+    lines_reset(f->lines, false);
+    feed->calls.event(feed->calls.arg, EVENT_TRUNCATED, 0);
+    return true;
+}
+
+static bool read_file(struct feed *feed, struct follower *f)
+{
+    uint64_t too_long = f->lines->too_long;
+    bool more = true;
+    for (int i = 0; more && i < SHARE; i++) {
+        size_t room;
+        char *into = lines_room(f->lines, &room);
+        ssize_t got = pread(f->fd, into, room, f->offset);
+        if (got > 0) {
+            f->offset += got;
+            lines_take(f->lines, (size_t)got, feed->calls.line, feed->calls.arg);
+        } else {
+            more = (got < 0 && errno == EINTR) || (got == 0 && truncated(feed, f));
+        }
+    }
+    if (f->lines->too_long > too_long)
+        feed->calls.event(feed->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
+    return more;
+}
+
+/* The second number of "prio,seq,usec,flags;text" (Documentation/ABI/testing/dev-kmsg). */
+static bool kmsg_number(const char *record, size_t len, uint64_t *out)
+{
+    const char *p = memchr(record, ',', len), *end = record + len;
+    uint64_t number = 0;
+    if (!p || ++p == end || *p < '0' || *p > '9')
+        return false;
+    while (p < end && *p >= '0' && *p <= '9')
+        number = number * 10 + (uint64_t)(*p++ - '0');
+    *out = number;
+    return true;
+}
+
+static void take_kmsg(struct feed *feed, const char *record, size_t len)
+{
+    uint64_t number;
+    if (!kmsg_number(record, len, &number))
+        return;
+    if (feed->next_number && number > feed->next_number)
+        feed->calls.event(feed->calls.arg, EVENT_GAP, number - feed->next_number);
+    feed->next_number = number + 1;
+    feed->calls.line(feed->calls.arg, record, len);
+}
+
+static bool read_kmsg(struct feed *feed)
+{
+    for (int i = 0; i < 16 * SHARE; i++) {
+        /* The kernel wants room for a whole record, else EINVAL and it is lost. */
+        char record[LINES_LONGEST];
+        ssize_t got = read(feed->now.fd, record, sizeof(record));
+        if (got > 0) {
+            take_kmsg(feed, record, (size_t)got);
+        } else if (got < 0 && errno == EAGAIN) {
+            return false;
+        } else if (got == 0 || (errno != EPIPE && errno != EINTR && errno != EINVAL)) {
+            feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
+            let_go(&feed->now);
+            return false;
+        }
+        /* EPIPE: records were overwritten; the next one's number tells how many. */
+    }
+    return true;
+}
+
+/* Whether the byte before `offset` ends a line; if not, its line began before our time. */
+static bool starts_midway(int fd, int64_t offset)
+{
+    char before;
+    return offset > 0 && pread(fd, &before, 1, offset - 1) == 1 && before != '\n';
+}
+
+void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now)
+{
+    if (feed->now.fd >= 0 && feed->type == SOURCE_FILE) {
+        let_go(&feed->old);
+        struct follower spare = feed->old;
+        feed->old = feed->now;
+        feed->now = spare;
+        feed->old_until = now + linger;
+    }
+    let_go(&feed->now);
+    feed->now.fd = fd;
+    feed->now.watch = record->file_watch;
+    feed->now.offset = record->offset;
+    feed->folder_watch = record->folder_watch;
+    lines_reset(feed->now.lines, feed->type == SOURCE_FILE && starts_midway(fd, record->offset));
+    feed->now.lines->too_long = 0;
+}
+
+bool feed_read(struct feed *feed)
+{
+    if (feed->type == SOURCE_KMSG)
+        return feed->now.fd >= 0 && read_kmsg(feed);
+    /* The old file first, since its lines were written first. */
+    bool more = feed->old.fd >= 0 && read_file(feed, &feed->old);
+    if (!more && feed->now.fd >= 0)
+        more = read_file(feed, &feed->now);
+    return more;
+}
+
+void feed_tidy(struct feed *feed, int64_t now)
+{
+    if (feed->old_until == 0 || now < feed->old_until)
+        return;
+    if (feed->old.fd >= 0)
+        read_file(feed, &feed->old);
+    let_go(&feed->old);
+    feed->old_until = 0;
+}
+
+bool feed_watches(const struct feed *feed, int watch)
+{
+    return (feed->now.fd >= 0 && feed->now.watch == watch) ||
+           (feed->old.fd >= 0 && feed->old.watch == watch);
+}

@@ -1,0 +1,303 @@
+/*
+ * The life of a listener: sandboxed -> told its configuration, record by record -> replies, is
+ * handed the logs -> for each line: parse, match, ask the keeper to open -> end of file on the
+ * socket: the keeper is gone or has a newer listener.
+ */
+#include "listener/listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/loop.h"
+#include "listener/feed.h"
+#include "listener/sandbox.h"
+#include "listener/setup.h"
+
+struct listener;
+
+/* A source of the listener: its lines carry its number to the matcher. */
+struct source {
+    struct listener *listener;
+    struct feed feed;
+    struct watch *on_ready; /* kmsg; files are watched by inotify */
+};
+
+struct listener {
+    struct loop *loop;
+    struct setup setup;
+    bool at_work; /* the configuration is complete */
+    int inotify;
+    struct watch *on_inotify;
+    struct source sources[CONFIG_SOURCES_MAX];
+    struct timer again; /* some feed has more than its share */
+    struct timer tidy;
+    int64_t now; /* of the lines that are being read */
+    const struct packet *packet;
+    unsigned source; /* whose line it is */
+    int status;
+};
+
+static void end(struct listener *l, int status)
+{
+    l->status = status;
+    loop_stop(l->loop);
+}
+
+static void tell(struct listener *l, struct record *record)
+{
+    record->generation = l->setup.generation;
+    if (record_send(LISTENER_SOCKET, record, -1, true) != RECORD_GOT)
+        end(l, 0);
+}
+
+static void ask_to_open(void *arg, unsigned door)
+{
+    struct listener *l = arg;
+    struct record record = {
+        .type = RECORD_OPEN,
+        .u.open = {.source = l->source, .door = door, .address = l->packet->src},
+    };
+    tell(l, &record);
+}
+
+/* For debugging: how far the address has come with each door that this packet is a step of. */
+static void tell_stages(struct listener *l)
+{
+    for (unsigned i = 0; i < l->setup.door_count; i++) {
+        const struct sequence *sequence = &l->setup.doors[i].sequence;
+        unsigned stage = matcher_stage(l->setup.matcher, l->source, &l->packet->src, l->now, i);
+        if (stage == 0 || stage == sequence->count ||
+            sequence->steps[stage - 1].port != l->packet->dpt)
+            continue;
+        struct record record = {
+            .type = RECORD_EVENT,
+            .u.event = {.kind = EVENT_STAGE,
+                        .source = l->source,
+                        .door = i,
+                        .address = l->packet->src,
+                        .number = stage},
+        };
+        tell(l, &record);
+    }
+}
+
+static void take_line(void *arg, const char *line, size_t len)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    struct packet packet;
+    l->source = (unsigned)(source - l->sources);
+    if (logline_parse(&l->setup.sources[l->source].spec, line, len, &packet) != LINE_PACKET)
+        return;
+    l->packet = &packet;
+    enum match_verdict verdict =
+        matcher_feed(l->setup.matcher, l->source, &packet, l->now, ask_to_open, l);
+    if (verdict == MATCH_SEEN && l->setup.config.debug)
+        tell_stages(l);
+}
+
+static void take_event(void *arg, enum event_kind kind, uint64_t number)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    uint32_t index = (uint32_t)(source - l->sources);
+    struct record record = {.type = RECORD_EVENT,
+                            .u.event = {.kind = kind, .source = index, .number = number}};
+    if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
+        matcher_gap(l->setup.matcher, index);
+    tell(l, &record);
+}
+
+static void read_source(struct source *source)
+{
+    struct listener *l = source->listener;
+    /* One look at the clock for all that is there: it was all written by now. */
+    l->now = clock_now();
+    if (feed_read(&source->feed))
+        loop_timer_set(l->loop, &l->again, l->now);
+}
+
+static void on_source_ready(void *arg)
+{
+    struct source *source = arg;
+    read_source(source);
+    if (source->feed.now.fd < 0) {
+        loop_unwatch(source->on_ready);
+        source->on_ready = NULL;
+    }
+}
+
+static void on_again(void *arg)
+{
+    struct listener *l = arg;
+    for (unsigned i = 0; i < l->setup.source_count; i++)
+        read_source(&l->sources[i]);
+}
+
+static void on_tidy(void *arg)
+{
+    struct listener *l = arg;
+    l->now = clock_now();
+    for (unsigned i = 0; i < l->setup.source_count; i++) {
+        struct feed *feed = &l->sources[i].feed;
+        feed_tidy(feed, l->now);
+        if (feed->old_until)
+            loop_timer_set(l->loop, &l->tidy, feed->old_until);
+    }
+}
+
+static void ask_to_reopen(struct listener *l, unsigned source)
+{
+    struct record record = {.type = RECORD_REOPEN, .u.reopen = {.source = source}};
+    tell(l, &record);
+}
+
+static void take_inotify(struct listener *l, const struct inotify_event *event)
+{
+    bool overflow = event->mask & IN_Q_OVERFLOW;
+    for (unsigned i = 0; i < l->setup.source_count; i++) {
+        struct source *source = &l->sources[i];
+        if (source->feed.type != SOURCE_FILE)
+            continue;
+        if (overflow || feed_watches(&source->feed, event->wd))
+            read_source(source);
+        if (overflow || source->feed.folder_watch == event->wd)
+            ask_to_reopen(l, i);
+    }
+}
+
+static void on_inotify_ready(void *arg)
+{
+    struct listener *l = arg;
+    union {
+        struct inotify_event align;
+        char bytes[4096];
+    } buffer;
+    ssize_t got = read(l->inotify, buffer.bytes, sizeof(buffer.bytes));
+    for (ssize_t at = 0; at < got;) {
+        const struct inotify_event *event = (const void *)(buffer.bytes + at);
+        take_inotify(l, event);
+        at += (ssize_t)(sizeof(*event) + event->len);
+    }
+}
+
+static bool take_log(struct listener *l, const struct record_fd *record, int fd)
+{
+    if (record->source >= l->setup.source_count)
+        return false;
+    struct source *source = &l->sources[record->source];
+    feed_take(&source->feed, record, fd, clock_now());
+    if (source->feed.type == SOURCE_KMSG) {
+        loop_unwatch(source->on_ready);
+        source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
+        return source->on_ready != NULL;
+    }
+    if (source->feed.old_until)
+        loop_timer_set(l->loop, &l->tidy, source->feed.old_until);
+    /* What was written before the watch was armed is read here. */
+    read_source(source);
+    return true;
+}
+
+static bool take_fd(struct listener *l, const struct record_fd *record, int fd)
+{
+    if (fd < 0)
+        return false;
+    if (record->kind == FD_LOG)
+        return take_log(l, record, fd);
+    if (record->kind != FD_INOTIFY || l->inotify >= 0)
+        return false;
+    l->inotify = fd;
+    l->on_inotify = loop_watch(l->loop, fd, LOOP_READ, on_inotify_ready, l);
+    return l->on_inotify != NULL;
+}
+
+static bool go_to_work(struct listener *l)
+{
+    for (unsigned i = 0; i < l->setup.source_count; i++) {
+        struct source *source = &l->sources[i];
+        source->listener = l;
+        struct feed_calls calls = {take_line, take_event, source};
+        if (feed_init(&source->feed, l->setup.sources[i].type, calls) < 0)
+            return false;
+    }
+    l->at_work = true;
+    struct record record = {.type = RECORD_REPLY};
+    tell(l, &record);
+    return true;
+}
+
+static bool take_record(struct listener *l, const struct record *record, int fd)
+{
+    if (l->at_work)
+        return record->type == RECORD_FD && record->generation == l->setup.generation &&
+               take_fd(l, &record->u.fd, fd);
+    if (fd >= 0)
+        return false;
+    enum setup_result result = setup_take(&l->setup, record);
+    return result == SETUP_MORE || (result == SETUP_COMPLETE && go_to_work(l));
+}
+
+static void on_socket_ready(void *arg)
+{
+    struct listener *l = arg;
+    struct record record;
+    int fd;
+    enum record_result result = record_receive(LISTENER_SOCKET, &record, &fd);
+    if (result == RECORD_NONE)
+        return;
+    if (result == RECORD_END)
+        end(l, 0);
+    else if (result == RECORD_BAD || !take_record(l, &record, fd))
+        end(l, 1);
+}
+
+static void free_all(struct listener *l)
+{
+    for (unsigned i = 0; l->at_work && i < l->setup.source_count; i++) {
+        loop_unwatch(l->sources[i].on_ready);
+        feed_free(&l->sources[i].feed);
+    }
+    loop_unwatch(l->on_inotify);
+    setup_free(&l->setup);
+    loop_timer_unregister(l->loop, &l->again);
+    loop_timer_unregister(l->loop, &l->tidy);
+    loop_free(l->loop);
+}
+
+/* The keeper knows what to say; here there is nobody left to say it to. */
+static int report_failure(enum sandbox_step step)
+{
+    struct record record = {
+        .type = RECORD_EVENT,
+        .u.event = {.kind = EVENT_SANDBOX, .door = step, .number = (uint64_t)errno},
+    };
+    record_send(LISTENER_SOCKET, &record, -1, true);
+    return 1;
+}
+
+int listener_main(uid_t uid, gid_t gid)
+{
+    struct listener l = {.inotify = -1};
+    prctl(PR_SET_NAME, "knockd-listener");
+    /* What needs system calls that the sandbox forbids comes first. */
+    l.loop = loop_new();
+    if (!l.loop || loop_timer_register(l.loop, &l.again, on_again, &l) < 0 ||
+        loop_timer_register(l.loop, &l.tidy, on_tidy, &l) < 0)
+        return 1;
+    enum sandbox_step failed = sandbox_enter(uid, gid);
+    if (failed != SANDBOX_DONE)
+        return report_failure(failed);
+    struct watch *on_socket = loop_watch(l.loop, LISTENER_SOCKET, LOOP_READ, on_socket_ready, &l);
+    if (!on_socket)
+        return 1;
+    loop_run(l.loop);
+    loop_unwatch(on_socket);
+    free_all(&l);
+    return l.status;
+}

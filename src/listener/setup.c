@@ -1,0 +1,125 @@
+#include "listener/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool take_config(struct setup *setup, const struct record_config *config)
+{
+    if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > CONFIG_DOORS_MAX)
+        return false;
+    setup->config = *config;
+    setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
+    setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
+    return setup->sources && setup->doors;
+}
+
+static bool take_source(struct setup *setup, const struct record_source *record)
+{
+    if (setup->source_count >= setup->config.sources)
+        return false;
+    struct setup_source *source = &setup->sources[setup->source_count++];
+    source->type = record->type;
+    source->spec.format = record->type == SOURCE_KMSG      ? LOG_KMSG
+                          : record->format == FORMAT_ULOGD ? LOG_ULOGD
+                                                           : LOG_KERNEL;
+    return true;
+}
+
+static bool take_prefix(struct setup *setup, const struct record_prefix *record)
+{
+    if (setup->source_count == 0 || setup->door_count > 0 ||
+        record->text[RECORD_PREFIX_MAX] != '\0')
+        return false;
+    struct setup_source *source = &setup->sources[setup->source_count - 1];
+    unsigned count = source->spec.prefix_count;
+    char **prefixes = realloc(source->prefixes, (count + 1) * sizeof(*prefixes));
+    if (!prefixes)
+        return false;
+    source->prefixes = prefixes;
+    prefixes[count] = strdup(record->text);
+    source->spec.prefixes = (const char *const *)prefixes;
+    source->spec.prefix_count += prefixes[count] != NULL;
+    return prefixes[count] != NULL;
+}
+
+static bool take_door(struct setup *setup, const struct record_door *record)
+{
+    if (setup->door_count >= setup->config.doors || record->sequence.count > STEPS_MAX ||
+        record->interface[IF_NAMESIZE - 1] != '\0')
+        return false;
+    struct match_door *door = &setup->doors[setup->door_count++];
+    door->sequence = record->sequence;
+    door->timeout = record->timeout;
+    door->flags = record->flags;
+    door->target = record->target;
+    door->strict = record->strict != 0;
+    memcpy(door->interface, record->interface, IF_NAMESIZE);
+    return true;
+}
+
+static bool take_ignore(struct setup *setup, const struct record_ignore *record)
+{
+    if (setup->door_count == 0)
+        return false;
+    struct match_door *door = &setup->doors[setup->door_count - 1];
+    struct step *steps = malloc((door->ignore_count + 1) * sizeof(*steps));
+    if (!steps)
+        return false;
+    if (door->ignore_count > 0)
+        memcpy(steps, door->ignore, door->ignore_count * sizeof(*steps));
+    steps[door->ignore_count++] = record->step;
+    free((void *)(uintptr_t)door->ignore);
+    door->ignore = steps;
+    return true;
+}
+
+static bool take_start(struct setup *setup)
+{
+    if (!setup->sources || setup->source_count != setup->config.sources ||
+        setup->door_count != setup->config.doors)
+        return false;
+    setup->matcher =
+        matcher_new(setup->doors, setup->door_count, setup->config.max_sources, setup->config.key);
+    return setup->matcher != NULL;
+}
+
+enum setup_result setup_take(struct setup *setup, const struct record *record)
+{
+    bool ok = false;
+    switch (record->type) {
+    case RECORD_CONFIG:
+        setup->generation = record->generation;
+        ok = take_config(setup, &record->u.config);
+        break;
+    case RECORD_SOURCE:
+        ok = take_source(setup, &record->u.source);
+        break;
+    case RECORD_PREFIX:
+        ok = take_prefix(setup, &record->u.prefix);
+        break;
+    case RECORD_DOOR:
+        ok = take_door(setup, &record->u.door);
+        break;
+    case RECORD_IGNORE:
+        ok = take_ignore(setup, &record->u.ignore);
+        break;
+    case RECORD_START:
+        return take_start(setup) ? SETUP_COMPLETE : SETUP_BAD;
+    }
+    return ok ? SETUP_MORE : SETUP_BAD;
+}
+
+void setup_free(struct setup *setup)
+{
+    matcher_free(setup->matcher);
+    for (unsigned i = 0; i < setup->source_count; i++) {
+        for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
+            free(setup->sources[i].prefixes[j]);
+        free(setup->sources[i].prefixes);
+    }
+    for (unsigned i = 0; i < setup->door_count; i++)
+        free((void *)(uintptr_t)setup->doors[i].ignore);
+    free(setup->sources);
+    free(setup->doors);
+    *setup = (struct setup){0};
+}
