@@ -1,0 +1,12 @@
+/* What a listener is told of the configuration: ports and prefixes, no commands, no keys. */
+#ifndef KNOCKD_BRIEF_H
+#define KNOCKD_BRIEF_H
+
+#include "lib/config.h"
+#include "lib/record.h"
+
+/* Calls send() for each record that makes up the listener's configuration, in order. */
+void brief_send(const struct config *config, bool debug,
+                void (*send)(void *arg, const struct record *record), void *arg);
+
+#endif

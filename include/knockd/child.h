@@ -1,0 +1,33 @@
+/* A listener process as its keeper sees it: started, told, handed its logs, listened to, ended. */
+#ifndef KNOCKD_CHILD_H
+#define KNOCKD_CHILD_H
+
+#include <sys/types.h>
+
+#include "lib/config.h"
+#include "lib/loop.h"
+#include "lib/record.h"
+
+struct child_calls {
+    /* The listener has its configuration and its logs. */
+    void (*ready)(void *arg);
+    /* It says something: OPEN or EVENT, of the right size and generation. False: not acceptable. */
+    bool (*record)(void *arg, const struct record *record);
+    /* It died, or had to be ended because of what it said. Only child_end is left to do. */
+    void (*lost)(void *arg);
+    void *arg;
+};
+
+struct child;
+
+/*
+ * Starts a listener as `uid`, `gid` for `config`, which must live as long. `generation` marks all
+ * that is said. NULL after what went wrong was told to `report`.
+ */
+struct child *child_start(struct loop *loop, const struct config *config, uint32_t generation,
+                          uid_t uid, gid_t gid, struct child_calls calls, struct report *report);
+
+/* Ends the listener and frees the child; waits until the process is gone. NULL is fine. */
+void child_end(struct child *child);
+
+#endif

@@ -1,0 +1,27 @@
+/* knockd at work: the keeper with its doors, the listener beside it, signals, reloads, the end. */
+#ifndef KNOCKD_DAEMON_H
+#define KNOCKD_DAEMON_H
+
+#include "keeper/plan.h"
+#include "knockd/options.h"
+
+/* A configuration in force, or about to be. */
+struct setting {
+    struct config *config;
+    struct plans *plans;
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Reads and checks the file at `path` in all its parts. False after telling `report`. */
+bool setting_load(struct setting *setting, const char *path, struct report *report);
+void setting_free(struct setting *setting);
+
+/*
+ * Serves with `setting`, whose parts it takes over, until SIGTERM or SIGINT. `parent` is what
+ * place_fork returned, or -1. Returns the exit status: 1 if it never got ready or a door could
+ * not be closed.
+ */
+int daemon_run(struct setting *setting, const struct options *options, int parent);
+
+#endif

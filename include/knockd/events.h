@@ -1,0 +1,13 @@
+/* What a listener tells of, put into words; never more often than an administrator would read. */
+#ifndef KNOCKD_EVENTS_H
+#define KNOCKD_EVENTS_H
+
+#include "lib/config.h"
+#include "lib/limit.h"
+#include "lib/record.h"
+
+/* Logs one event of a listener for `config`. False when no honest listener says that. */
+bool events_log(const struct config *config, const struct record_event *event, struct limit *rate,
+                int64_t now);
+
+#endif

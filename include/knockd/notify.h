@@ -1,0 +1,13 @@
+/* What a service manager wants to hear: one datagram each (sd_notify(3)), no library. */
+#ifndef KNOCKD_NOTIFY_H
+#define KNOCKD_NOTIFY_H
+
+#include <stdint.h>
+
+/* Sends "READY=1" and the like to $NOTIFY_SOCKET; nothing when there is none. */
+void notify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* How often WATCHDOG=1 is to be sent, in ns: half of what the manager allows; 0: never. */
+int64_t notify_watchdog(void);
+
+#endif

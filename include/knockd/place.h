@@ -1,0 +1,29 @@
+/* Where a daemon stands: its privilege, its folders, its lock, the terminal that it leaves. */
+#ifndef KNOCKD_PLACE_H
+#define KNOCKD_PLACE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/config.h"
+
+/* Looks up the listener's user. False after telling `report`; root is refused. */
+bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct report *report);
+
+/*
+ * Makes the state folder and the listener's empty root where they are missing, and takes the lock
+ * by which knockd runs once. Returns the lock's descriptor, which is held until the process ends,
+ * or -1 after telling `report`.
+ */
+int place_prepare(const struct config *config, struct report *report);
+
+/*
+ * Forks; the parent waits until the child calls place_leave and exits with status 0, or with 1 if
+ * the child ends before that. Returns, in the child, what place_leave wants; -1 and errno.
+ */
+int place_fork(void);
+
+/* Ready: lets go of the terminal and of the waiting parent. */
+void place_leave(int parent);
+
+#endif

@@ -1,0 +1,54 @@
+#include "knockd/brief.h"
+
+#include <string.h>
+
+typedef void send_call(void *arg, const struct record *record);
+
+static void send_source(const struct config_source *source, send_call *send, void *arg)
+{
+    struct record record = {.type = RECORD_SOURCE,
+                            .u.source = {.type = source->type, .format = source->format}};
+    send(arg, &record);
+    for (unsigned i = 0; i < source->prefixes.count; i++) {
+        struct record prefix = {.type = RECORD_PREFIX};
+        strncpy(prefix.u.prefix.text, source->prefixes.items[i].text, RECORD_PREFIX_MAX);
+        send(arg, &prefix);
+    }
+}
+
+static void send_door(const struct config_door *door, send_call *send, void *arg)
+{
+    struct record record = {
+        .type = RECORD_DOOR,
+        .u.door = {.sequence = door->sequence,
+                   .timeout = door->seq_timeout,
+                   .flags = door->flags,
+                   .target = door->target,
+                   .strict = door->strict},
+    };
+    memcpy(record.u.door.interface, door->interface, sizeof(door->interface));
+    send(arg, &record);
+    for (unsigned i = 0; i < door->ignore_count; i++) {
+        struct record ignore = {.type = RECORD_IGNORE, .u.ignore = {.step = door->ignore[i]}};
+        send(arg, &ignore);
+    }
+}
+
+void brief_send(const struct config *config, bool debug, send_call *send, void *arg)
+{
+    struct record first = {
+        .type = RECORD_CONFIG,
+        .u.config = {.sources = config->source_count,
+                     .doors = config->door_count,
+                     .max_sources = config->max_sources,
+                     .debug = debug},
+    };
+    keyed_random(first.u.config.key, sizeof(first.u.config.key));
+    send(arg, &first);
+    for (unsigned i = 0; i < config->source_count; i++)
+        send_source(&config->sources[i], send, arg);
+    for (unsigned i = 0; i < config->door_count; i++)
+        send_door(&config->doors[i], send, arg);
+    struct record last = {.type = RECORD_START};
+    send(arg, &last);
+}

@@ -1,0 +1,115 @@
+#include "knockd/knockd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "knockd/daemon.h"
+#include "knockd/options.h"
+#include "knockd/place.h"
+#include "lib/log.h"
+#include "listener/listener.h"
+
+static void say(void *arg, bool error, const char *text)
+{
+    (void)error;
+    fprintf(arg, "%s%s\n", arg == stderr ? "knockd: " : "", text);
+}
+
+/* knockd -t: warnings and the verdict on stdout, errors on stderr, as a service manager wants. */
+static void say_test(void *arg, bool error, const char *text)
+{
+    (void)arg;
+    fprintf(error ? stderr : stdout, "%s\n", text);
+}
+
+static int test_config(const char *path)
+{
+    struct report report = {.say = say_test};
+    struct setting setting;
+    if (!setting_load(&setting, path, &report))
+        return 1;
+    setting_free(&setting);
+    puts("configuration OK");
+    return 0;
+}
+
+/* Under systemd stderr and syslog both end in the journal; once is enough (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char text[64];
+    if (!stream || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return strcmp(stream, text) == 0;
+}
+
+/* A reload must find the file again, whatever folder the daemon is in by then. */
+static const char *absolute(const char *path)
+{
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0), *out = NULL;
+    if (!here)
+        return path;
+    if (asprintf(&out, "%s/%s", here, path) < 0)
+        out = NULL;
+    free(here);
+    return out ? out : path;
+}
+
+static int run(struct options *options)
+{
+    struct report report = {.say = say, .arg = stderr};
+    struct setting setting;
+    if (geteuid() != 0) {
+        fputs("knockd: must be started as root: it runs firewall commands, and gives its listener "
+              "to another user (knockd -t works without)\n",
+              stderr);
+        return 1;
+    }
+    options->config = absolute(options->config);
+    if (!setting_load(&setting, options->config, &report))
+        return 1;
+    int parent = options->background ? place_fork() : -1;
+    if (options->background && parent < 0) {
+        fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
+        setting_free(&setting);
+        return 1;
+    }
+    int lock = place_prepare(setting.config, &report);
+    if (lock < 0) {
+        setting_free(&setting);
+        return 1;
+    }
+    log_open("knockd", setting.config->facility, !stderr_is_journal(), options->debug);
+    return daemon_run(&setting, options, parent);
+}
+
+int knockd_main(int argc, char **argv)
+{
+    /* How the keeper starts a listener; by hand it finds no socket and ends. */
+    if (argc == 4 && strcmp(argv[1], "--listener") == 0)
+        return listener_main((uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
+    struct options options;
+    if (!options_parse(argc, argv, &options))
+        return 1;
+    switch (options.mode) {
+    case MODE_HELP:
+        options_usage(stdout);
+        return 0;
+    case MODE_VERSION:
+        puts("knockd " KNOCKD_VERSION);
+        return 0;
+    case MODE_TEST:
+        return test_config(options.config);
+    case MODE_RUN:
+        break;
+    }
+    return run(&options);
+}

@@ -1,0 +1,129 @@
+#include "knockd/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "listener/sandbox.h"
+
+bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct report *report)
+{
+    errno = 0;
+    const struct passwd *entry = getpwnam(config->user);
+    if (!entry) {
+        report_error(report, config->user_pos,
+                     "the listener's user \"%s\" doesn't exist; create it "
+                     "(useradd --system --no-create-home %s) or set another user",
+                     config->user, config->user);
+        return false;
+    }
+    if (entry->pw_uid == 0 || entry->pw_gid == 0) {
+        report_error(report, config->user_pos,
+                     "the listener's user \"%s\" has root's rights; it reads what strangers "
+                     "write, so it must have none",
+                     config->user);
+        return false;
+    }
+    *uid = entry->pw_uid;
+    *gid = entry->pw_gid;
+    return true;
+}
+
+/* Makes the folders of an absolute path, the last with `mode`. */
+static int make_path(const char *path, mode_t mode)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return -1;
+    int rc = 0;
+    for (char *slash = copy; rc == 0 && (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        rc = mkdir(copy, 0755) < 0 && errno != EEXIST ? -1 : 0;
+        *slash = '/';
+    }
+    if (rc == 0 && mkdir(copy, mode) < 0 && errno != EEXIST)
+        rc = -1;
+    free(copy);
+    return rc;
+}
+
+/* A folder that others could write to could hold anything by the time it is used. */
+static bool make_folder(const char *path, mode_t mode, struct config_pos pos, struct report *report)
+{
+    struct stat st;
+    if (make_path(path, mode) < 0 || stat(path, &st) < 0) {
+        report_error(report, pos, "can't make %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
+        report_error(report, pos, "%s must be a folder of root's that nobody else can write to",
+                     path);
+        return false;
+    }
+    return true;
+}
+
+static int take_lock(const char *state_dir, struct config_pos pos, struct report *report)
+{
+    char *path = NULL;
+    int fd = -1;
+    if (asprintf(&path, "%s/lock", state_dir) >= 0)
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        free(path);
+        return fd;
+    }
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        report_error(report, pos, "another knockd is running: it holds %s", path);
+    else
+        report_error(report, pos, "can't lock %s: %s", path ? path : state_dir, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return -1;
+}
+
+int place_prepare(const struct config *config, struct report *report)
+{
+    struct config_pos whole = {config->path, 0};
+    if (!make_folder(config->state_dir, 0700, whole, report) ||
+        !make_folder(SANDBOX_ROOT, 0555, whole, report))
+        return -1;
+    return take_lock(config->state_dir, whole, report);
+}
+
+int place_fork(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid < 0)
+        return -1;
+    if (pid == 0) {
+        close(ends[0]);
+        setsid();
+        return ends[1];
+    }
+    close(ends[1]);
+    char ready;
+    _exit(read(ends[0], &ready, 1) == 1 ? 0 : 1);
+}
+
+void place_leave(int parent)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; null >= 0 && fd < 3; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+    (void)!chdir("/");
+    (void)!write(parent, "", 1);
+    close(parent);
+}
