@@ -1,0 +1,133 @@
+#!/bin/bash
+# deps.sh GROUP...: says what the groups build, demo, check, ci need, and installs what is missing where apt-get is.
+# --list only prints the packages.
+set -u
+export LC_ALL=C
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+
+# Group, Debian package, and how to see its absence where there is no dpkg: c COMMAND, p PKG-CONFIG-MODULE, h HEADER.
+table='
+build gcc                 c cc
+build make                c make
+build libc6-dev           h stdlib.h
+build pkg-config          c pkg-config
+build libconfuse-dev      p libconfuse
+build libev-dev           h ev.h
+build libsodium-dev       p libsodium
+build libseccomp-dev      p libseccomp
+demo  iproute2            c ip
+demo  iptables            c iptables
+demo  procps              c ps
+demo  perl-base           c perl
+demo  util-linux          c setpriv
+check libcmocka-dev       p cmocka
+check perl                c prove
+check iproute2            c ip
+check iptables            c iptables
+check nftables            c nft
+check procps              c ps
+check util-linux          c setpriv
+ci    clang               c clang
+ci    clang-format        c clang-format
+ci    shellcheck          c shellcheck
+ci    cppcheck            c cppcheck
+ci    mandoc              c mandoc
+'
+
+die() {
+    printf 'deps: %s\n' "$*" >&2
+    exit 1
+}
+
+# rows GROUP...: "package kind name" of every part of the groups.
+rows() {
+    local group
+    for group; do
+        awk -v g="$group" '$1 == g { print $2, $3, $4 }' <<<"$table"
+    done | sort -u
+}
+
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# The sanitizers' runtime is a package of its own, of exactly the version that clang has.
+clang_runtime() {
+    local major
+    major=$(clang -dumpversion) || die "clang is installed but does not run"
+    echo "libclang-rt-${major%%.*}-dev"
+}
+
+# missing PACKAGE...: those of them that aren't installed.
+missing() {
+    local package
+    for package; do
+        installed "$package" || echo "$package"
+    done
+}
+
+install() {
+    local how=(apt-get install -y --no-install-recommends)
+    [ "$(id -u)" = 0 ] || die "missing: $*; install with: sudo ${how[*]} $*"
+    echo "deps: installing $*"
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -z "${updated:-}" ]; then
+        apt-get update -qq || echo "deps: apt-get update failed, trying with the lists that are here" >&2
+        updated=1
+    fi
+    "${how[@]}" -qq -o DPkg::Lock::Timeout=120 "$@" >/dev/null ||
+        die "apt-get could not install $*; see its message above"
+}
+
+with_apt() {
+    local lacking all
+    mapfile -t all < <(rows "$@" | cut -d' ' -f1)
+    mapfile -t lacking < <(missing "${all[@]}")
+    [ ${#lacking[@]} = 0 ] || install "${lacking[@]}"
+    case " $* " in *" ci "*)
+        mapfile -t lacking < <(missing "$(clang_runtime)")
+        [ ${#lacking[@]} = 0 ] || install "${lacking[@]}" ;;
+    esac
+}
+
+present() {
+    case $1 in
+    c) command -v "$2" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$2" >/dev/null ;;
+    p) pkg-config --exists "$2" 2>/dev/null ;;
+    h) "${CC:-cc}" -E -include "$2" -x c /dev/null >/dev/null 2>&1 ;;
+    esac
+}
+
+without_apt() {
+    local package kind name lacking=() kinds
+    declare -A kinds=([c]=command [p]="pkg-config module" [h]=header)
+    while read -r package kind name; do
+        present "$kind" "$name" || lacking+=("${kinds[$kind]} $name (Debian: $package)")
+    done < <(rows "$@")
+    [ ${#lacking[@]} = 0 ] && return
+    printf 'deps: missing: %s\n' "${lacking[@]}" >&2
+    die "install these with your distribution's package manager; nothing was changed"
+}
+
+# The demo and the tests run an rsyslogd of their own, unpacked: an installed one would take over the system's log.
+unpack_rsyslog() {
+    # shellcheck source-path=SCRIPTDIR source=rsyslog.sh
+    . "$here/rsyslog.sh"
+    rsyslog_unpack || exit 1
+}
+
+known='build demo check ci'
+[ "${1:-}" != --list ] || { shift; rows "${@:-build demo check ci}" | cut -d' ' -f1 | sort -u; exit; }
+[ $# -gt 0 ] || die "usage: deps.sh [--list] GROUP...; the groups are: $known"
+for group; do
+    [[ " $known " = *" $group "* ]] || die "no group '$group'; the groups are: $known"
+done
+
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+    with_apt "$@"
+else
+    without_apt "$@"
+fi
+case " $* " in *" demo "* | *" check "*) [ "$(id -u)" != 0 ] || unpack_rsyslog ;; esac
+echo "deps: $*: nothing missing"

@@ -1,0 +1,80 @@
+#!/bin/bash
+# layers.sh: who may include whom, and who stands for which library. Prints each breach and exits 1 if there is one.
+set -u
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+# Room, and the rooms it may use besides itself.
+declare -A may_use=(
+    [lib]=''
+    [listener]='lib'
+    [keeper]='lib'
+    [knock]='lib'
+    [knockctl]='lib'
+    [knockd]='listener keeper lib'
+)
+
+# Header of a library, and the one file that may include it.
+declare -A stands_for=(
+    [confuse.h]=src/lib/config_parse.c
+    [ev.h]=src/lib/loop.c
+    [sodium.h]=src/lib/keyed.c
+    [seccomp.h]=src/listener/filter.c
+)
+
+# Modules that see neither clock nor memory nor the system: bytes and `now` in, verdict out.
+pure=(src/listener/{logline,envelope,ip_items,scan,packet,lines,matcher}.c src/keeper/{template,gate}.c src/lib/{addr,limit,sequence}.c)
+impure='^#include <(time|sys/time|unistd|fcntl|sys/socket|syslog|sys/stat|ev|pthread)\.h>|\b(malloc|calloc|realloc|strdup|asprintf|clock_gettime|time|printf|fprintf)\('
+
+breaches=0
+
+breach() {
+    echo "layers: $*"
+    breaches=$((breaches + 1))
+}
+
+check_rooms() {
+    local file room line used
+    while IFS=: read -r file _ line; do
+        room=${file#*/}
+        room=${room%%/*}
+        used=${line#*\"}
+        used=${used%%/*}
+        [ -n "${may_use[$room]+known}" ] || { breach "$file: no such room: $room"; continue; }
+        [[ " $room ${may_use[$room]} " = *" $used "* ]] || breach "$file: $room may not use $used: $line"
+    done < <(grep -rn --include='*.[ch]' '^#include "' src include)
+}
+
+check_libraries() {
+    local header file
+    for header in "${!stands_for[@]}"; do
+        while read -r file; do
+            [ "$file" = "${stands_for[$header]}" ] || breach "$file: only ${stands_for[$header]} may include <$header>"
+        done < <(grep -rl "^#include <$header>" src include)
+    done
+}
+
+check_pure() {
+    local file line
+    for file in "${pure[@]}"; do
+        [ -f "$file" ] || { breach "$file: is on the list of pure modules, but isn't there"; continue; }
+        while read -r line; do
+            # matcher_new takes its memory once; nothing after it does.
+            [[ $file = *matcher.c && $line = *alloc* ]] || breach "$file: not pure: $line"
+        done < <(grep -nE "$impure" "$file")
+    done
+}
+
+check_sizes() {
+    local lines file
+    while read -r lines file; do
+        [ "$file" = total ] || [ "$lines" -le 350 ] || breach "$file: $lines lines; 350 at most"
+    done < <(find src include tests scripts -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.t' \) -exec wc -l {} +)
+}
+
+check_rooms
+check_libraries
+check_pure
+check_sizes
+[ $breaches = 0 ] || exit 1
+echo "layers: every include, library and pure module is where it belongs"
