@@ -25,6 +25,9 @@ struct value_texts {
     struct values values; /* points into this struct and into the door */
 };
 
+/* A command of `words`, the first replaced by `program`. -1 when memory is short. */
+int command_from_words(const struct words *words, const char *program, struct command *out);
+
 /* Sets what the placeholders of `door` stand for when it opens for `address`. */
 void value_texts_fill(struct value_texts *texts, const struct config_door *door,
                       const struct addr *address);

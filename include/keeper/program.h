@@ -13,12 +13,27 @@
  */
 char *program_find(const char *name);
 
+/* Whom a program runs as, and in which further groups. */
+struct program_user {
+    uid_t uid;
+    gid_t gid;
+    int group_count;
+    gid_t groups[32];
+};
+
+/* The world of a program: where it writes to, and who it is (NULL: the caller). */
+struct program_world {
+    int output;
+    int errors;
+    const struct program_user *user;
+};
+
 /*
- * Starts `command` in a process group of its own: stdin from /dev/null, stdout and stderr into
- * `output`, no other descriptor, signals as they are by default, an environment of PATH and
+ * Starts `command` in a process group of its own: stdin from /dev/null, stdout and stderr as
+ * `world` says, no other descriptor, signals as they are by default, an environment of PATH and
  * LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails after
- * the fork is written to `output`, with exit status 127.
+ * the fork is written to its stderr, with exit status 127.
  */
-pid_t program_start(const struct command *command, int output);
+pid_t program_start(const struct command *command, const struct program_world *world);
 
 #endif

@@ -6,8 +6,9 @@
 #include "lib/limit.h"
 #include "lib/record.h"
 
-/* Logs one event of a listener for `config`. False when no honest listener says that. */
-bool events_log(const struct config *config, const struct record_event *event, struct limit *rate,
+/* Logs an EVENT or SEEN record of a listener for `config`. False when no honest listener says that.
+ */
+bool events_log(const struct config *config, const struct record *record, struct limit *rate,
                 int64_t now);
 
 #endif

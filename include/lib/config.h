@@ -29,7 +29,13 @@ struct config_list {
     struct config_pos pos;
 };
 
-enum source_type { SOURCE_KMSG, SOURCE_FILE };
+enum source_type {
+    SOURCE_KMSG,
+    SOURCE_FILE,
+    SOURCE_JOURNAL, /* what journalctl -k writes */
+    SOURCE_COMMAND, /* what any program writes */
+    SOURCE_STDIN,
+};
 enum source_format { FORMAT_KERNEL, FORMAT_ULOGD };
 
 struct config_source {
@@ -38,6 +44,7 @@ struct config_source {
     enum source_type type;
     enum source_format format;
     char *path;                  /* file: absolute; else NULL */
+    struct config_text command;  /* command: program and its words; else NULL */
     struct config_list prefixes; /* without the blanks at their end; none: any prefix */
 };
 

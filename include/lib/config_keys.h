@@ -4,6 +4,8 @@
 
 #include "lib/config_raw.h"
 
+#define CONFIG_SOURCE_TYPES "kmsg, journal, file, command or stdin"
+
 /* What readers of values tell, and whether memory ran out on the way. */
 struct reading {
     struct report *report;
@@ -40,6 +42,7 @@ config_read read_facility;  /* int */
 config_read read_duration;  /* int64_t: ns */
 config_read read_number;    /* unsigned */
 config_read read_type;      /* enum source_type */
+config_read read_program;   /* struct config_text */
 config_read read_format;    /* enum source_format */
 config_read read_prefixes;  /* struct config_list */
 config_read read_sequence;  /* struct config_door */

@@ -1,6 +1,6 @@
 /*
  * What keeper and listener say to each other: records of fixed size over a SOCK_SEQPACKET pair,
- * one a datagram. Numbers and addresses only; no text crosses upwards.
+ * one a datagram. Numbers and addresses; the one text that comes up is a prefix, to be shown.
  *
  *   0        4            8
  *   +--------+------------+----------------------------+
@@ -28,6 +28,7 @@ enum record_type {
     RECORD_OPEN,      /* a sequence was knocked */
     RECORD_EVENT,     /* something to be logged */
     RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
+    RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
     /* down, in this order */
     RECORD_CONFIG, /* how much will follow */
     RECORD_SOURCE,
@@ -45,6 +46,8 @@ enum event_kind {
     EVENT_LONG,      /* `number` lines too long to be a packet's were skipped */
     EVENT_TRUNCATED, /* the log was emptied and is read from its start */
     EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */
+    EVENT_STALLED,   /* an address reached step `number` of the door, and nothing came after */
+    EVENT_SILENT,    /* no packet at all for `number` seconds */
     EVENT_SANDBOX,   /* step `door` of the sandbox failed with errno `number`; the listener ends */
     EVENT_KINDS,
 };
@@ -67,6 +70,14 @@ struct record_event {
 
 struct record_reopen {
     uint32_t source;
+};
+
+/* The one text that comes up: a prefix, as the log had it. It is shown, encoded, and no more. */
+struct record_seen {
+    uint32_t source;
+    uint64_t packets; /* with other prefixes */
+    uint64_t count;   /* of them, with this one */
+    char prefix[RECORD_PREFIX_MAX + 1];
 };
 
 struct record_config {
@@ -114,6 +125,7 @@ struct record {
         struct record_open open;
         struct record_event event;
         struct record_reopen reopen;
+        struct record_seen seen;
         struct record_config config;
         struct record_source source;
         struct record_prefix prefix;

@@ -24,7 +24,19 @@ void value_texts_fill(struct value_texts *t, const struct config_door *door,
     };
 }
 
-/* The words of one command, its first replaced by the path that was found for it. */
+int command_from_words(const struct words *words, const char *program, struct command *out)
+{
+    size_t size = strlen(program) + 1, first = strlen(words->text) + 1;
+    out->words = words->count;
+    out->size = words->size - first + size;
+    out->text = malloc(out->size);
+    if (!out->text)
+        return -1;
+    memcpy(out->text, program, size);
+    memcpy(out->text + size, words->text + first, words->size - first);
+    return 0;
+}
+
 static int expand_one(const struct plan_command *plan, const struct values *values,
                       struct command *out)
 {
@@ -33,15 +45,7 @@ static int expand_one(const struct plan_command *plan, const struct values *valu
     /* Only lengths can differ from the trial expansion, and no address is that long. */
     if (!template_expand(plan->template, values, &words, why, sizeof(why)))
         return -1;
-    size_t program = strlen(plan->program) + 1, first = strlen(words.text) + 1;
-    out->words = words.count;
-    out->size = words.size - first + program;
-    out->text = malloc(out->size);
-    if (!out->text)
-        return -1;
-    memcpy(out->text, plan->program, program);
-    memcpy(out->text + program, words.text + first, words.size - first);
-    return 0;
+    return command_from_words(&words, plan->program, out);
 }
 
 int commands_expand(const struct plan_list *list, const struct config_door *door,

@@ -245,12 +245,15 @@ static bool same_commands(const struct opening *o, const struct config_door *doo
 static void inherit(struct opening *o, const struct config_door *door, const struct plan *plan)
 {
     char text[ADDR_TEXT_SIZE];
-    if (o->heir)
-        return;
+    bool again = o->heir != NULL;
+    /* The last knock counts: the configuration may have changed between them. */
+    if (again)
+        free_opening(o->heir);
     o->heir = new_opening(o->doors, door, plan, &o->address);
-    log_notice("door %s: %s knocked while it is being closed%s", o->name,
-               addr_format(&o->address, text),
-               o->heir ? "; it opens again after that" : ", refused: out of memory");
+    if (!again)
+        log_notice("door %s: %s knocked while it is being closed%s", o->name,
+                   addr_format(&o->address, text),
+                   o->heir ? "; it opens again after that" : ", refused: out of memory");
     if (o->state == EXTENDING)
         o->close_next = true;
     else if (o->state != STOPPING)

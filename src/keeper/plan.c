@@ -22,22 +22,24 @@ struct draft {
     bool lacks_iptables;
 };
 
-/* An address of the documentation's networks (RFC 5737, RFC 3849), to try a command with. */
-static struct addr sample(bool ip6)
+/* Expands a command for one of two addresses of the documentation's networks (RFC 5737, 3849). */
+static bool try_command(struct draft *draft, const struct config_text *text, int which,
+                        struct words *words)
 {
-    struct addr a;
-    const char *text = ip6 ? "2001:db8::1" : "192.0.2.1";
-    bool ok = addr_parse(text, strlen(text), &a);
+    static const char *const samples[2][2] = {{"192.0.2.1", "192.0.2.2"},
+                                              {"2001:db8::1", "2001:db8::2"}};
+    const char *sample = samples[draft->ip6][which];
+    struct value_texts texts;
+    struct addr address;
+    char why[160];
+    bool ok = addr_parse(sample, strlen(sample), &address);
     assert(ok);
     (void)ok;
-    return a;
-}
-
-static struct values sample_values(const struct draft *draft, struct value_texts *texts)
-{
-    struct addr address = sample(draft->ip6);
-    value_texts_fill(texts, draft->door, &address);
-    return texts->values;
+    value_texts_fill(&texts, draft->door, &address);
+    if (template_expand(text->text, &texts.values, words, why, sizeof(why)))
+        return true;
+    report_error(draft->report, text->pos, "door \"%s\": %s", draft->door->name, why);
+    return false;
 }
 
 static char *find_program(struct draft *draft, const char *name, struct config_pos pos)
@@ -57,22 +59,12 @@ static char *find_program(struct draft *draft, const char *name, struct config_p
 /* The first word names the program, which must be known now: so nothing that a knock brings. */
 static char *check_program(struct draft *draft, const struct config_text *text)
 {
-    struct value_texts texts;
-    struct values values = sample_values(draft, &texts);
-    struct words words;
-    char why[160];
-    if (!template_expand(text->text, &values, &words, why, sizeof(why))) {
-        report_error(draft->report, text->pos, "door \"%s\": %s", draft->door->name, why);
+    struct words words, other;
+    if (!try_command(draft, text, 0, &words) || !try_command(draft, text, 1, &other))
         return NULL;
-    }
-    size_t len = strcspn(text->text, " \t\r\n");
-    char *first = strndup(text->text, len);
-    bool varies = first && (strstr(first, "%IP%") || strstr(first, "%KEY%"));
-    free(first);
-    if (varies) {
+    if (strcmp(words.text, other.text) != 0) {
         report_error(draft->report, text->pos,
-                     "door \"%s\": the name of the program can't hold %%IP%% or %%KEY%%",
-                     draft->door->name);
+                     "door \"%s\": the name of the program can't hold %%IP%%", draft->door->name);
         return NULL;
     }
     return find_program(draft, words.text, text->pos);
@@ -144,6 +136,27 @@ static int plan_rule(struct draft *draft, const struct config_text *rule, const 
     return -1;
 }
 
+static const struct config_list *choose(bool ip6, const struct config_list *own,
+                                        const struct config_list *common)
+{
+    return ip6 && own->set ? own : common;
+}
+
+static int plan_extend(struct draft *draft, struct plan *plan)
+{
+    const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
+    return plan_texts(draft, choose(draft->ip6, &ip6->extend, &ip4->extend), &plan->extend);
+}
+
+static int plan_commands(struct draft *draft, struct plan *plan)
+{
+    const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
+    int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
+    if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
+        rc = -1;
+    return plan_extend(draft, plan) < 0 ? -1 : rc;
+}
+
 /* Rules go in as they are listed and come out backwards. */
 static int plan_rules(struct draft *draft, struct plan *plan)
 {
@@ -153,24 +166,8 @@ static int plan_rules(struct draft *draft, struct plan *plan)
         rc = plan_rule(draft, &rules->items[i], "-I", &plan->start);
     for (unsigned i = rules->count; rc == 0 && i-- > 0;)
         rc = plan_rule(draft, &rules->items[i], "-D", &plan->stop);
-    return rc;
-}
-
-static const struct config_list *choose(bool ip6, const struct config_list *own,
-                                        const struct config_list *common)
-{
-    return ip6 && own->set ? own : common;
-}
-
-static int plan_commands(struct draft *draft, struct plan *plan)
-{
-    const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
-    int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
-    if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
-        rc = -1;
-    if (plan_texts(draft, choose(draft->ip6, &ip6->extend, &ip4->extend), &plan->extend) < 0)
-        rc = -1;
-    return rc;
+    /* A knock on an open door needs no new rule, but may do something else as well. */
+    return rc < 0 ? rc : plan_extend(draft, plan);
 }
 
 /* Whether anyone of this family may come at all: an IPv4 door needs no ip6tables. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,31 +53,46 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int set_descriptors(int output)
+static int set_descriptors(const struct program_world *world)
 {
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-        dup2(output, STDERR_FILENO) < 0)
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(world->output, STDOUT_FILENO) < 0 ||
+        dup2(world->errors, STDERR_FILENO) < 0)
         return -1;
     return close_range(3, ~0U, 0);
 }
 
-static _Noreturn void become(const struct command *command, char **argv, int output, pid_t parent)
+static int set_user(const struct program_user *user)
+{
+    if (!user)
+        return 0;
+    if (setgroups((size_t)user->group_count, user->groups) < 0 ||
+        setresgid(user->gid, user->gid, user->gid) < 0 ||
+        setresuid(user->uid, user->uid, user->uid) < 0)
+        return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static _Noreturn void become(const struct command *command, char **argv,
+                             const struct program_world *world, pid_t parent)
 {
     static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
     char *environment[] = {path, locale, NULL};
     reset_signals();
-    /* Asked for before looking at the parent, so that its death can't fall between. */
+    bool ready = setpgid(0, 0) == 0 && set_descriptors(world) == 0 && set_user(world->user) == 0 &&
+                 chdir("/") == 0;
+    /* After the change of user, which clears it; before looking at the parent, whose death could
+     * else fall between. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
-    if (setpgid(0, 0) == 0 && set_descriptors(output) == 0 && chdir("/") == 0)
+    if (ready)
         execve(command->text, argv, environment);
     dprintf(STDERR_FILENO, "cannot execute %s: %s\n", command->text, strerror(errno));
     _exit(127);
 }
 
-pid_t program_start(const struct command *command, int output)
+pid_t program_start(const struct command *command, const struct program_world *world)
 {
     char *argv[WORDS_MAX + 1];
     char *word = command->text;
@@ -88,7 +104,7 @@ pid_t program_start(const struct command *command, int output)
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        become(command, argv, output, parent);
+        become(command, argv, world, parent);
     /* In both processes, so that the group exists whoever runs first. */
     if (pid > 0)
         setpgid(pid, pid);

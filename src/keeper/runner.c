@@ -220,7 +220,8 @@ static int start_in(struct slot *slot, struct job *job)
     slot->output = (struct output){0};
     /* The command's end must block like any other. */
     fcntl(ends[1], F_SETFL, 0);
-    slot->pid = program_start(current(job), ends[1]);
+    struct program_world world = {.output = ends[1], .errors = ends[1]};
+    slot->pid = program_start(current(job), &world);
     close(ends[1]);
     if (slot->pid > 0 && watch_slot(slot) == 0)
         return 0;

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keeper/producer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -25,8 +26,10 @@
 static const int64_t look_again = 1 * CLOCK_SECOND;
 
 struct log {
+    struct sources *sources;
     const struct config_source *source;
-    int fd; /* -1: absent */
+    struct producer *producer; /* journal, command */
+    int fd;                    /* -1: absent */
     int file_watch;
     int old_watch;
     int folder_watch;
@@ -115,16 +118,24 @@ static const char *reason(int error)
     return error == EINVAL ? "not a regular file" : strerror(error);
 }
 
-/* Opens everything for the first time. Absence is no error: the log may come to be. */
-static void open_first(struct sources *sources, struct log *log, struct report *report)
+static void hand_over(const struct log *log, int fd)
+{
+    const struct sources *sources = log->sources;
+    struct record record = {
+        .type = RECORD_FD,
+        .u.fd = {.kind = FD_LOG,
+                 .source = (uint32_t)(log - sources->logs),
+                 .file_watch = log->file_watch,
+                 .folder_watch = log->folder_watch,
+                 .offset = log->offset},
+    };
+    sources->handover.send(sources->handover.arg, &record, fd);
+}
+
+/* Absence is no error: the log may come to be. */
+static void open_first_file(struct sources *sources, struct log *log, struct report *report)
 {
     const struct config_source *source = log->source;
-    if (source->type == SOURCE_KMSG) {
-        if (open_kmsg(log) < 0)
-            report_error(report, source->pos, "source \"%s\": can't read /dev/kmsg: %s",
-                         source->name, strerror(errno));
-        return;
-    }
     watch_folder(sources, log);
     if (open_file(sources, log) >= 0)
         return;
@@ -137,17 +148,45 @@ static void open_first(struct sources *sources, struct log *log, struct report *
                      source->path, reason(errno));
 }
 
-static void hand_over_log(struct sources *sources, const struct log *log)
+static void on_produced(void *arg, int fd)
 {
-    struct record record = {
-        .type = RECORD_FD,
-        .u.fd = {.kind = FD_LOG,
-                 .source = (uint32_t)(log - sources->logs),
-                 .file_watch = log->file_watch,
-                 .folder_watch = log->folder_watch,
-                 .offset = log->offset},
-    };
-    sources->handover.send(sources->handover.arg, &record, log->fd);
+    hand_over(arg, fd);
+}
+
+/* Opens what one source reads for the first time. */
+static void open_first(struct sources *sources, struct log *log, const struct config *config,
+                       struct report *report)
+{
+    const struct config_source *source = log->source;
+    switch (source->type) {
+    case SOURCE_KMSG:
+        if (open_kmsg(log) < 0)
+            report_error(report, source->pos, "source \"%s\": can't read /dev/kmsg: %s",
+                         source->name, strerror(errno));
+        return;
+    case SOURCE_FILE:
+        open_first_file(sources, log, report);
+        return;
+    case SOURCE_JOURNAL:
+    case SOURCE_COMMAND:
+        log->producer = producer_new(sources->loop, source, config->user, on_produced, log);
+        if (!log->producer)
+            report_error(report, source->pos, "source \"%s\": can't start its program: %s",
+                         source->name, strerror(errno));
+        return;
+    case SOURCE_STDIN:
+        log->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+        if (log->fd < 0)
+            report_error(report, source->pos, "source \"%s\": can't read standard input: %s",
+                         source->name, strerror(errno));
+        return;
+    }
+}
+
+static void look_later(struct sources *sources)
+{
+    if (!timer_is_set(&sources->look))
+        loop_timer_set(sources->loop, &sources->look, clock_now() + look_again);
 }
 
 void sources_reopen(struct sources *sources, unsigned index)
@@ -158,32 +197,34 @@ void sources_reopen(struct sources *sources, unsigned index)
     if (log->folder_watch < 0)
         watch_folder(sources, log);
     int rc = open_file(sources, log);
-    if (rc < 0 && errno != ENOENT && !log->missed) {
-        log_warning("source %s: can't read %s: %s; trying on", log->source->name, log->source->path,
-                    reason(errno));
+    if (rc < 0 && errno != ENOENT) {
+        if (!log->missed)
+            log_warning("source %s: can't read %s: %s; trying on", log->source->name,
+                        log->source->path, reason(errno));
         log->missed = true;
+        look_later(sources);
     }
-    if (rc <= 0)
+    if (rc < 0)
         return;
     log->missed = false;
+    if (rc == 0)
+        return;
     /* It came to be while we were there, so all of it is new. */
     log->offset = 0;
     log_notice("source %s: reading the new %s", log->source->name, log->source->path);
-    hand_over_log(sources, log);
+    hand_over(log, log->fd);
 }
 
 static void on_look(void *arg)
 {
     struct sources *sources = arg;
-    bool absent = false;
     for (unsigned i = 0; i < sources->count; i++) {
         struct log *log = &sources->logs[i];
         if (log->missed)
             sources_reopen(sources, i);
-        absent |= log->missed;
+        if (log->missed)
+            look_later(sources);
     }
-    if (absent)
-        loop_timer_set(sources->loop, &sources->look, clock_now() + look_again);
 }
 
 void sources_start(struct sources *sources, struct handover handover)
@@ -191,9 +232,12 @@ void sources_start(struct sources *sources, struct handover handover)
     struct record record = {.type = RECORD_FD, .u.fd.kind = FD_INOTIFY};
     sources->handover = handover;
     handover.send(handover.arg, &record, sources->inotify);
-    for (unsigned i = 0; i < sources->count; i++)
+    for (unsigned i = 0; i < sources->count; i++) {
+        if (sources->logs[i].producer)
+            producer_start(sources->logs[i].producer);
         if (sources->logs[i].fd >= 0)
-            hand_over_log(sources, &sources->logs[i]);
+            hand_over(&sources->logs[i], sources->logs[i].fd);
+    }
     on_look(sources);
 }
 
@@ -213,12 +257,13 @@ struct sources *sources_open(struct loop *loop, const struct config *config, str
     if (sources->inotify < 0)
         report_error(report, whole, "can't watch files: inotify_init1: %s", strerror(errno));
     for (unsigned i = 0; i < sources->count; i++) {
-        sources->logs[i] = (struct log){.source = &config->sources[i],
+        sources->logs[i] = (struct log){.sources = sources,
+                                        .source = &config->sources[i],
                                         .fd = -1,
                                         .file_watch = -1,
                                         .old_watch = -1,
                                         .folder_watch = -1};
-        open_first(sources, &sources->logs[i], report);
+        open_first(sources, &sources->logs[i], config, report);
     }
     if (report->errors == errors)
         return sources;
@@ -231,9 +276,11 @@ void sources_close(struct sources *sources)
     if (!sources)
         return;
     loop_timer_unregister(sources->loop, &sources->look);
-    for (unsigned i = 0; i < sources->count; i++)
+    for (unsigned i = 0; i < sources->count; i++) {
+        producer_free(sources->logs[i].producer);
         if (sources->logs[i].fd >= 0)
             close(sources->logs[i].fd);
+    }
     if (sources->inotify >= 0)
         close(sources->inotify);
     free(sources);

@@ -95,6 +95,7 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_OPEN:
         return child->replied && child->calls.record(child->calls.arg, record);
     case RECORD_EVENT:
+    case RECORD_SEEN:
         return child->calls.record(child->calls.arg, record);
     default:
         return false;

@@ -100,8 +100,8 @@ static bool on_record(void *arg, const struct record *record)
 {
     struct regime *r = arg;
     struct daemon *d = r->daemon;
-    if (record->type == RECORD_EVENT)
-        return events_log(r->setting.config, &record->u.event, &d->messages, clock_now());
+    if (record->type != RECORD_OPEN)
+        return events_log(r->setting.config, record, &d->messages, clock_now());
     /* What the next listener hears already, the current one hears too. */
     return r != d->current || take_open(r, &record->u.open);
 }

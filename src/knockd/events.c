@@ -1,7 +1,9 @@
 #include "knockd/events.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"
 
@@ -37,22 +39,74 @@ static void log_source(const struct config *config, const struct record_event *e
     }
 }
 
-bool events_log(const struct config *config, const struct record_event *event, struct limit *rate,
+static void log_silence(const struct config *config, const struct record_event *event)
+{
+    log_warning("source %s: no denied packet in %llu min; does a rule log them? See knockctl rules",
+                config->sources[event->source].name, (unsigned long long)event->number / 60);
+}
+
+/* Where a knock stayed behind, the next step is what a user wants to hear of. */
+static void log_stalled(const struct config *config, const struct record_event *event)
+{
+    char text[ADDR_TEXT_SIZE];
+    const struct config_door *door = &config->doors[event->door];
+    const struct step *next = &door->sequence.steps[event->number];
+    log_notice("door %s: %s reached step %llu of %u; no %u:%s within %lld s (LOG rule limited?)",
+               door->name, addr_format(&event->address, text), (unsigned long long)event->number,
+               door->sequence.count, next->port, proto_name(next->proto),
+               (long long)(door->seq_timeout / CLOCK_SECOND));
+}
+
+/* The prefix comes from the log, bytes and all; the log's sink encodes it. */
+static bool log_seen(const struct config *config, const struct record_seen *seen)
+{
+    if (seen->source >= config->source_count || seen->prefix[RECORD_PREFIX_MAX] != '\0')
+        return false;
+    const struct config_source *source = &config->sources[seen->source];
+    char ours[512] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < source->prefixes.count && used < sizeof(ours) - 1; i++)
+        used += (size_t)snprintf(ours + used, sizeof(ours) - used, "%s\"%s\"", i ? " or " : "",
+                                 source->prefixes.items[i].text);
+    log_warning("source %s: %llu denied packets logged, none with prefix %s; seen: \"%s\" (%llu)",
+                source->name, (unsigned long long)seen->packets, ours, seen->prefix,
+                (unsigned long long)seen->count);
+    return true;
+}
+
+/* Whether the event is about what there is. */
+static bool sound(const struct config *config, const struct record_event *event)
+{
+    if (event->kind == 0 || event->kind >= EVENT_KINDS || event->source >= config->source_count)
+        return false;
+    if (event->kind != EVENT_STAGE && event->kind != EVENT_STALLED)
+        return true;
+    return event->door < config->door_count &&
+           event->number < config->doors[event->door].sequence.count;
+}
+
+bool events_log(const struct config *config, const struct record *record, struct limit *rate,
                 int64_t now)
 {
+    const struct record_event *event = &record->u.event;
+    if (record->type == RECORD_SEEN)
+        return !limit_take(rate, now) || log_seen(config, &record->u.seen);
     if (event->kind == EVENT_SANDBOX) {
         log_error("the listener can't be confined (%s: %s), so it doesn't run",
                   sandbox_step_name(event->door),
                   event->number < 4096 ? strerror((int)event->number) : "unknown error");
         return true;
     }
-    if (event->kind == 0 || event->kind >= EVENT_KINDS || event->source >= config->source_count ||
-        (event->kind == EVENT_STAGE && event->door >= config->door_count))
+    if (!sound(config, event))
         return false;
     if (!limit_take(rate, now))
         return true;
     if (event->kind == EVENT_STAGE)
         log_stage(config, event);
+    else if (event->kind == EVENT_STALLED)
+        log_stalled(config, event);
+    else if (event->kind == EVENT_SILENT)
+        log_silence(config, event);
     else
         log_source(config, event);
     return true;

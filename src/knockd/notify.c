@@ -25,6 +25,10 @@ void notify_send(const char *format, ...)
     va_start(args, format);
     int size = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (size < 0)
+        return;
+    if ((size_t)size >= sizeof(text))
+        size = sizeof(text) - 1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;

@@ -26,6 +26,7 @@ static void free_source(struct config_source *source)
 {
     free(source->name);
     free(source->path);
+    free(source->command.text);
     config_list_free(&source->prefixes);
 }
 

@@ -15,6 +15,15 @@ static bool is_step(const struct sequence *sequence, struct step step)
     return false;
 }
 
+static bool same_log(const struct config_source *a, const struct config_source *b)
+{
+    if (a->type != b->type)
+        return false;
+    if (a->type == SOURCE_FILE)
+        return a->path && b->path && strcmp(a->path, b->path) == 0;
+    return a->type != SOURCE_COMMAND;
+}
+
 /* Two readers of one log would see every knock twice. */
 static void check_sources(const struct config *config, struct report *report)
 {
@@ -24,10 +33,7 @@ static void check_sources(const struct config *config, struct report *report)
     for (unsigned i = 0; i < config->source_count; i++)
         for (unsigned j = 0; j < i; j++) {
             const struct config_source *a = &config->sources[i], *b = &config->sources[j];
-            bool same = a->path && b->path ? strcmp(a->path, b->path) == 0
-                                           : a->type == SOURCE_KMSG && b->type == SOURCE_KMSG &&
-                                                 !a->path && !b->path;
-            if (same && a->type == b->type)
+            if (same_log(a, b))
                 report_error(report, a->pos,
                              "source \"%s\" reads the same log as source \"%s\" in %s:%d: put the "
                              "prefixes of both into one",

@@ -29,7 +29,7 @@ static const struct config_key source_keys[] = {
     {"format", read_format, AT(config_source, format), 0, 0},
     {.name = "group"},
     {.name = "interface"},
-    {.name = "command"},
+    {"command", read_program, AT(config_source, command), 0, 0},
     {0},
 };
 
@@ -112,6 +112,36 @@ static bool given(const struct config_section *section, const char *name)
     return false;
 }
 
+/* The key that a type of source needs, and that no other may have. */
+static void check_source_key(struct reading *r, const struct config_section *section, bool needed,
+                             const char *key, const char *example)
+{
+    bool has = given(section, key);
+    if (needed && !has)
+        report_error(r->report, section->pos, "source \"%s\" has no %s: expected %s",
+                     section->title, key, example);
+    if (has && !needed)
+        report_error(r->report, section->pos,
+                     "source \"%s\" has a %s, which its type doesn't use: remove it, or write "
+                     "another type",
+                     section->title, key);
+}
+
+static void check_source_keys(struct reading *r, const struct config_section *section,
+                              const struct config_source *source)
+{
+    bool kernel = source->type == SOURCE_KMSG || source->type == SOURCE_JOURNAL;
+    check_source_key(r, section, source->type == SOURCE_FILE, "path",
+                     "path = \"/var/log/kern.log\" or the like");
+    check_source_key(r, section, source->type == SOURCE_COMMAND, "command",
+                     "command = \"/usr/bin/tail -n 0 -F /var/log/kern.log\" or the like");
+    if (kernel && source->format == FORMAT_ULOGD)
+        report_error(r->report, section->pos,
+                     "source \"%s\": ulogd writes no kernel messages: expected format = kernel "
+                     "with this type",
+                     section->title);
+}
+
 static void fill_source(struct reading *r, const struct config_section *section,
                         struct config_source *source)
 {
@@ -120,25 +150,11 @@ static void fill_source(struct reading *r, const struct config_section *section,
     unsigned before = r->report->errors;
     read_keys(r, section, source);
     if (!given(section, "type"))
-        report_error(r->report, section->pos, "source \"%s\" has no type: expected kmsg or file",
-                     section->title);
+        report_error(r->report, section->pos,
+                     "source \"%s\" has no type: expected " CONFIG_SOURCE_TYPES, section->title);
     /* What contradicts a type or path that wasn't understood would only confuse. */
-    if (r->report->errors > before)
-        return;
-    if (source->type == SOURCE_FILE && !source->path)
-        report_error(r->report, section->pos,
-                     "source \"%s\" has no path: expected path = \"/var/log/kern.log\" or the like",
-                     section->title);
-    if (source->type == SOURCE_KMSG && source->path)
-        report_error(r->report, section->pos,
-                     "source \"%s\" has a path, but type kmsg reads the kernel's own log: remove "
-                     "path, or write type = file",
-                     section->title);
-    if (source->type == SOURCE_KMSG && source->format == FORMAT_ULOGD)
-        report_error(r->report, section->pos,
-                     "source \"%s\": ulogd writes no kernel messages: expected format = kernel "
-                     "with type = kmsg",
-                     section->title);
+    if (r->report->errors == before)
+        check_source_keys(r, section, source);
 }
 
 static void add_ignored(struct reading *r, struct config_door *door, struct step step)

@@ -207,23 +207,37 @@ void read_boolean(struct reading *r, const struct config_key *key, const struct 
 void read_type(struct reading *r, const struct config_key *key, const struct config_list *values,
                void *field)
 {
-    static const char *const later[] = {"journal", "command", "stdin", "nflog", "pcap"};
+    static const struct {
+        const char *name;
+        enum source_type type;
+    } types[] = {{"kmsg", SOURCE_KMSG},
+                 {"file", SOURCE_FILE},
+                 {"journal", SOURCE_JOURNAL},
+                 {"command", SOURCE_COMMAND},
+                 {"stdin", SOURCE_STDIN}};
     const struct config_text *value = read_one(r, key, values);
     if (!value)
         return;
-    if (strcmp(value->text, "kmsg") == 0 || strcmp(value->text, "file") == 0) {
-        *(enum source_type *)field = value->text[0] == 'k' ? SOURCE_KMSG : SOURCE_FILE;
-        return;
-    }
-    for (size_t i = 0; i < COUNT(later); i++)
-        if (strcmp(value->text, later[i]) == 0) {
-            report_error(r->report, value->pos,
-                         "%s: this build has no source %s yet: expected kmsg or file", key->name,
-                         later[i]);
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (strcmp(value->text, types[i].name) == 0) {
+            *(enum source_type *)field = types[i].type;
             return;
         }
-    report_error(r->report, value->pos, "%s: \"%.80s\" is no type: expected kmsg or file",
-                 key->name, value->text);
+    bool later = strcmp(value->text, "nflog") == 0 || strcmp(value->text, "pcap") == 0;
+    report_error(r->report, value->pos, "%s: %s \"%.80s\"%s: expected " CONFIG_SOURCE_TYPES,
+                 key->name, later ? "this build has no source" : "there is no type", value->text,
+                 later ? " yet" : "");
+}
+
+void read_program(struct reading *r, const struct config_key *key, const struct config_list *values,
+                  void *field)
+{
+    struct config_text *out = field;
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    read_copy(r, value->text, &out->text);
+    out->pos = value->pos;
 }
 
 void read_format(struct reading *r, const struct config_key *key, const struct config_list *values,

@@ -15,6 +15,7 @@ size_t record_size(uint32_t type)
         [RECORD_OPEN] = BODY(open),
         [RECORD_EVENT] = BODY(event),
         [RECORD_REOPEN] = BODY(reopen),
+        [RECORD_SEEN] = BODY(seen),
         [RECORD_CONFIG] = BODY(config),
         [RECORD_SOURCE] = BODY(source),
         [RECORD_PREFIX] = BODY(prefix),
@@ -60,7 +61,8 @@ enum record_result record_receive(int socket, struct record *record, int *fd)
     ssize_t got;
     do {
         got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+        /* ECONNRESET: the other end went without reading all; what it said is still there. */
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     *fd = -1;
     if (got < 0)
         return errno == EAGAIN ? RECORD_NONE : RECORD_END;

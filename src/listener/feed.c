@@ -128,6 +128,9 @@ static bool starts_midway(int fd, int64_t offset)
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now)
 {
     if (feed->now.fd >= 0 && feed->type == SOURCE_FILE) {
+        /* A third file: the first one has no more time, so it is read to its end now. */
+        while (feed->old.fd >= 0 && read_file(feed, &feed->old))
+            ;
         let_go(&feed->old);
         struct follower spare = feed->old;
         feed->old = feed->now;
@@ -143,8 +146,32 @@ void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_
     feed->now.lines->too_long = 0;
 }
 
+/* A pipe or a terminal: one read, since a second one might wait. */
+static void read_stream(struct feed *feed)
+{
+    size_t room;
+    char *into = lines_room(feed->now.lines, &room);
+    uint64_t too_long = feed->now.lines->too_long;
+    ssize_t got = read(feed->now.fd, into, room);
+    if (got > 0)
+        lines_take(feed->now.lines, (size_t)got, feed->calls.line, feed->calls.arg);
+    if (feed->now.lines->too_long > too_long)
+        feed->calls.event(feed->calls.arg, EVENT_LONG, feed->now.lines->too_long - too_long);
+    if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))
+        return;
+    /* A program that ended is started again by the keeper, who knows how it ended. */
+    if (feed->type == SOURCE_STDIN)
+        feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
+    let_go(&feed->now);
+}
+
 bool feed_read(struct feed *feed)
 {
+    if (feed->type != SOURCE_KMSG && feed->type != SOURCE_FILE) {
+        if (feed->now.fd >= 0)
+            read_stream(feed);
+        return false;
+    }
     if (feed->type == SOURCE_KMSG)
         return feed->now.fd >= 0 && read_kmsg(feed);
     /* The old file first, since its lines were written first. */

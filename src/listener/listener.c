@@ -15,8 +15,8 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "listener/feed.h"
+#include "listener/intake.h"
 #include "listener/sandbox.h"
-#include "listener/setup.h"
 
 struct listener;
 
@@ -24,7 +24,7 @@ struct listener;
 struct source {
     struct listener *listener;
     struct feed feed;
-    struct watch *on_ready; /* kmsg; files are watched by inotify */
+    struct watch *on_ready; /* all but files, which inotify watches */
 };
 
 struct listener {
@@ -36,9 +36,9 @@ struct listener {
     struct source sources[CONFIG_SOURCES_MAX];
     struct timer again; /* some feed has more than its share */
     struct timer tidy;
+    struct timer due; /* the intake has something to say */
+    struct intake intake;
     int64_t now; /* of the lines that are being read */
-    const struct packet *packet;
-    unsigned source; /* whose line it is */
     int status;
 };
 
@@ -55,50 +55,16 @@ static void tell(struct listener *l, struct record *record)
         end(l, 0);
 }
 
-static void ask_to_open(void *arg, unsigned door)
+static void tell_of_line(void *arg, struct record *record)
 {
-    struct listener *l = arg;
-    struct record record = {
-        .type = RECORD_OPEN,
-        .u.open = {.source = l->source, .door = door, .address = l->packet->src},
-    };
-    tell(l, &record);
-}
-
-/* For debugging: how far the address has come with each door that this packet is a step of. */
-static void tell_stages(struct listener *l)
-{
-    for (unsigned i = 0; i < l->setup.door_count; i++) {
-        const struct sequence *sequence = &l->setup.doors[i].sequence;
-        unsigned stage = matcher_stage(l->setup.matcher, l->source, &l->packet->src, l->now, i);
-        if (stage == 0 || stage == sequence->count ||
-            sequence->steps[stage - 1].port != l->packet->dpt)
-            continue;
-        struct record record = {
-            .type = RECORD_EVENT,
-            .u.event = {.kind = EVENT_STAGE,
-                        .source = l->source,
-                        .door = i,
-                        .address = l->packet->src,
-                        .number = stage},
-        };
-        tell(l, &record);
-    }
+    tell(arg, record);
 }
 
 static void take_line(void *arg, const char *line, size_t len)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    struct packet packet;
-    l->source = (unsigned)(source - l->sources);
-    if (logline_parse(&l->setup.sources[l->source].spec, line, len, &packet) != LINE_PACKET)
-        return;
-    l->packet = &packet;
-    enum match_verdict verdict =
-        matcher_feed(l->setup.matcher, l->source, &packet, l->now, ask_to_open, l);
-    if (verdict == MATCH_SEEN && l->setup.config.debug)
-        tell_stages(l);
+    intake_line(&l->intake, (unsigned)(source - l->sources), line, len, l->now);
 }
 
 static void take_event(void *arg, enum event_kind kind, uint64_t number)
@@ -113,6 +79,22 @@ static void take_event(void *arg, enum event_kind kind, uint64_t number)
     tell(l, &record);
 }
 
+static void set_due(struct listener *l)
+{
+    int64_t next = intake_next(&l->intake);
+    if (next == INT64_MAX)
+        loop_timer_cancel(l->loop, &l->due);
+    else if (!timer_is_set(&l->due) || l->due.due != next)
+        loop_timer_set(l->loop, &l->due, next);
+}
+
+static void on_due(void *arg)
+{
+    struct listener *l = arg;
+    intake_due(&l->intake, clock_now());
+    set_due(l);
+}
+
 static void read_source(struct source *source)
 {
     struct listener *l = source->listener;
@@ -120,6 +102,7 @@ static void read_source(struct source *source)
     l->now = clock_now();
     if (feed_read(&source->feed))
         loop_timer_set(l->loop, &l->again, l->now);
+    set_due(l);
 }
 
 static void on_source_ready(void *arg)
@@ -191,9 +174,10 @@ static bool take_log(struct listener *l, const struct record_fd *record, int fd)
     if (record->source >= l->setup.source_count)
         return false;
     struct source *source = &l->sources[record->source];
+    loop_unwatch(source->on_ready);
+    source->on_ready = NULL;
     feed_take(&source->feed, record, fd, clock_now());
-    if (source->feed.type == SOURCE_KMSG) {
-        loop_unwatch(source->on_ready);
+    if (source->feed.type != SOURCE_FILE) {
         source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
     }
@@ -227,6 +211,8 @@ static bool go_to_work(struct listener *l)
             return false;
     }
     l->at_work = true;
+    intake_init(&l->intake, &l->setup, tell_of_line, l, clock_now());
+    set_due(l);
     struct record record = {.type = RECORD_REPLY};
     tell(l, &record);
     return true;
@@ -267,6 +253,7 @@ static void free_all(struct listener *l)
     setup_free(&l->setup);
     loop_timer_unregister(l->loop, &l->again);
     loop_timer_unregister(l->loop, &l->tidy);
+    loop_timer_unregister(l->loop, &l->due);
     loop_free(l->loop);
 }
 
@@ -288,7 +275,8 @@ int listener_main(uid_t uid, gid_t gid)
     /* What needs system calls that the sandbox forbids comes first. */
     l.loop = loop_new();
     if (!l.loop || loop_timer_register(l.loop, &l.again, on_again, &l) < 0 ||
-        loop_timer_register(l.loop, &l.tidy, on_tidy, &l) < 0)
+        loop_timer_register(l.loop, &l.tidy, on_tidy, &l) < 0 ||
+        loop_timer_register(l.loop, &l.due, on_due, &l) < 0)
         return 1;
     enum sandbox_step failed = sandbox_enter(uid, gid);
     if (failed != SANDBOX_DONE)

@@ -80,7 +80,7 @@ const char *sandbox_step_name(unsigned step)
     static const char *const names[SANDBOX_STEPS] = {
         [SANDBOX_DONE] = "nothing",
         [SANDBOX_LIMITS] = "setting resource limits",
-        [SANDBOX_CHROOT] = "chroot to " SANDBOX_ROOT,
+        [SANDBOX_CHROOT] = ("chroot to " SANDBOX_ROOT),
         [SANDBOX_USER] = "changing to the listener's user",
         [SANDBOX_REGAIN] = "making sure that root can't be regained",
         [SANDBOX_NO_NEW_PRIVS] = "setting no_new_privs",

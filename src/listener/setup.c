@@ -44,8 +44,8 @@ static bool take_prefix(struct setup *setup, const struct record_prefix *record)
 
 static bool take_door(struct setup *setup, const struct record_door *record)
 {
-    if (setup->door_count >= setup->config.doors || record->sequence.count > STEPS_MAX ||
-        record->interface[IF_NAMESIZE - 1] != '\0')
+    if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
+        record->sequence.count > STEPS_MAX || record->interface[IF_NAMESIZE - 1] != '\0')
         return false;
     struct match_door *door = &setup->doors[setup->door_count++];
     door->sequence = record->sequence;

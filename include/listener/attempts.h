@@ -1,0 +1,45 @@
+/*
+ * Knocks that began and stay behind: some of them, remembered until their time is over, so that
+ * the log can say how far they came. Pure; bounded, since strangers begin knocks too.
+ */
+#ifndef LISTENER_ATTEMPTS_H
+#define LISTENER_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+
+enum { ATTEMPTS_MAX = 64 };
+
+struct attempt {
+    uint32_t source;
+    uint32_t door;
+    struct addr address;
+    unsigned stage; /* steps done; 0: the place is free */
+    int64_t until;  /* ns: when it is over */
+};
+
+struct attempts {
+    struct attempt list[ATTEMPTS_MAX];
+    int64_t quiet_until; /* no more than one is spoken of in 10 s */
+    uint64_t unsaid;
+};
+
+/* The attempt reached `attempt->stage`. Its first step decides when it is over. */
+void attempts_reach(struct attempts *attempts, const struct attempt *attempt);
+
+/* It opened its door. */
+void attempts_finish(struct attempts *attempts, uint32_t source, uint32_t door,
+                     const struct addr *address);
+
+/* When the next one is over; INT64_MAX when there is none. */
+int64_t attempts_next(const struct attempts *attempts);
+
+/*
+ * Takes out one that is over at `now`. True, with *out, if it is to be spoken of; else there was
+ * none, or none that the limit leaves room for.
+ */
+bool attempts_expire(struct attempts *attempts, int64_t now, struct attempt *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* What a source has brought so far: the answer to "why did nothing happen?". Pure. */
+#ifndef LISTENER_TALLY_H
+#define LISTENER_TALLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "listener/logline.h"
+
+enum { TALLY_PREFIXES = 4 };
+
+struct tally_prefix {
+    uint64_t count;
+    char text[PREFIX_MAX + 1];
+};
+
+struct tally {
+    uint64_t lines;
+    uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
+    uint64_t say_at;                     /* lines with foreign prefixes at which to speak next */
+    struct tally_prefix seen[TALLY_PREFIXES];
+};
+
+/* A tally of nothing. */
+void tally_reset(struct tally *tally);
+
+/*
+ * Counts a line. `prefix`, of `len` bytes, is what a LINE_PREFIX line had instead of ours, NULL
+ * with any other. The most frequent prefixes are kept; one that is pushed out leaves its count to
+ * the one that takes its place (Metwally, Agrawal, El Abbadi 2005, "Space-Saving").
+ */
+void tally_line(struct tally *tally, enum line_verdict verdict, const char *prefix, size_t len);
+
+/*
+ * Whether it is time to say that there are packets, but none with our prefix: after 50, 500, 5,000
+ * of them and so on.
+ */
+bool tally_speaks(struct tally *tally);
+
+/* The most frequent of the other prefixes; its count is 0 when there was none. */
+const struct tally_prefix *tally_commonest(const struct tally *tally);
+
+#endif

@@ -1,0 +1,138 @@
+#include "listener/intake.h"
+
+#include <string.h>
+
+/* A log without any denied packet for so long is rare enough on a public address to be told. */
+static const int64_t silence = INT64_C(600) * 1000000000;
+
+void intake_init(struct intake *intake, const struct setup *setup,
+                 void (*tell)(void *arg, struct record *record), void *arg, int64_t now)
+{
+    *intake = (struct intake){.setup = setup, .tell = tell, .arg = arg, .silent_at = now + silence};
+    for (unsigned i = 0; i < CONFIG_SOURCES_MAX; i++)
+        tally_reset(&intake->tallies[i]);
+}
+
+static void tell_event(struct intake *intake, const struct record_event *event)
+{
+    struct record record = {.type = RECORD_EVENT, .u.event = *event};
+    intake->tell(intake->arg, &record);
+}
+
+static void on_open(void *arg, unsigned door)
+{
+    struct intake *intake = arg;
+    struct record record = {
+        .type = RECORD_OPEN,
+        .u.open = {.source = intake->source, .door = door, .address = intake->packet->src}};
+    attempts_finish(&intake->attempts, intake->source, door, &intake->packet->src);
+    intake->tell(intake->arg, &record);
+}
+
+/* The packet just took a step of this door: remembered, and told if stages are wanted. */
+static void note_stage(struct intake *intake, unsigned door, unsigned stage)
+{
+    struct attempt attempt = {.source = intake->source,
+                              .door = door,
+                              .address = intake->packet->src,
+                              .stage = stage,
+                              .until = intake->now + intake->setup->doors[door].timeout};
+    attempts_reach(&intake->attempts, &attempt);
+    if (intake->setup->config.debug)
+        tell_event(intake, &(struct record_event){.kind = EVENT_STAGE,
+                                                  .source = intake->source,
+                                                  .door = door,
+                                                  .address = intake->packet->src,
+                                                  .number = stage});
+}
+
+/* How far the packet brought its address with each door. Not the way of most packets: it is the
+ * step of a knock under way. */
+static void note_stages(struct intake *intake)
+{
+    const struct packet *packet = intake->packet;
+    for (unsigned i = 0; i < intake->setup->door_count; i++) {
+        const struct sequence *sequence = &intake->setup->doors[i].sequence;
+        unsigned stage =
+            matcher_stage(intake->setup->matcher, intake->source, &packet->src, intake->now, i);
+        if (stage == 0 || stage >= sequence->count)
+            continue;
+        struct step step = sequence->steps[stage - 1];
+        if (step.port == packet->dpt && step.proto == packet->proto)
+            note_stage(intake, i, stage);
+    }
+}
+
+/* None of the packets has our prefix: tells what they have. */
+static void tell_prefix(struct intake *intake)
+{
+    const struct tally *tally = &intake->tallies[intake->source];
+    const struct tally_prefix *seen = tally_commonest(tally);
+    struct record record = {.type = RECORD_SEEN,
+                            .u.seen = {.source = intake->source,
+                                       .packets = tally->verdicts[LINE_PREFIX],
+                                       .count = seen->count}};
+    memcpy(record.u.seen.prefix, seen->text, sizeof(seen->text));
+    intake->tell(intake->arg, &record);
+}
+
+static void count(struct intake *intake, enum line_verdict verdict, const char *line, size_t len)
+{
+    struct tally *tally = &intake->tallies[intake->source];
+    const char *prefix = NULL;
+    size_t prefix_len = 0;
+    if (verdict == LINE_PREFIX)
+        prefix = logline_prefix(intake->setup->sources[intake->source].spec.format, line, len,
+                                &prefix_len);
+    tally_line(tally, verdict, prefix, prefix_len);
+    if (verdict == LINE_PREFIX && tally_speaks(tally))
+        tell_prefix(intake);
+}
+
+void intake_line(struct intake *intake, unsigned source, const char *line, size_t len, int64_t now)
+{
+    struct packet packet;
+    intake->source = source;
+    intake->now = now;
+    enum line_verdict verdict =
+        logline_parse(&intake->setup->sources[source].spec, line, len, &packet);
+    count(intake, verdict, line, len);
+    if (verdict != LINE_PACKET)
+        return;
+    intake->packet = &packet;
+    if (matcher_feed(intake->setup->matcher, source, &packet, now, on_open, intake) == MATCH_SEEN)
+        note_stages(intake);
+}
+
+int64_t intake_next(const struct intake *intake)
+{
+    int64_t next = attempts_next(&intake->attempts);
+    return next < intake->silent_at ? next : intake->silent_at;
+}
+
+static void tell_silence(struct intake *intake)
+{
+    for (unsigned i = 0; i < intake->setup->source_count; i++) {
+        const struct tally *tally = &intake->tallies[i];
+        if (tally->verdicts[LINE_PACKET] + tally->verdicts[LINE_PREFIX] > 0)
+            continue;
+        tell_event(intake, &(struct record_event){.kind = EVENT_SILENT,
+                                                  .source = i,
+                                                  .number = (uint64_t)silence / 1000000000});
+    }
+}
+
+void intake_due(struct intake *intake, int64_t now)
+{
+    struct attempt attempt;
+    while (attempts_expire(&intake->attempts, now, &attempt))
+        tell_event(intake, &(struct record_event){.kind = EVENT_STALLED,
+                                                  .source = attempt.source,
+                                                  .door = attempt.door,
+                                                  .address = attempt.address,
+                                                  .number = attempt.stage});
+    if (now < intake->silent_at)
+        return;
+    tell_silence(intake);
+    intake->silent_at = INT64_MAX;
+}

@@ -1,0 +1,139 @@
+/* What a source brought, and knocks that stayed behind: counted in bounded memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "listener/attempts.h"
+#include "listener/tally.h"
+
+static void line_with(struct tally *tally, const char *prefix)
+{
+    tally_line(tally, LINE_PREFIX, prefix, strlen(prefix));
+}
+
+static void speaks_of_other_prefixes(void **state)
+{
+    (void)state;
+    struct tally tally;
+    tally_reset(&tally);
+    unsigned said[3] = {0}, times = 0;
+    for (unsigned i = 1; i <= 5000; i++) {
+        line_with(&tally, i % 10 ? "[UFW BLOCK] " : "");
+        if (tally_speaks(&tally))
+            said[times++] = i;
+    }
+    assert_int_equal(times, 3);
+    assert_int_equal(said[0], 50);
+    assert_int_equal(said[1], 500);
+    assert_int_equal(said[2], 5000);
+    assert_string_equal(tally_commonest(&tally)->text, "[UFW BLOCK] ");
+    assert_int_equal(tally_commonest(&tally)->count, 4500);
+}
+
+static void is_quiet_once_one_was_ours(void **state)
+{
+    (void)state;
+    struct tally tally;
+    tally_reset(&tally);
+    tally_line(&tally, LINE_PACKET, NULL, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        line_with(&tally, "X");
+        assert_false(tally_speaks(&tally));
+    }
+    assert_int_equal(tally.lines, 1001);
+    assert_int_equal(tally.verdicts[LINE_PREFIX], 1000);
+}
+
+/* A thousand other prefixes can't hide the one that most lines have. */
+static void keeps_the_commonest(void **state)
+{
+    (void)state;
+    struct tally tally;
+    char junk[16];
+    tally_reset(&tally);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(junk, sizeof(junk), "junk%u", i);
+        line_with(&tally, junk);
+        line_with(&tally, "[DENY] ");
+    }
+    assert_string_equal(tally_commonest(&tally)->text, "[DENY] ");
+    char longest[2 * PREFIX_MAX];
+    memset(longest, 'p', sizeof(longest));
+    tally_line(&tally, LINE_PREFIX, longest, sizeof(longest));
+    assert_string_equal(tally_commonest(&tally)->text, "[DENY] ");
+}
+
+static struct attempt make(unsigned last_byte, unsigned stage, int64_t until)
+{
+    struct attempt a = {.door = 1, .stage = stage, .until = until};
+    a.address = (struct addr){.family = 4, .bytes = {192, 0, 2, (uint8_t)last_byte}};
+    return a;
+}
+
+static void tells_of_the_farthest_step(void **state)
+{
+    (void)state;
+    struct attempts attempts = {0};
+    struct attempt first = make(9, 1, 15), second = make(9, 2, 20), out;
+    assert_int_equal(attempts_next(&attempts), INT64_MAX);
+    attempts_reach(&attempts, &first);
+    attempts_reach(&attempts, &second);
+    assert_int_equal(attempts_next(&attempts), 15);
+    assert_false(attempts_expire(&attempts, 14, &out));
+    assert_true(attempts_expire(&attempts, 15, &out));
+    assert_int_equal(out.stage, 2);
+    assert_false(attempts_expire(&attempts, 15, &out));
+    assert_int_equal(attempts_next(&attempts), INT64_MAX);
+}
+
+static void forgets_what_opened(void **state)
+{
+    (void)state;
+    struct attempts attempts = {0};
+    struct attempt a = make(9, 2, 15), other = make(8, 1, 15), out;
+    attempts_reach(&attempts, &a);
+    attempts_reach(&attempts, &other);
+    attempts_finish(&attempts, a.source, a.door, &a.address);
+    assert_true(attempts_expire(&attempts, 20, &out));
+    assert_true(addr_equal(&out.address, &other.address));
+    assert_false(attempts_expire(&attempts, 20, &out));
+}
+
+/* Strangers begin knocks by the thousand: some are remembered, one in ten seconds is told. */
+static void is_bounded(void **state)
+{
+    (void)state;
+    const int64_t second = 1000000000;
+    struct attempts attempts = {0};
+    struct attempt out;
+    unsigned told = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        struct attempt a = make(i, 1, second);
+        attempts_reach(&attempts, &a);
+    }
+    assert_int_equal(attempts.unsaid, 256 - ATTEMPTS_MAX);
+    while (attempts_expire(&attempts, 2 * second, &out))
+        told++;
+    assert_int_equal(told, 1);
+    assert_int_equal(attempts_next(&attempts), INT64_MAX);
+    struct attempt later = make(1, 1, 5 * second);
+    attempts_reach(&attempts, &later);
+    assert_false(attempts_expire(&attempts, 11 * second, &out));
+    attempts_reach(&attempts, &later);
+    assert_true(attempts_expire(&attempts, 12 * second, &out));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(speaks_of_other_prefixes),   cmocka_unit_test(is_quiet_once_one_was_ours),
+        cmocka_unit_test(keeps_the_commonest),        cmocka_unit_test(forgets_what_opened),
+        cmocka_unit_test(tells_of_the_farthest_step), cmocka_unit_test(is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
