@@ -7,9 +7,11 @@ SBINDIR  ?= $(PREFIX)/sbin
 BINDIR   ?= $(PREFIX)/bin
 MANDIR   ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc
+DOCDIR   ?= $(PREFIX)/share/doc/knockd
 UNITDIR  ?= /lib/systemd/system
 BUILD    ?= build
 CC       ?= cc
+INSTALL  ?= install
 PKGCONF  ?= pkg-config
 
 OPTIMISE ?= -O2 -g
@@ -25,7 +27,8 @@ WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-poin
 endif
 
 PARTS    = libconfuse libsodium libseccomp
-override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' -MMD -MP \
+override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
+            -DKNOCKD_SYSCONFDIR='"$(SYSCONFDIR)"' -MMD -MP \
             $(shell $(PKGCONF) --cflags $(PARTS) 2>/dev/null)
 override CFLAGS   += $(OPTIMISE) $(WARN) $(HARDEN)
 override LDFLAGS  += $(LINKHARD)
@@ -55,6 +58,10 @@ $(BUILD)/knock/knock: $(BUILD)/knock/main.o $(BUILD)/knock.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+$(BUILD)/knockctl/knockctl: $(BUILD)/knockctl/main.o $(BUILD)/knockctl.a $(BUILD)/lib.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 .SECONDEXPANSION:
 $(BUILD)/%.a: $$(filter-out $(MAINS),$$(call objects,$$*))
 	$(call say,AR,$@)
@@ -70,7 +77,7 @@ $(BUILD)/tests/%.o: tests/unit/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DTEST_DATA='"tests/data"' -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(ARCHIVES)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
@@ -94,11 +101,26 @@ check:
 lint:
 	$(Q)scripts/lint.sh
 
+# /etc/knockd.conf may be an administrator's, or that of a distribution's package: only a missing one
+# is made.
+install: all
+	$(Q)$(INSTALL) -d -m 755 $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(DOCDIR) $(UNITDIR) $(SYSCONFDIR))
+	$(Q)for page in man/*.[1-8]; do section=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
+	    $(INSTALL) -d -m 755 $$section && $(INSTALL) -m 644 $$page $$section || exit 1; done
+	$(Q)$(INSTALL) -m 755 $(filter-out %/knock,$(PROGRAMS)) $(DESTDIR)$(SBINDIR)
+	$(Q)$(INSTALL) -m 755 $(BUILD)/knock/knock $(DESTDIR)$(BINDIR)
+	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' etc/knockd.service | \
+	    $(INSTALL) -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/knockd.service
+	$(Q)$(INSTALL) -m 644 etc/knockd.conf $(DESTDIR)$(DOCDIR)/knockd.conf
+	$(Q)conf=$(DESTDIR)$(SYSCONFDIR)/knockd.conf; [ -e $$conf ] || [ -L $$conf ] || \
+	    $(INSTALL) -m 600 etc/knockd.conf $$conf
+	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || scripts/install-user.sh
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests unit demo check lint clean
+.PHONY: all tests unit demo check lint install clean
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o
 .DELETE_ON_ERROR:

@@ -5,13 +5,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define DEFAULT_CONFIG "/etc/knockd.conf"
+#define DEFAULT_CONFIG KNOCKD_SYSCONFDIR "/knockd.conf"
 
-enum options_mode { MODE_RUN, MODE_TEST, MODE_HELP, MODE_VERSION };
+enum options_mode { MODE_RUN, MODE_TEST, MODE_REPLAY, MODE_HELP, MODE_VERSION };
 
 struct options {
     enum options_mode mode;
     const char *config;
+    bool config_given; /* by -c, not the default */
+    const char *log;   /* MODE_REPLAY: what to read, "-" for standard input */
+    bool packets;      /* MODE_REPLAY: list packets, not doors */
     bool background;
     bool debug;
 };

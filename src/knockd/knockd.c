@@ -11,6 +11,7 @@
 #include "knockd/daemon.h"
 #include "knockd/options.h"
 #include "knockd/place.h"
+#include "knockd/replay.h"
 #include "lib/log.h"
 #include "listener/listener.h"
 
@@ -108,6 +109,8 @@ int knockd_main(int argc, char **argv)
         return 0;
     case MODE_TEST:
         return test_config(options.config);
+    case MODE_REPLAY:
+        return replay_run(&options);
     case MODE_RUN:
         break;
     }

@@ -128,8 +128,9 @@ static bool starts_midway(int fd, int64_t offset)
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now)
 {
     if (feed->now.fd >= 0 && feed->type == SOURCE_FILE) {
-        /* A third file: the first one has no more time, so it is read to its end now. */
-        while (feed->old.fd >= 0 && read_file(feed, &feed->old))
+        /* A third file: the first one has no more time, so it is read to its end now, or as far as
+         * a writer that never ends allows. */
+        for (int i = 0; i < SHARE && feed->old.fd >= 0 && read_file(feed, &feed->old); i++)
             ;
         let_go(&feed->old);
         struct follower spare = feed->old;

@@ -1,0 +1,98 @@
+/*
+ * A hash table with linear probing. Nothing is ever taken out one by one: when it is half full, it
+ * is made anew of the doors that are still open, twice as large if they are many. It grows with
+ * what a log holds and no further: an entry takes less room than the line that made it.
+ */
+#include "knockd/log_doors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/keyed.h"
+
+enum { SMALLEST = 256 };
+
+struct entry {
+    int64_t until;
+    struct addr address; /* family 0: empty */
+    uint32_t door;
+};
+
+struct log_doors {
+    uint8_t key[KEYED_KEY_SIZE];
+    struct entry *entries;
+    size_t size; /* a power of two */
+    size_t used;
+};
+
+struct log_doors *log_doors_new(void)
+{
+    struct log_doors *doors = calloc(1, sizeof(*doors));
+    if (!doors)
+        return NULL;
+    /* The addresses are strangers' to choose, also where they fall in the table. */
+    keyed_random(doors->key, sizeof(doors->key));
+    doors->size = SMALLEST;
+    doors->entries = calloc(doors->size, sizeof(*doors->entries));
+    if (doors->entries)
+        return doors;
+    free(doors);
+    return NULL;
+}
+
+void log_doors_free(struct log_doors *doors)
+{
+    if (!doors)
+        return;
+    free(doors->entries);
+    free(doors);
+}
+
+/* The entry of (door, address), or the empty one where it belongs. */
+static struct entry *place(const struct log_doors *doors, unsigned door, const struct addr *address)
+{
+    uint8_t name[sizeof(*address) + sizeof(door)];
+    memcpy(name, address, sizeof(*address));
+    memcpy(name + sizeof(*address), &door, sizeof(door));
+    size_t at = keyed_hash(doors->key, name, sizeof(name)) & (doors->size - 1);
+    struct entry *entry = &doors->entries[at];
+    while (entry->address.family != 0 &&
+           (entry->door != door || !addr_equal(&entry->address, address))) {
+        at = (at + 1) & (doors->size - 1);
+        entry = &doors->entries[at];
+    }
+    return entry;
+}
+
+static bool make_anew(struct log_doors *doors, int64_t now)
+{
+    struct entry *old = doors->entries, *old_end = old + doors->size;
+    size_t open = 0;
+    for (const struct entry *entry = old; entry < old_end; entry++)
+        open += entry->address.family != 0 && entry->until > now;
+    size_t size = open > doors->size / 4 ? 2 * doors->size : doors->size;
+    struct entry *entries = calloc(size, sizeof(*entries));
+    if (!entries)
+        return false;
+    doors->entries = entries;
+    doors->size = size;
+    doors->used = open;
+    for (const struct entry *entry = old; entry < old_end; entry++)
+        if (entry->address.family != 0 && entry->until > now)
+            *place(doors, entry->door, &entry->address) = *entry;
+    free(old);
+    return true;
+}
+
+enum log_knock log_doors_knock(struct log_doors *doors, unsigned door, const struct addr *address,
+                               int64_t now, int64_t until)
+{
+    if (doors->used >= doors->size / 2 && !make_anew(doors, now))
+        return LOG_KNOCK_NO_MEMORY;
+    struct entry *entry = place(doors, door, address);
+    bool is_new = entry->address.family == 0;
+    bool open = !is_new && entry->until > now;
+    doors->used += is_new;
+    *entry = (struct entry){.until = until, .address = *address, .door = door};
+    return open ? LOG_KNOCK_EXTEND : LOG_KNOCK_OPEN;
+}

@@ -1,0 +1,136 @@
+#include "knockd/log_reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Lists the prefixes that count for `format`; none, that is any, when one source has none. */
+static struct line_spec gather(const struct config *config, enum log_format format,
+                               const char **prefixes)
+{
+    struct line_spec spec = {.format = format, .prefixes = prefixes};
+    for (unsigned i = 0; config && i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        if (format == LOG_ULOGD && source->format != FORMAT_ULOGD)
+            continue;
+        if (source->prefixes.count == 0)
+            return (struct line_spec){.format = format};
+        for (unsigned j = 0; j < source->prefixes.count; j++)
+            prefixes[spec.prefix_count++] = source->prefixes.items[j].text;
+    }
+    return spec;
+}
+
+bool log_reader_init(struct log_reader *reader, const struct config *config, struct log_calls calls)
+{
+    size_t total = 0;
+    *reader = (struct log_reader){.calls = calls};
+    for (unsigned i = 0; config && i < config->source_count; i++) {
+        total += config->sources[i].prefixes.count;
+        reader->has_ulogd |= config->sources[i].format == FORMAT_ULOGD;
+    }
+    reader->lines = calloc(1, sizeof(*reader->lines));
+    reader->prefixes = calloc(LOG_FORMATS * total + 1, sizeof(*reader->prefixes));
+    for (size_t format = 0; reader->prefixes && format < LOG_FORMATS; format++)
+        reader->specs[format] =
+            gather(config, (enum log_format)format, reader->prefixes + format * total);
+    return reader->lines && reader->prefixes;
+}
+
+void log_reader_free(struct log_reader *reader)
+{
+    free(reader->prefixes);
+    free(reader->lines);
+}
+
+/* "4,1234,1238672393,-;...": no other line begins with a digit and a comma. */
+static enum log_format guess_format(const char *line, size_t len)
+{
+    bool kmsg = len > 1 && line[1] == ',' && line[0] >= '0' && line[0] <= '9';
+    return kmsg ? LOG_KMSG : LOG_KERNEL;
+}
+
+static void take_line(void *arg, const char *line, size_t len)
+{
+    struct log_reader *reader = arg;
+    struct packet packet;
+    enum log_format format = guess_format(line, len);
+    enum line_verdict verdict = logline_parse(&reader->specs[format], line, len, &packet);
+    if (verdict == LINE_FOREIGN && reader->has_ulogd) {
+        format = LOG_ULOGD;
+        verdict = logline_parse(&reader->specs[format], line, len, &packet);
+    }
+    reader->judged[verdict]++;
+    if (verdict == LINE_PACKET)
+        reader->calls.packet(reader->calls.arg, format, line, len, &packet);
+}
+
+struct peek {
+    void (*line)(void *arg, enum log_format format, const char *line, size_t len);
+    void *arg;
+};
+
+static void peek_line(void *arg, const char *line, size_t len)
+{
+    const struct peek *peek = arg;
+    peek->line(peek->arg, guess_format(line, len), line, len);
+}
+
+static bool is_file(int fd, off_t *size)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    *size = st.st_size;
+    return true;
+}
+
+void log_reader_peek(struct log_reader *reader, int fd,
+                     void (*line)(void *arg, enum log_format format, const char *line, size_t len),
+                     void *arg)
+{
+    struct peek peek = {line, arg};
+    off_t size;
+    size_t room;
+    if (!is_file(fd, &size))
+        return;
+    off_t start = size > LINES_ROOM ? size - LINES_ROOM : 0;
+    lines_reset(reader->lines, start > 0);
+    char *into = lines_room(reader->lines, &room);
+    ssize_t got = pread(fd, into, room, start);
+    if (got > 0)
+        lines_take(reader->lines, (size_t)got, peek_line, &peek);
+    reader->lines->too_long = 0;
+}
+
+static void take_last_line(struct log_reader *reader)
+{
+    size_t room;
+    if (reader->lines->used == 0)
+        return;
+    *lines_room(reader->lines, &room) = '\n';
+    lines_take(reader->lines, 1, take_line, reader);
+}
+
+int log_reader_run(struct log_reader *reader, int fd)
+{
+    off_t size;
+    bool live = !is_file(fd, &size);
+    lines_reset(reader->lines, false);
+    for (;;) {
+        size_t room;
+        char *into = lines_room(reader->lines, &room);
+        ssize_t got = read(fd, into, room);
+        if (got < 0 && errno != EINTR)
+            return errno;
+        if (got == 0) {
+            take_last_line(reader);
+            return 0;
+        }
+        if (got > 0)
+            lines_take(reader->lines, (size_t)got, take_line, reader);
+        if (!reader->calls.pause(reader->calls.arg, live))
+            return 0;
+    }
+}

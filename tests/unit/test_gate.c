@@ -1,0 +1,149 @@
+/* The keeper's second look: what an honest listener may ask for, and what none would say. */
+#include "test_config_help.h"
+
+#include "keeper/gate.h"
+#include "lib/clock.h"
+
+enum { SOURCES = 2, DOORS = 3 };
+
+static const char text[] =
+    SOURCE "source f { type = file path = \"/var/log/kern.log\" }\n"
+           "door all { sequence = { 9000, 7000, 8000 } start_command = true stop_command = \"\" }\n"
+           "door some { sequence = { 9, 7, 8 } start_command = true stop_command = \"\"\n"
+           " allow = { 192.0.2.0/25, \"2001:db8:1::/48\" } }\n"
+           "door four { sequence = { 19, 17, 18 } start_command = true stop_command = \"\"\n"
+           " start_command_6 = \"\" }\n";
+
+struct gate_world {
+    struct told told;
+    struct config *config;
+    struct plans *plans;
+};
+
+static void make_world(struct gate_world *w)
+{
+    begin(&w->told);
+    struct report report = {.say = hear, .arg = &w->told};
+    w->config = load_text(&w->told, text);
+    assert_non_null(w->config);
+    w->plans = plans_make(w->config, &report);
+    assert_non_null(w->plans);
+    assert_int_equal(w->config->source_count, SOURCES);
+    assert_int_equal(w->config->door_count, DOORS);
+}
+
+static void end_world(struct gate_world *w)
+{
+    plans_free(w->plans);
+    config_free(w->config);
+    end(&w->told);
+}
+
+static enum gate_verdict judge(const struct gate_world *w, const struct record_open *record,
+                               const char **why)
+{
+    struct limit rate = limit_make(1, 1, 0);
+    *why = "";
+    return gate_judge(w->config, w->plans, record, &rate, 0, why);
+}
+
+static void judges_honest_knocks(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t door;
+        const char *address;
+        enum gate_verdict verdict;
+        const char *why;
+    } rows[] = {
+        {0, "192.0.2.1", GATE_OPEN, ""},
+        {0, "2001:db8::1", GATE_OPEN, ""},
+        {0, "255.255.255.254", GATE_OPEN, ""},
+        {0, "0.0.0.0", GATE_REFUSED, "not in its list"},
+        {0, "::", GATE_REFUSED, "not in its list"},
+        {0, "255.255.255.255", GATE_REFUSED, "not in its list"},
+        {0, "224.0.0.251", GATE_REFUSED, "not in its list"},
+        {0, "ff02::1", GATE_REFUSED, "not in its list"},
+        {1, "192.0.2.127", GATE_OPEN, ""},
+        {1, "192.0.2.128", GATE_REFUSED, "not in its list"},
+        {1, "2001:db8:1:ffff::1", GATE_OPEN, ""},
+        {1, "2001:db8:2::1", GATE_REFUSED, "not in its list"},
+        {1, "::ffff:192.0.2.1", GATE_REFUSED, "not in its list"},
+        {2, "192.0.2.1", GATE_OPEN, ""},
+        {2, "2001:db8::1", GATE_REFUSED, "no commands for IPv6"},
+    };
+    struct gate_world w;
+    make_world(&w);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        for (uint32_t source = 0; source < SOURCES; source++) {
+            struct record_open record = {.source = source, .door = rows[i].door};
+            const char *why;
+            assert_true(addr_parse(rows[i].address, strlen(rows[i].address), &record.address));
+            enum gate_verdict verdict = judge(&w, &record, &why);
+            if (verdict != rows[i].verdict || !strstr(why, rows[i].why))
+                fail_msg("door %u, %s: %d %s", rows[i].door, rows[i].address, verdict, why);
+        }
+    }
+    end_world(&w);
+}
+
+static void tells_what_no_listener_says(void **state)
+{
+    (void)state;
+    static const struct record_open rows[] = {
+        {.door = DOORS, .address = {4, {192, 0, 2, 1}}},
+        {.door = UINT32_MAX, .address = {4, {192, 0, 2, 1}}},
+        {.source = SOURCES, .address = {4, {192, 0, 2, 1}}},
+        {.source = UINT32_MAX, .address = {4, {192, 0, 2, 1}}},
+        {.address = {0, {0}}},
+        {.address = {0, {192, 0, 2, 1}}},
+        {.address = {5, {192, 0, 2, 1}}},
+        {.address = {255, {192, 0, 2, 1}}},
+        {.address = {4, {192, 0, 2, 1, 1}}},
+        {.address = {4, {192, 0, 2, 1, [15] = 1}}},
+    };
+    struct gate_world w;
+    make_world(&w);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const char *why;
+        if (judge(&w, &rows[i], &why) != GATE_BAD)
+            fail_msg("row %zu was taken", i);
+    }
+    end_world(&w);
+}
+
+/* Only what would open takes of the rate: others can't be kept out by knocks that are refused. */
+static void has_a_rate(void **state)
+{
+    (void)state;
+    struct gate_world w;
+    struct limit rate = limit_make(2, 3, 0);
+    struct record_open good = {.address = {4, {192, 0, 2, 1}}};
+    struct record_open refused = {.door = 1, .address = {4, {198, 51, 100, 1}}};
+    struct record_open bad = {.door = 77, .address = {4, {192, 0, 2, 1}}};
+    const char *why = "";
+    make_world(&w);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(gate_judge(w.config, w.plans, &refused, &rate, 0, &why), GATE_REFUSED);
+        assert_int_equal(gate_judge(w.config, w.plans, &bad, &rate, 0, &why), GATE_BAD);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, 0, &why), GATE_OPEN);
+    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, 0, &why), GATE_REFUSED);
+    assert_non_null(strstr(why, "too many openings a second"));
+    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, CLOCK_SECOND / 2, &why),
+                     GATE_OPEN);
+    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, CLOCK_SECOND / 2, &why),
+                     GATE_REFUSED);
+    end_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judges_honest_knocks),
+        cmocka_unit_test(tells_what_no_listener_says),
+        cmocka_unit_test(has_a_rate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/* What the doors of a configuration run: derived, chosen by family, checked before any knock. */
+#include "test_config_help.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "keeper/command.h"
+#include "keeper/plan.h"
+#include "keeper/program.h"
+
+#define HEAD SOURCE "door d { sequence = { 9000, 7000, 8000 }\n"
+
+/* A list of commands as it would run for `address`: words with | between, commands with ; behind.
+ * Of the program only its name is shown, since its folder differs among systems. */
+static const char *show(const struct plan_list *list, const struct config_door *door,
+                        const char *address)
+{
+    static char out[4096];
+    struct commands commands;
+    struct addr a;
+    size_t used = 0;
+    assert_true(addr_parse(address, strlen(address), &a));
+    assert_int_equal(commands_expand(list, door, &a, &commands), 0);
+    assert_int_equal(commands.count, list->count);
+    for (unsigned i = 0; i < commands.count; i++) {
+        const char *word = commands.items[i].text;
+        assert_int_equal(*word, '/');
+        used += (size_t)sprintf(out + used, "%s", strrchr(word, '/') + 1);
+        for (unsigned j = 1; j < commands.items[i].words; j++) {
+            word += strlen(word) + 1;
+            used += (size_t)sprintf(out + used, "|%s", word);
+        }
+        used += (size_t)sprintf(out + used, ";");
+    }
+    out[used] = '\0';
+    commands_free(&commands);
+    return out;
+}
+
+static void assert_plan(const struct plan *plan, const struct config_door *door,
+                        const char *address, const char *const expected[3])
+{
+    assert_int_equal(plan->usable, expected[0] != NULL);
+    if (!plan->usable)
+        return;
+    assert_string_equal(show(&plan->start, door, address), expected[0]);
+    assert_string_equal(show(&plan->stop, door, address), expected[1]);
+    assert_string_equal(show(&plan->extend, door, address), expected[2]);
+}
+
+struct plan_row {
+    const char *door;        /* the keys of the door */
+    const char *expected[6]; /* start, stop, extend for IPv4 and for IPv6; start NULL: not usable */
+};
+
+static void assert_plans(const struct plan_row *rows, size_t count)
+{
+    struct told told;
+    begin(&told);
+    for (size_t i = 0; i < count; i++) {
+        char text[2048];
+        snprintf(text, sizeof(text), HEAD "%s }\n", rows[i].door);
+        struct config *config = load_text(&told, text);
+        if (!config)
+            fail_msg("%s:\n%s", text, told.lines);
+        struct report report = {.say = hear, .arg = &told};
+        told.lines[0] = '\0';
+        struct plans *plans = plans_make(config, &report);
+        if (!plans || report.warnings)
+            fail_msg("%s:\n%s", text, told.lines);
+        assert_plan(plans_get(plans, 0, 4), config->doors, "192.0.2.7", rows[i].expected);
+        assert_plan(plans_get(plans, 0, 6), config->doors, "2001:DB8::0:7", rows[i].expected + 3);
+        plans_free(plans);
+        config_free(config);
+    }
+    end(&told);
+}
+
+static void rules_become_commands(void **state)
+{
+    (void)state;
+    static const struct plan_row rows[] = {
+        {"port = 22 rule = \"INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT\"",
+         {"iptables|-w|5|-I|INPUT|-s|192.0.2.7|-p|tcp|--dport|22|-j|ACCEPT;",
+          "iptables|-w|5|-D|INPUT|-s|192.0.2.7|-p|tcp|--dport|22|-j|ACCEPT;", "",
+          "ip6tables|-w|5|-I|INPUT|-s|2001:db8::7|-p|tcp|--dport|22|-j|ACCEPT;",
+          "ip6tables|-w|5|-D|INPUT|-s|2001:db8::7|-p|tcp|--dport|22|-j|ACCEPT;", ""}},
+        {"rule = \" -t nat PREROUTING -s %IP% -j REDIRECT\"",
+         {"iptables|-w|5|-t|nat|-I|PREROUTING|-s|192.0.2.7|-j|REDIRECT;",
+          "iptables|-w|5|-t|nat|-D|PREROUTING|-s|192.0.2.7|-j|REDIRECT;", "",
+          "ip6tables|-w|5|-t|nat|-I|PREROUTING|-s|2001:db8::7|-j|REDIRECT;",
+          "ip6tables|-w|5|-t|nat|-D|PREROUTING|-s|2001:db8::7|-j|REDIRECT;", ""}},
+        {"rule = { \"A -j B\", \"-t\traw  C -m comment --comment 'x %DOOR%' -j D\", \"E\" }",
+         {"iptables|-w|5|-I|A|-j|B;iptables|-w|5|-t|raw|-I|C|-m|comment|--comment|x d|-j|D;"
+          "iptables|-w|5|-I|E;",
+          "iptables|-w|5|-D|E;iptables|-w|5|-t|raw|-D|C|-m|comment|--comment|x d|-j|D;"
+          "iptables|-w|5|-D|A|-j|B;",
+          "",
+          "ip6tables|-w|5|-I|A|-j|B;ip6tables|-w|5|-t|raw|-I|C|-m|comment|--comment|x d|-j|D;"
+          "ip6tables|-w|5|-I|E;",
+          "ip6tables|-w|5|-D|E;ip6tables|-w|5|-t|raw|-D|C|-m|comment|--comment|x d|-j|D;"
+          "ip6tables|-w|5|-D|A|-j|B;",
+          ""}},
+        {"rule = \"INPUT -j ACCEPT\" extend_command = \"\" allow = { 192.0.2.0/24 }",
+         {"iptables|-w|5|-I|INPUT|-j|ACCEPT;", "iptables|-w|5|-D|INPUT|-j|ACCEPT;", "", NULL}},
+        {"rule = \"INPUT -j ACCEPT\" allow = { \"2001:db8::/32\" }",
+         {NULL, NULL, NULL, "ip6tables|-w|5|-I|INPUT|-j|ACCEPT;",
+          "ip6tables|-w|5|-D|INPUT|-j|ACCEPT;", ""}},
+    };
+    char *iptables = program_find("iptables"), *ip6tables = program_find("ip6tables");
+    bool both = iptables && ip6tables;
+    free(iptables);
+    free(ip6tables);
+    if (!both)
+        skip();
+    assert_plans(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void families_have_their_commands(void **state)
+{
+    (void)state;
+    static const struct plan_row rows[] = {
+        {"start_command = \"echo %FAMILY% %IP%\" stop_command = \"true\"",
+         {"echo|4|192.0.2.7;", "true;", "", "echo|6|2001:db8::7;", "true;", ""}},
+        {"start_command = \"echo a\" stop_command = \"echo b\" extend_command = \"echo c\"",
+         {"echo|a;", "echo|b;", "echo|c;", "echo|a;", "echo|b;", "echo|c;"}},
+        {"start_command = { \"echo a\", \"/bin/echo 'b c' %TIMEOUT%\" } cmd_timeout = 90\n"
+         "stop_command = { 'true', 'echo x' }",
+         {"echo|a;echo|b c|90;", "true;echo|x;", "", "echo|a;echo|b c|90;", "true;echo|x;", ""}},
+        {"start_command = \"echo a\" stop_command = \"echo b\" extend_command = \"echo c\"\n"
+         "start_command_6 = \"echo A\" stop_command_6 = \"echo B\" extend_command_6 = \"echo C\"",
+         {"echo|a;", "echo|b;", "echo|c;", "echo|A;", "echo|B;", "echo|C;"}},
+        {"start_command = \"echo a\" stop_command = \"echo b\" start_command_6 = \"echo A\"",
+         {"echo|a;", "echo|b;", "", "echo|A;", "echo|b;", ""}},
+        {"start_command = \"echo a\" stop_command = \"echo b\" extend_command = \"echo c\"\n"
+         "stop_command_6 = \"echo B\" extend_command_6 = \"\"",
+         {"echo|a;", "echo|b;", "echo|c;", "echo|a;", "echo|B;", ""}},
+        {"start_command = \"echo a\" stop_command = \"echo b\" start_command_6 = \"\"",
+         {"echo|a;", "echo|b;", "", NULL}},
+        {"start_command_6 = \"echo A\" stop_command_6 = \"echo B\"",
+         {NULL, NULL, NULL, "echo|A;", "echo|B;", ""}},
+        {"start_command = \"echo a\" stop_command = \"\"", {"echo|a;", "", "", "echo|a;", "", ""}},
+        {"start_command = \"echo %PORT%/%PROTO%\" stop_command = true port = \"53:udp\"",
+         {"echo|53/udp;", "true;", "", "echo|53/udp;", "true;", ""}},
+    };
+    assert_plans(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* Loads `text`, which config_load takes, and plans it; then compares what plans_make told of. */
+static void assert_refused(struct told *told, const char *text, const char *expected)
+{
+    struct config *config = load_text(told, text);
+    if (!config)
+        fail_msg("%s:\n%s", text, told->lines);
+    struct report report = {.say = hear, .arg = told};
+    told->lines[0] = '\0';
+    struct plans *plans = plans_make(config, &report);
+    if (plans)
+        fail_msg("%s\nwas planned", text);
+    assert_told(text, told, expected);
+    config_free(config);
+}
+
+static void assert_all_refused(const struct told_row *rows, size_t count)
+{
+    struct told told;
+    begin(&told);
+    for (size_t i = 0; i < count; i++) {
+        char text[1024];
+        snprintf(text, sizeof(text), HEAD "%s }\n", rows[i].text);
+        assert_refused(&told, text, rows[i].expected);
+    }
+    end(&told);
+}
+
+static void mistakes_are_told_with_their_place(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {"start_command = \"no-such-program %IP%\"", "3: door \"d\": no-such-program: no such"},
+        {"start_command = \"/no/such\"", "3: door \"d\": /no/such: No such file"},
+        {"start_command = \"/bin\"", "3: door \"d\": /bin: Permission denied"},
+        {"start_command = \"/etc/passwd\"", "3: door \"d\": /etc/passwd: Permission denied"},
+        {"\nstart_command = \"echo %HOST%\"", "4: door \"d\": unknown placeholder %HOST%"},
+        {"start_command = \"echo %PORT%\"", "3: door \"d\": nothing here gives a value to the"},
+        {"start_command = \"echo %PROTO%\"", "3: placeholder %PROTO%"},
+        {"start_command = \"echo %KEY%\"", "3: placeholder %KEY%"},
+        {"start_command = \"echo 'a\"", "3: the quote ' isn't closed"},
+        {"start_command = \"'' a\"", "3: the command is empty"},
+        {"start_command = true stop_command = \"no-such\"", "3: no-such: no such"},
+        {"start_command = true extend_command = \"no-such\"", "3: no-such: no such"},
+        {"start_command = true\nstop_command_6 = \"no-such\"", "4: no-such: no such"},
+        {"start_command = \"no-such\"\nstop_command = { \"true\",\n\"nor-this\", \"echo %X%\" }\n"
+         "extend_command = \"echo '\"",
+         "3: no-such: no such\n5: nor-this: no such\n5: unknown placeholder %X%\n"
+         "6: the quote ' isn't closed"},
+        {"rule = \"-I INPUT -j ACCEPT\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"-t nat -A INPUT -j ACCEPT\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"-t nat\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"-tnat INPUT\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"! -s %IP%\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = {\n\"INPUT --dport %PORT%\" }", "4: placeholder %PORT%"},
+        {"start_command_6 = \"true\" allow = { 192.0.2.0/24 }",
+         "2: opens for neither IPv4 nor IPv6"},
+    };
+    assert_all_refused(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* However it is written: what a knock brings has no part in which program runs. */
+static void the_program_is_known_before_any_knock(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {"start_command = \"/bin/echo%IP%\"", "3: the name of the program can't hold %IP%"},
+        {"start_command = \" /bin/echo%IP%\"", "3: the name of the program can't hold %IP%"},
+        {"start_command = \"'/x y%IP%'\"", "3: the name of the program can't hold %IP%"},
+        {"start_command = \"%KEY%\"", "3: placeholder %KEY%"},
+    };
+    assert_all_refused(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void all_doors_are_looked_at(void **state)
+{
+    (void)state;
+    struct told told;
+    begin(&told);
+    assert_refused(&told,
+                   SOURCE "door a { sequence = { 9000, 7000, 8000 }\nstart_command = \"nope-a\" }\n"
+                          "door b { sequence = { 1, 7, 4 }\nstart_command = true }\n"
+                          "door c { sequence = { 9, 7, 2 }\nstart_command = \"nope-c\" }\n",
+                   "3: door \"a\": nope-a\n7: door \"c\": nope-c");
+    end(&told);
+}
+
+/* A program that is there for one family only, found by its name as that family makes it. */
+static void each_family_is_tried(void **state)
+{
+    (void)state;
+    struct told told;
+    char path[64], text[512], expected[256];
+    begin(&told);
+    write_file(told.dir, "prog4", "#!/bin/sh\n", 10);
+    snprintf(path, sizeof(path), "%s/prog4", told.dir);
+    assert_int_equal(chmod(path, 0700), 0);
+    snprintf(text, sizeof(text), HEAD "start_command = \"%s/prog%%FAMILY%% %%IP%%\" }\n", told.dir);
+    snprintf(expected, sizeof(expected), "3: door \"d\": %s/prog6: No such file", told.dir);
+    assert_refused(&told, text, expected);
+    remove_file(told.dir, "prog4");
+    end(&told);
+}
+
+static void finds_programs(void **state)
+{
+    (void)state;
+    char *sh = program_find("sh"), *full = program_find("/bin/sh");
+    assert_non_null(sh);
+    assert_int_equal(*sh, '/');
+    assert_string_equal(full, "/bin/sh");
+    free(sh);
+    free(full);
+    static const char *const bad[] = {"",        "no-such-program", "/bin/", "/etc/passwd",
+                                      "./tests", "/no/such"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        errno = 0;
+        assert_null(program_find(bad[i]));
+        assert_int_not_equal(errno, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_become_commands),
+        cmocka_unit_test(families_have_their_commands),
+        cmocka_unit_test(mistakes_are_told_with_their_place),
+        cmocka_unit_test(the_program_is_known_before_any_knock),
+        cmocka_unit_test(all_doors_are_looked_at),
+        cmocka_unit_test(each_family_is_tried),
+        cmocka_unit_test(finds_programs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+/* The listener's configuration, record by record: their order, and what none of them may say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "listener/setup.h"
+
+/* The record that a letter stands for; all are good by themselves. */
+static struct record record_of(char letter)
+{
+    struct record r = {.generation = 5};
+    switch (letter) {
+    case 'C': /* one source, one door */
+    case 'N': /* neither */
+        r.type = RECORD_CONFIG;
+        r.u.config.sources = r.u.config.doors = letter == 'C';
+        r.u.config.max_sources = 1024;
+        break;
+    case 'S':
+        r.type = RECORD_SOURCE;
+        r.u.source = (struct record_source){SOURCE_FILE, FORMAT_KERNEL};
+        break;
+    case 'P':
+        r.type = RECORD_PREFIX;
+        strcpy(r.u.prefix.text, "[DENY]");
+        break;
+    case 'D':
+        r.type = RECORD_DOOR;
+        r.u.door.sequence = (struct sequence){1, {{7000, IPPROTO_TCP}}};
+        r.u.door.timeout = 1000000000;
+        break;
+    case 'I':
+        r.type = RECORD_IGNORE;
+        r.u.ignore.step = (struct step){22, IPPROTO_TCP};
+        break;
+    case '*':
+        r.type = RECORD_START;
+        break;
+    case 'F':
+        r.type = RECORD_FD;
+        break;
+    default: /* a digit: that type */
+        r.type = (uint32_t)(letter - '0');
+    }
+    return r;
+}
+
+/* Every record is taken but the last, which is complete, or bad. */
+static void records_come_in_order(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *records;
+        enum setup_result last;
+    } rows[] = {
+        {"CSD*", SETUP_COMPLETE},   {"CSPPD*", SETUP_COMPLETE}, {"CSDII*", SETUP_COMPLETE},
+        {"CSPDI*", SETUP_COMPLETE}, {"N*", SETUP_COMPLETE},     {"CSDI", SETUP_MORE},
+        {"S", SETUP_BAD},           {"P", SETUP_BAD},           {"D", SETUP_BAD},
+        {"I", SETUP_BAD},           {"*", SETUP_BAD},           {"F", SETUP_BAD},
+        {"CC", SETUP_BAD},          {"CSC", SETUP_BAD},         {"NC", SETUP_BAD},
+        {"C*", SETUP_BAD},          {"CS*", SETUP_BAD},         {"CSD0", SETUP_BAD},
+        {"CSS", SETUP_BAD},         {"CSDD", SETUP_BAD},        {"CP", SETUP_BAD},
+        {"CI", SETUP_BAD},          {"CSI", SETUP_BAD},         {"CSDP", SETUP_BAD},
+        {"CSF", SETUP_BAD},         {"CSDF", SETUP_BAD},        {"NS", SETUP_BAD},
+        {"ND", SETUP_BAD},          {"C0", SETUP_BAD},          {"C1", SETUP_BAD},
+        {"C2", SETUP_BAD},          {"C3", SETUP_BAD},          {"C4", SETUP_BAD},
+        {"C\x7f", SETUP_BAD},       {"CD", SETUP_BAD},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct setup setup = {0};
+        enum setup_result got = SETUP_MORE;
+        for (const char *p = rows[i].records; *p; p++) {
+            struct record record = record_of(*p);
+            if (got != SETUP_MORE)
+                fail_msg("%s: result %d before %s", rows[i].records, got, p);
+            got = setup_take(&setup, &record);
+        }
+        if (got != rows[i].last)
+            fail_msg("%s: result %d, expected %d", rows[i].records, got, rows[i].last);
+        assert_int_equal(setup.matcher != NULL, got == SETUP_COMPLETE);
+        setup_free(&setup);
+        assert_null(setup.sources);
+    }
+}
+
+static void assert_bad(const char *before, const struct record *record, const char *what)
+{
+    struct setup setup = {0};
+    for (; *before; before++) {
+        struct record good = record_of(*before);
+        assert_int_equal(setup_take(&setup, &good), SETUP_MORE);
+    }
+    if (setup_take(&setup, record) != SETUP_BAD)
+        fail_msg("%s was taken", what);
+    setup_free(&setup);
+}
+
+static void values_out_of_range_are_bad(void **state)
+{
+    (void)state;
+    struct record r = record_of('C');
+    r.u.config.sources = CONFIG_SOURCES_MAX + 1;
+    assert_bad("", &r, "a source too many");
+    r.u.config.sources = UINT32_MAX;
+    assert_bad("", &r, "2^32 - 1 sources");
+    r = record_of('C');
+    r.u.config.doors = CONFIG_DOORS_MAX + 1;
+    assert_bad("", &r, "a door too many");
+    r = record_of('P');
+    memset(r.u.prefix.text, 'x', sizeof(r.u.prefix.text));
+    assert_bad("CS", &r, "a prefix without end");
+    r = record_of('D');
+    r.u.door.sequence.count = STEPS_MAX + 1;
+    assert_bad("CS", &r, "a step too many");
+    r = record_of('D');
+    memset(r.u.door.interface, 'x', sizeof(r.u.door.interface));
+    assert_bad("CS", &r, "an interface without end");
+}
+
+static void the_longest_is_good(void **state)
+{
+    (void)state;
+    struct setup setup = {0};
+    struct record c = record_of('C'), s = record_of('S'), p = record_of('P'), d = record_of('D'),
+                  end = record_of('*');
+    memset(p.u.prefix.text, 'x', RECORD_PREFIX_MAX);
+    memset(d.u.door.interface, 'e', IF_NAMESIZE - 1);
+    d.u.door.sequence.count = STEPS_MAX;
+    for (uint16_t i = 0; i < STEPS_MAX; i++)
+        d.u.door.sequence.steps[i] = (struct step){(uint16_t)(1000 + 3 * i), IPPROTO_UDP};
+    c.u.config.sources = CONFIG_SOURCES_MAX;
+    assert_int_equal(setup_take(&setup, &c), SETUP_MORE);
+    for (int i = 0; i < CONFIG_SOURCES_MAX; i++) {
+        assert_int_equal(setup_take(&setup, &s), SETUP_MORE);
+        for (int j = 0; j < 40; j++)
+            assert_int_equal(setup_take(&setup, &p), SETUP_MORE);
+    }
+    assert_int_equal(setup_take(&setup, &d), SETUP_MORE);
+    assert_int_equal(setup_take(&setup, &end), SETUP_COMPLETE);
+    assert_int_equal(setup.sources[CONFIG_SOURCES_MAX - 1].spec.prefix_count, 40);
+    assert_int_equal(strlen(setup.sources[0].spec.prefixes[39]), RECORD_PREFIX_MAX);
+    setup_free(&setup);
+}
+
+static void what_was_said_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        struct record_source said;
+        enum log_format format;
+    } sources[] = {{{SOURCE_KMSG, FORMAT_KERNEL}, LOG_KMSG},
+                   {{SOURCE_FILE, FORMAT_KERNEL}, LOG_KERNEL},
+                   {{SOURCE_FILE, FORMAT_ULOGD}, LOG_ULOGD}};
+    enum { COUNT = sizeof(sources) / sizeof(*sources) };
+    struct setup setup = {0};
+    struct record c = record_of('C'), p = record_of('P'), d = record_of('D'), i = record_of('I'),
+                  end = record_of('*');
+    c.u.config.sources = COUNT;
+    c.u.config.debug = 1;
+    assert_int_equal(setup_take(&setup, &c), SETUP_MORE);
+    for (int n = 0; n < COUNT; n++) {
+        struct record s = {.type = RECORD_SOURCE, .u.source = sources[n].said};
+        assert_int_equal(setup_take(&setup, &s), SETUP_MORE);
+        snprintf(p.u.prefix.text, sizeof(p.u.prefix.text), "[%d]", n);
+        assert_int_equal(setup_take(&setup, &p), SETUP_MORE);
+    }
+    d.u.door.strict = 1;
+    d.u.door.flags = (struct flag_match){TCP_SYN, TCP_ACK};
+    d.u.door.target = (struct addr){4, {192, 0, 2, 1}};
+    strcpy(d.u.door.interface, "eth0");
+    assert_int_equal(setup_take(&setup, &d), SETUP_MORE);
+    assert_int_equal(setup_take(&setup, &i), SETUP_MORE);
+    i.u.ignore.step.port = 80;
+    assert_int_equal(setup_take(&setup, &i), SETUP_MORE);
+    assert_int_equal(setup_take(&setup, &end), SETUP_COMPLETE);
+
+    assert_int_equal(setup.generation, 5);
+    assert_int_equal(setup.config.debug, 1);
+    assert_int_equal(setup.source_count, COUNT);
+    for (int n = 0; n < COUNT; n++) {
+        char prefix[8];
+        snprintf(prefix, sizeof(prefix), "[%d]", n);
+        assert_int_equal(setup.sources[n].type, sources[n].said.type);
+        assert_int_equal(setup.sources[n].spec.format, sources[n].format);
+        assert_int_equal(setup.sources[n].spec.prefix_count, 1);
+        assert_string_equal(setup.sources[n].spec.prefixes[0], prefix);
+    }
+    const struct match_door *door = &setup.doors[0];
+    assert_int_equal(door->sequence.steps[0].port, 7000);
+    assert_int_equal(door->timeout, 1000000000);
+    assert_int_equal(door->flags.clear, TCP_ACK);
+    assert_string_equal(door->interface, "eth0");
+    assert_true(addr_equal(&door->target, &d.u.door.target) && door->strict);
+    assert_int_equal(door->ignore_count, 2);
+    assert_int_equal(door->ignore[0].port, 22);
+    assert_int_equal(door->ignore[1].port, 80);
+    setup_free(&setup);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_in_order),
+        cmocka_unit_test(values_out_of_range_are_bad),
+        cmocka_unit_test(the_longest_is_good),
+        cmocka_unit_test(what_was_said_is_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
