@@ -247,6 +247,7 @@ peer=$TREE/scripts/netns-peer.pl
 # serve PORT: a TCP service on the gate that echoes what it gets, by IPv4 and IPv6.
 serve() {
     local log=$WORK/serve.$1
+    : >"$log"
     ip netns exec "$GATE" perl "$peer" serve "$1" </dev/null >"$log" 2>&1 &
     started $!
     poll 5 grep -q '^listening' "$log" && return
@@ -308,6 +309,7 @@ start_knockd() {
     local config=$1
     shift
     KNOCKD_LOG=$WORK/knockd.$((++netns_calls)).log
+    : >"$KNOCKD_LOG"
     ip netns exec "$GATE" "$KNOCKD" -c "$config" "$@" </dev/null >"$KNOCKD_LOG" 2>&1 &
     KNOCKD_PID=$!
     started "$KNOCKD_PID"

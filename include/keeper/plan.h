@@ -24,6 +24,7 @@ struct plan {
     struct plan_list start;
     struct plan_list stop;
     struct plan_list extend;
+    struct plan_list check;
 };
 
 struct plans;

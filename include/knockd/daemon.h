@@ -17,6 +17,9 @@ struct setting {
 bool setting_load(struct setting *setting, const char *path, struct report *report);
 void setting_free(struct setting *setting);
 
+/* Warns of what a reload can't change. */
+void setting_compare(const struct setting *old, const struct setting *new);
+
 /*
  * Serves with `setting`, whose parts it takes over, until SIGTERM or SIGINT. `parent` is what
  * place_fork returned, or -1. Returns the exit status: 1 if it never got ready or a door could

@@ -14,6 +14,9 @@
 
 enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 
+/* How often an open door is checked when it doesn't say, in ns. */
+#define CONFIG_CHECK_INTERVAL (INT64_C(30) * 1000000000)
+
 /* A text with its place. */
 struct config_text {
     char *text;
@@ -53,6 +56,7 @@ struct config_commands {
     struct config_list start;
     struct config_list stop;
     struct config_list extend;
+    struct config_list check;
 };
 
 struct config_door {
@@ -60,8 +64,10 @@ struct config_door {
     struct config_pos pos;
     struct sequence sequence;
     struct config_pos sequence_pos;
-    int64_t seq_timeout; /* ns */
-    int64_t cmd_timeout; /* ns */
+    int64_t seq_timeout;    /* ns */
+    int64_t cmd_timeout;    /* ns */
+    int64_t start_delay;    /* ns between a knock and its start command */
+    int64_t check_interval; /* ns between runs of its check command */
     struct flag_match flags;
     bool strict;
     struct step port;    /* what the door opens; port 0: not said */

@@ -14,6 +14,7 @@ struct config_pos {
 struct report {
     void (*say)(void *arg, bool error, const char *text);
     void *arg;
+    bool bare; /* say() marks warnings itself: the text is without the word */
     unsigned errors;
     unsigned warnings;
 };

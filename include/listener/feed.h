@@ -8,11 +8,15 @@
 #include "lib/record.h"
 #include "listener/lines.h"
 
+enum { FOLLOWER_MARK = 64 };
+
 /* A file that is being read, wherever it has been moved to meanwhile. */
 struct follower {
     int fd; /* -1: none */
     int watch;
     int64_t offset;
+    unsigned mark_len; /* the bytes before `offset`, to know the file by */
+    char mark[FOLLOWER_MARK];
     struct lines *lines;
 };
 

@@ -112,7 +112,7 @@ static char *derive(struct draft *draft, const struct config_text *rule, const c
     if (*chain == '-' || *chain == '\0' || *chain == '!') {
         report_error(draft->report, rule->pos,
                      "door \"%s\": a rule is [-t TABLE] CHAIN MATCHES -j TARGET; "
-                     "knockd adds -I and -D itself",
+                     "knockd adds -I, -D and -C itself",
                      draft->door->name);
         return NULL;
     }
@@ -154,6 +154,8 @@ static int plan_commands(struct draft *draft, struct plan *plan)
     int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
     if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
         rc = -1;
+    if (plan_texts(draft, choose(draft->ip6, &ip6->check, &ip4->check), &plan->check) < 0)
+        rc = -1;
     return plan_extend(draft, plan) < 0 ? -1 : rc;
 }
 
@@ -166,6 +168,8 @@ static int plan_rules(struct draft *draft, struct plan *plan)
         rc = plan_rule(draft, &rules->items[i], "-I", &plan->start);
     for (unsigned i = rules->count; rc == 0 && i-- > 0;)
         rc = plan_rule(draft, &rules->items[i], "-D", &plan->stop);
+    for (unsigned i = 0; rc == 0 && i < rules->count; i++)
+        rc = plan_rule(draft, &rules->items[i], "-C", &plan->check);
     /* A knock on an open door needs no new rule, but may do something else as well. */
     return rc < 0 ? rc : plan_extend(draft, plan);
 }
@@ -247,6 +251,7 @@ void plans_free(struct plans *plans)
             free_list(&plans->doors[i][ip6].start);
             free_list(&plans->doors[i][ip6].stop);
             free_list(&plans->doors[i][ip6].extend);
+            free_list(&plans->doors[i][ip6].check);
         }
     }
     free(plans->doors);

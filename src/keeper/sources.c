@@ -73,7 +73,8 @@ static void watch_folder(struct sources *sources, struct log *log)
     char *slash = strrchr(folder, '/');
     slash[slash == folder] = '\0';
     log->folder_watch =
-        inotify_add_watch(sources->inotify, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+        inotify_add_watch(sources->inotify, folder,
+                          IN_CREATE | IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR);
     free(folder);
 }
 
@@ -194,10 +195,10 @@ void sources_reopen(struct sources *sources, unsigned index)
     if (index >= sources->count || sources->logs[index].source->type != SOURCE_FILE)
         return;
     struct log *log = &sources->logs[index];
-    if (log->folder_watch < 0)
-        watch_folder(sources, log);
+    /* The same folder keeps its watch, another one at this path gets its own. */
+    watch_folder(sources, log);
     int rc = open_file(sources, log);
-    if (rc < 0 && errno != ENOENT) {
+    if (rc < 0 && (errno != ENOENT || log->folder_watch < 0)) {
         if (!log->missed)
             log_warning("source %s: can't read %s: %s; trying on", log->source->name,
                         log->source->path, reason(errno));

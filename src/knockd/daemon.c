@@ -52,6 +52,7 @@ struct daemon {
     struct timer restart, watchdog, deadline;
     int64_t pause; /* before the listener is started again */
     int64_t watchdog_interval;
+    bool reload_wanted; /* SIGHUP came before the first listener was ready */
     struct limit opens, messages, refusals;
     int status;
 };
@@ -67,7 +68,7 @@ static void say(void *arg, bool error, const char *text)
 
 static struct report make_report(void)
 {
-    return (struct report){.say = say};
+    return (struct report){.say = say, .bare = true};
 }
 
 static void fail(struct daemon *d)
@@ -115,6 +116,8 @@ static void free_regime(struct regime *r)
     free(r);
 }
 
+static void reload(struct daemon *d);
+
 static void become_ready(struct daemon *d)
 {
     const struct config *config = d->current->setting.config;
@@ -123,11 +126,13 @@ static void become_ready(struct daemon *d)
                config->door_count == 1 ? "" : "s", config->source_count,
                config->source_count == 1 ? "" : "s", filter_profile());
     notify_send("READY=1\nSTATUS=Listening");
-    if (d->parent < 0)
-        return;
-    log_open("knockd", config->facility, false, log_debugging());
-    place_leave(d->parent);
-    d->parent = -1;
+    if (d->parent >= 0) {
+        log_open("knockd", config->facility, false, log_debugging());
+        place_leave(d->parent);
+        d->parent = -1;
+    }
+    if (d->reload_wanted)
+        reload(d);
 }
 
 static void take_over(struct daemon *d)
@@ -212,13 +217,6 @@ static struct regime *new_regime(struct daemon *d, struct setting *setting)
     return r;
 }
 
-/* A lock is held and a socket is bound by these; they can't move under way. */
-static void warn_of_fixed(const struct config *old, const struct config *new)
-{
-    if (strcmp(old->state_dir, new->state_dir) != 0)
-        log_warning("state_dir stays %s until knockd is restarted", old->state_dir);
-}
-
 static void reload(struct daemon *d)
 {
     struct report report = make_report();
@@ -229,7 +227,7 @@ static void reload(struct daemon *d)
     free_regime(d->next);
     d->next = NULL;
     if (setting_load(&setting, d->path, &report)) {
-        warn_of_fixed(d->current->setting.config, setting.config);
+        setting_compare(&d->current->setting, &setting);
         d->next = new_regime(d, &setting);
     }
     if (d->next && start_child(d->next, &report))
@@ -278,6 +276,8 @@ static void on_signal(void *arg, int number)
         stop(d, number);
     else if (d->phase == PHASE_SERVING)
         reload(d);
+    else
+        d->reload_wanted = d->phase == PHASE_STARTING;
 }
 
 static void on_watchdog(void *arg)

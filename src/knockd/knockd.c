@@ -1,6 +1,7 @@
 #include "knockd/knockd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,11 +93,23 @@ static int run(struct options *options)
     return daemon_run(&setting, options, parent);
 }
 
+/* Started without stdin, stdout or stderr, the first files opened would take their places. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int knockd_main(int argc, char **argv)
 {
     /* How the keeper starts a listener; by hand it finds no socket and ends. */
     if (argc == 4 && strcmp(argv[1], "--listener") == 0)
         return listener_main((uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
+    fill_standard_descriptors();
     struct options options;
     if (!options_parse(argc, argv, &options))
         return 1;

@@ -23,7 +23,35 @@ static const struct option_help {
     {{"help", no_argument, NULL, 'h'}, "", "print this and exit"},
 };
 
-enum { OPTIONS = sizeof(table) / sizeof(*table) };
+/*
+ * Options of the knockd that listens to an interface, and what does their work here: whoever takes
+ * over its start script shall not have to search. Arguments are optional, so that each is
+ * recognised with one and without.
+ */
+static const struct option_replaced {
+    struct option option;
+    const char *instead;
+} replaced[] = {
+    {{"interface", optional_argument, NULL, 'i'},
+     "knocks are read from the firewall's log, set by `source` in the configuration; `interface` "
+     "of a door says where they must come in; see knockd.conf(5)"},
+    {{"lookup", optional_argument, NULL, 'l'},
+     "names are never looked up; look up logged addresses with `getent hosts ADDRESS`"},
+    {{"pidfile", optional_argument, NULL, 'p'},
+     "no pid file is written; `state_dir` in the configuration holds the lock that decides that "
+     "knockd runs once; find its process with `pgrep -o -x knockd`"},
+    {{"logfile", optional_argument, NULL, 'g'},
+     "messages go to syslog, see `facility` in knockd.conf(5), and to standard error, which can be "
+     "redirected to a file"},
+    {{"only-ip-v4", optional_argument, NULL, '4'},
+     "a door is for IPv4 only with `allow = { \"0.0.0.0/0\" }` in the configuration; see "
+     "knockd.conf(5)"},
+};
+
+enum {
+    OPTIONS = sizeof(table) / sizeof(*table),
+    REPLACED = sizeof(replaced) / sizeof(*replaced),
+};
 
 void options_usage(FILE *out)
 {
@@ -36,6 +64,15 @@ void options_usage(FILE *out)
         fprintf(out, "  %3s --%s %-*s %s\n", option->val < OPTION_PACKETS ? letter : "",
                 option->name, (int)(14 - strlen(option->name)), table[i].argument, table[i].help);
     }
+}
+
+/* Says what to use instead of `option`, if it is one of those. */
+static void say_replacement(int option)
+{
+    for (int i = 0; i < REPLACED; i++)
+        if (replaced[i].option.val == option)
+            fprintf(stderr, "knockd: -%c, --%s: %s\n", option, replaced[i].option.name,
+                    replaced[i].instead);
 }
 
 static bool take(int option, struct options *out)
@@ -72,23 +109,38 @@ static bool take(int option, struct options *out)
         out->mode = MODE_HELP;
         return true;
     default:
+        /* Else getopt has said what is wrong, with the program's name. */
+        say_replacement(option);
         return false;
     }
 }
 
+static void add_short(const struct option *option, char *shorts)
+{
+    char text[] = {(char)option->val, option->has_arg == required_argument ? ':' : '\0', '\0'};
+    if (option->val < OPTION_PACKETS)
+        strcat(shorts, text);
+}
+
+/* What getopt takes: `options` has room for all and a last one, `shorts` for two characters each.
+ */
+static void list_options(struct option *options, char *shorts)
+{
+    for (int i = 0; i < OPTIONS; i++)
+        options[i] = table[i].option;
+    for (int i = 0; i < REPLACED; i++)
+        options[OPTIONS + i] = replaced[i].option;
+    for (int i = 0; i < OPTIONS + REPLACED; i++)
+        add_short(&options[i], shorts);
+}
+
 bool options_parse(int argc, char **argv, struct options *out)
 {
-    struct option options[OPTIONS + 1] = {{0}};
-    char shorts[2 * OPTIONS + 1] = "";
-    for (int i = 0; i < OPTIONS; i++) {
-        options[i] = table[i].option;
-        char text[3] = {(char)table[i].option.val, table[i].option.has_arg ? ':' : '\0', '\0'};
-        if (table[i].option.val < OPTION_PACKETS)
-            strcat(shorts, text);
-    }
+    struct option options[OPTIONS + REPLACED + 1] = {{0}};
+    char shorts[2 * (OPTIONS + REPLACED) + 1] = "";
+    list_options(options, shorts);
     *out = (struct options){.config = DEFAULT_CONFIG};
     for (int option; (option = getopt_long(argc, argv, shorts, options, NULL)) != -1;)
-        /* getopt has said what is wrong, with the program's name. */
         if (!take(option, out))
             return false;
     if (optind < argc) {

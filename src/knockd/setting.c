@@ -1,8 +1,10 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "keeper/producer.h"
 #include "knockd/daemon.h"
 #include "knockd/place.h"
+#include "lib/log.h"
 
 bool setting_load(struct setting *setting, const char *path, struct report *report)
 {
@@ -27,4 +29,11 @@ void setting_free(struct setting *setting)
     plans_free(setting->plans);
     config_free(setting->config);
     *setting = (struct setting){0};
+}
+
+/* A lock is held there, which can't move under way. */
+void setting_compare(const struct setting *old, const struct setting *new)
+{
+    if (strcmp(old->config->state_dir, new->config->state_dir) != 0)
+        log_warning("state_dir stays %s until knockd is restarted", old->config->state_dir);
 }

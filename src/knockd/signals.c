@@ -32,6 +32,8 @@ struct signals *signals_watch(struct loop *loop, void (*caught)(void *arg, int n
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* Inherited as ignored, it would reap the commands before their exit status is seen. */
+    signal(SIGCHLD, SIG_DFL);
     *signals = (struct signals){.caught = caught, .arg = arg};
     signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signals->fd >= 0)

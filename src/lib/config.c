@@ -10,6 +10,7 @@ static void free_commands(struct config_commands *commands)
     config_list_free(&commands->start);
     config_list_free(&commands->stop);
     config_list_free(&commands->extend);
+    config_list_free(&commands->check);
 }
 
 static void free_door(struct config_door *door)

@@ -48,9 +48,13 @@ static const struct config_key door_keys[] = {
     {"start_command", read_commands, AT(config_door, ip4.start), 0, 0},
     {"stop_command", read_commands, AT(config_door, ip4.stop), 0, 0},
     {"extend_command", read_commands, AT(config_door, ip4.extend), 0, 0},
+    {"check_command", read_commands, AT(config_door, ip4.check), 0, 0},
     {"start_command_6", read_commands, AT(config_door, ip6.start), 0, 0},
     {"stop_command_6", read_commands, AT(config_door, ip6.stop), 0, 0},
     {"extend_command_6", read_commands, AT(config_door, ip6.extend), 0, 0},
+    {"check_command_6", read_commands, AT(config_door, ip6.check), 0, 0},
+    {"check_interval", read_duration, AT(config_door, check_interval), 1, HOUR},
+    {"start_delay", read_duration, AT(config_door, start_delay), 0, 10 * MINUTE},
     {"stop_ok", read_statuses, AT(config_door, stop_ok), 0, 255},
     {.name = "one_time_sequences"},
     {.name = "key"},
@@ -58,8 +62,6 @@ static const struct config_key door_keys[] = {
     {.name = "max_timeout"},
     {.name = "bound"},
     {.name = "for"},
-    {.name = "check_command"},
-    {.name = "start_delay"},
     {.name = "max_open"},
     {.name = "rate"},
     {0},
@@ -177,6 +179,7 @@ static void fill_door(struct reading *r, const struct config_section *section,
     door->cmd_timeout = INT64_C(10) * 1000000000;
     door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     door->strict = true;
+    door->check_interval = CONFIG_CHECK_INTERVAL;
     read_title(r, section, &door->name);
     read_keys(r, section, door);
     if (door->port.port)

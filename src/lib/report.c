@@ -9,7 +9,7 @@ static void say(struct report *report, bool error, struct config_pos pos, const 
     char text[1024];
     int used = pos.line > 0 ? snprintf(text, sizeof(text), "%s:%d: ", pos.file, pos.line)
                             : snprintf(text, sizeof(text), "%s: ", pos.file);
-    if (!error && used >= 0 && (size_t)used < sizeof(text))
+    if (!error && !report->bare && used >= 0 && (size_t)used < sizeof(text))
         used += snprintf(text + used, sizeof(text) - (size_t)used, "warning: ");
     if (used >= 0 && (size_t)used < sizeof(text))
         vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);

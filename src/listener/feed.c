@@ -42,13 +42,37 @@ void feed_free(struct feed *feed)
     free(feed->old.lines);
 }
 
-/* An emptied file is read from its start: what it held is gone, what follows is new. */
+/* Remembers the last bytes before the offset, by which the file is known again. */
+static void set_mark(struct follower *f)
+{
+    int64_t len = f->offset < FOLLOWER_MARK ? f->offset : FOLLOWER_MARK;
+    ssize_t got = pread(f->fd, f->mark, (size_t)len, f->offset - len);
+    f->mark_len = got == len ? (unsigned)len : 0;
+}
+
+/* Whether the bytes before the offset are still those that were read. */
+static bool same_content(const struct follower *f)
+{
+    char now[FOLLOWER_MARK];
+    ssize_t got = pread(f->fd, now, f->mark_len, f->offset - f->mark_len);
+    return got == (ssize_t)f->mark_len && memcmp(now, f->mark, f->mark_len) == 0;
+}
+
+/*
+ * An emptied file is read from its start: what it held is gone, what follows is new. It may have
+ * grown beyond the old place by now, so its size alone doesn't tell.
+ */
 static bool truncated(struct feed *feed, struct follower *f)
 {
-    off_t size = lseek(f->fd, 0, SEEK_END);
-    if (size < 0 || size >= f->offset)
+    if (same_content(f))
         return false;
+    if (f == &feed->old) {
+        /* Its lines have been read under the name that it had; nobody writes knocks there. */
+        let_go(f);
+        return false;
+    }
     f->offset = 0;
+    f->mark_len = 0;
     lines_reset(f->lines, false);
     feed->calls.event(feed->calls.arg, EVENT_TRUNCATED, 0);
     return true;
@@ -57,7 +81,9 @@ static bool truncated(struct feed *feed, struct follower *f)
 static bool read_file(struct feed *feed, struct follower *f)
 {
     uint64_t too_long = f->lines->too_long;
-    bool more = true;
+    int64_t before = f->offset;
+    truncated(feed, f);
+    bool more = f->fd >= 0;
     for (int i = 0; more && i < SHARE; i++) {
         size_t room;
         char *into = lines_room(f->lines, &room);
@@ -66,9 +92,11 @@ static bool read_file(struct feed *feed, struct follower *f)
             f->offset += got;
             lines_take(f->lines, (size_t)got, feed->calls.line, feed->calls.arg);
         } else {
-            more = (got < 0 && errno == EINTR) || (got == 0 && truncated(feed, f));
+            more = got < 0 && errno == EINTR;
         }
     }
+    if (f->fd >= 0 && f->offset != before)
+        set_mark(f);
     if (f->lines->too_long > too_long)
         feed->calls.event(feed->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     return more;
@@ -143,6 +171,9 @@ void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_
     feed->now.watch = record->file_watch;
     feed->now.offset = record->offset;
     feed->folder_watch = record->folder_watch;
+    feed->now.mark_len = 0;
+    if (feed->type == SOURCE_FILE)
+        set_mark(&feed->now);
     lines_reset(feed->now.lines, feed->type == SOURCE_FILE && starts_midway(fd, record->offset));
     feed->now.lines->too_long = 0;
 }

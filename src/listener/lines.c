@@ -15,9 +15,18 @@ char *lines_room(struct lines *lines, size_t *size)
     return lines->text + lines->used;
 }
 
+/* A writer that goes on at its old place in an emptied file leaves a hole, which reads as NULs. */
+static const char *skip_hole(const char *start, const char *end)
+{
+    while (start < end && *start == '\0')
+        start++;
+    return start;
+}
+
 /* Keeps the beginning of a line that isn't whole yet, unless it is too long to become one. */
 static void keep(struct lines *lines, const char *start, const char *end)
 {
+    start = skip_hole(start, end);
     size_t rest = (size_t)(end - start);
     if (lines->skipping || rest > LINES_LONGEST) {
         lines->too_long += !lines->skipping;
@@ -34,6 +43,7 @@ void lines_take(struct lines *lines, size_t got,
     assert(got <= LINES_ROOM - lines->used);
     const char *start = lines->text, *fresh = start + lines->used, *end = fresh + got;
     for (const char *newline; (newline = memchr(fresh, '\n', (size_t)(end - fresh)));) {
+        start = skip_hole(start, newline);
         size_t len = (size_t)(newline - start);
         if (lines->skipping)
             lines->skipping = false;

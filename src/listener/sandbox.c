@@ -22,7 +22,13 @@ static int set_limits(void)
     } limits[] = {
         {RLIMIT_NOFILE, DESCRIPTORS}, {RLIMIT_FSIZE, 0}, {RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}};
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-        struct rlimit limit = {limits[i].value, limits[i].value};
+        struct rlimit limit;
+        if (getrlimit(limits[i].resource, &limit) < 0)
+            return -1;
+        /* Never up: a smaller one may have been set from outside. */
+        if (limit.rlim_max > limits[i].value)
+            limit.rlim_max = limits[i].value;
+        limit.rlim_cur = limit.rlim_max;
         if (setrlimit(limits[i].resource, &limit) < 0)
             return -1;
     }

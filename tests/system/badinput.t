@@ -1,0 +1,224 @@
+#!/bin/bash
+# What can't work is said in one clear line and starts nothing; and how knockd tells those who started it.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+
+good_file() {
+    : >"$KERN_LOG"
+    configure_file <<'EOF'
+door "ssh" {
+    sequence = { 7412, 28733:udp, 51990 }
+    port     = 2222
+    rule     = "INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT"
+}
+EOF
+}
+
+# knockd_here ARGUMENT...: on the gate; leaves STATUS, WORK/out, WORK/err.
+knockd_here() {
+    on_gate timeout 10 "$KNOCKD" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null
+    STATUS=$?
+}
+
+inhabitants() {
+    local pids
+    mapfile -t pids < <(ip netns pids "$GATE")
+    [ ${#pids[@]} = 0 ] || ps -o args= -p "${pids[*]}" | grep knockd
+}
+
+# wrong DESCRIPTION REGEX ARGUMENT...: one line on standard error, status 1, nothing else.
+wrong() {
+    local description=$1 regex=$2
+    shift 2
+    knockd_here "$@"
+    is "$description: exit status" "$STATUS" 1
+    is "$description: one line" "$(wc -l <"$WORK/err")" 1
+    like "$description: that says why" "$(cat "$WORK/err")" "^$regex"
+    is "$description: nothing else is printed" "$(cat "$WORK/out")" ""
+    is "$description: nothing runs, no rule" "$(inhabitants)$(rules iptables)" ""
+}
+
+# Mistakes: what is done to the good file, and what must be said of it. Head: line 1 to 6; the door: 7.
+wrong_files() {
+    local description line text change
+    while IFS='|' read -r description line text change; do
+        good_file
+        sed -i "$change" "$CONFIG"
+        wrong "$description" "knockd: $CONFIG:$line$text" -c "$CONFIG"
+        knockd_here -t -c "$CONFIG"
+        is "$description: -t: exit status" "$STATUS" 1
+        like "$description: -t: the same" "$(cat "$WORK/err")" "^$CONFIG:$line$text"
+        is "$description: -t: in one line" "$(cat "$WORK/err" "$WORK/out" | wc -l)" 1
+    done <<'TABLE'
+unknown user|1:|.*"no_one" doesn't exist; create it|1s/nobody/no_one/
+user root|1:|.*"root" has root's rights|1s/nobody/root/
+unknown key|8:|.*sequenze|8s/sequence/sequenze/
+no sequence|7:|.*no sequence|8d
+port out of range|8:|.*70000|8s/7412/70000/
+both rule and command|11:|.*both rule and start|10a start_command = "/bin/true" stop_command = ""
+rule with an action|10:|.*a rule is|10s/INPUT/-A INPUT/
+unknown placeholder|10:|.*%NOPE%|10s/%IP%/%NOPE%/
+open quote|10:|.*quote|10s/-s/'-s/
+no such program|10:|.*/no/such|10s|rule.*|start_command = "/no/such" stop_command = ""|
+unclosed section|[0-9]*:| .*|11d
+no door| there is no door||7,11d
+no source| there is no source||3,6d
+TABLE
+}
+
+wrong_calls() {
+    good_file
+    wrong "missing file" "knockd: $WORK/nothing: .*No such file" -c "$WORK/nothing"
+    wrong "a folder for a file" "knockd: $WORK: .*not a regular file" -c "$WORK"
+    wrong "unknown option" "knockd: invalid option -- 'Z'|.*knockd: invalid option -- 'Z'" -Z
+    wrong "unexpected argument" "knockd: unexpected argument 'start'; see knockd -h" start
+    sed -i "s|$KERN_LOG|$WORK|" "$CONFIG"
+    wrong "a log that is a folder" "knockd: error: $CONFIG:3: .*can't read $WORK: not a regular file" -c "$CONFIG"
+    good_file
+    chmod 777 "$WORK/state"
+    wrong "a state folder of everybody's" "knockd: .*$WORK/state must be a folder of root's" -c "$CONFIG"
+    chmod 700 "$WORK/state"
+    chmod 644 "$CONFIG"
+    on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
+    is "no privilege: exit status" $? 1
+    like "no privilege: says what is needed" "$(cat "$WORK/err" "$WORK/out")" "^knockd: must be started as root"
+    is "no privilege: one line" "$(cat "$WORK/err" "$WORK/out" | wc -l)" 1
+    on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
+    is "-t needs none: exit status" $? 0
+    is "-t: all is well" "$(cat "$WORK/out" "$WORK/err")" "configuration OK"
+    knockd_here -V
+    like "-V: the version" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 knockd [0-9.]+$'
+    knockd_here -h
+    like "-h: the usage" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 usage: knockd '
+}
+
+second_instance() {
+    starts "one knockd runs"
+    knockd_here -c "$CONFIG"
+    is "a second: exit status" "$STATUS" 1
+    like "a second: says who is in its way" "$(cat "$WORK/err")" \
+        "^knockd: $CONFIG: another knockd is running: it holds $WORK/state/lock$"
+    is "a second: one line" "$(wc -l <"$WORK/err")" 1
+    log_packets "$CLIENT4" 7412 28733:udp 51990
+    ok "the first doesn't mind" says "opened for $CLIENT4"
+    # Not even SIGKILL leaves a lock behind. Its listener sees that the keeper is gone.
+    kill -KILL "$KNOCKD_PID"
+    wait "$KNOCKD_PID" 2>/dev/null
+    ok "killed: its listener ends too" poll 5 nobody_home
+    on_gate iptables -F INPUT
+    starts "and another can start"
+    stop_knockd
+    is "and end" $? 0
+}
+
+nobody_home() {
+    [ -z "$(inhabitants)" ]
+}
+
+daemonized() {
+    local pid
+    good_file
+    knockd_here -d -c "$CONFIG"
+    is "-d: exit status of the parent" "$STATUS" 0
+    like "-d: said before that it is ready" "$(cat "$WORK/err")" "^knockd: ready:"
+    is "-d: keeper and listener are there" "$(inhabitants | wc -l)" 2
+    pid=$(ip netns pids "$GATE" | head -n 1)
+    is "-d: a session of its own" "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
+    is "-d: no terminal, no files of ours" "$(readlink "/proc/$pid/fd/"{0,1,2} "/proc/$pid/cwd" | tr '\n' ' ')" \
+        "/dev/null /dev/null /dev/null / "
+    kill -TERM "$pid"
+    ok "-d: ends" poll 5 nobody_home
+    # Descriptors 0 to 2 are then what knockd opens first: its lock, its timer.
+    # shellcheck disable=SC2016 # the inner shell's
+    on_gate timeout 10 sh -c 'exec "$@" <&- >&- 2>&-' sh "$KNOCKD" -d -c "$CONFIG"
+    is "-d without standard descriptors: exit status of the parent" $? 0
+    pid=$(ip netns pids "$GATE" | head -n 1)
+    ok "-d without standard descriptors: still has its lock" not flock -n "$WORK/state/lock" true
+    kill -TERM "$pid"
+    ok "-d without standard descriptors: ends" poll 5 nobody_home
+    sed -i "s|$KERN_LOG|$WORK|" "$CONFIG"
+    wrong "-d with a log that is a folder" "knockd: error: $CONFIG:3: .*not a regular file" -d -c "$CONFIG"
+}
+
+# odd_start DESCRIPTION COMMAND...: knockd by COMMAND works all the same: a knock opens, and closes in time.
+odd_start() {
+    local description=$1 opened=$CLIENT4
+    shift
+    good_file
+    on_gate iptables -F INPUT
+    rm -rf "$WORK/state"
+    mkdir "$WORK/state"
+    sed -i 's/port     = 2222/port = 2222 cmd_timeout = 1/' "$CONFIG"
+    KNOCKD_LOG=$WORK/odd.log
+    ip netns exec "$GATE" "$@" "$KNOCKD" -c "$CONFIG" </dev/null >"$KNOCKD_LOG" 2>&1 &
+    KNOCKD_PID=$!
+    started $KNOCKD_PID
+    ok "$description: a listener" poll 5 has_listener
+    ok "$description: at work" poll 5 reads_log
+    log_packets "$opened" 7412 28733:udp 51990
+    ok "$description: a knock opens" poll 5 has_rule
+    ok "$description: and closes" poll 5 has_no_rule
+    stop_knockd
+    is "$description: ends" $? 0
+}
+
+has_listener() {
+    [ -n "$(listener_pids)" ]
+}
+
+reads_log() {
+    readlink "/proc/$(listener_pids)/fd"/* | grep -qx "$KERN_LOG"
+}
+
+has_rule() {
+    [ -n "$(rules iptables)" ]
+}
+
+has_no_rule() {
+    [ -z "$(rules iptables)" ]
+}
+
+# shellcheck disable=SC2016 # the inner shell's
+odd_starts() {
+    odd_start "no standard descriptors" sh -c 'exec "$@" <&- >&- 2>&-' sh
+    odd_start "SIGCHLD ignored" perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV'
+    odd_start "signals blocked" perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(1 .. 31)); exec @ARGV'
+    odd_start "a mask of 0" sh -c 'umask 0; exec "$@"' sh
+}
+
+# A service manager's socket: what arrives goes to WORK/notified.
+notification() {
+    good_file
+    perl -MIO::Socket::UNIX -e '$| = 1;
+        my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die $!;
+        while (defined $s->recv(my $text, 4096)) { $text =~ s/\n/ /g; print "$text\n" }' \
+        "$WORK/socket" >"$WORK/notified" &
+    started $!
+    ok "a manager's socket" poll 5 test -S "$WORK/socket"
+    export NOTIFY_SOCKET=$WORK/socket WATCHDOG_USEC=400000
+    starts "starts"
+    ok "READY=1" poll 5 grep -q '^READY=1 STATUS=Listening' "$WORK/notified"
+    ok "WATCHDOG=1, again and again" poll 5 notified_times 4 '^WATCHDOG=1'
+    kill -HUP "$KNOCKD_PID"
+    ok "RELOADING=1 with the time" poll 5 grep -qE '^RELOADING=1 MONOTONIC_USEC=[0-9]+' "$WORK/notified"
+    ok "ready again" poll 5 notified_times 2 '^READY=1'
+    rm "$CONFIG"
+    kill -HUP "$KNOCKD_PID"
+    ok "a reload that fails ends with READY=1 too" poll 5 notified_times 3 '^READY=1'
+    stop_knockd
+    ok "STOPPING=1" poll 5 grep -q '^STOPPING=1' "$WORK/notified"
+    unset NOTIFY_SOCKET WATCHDOG_USEC
+}
+
+notified_times() {
+    [ "$(grep -c "$2" "$WORK/notified")" -ge "$1" ]
+}
+
+needs_gate
+wrong_files
+wrong_calls
+second_instance
+daemonized
+notification
+odd_starts
+done_testing

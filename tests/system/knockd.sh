@@ -1,0 +1,138 @@
+# Sourced by the tests of the daemon: hosts, a configuration, the log that knockd writes, lines as the kernel writes
+# them.
+# shellcheck shell=bash
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+KERN_LOG='' CONFIG='' LINE=''
+packet_count=0 log_mark=0
+
+# needs_gate: hosts, a knockd, and where its files are.
+needs_gate() {
+    needs_hosts
+    needs_knockd
+    CONFIG=$WORK/knockd.conf KERN_LOG=$WORK/kern.log
+    mkdir "$WORK/state"
+}
+
+# configure SOURCE: writes CONFIG: the keys of the source, and behind it standard input.
+configure() {
+    cat >"$CONFIG" <<EOF
+user      = "nobody"
+state_dir = "$WORK/state"
+source "firewall" {
+    $1
+    prefix = "$LOG_PREFIX"
+}
+EOF
+    cat >>"$CONFIG"
+}
+
+# configure_file: the same, the source being the file KERN_LOG, which log_packets fills.
+configure_file() {
+    configure "type = file path = \"$KERN_LOG\""
+}
+
+# run_knockd [ARGUMENT...]: starts it with CONFIG.
+run_knockd() {
+    log_mark=0
+    start_knockd "$CONFIG" "$@"
+}
+
+# starts DESCRIPTION [ARGUMENT...]: a test, without which there is no use in those that follow.
+starts() {
+    local description=$1
+    shift
+    ok "$description" run_knockd "$@"
+    said ready || bail "knockd did not start"
+}
+
+# --- what knockd says and is ---
+
+# mark_log: from here on, only what knockd says later counts.
+mark_log() {
+    log_mark=$(wc -l <"$KNOCKD_LOG")
+}
+
+said_lines() {
+    tail -n +$((log_mark + 1)) "$KNOCKD_LOG" | grep -E -- "$1"
+}
+
+said() {
+    said_lines "$1" >/dev/null
+}
+
+# says REGEX [SECONDS]: waits until it is said.
+says() {
+    poll "${2:-5}" said "$1"
+}
+
+# said_count REGEX NUMBER: said at least so often.
+said_count() {
+    [ "$(said_lines "$1" | wc -l)" -ge "$2" ]
+}
+
+listener_pids() {
+    pgrep -x -P "$KNOCKD_PID" knockd-listener
+}
+
+process_gone() {
+    [ ! -e "/proc/$1" ]
+}
+
+# shellcheck disable=SC2012 # numbers
+descriptors() {
+    ls "/proc/$1/fd" 2>/dev/null | wc -l
+}
+
+# rules IPTABLES [PORT]: those that open the port.
+rules() {
+    on_gate "$1" -S INPUT | grep -F -- "--dport ${2:-2222} "
+}
+
+# --- lines as the kernel writes them, for a file source ---
+
+# Eight groups of four digits, as the kernel has it.
+full_address() {
+    local groups=() tail=()
+    if [[ $1 != *:* ]]; then
+        echo "$1"
+        return
+    fi
+    IFS=: read -r -a groups <<<"${1%%::*}"
+    [[ $1 != *::* ]] || IFS=: read -r -a tail <<<"${1##*::}"
+    while [ $((${#groups[@]} + ${#tail[@]})) -lt 8 ]; do
+        groups+=(0)
+    done
+    groups+=("${tail[@]}")
+    printf -v LINE '%04x:' "${groups[@]/#/0x}"
+    echo "${LINE%:}"
+}
+
+# packet_line FROM STEP: sets LINE to one line, each time with another source port.
+packet_line() {
+    local port=${2%:*} proto=tcp spt=$((1024 + packet_count++ % 60000)) ip
+    [[ $2 != *:* ]] || proto=${2#*:}
+    if [[ $1 = *:* ]]; then
+        ip="SRC=$(full_address "$1") DST=$(full_address "$GATE6") LEN=80 TC=0 HOPLIMIT=64 FLOWLBL=0"
+    else
+        ip="SRC=$1 DST=$GATE4 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=$spt DF"
+    fi
+    LINE="Nov 23 15:00:00 gate kernel: [ 4711.123456] ${LOG_PREFIX}IN=eth0 OUT= MAC=02:00:00:00:00:01 $ip "
+    if [ "$proto" = udp ]; then
+        LINE+="PROTO=UDP SPT=$spt DPT=$port LEN=9 "
+    else
+        LINE+="PROTO=TCP SPT=$spt DPT=$port WINDOW=64240 RES=0x00 SYN URGP=0 "
+    fi
+}
+
+# log_packets FROM STEP...: appends the lines to KERN_LOG.
+log_packets() {
+    local from=$1 step
+    shift
+    for step; do
+        packet_line "$from" "$step"
+        echo "$LINE"
+    done >>"$KERN_LOG"
+}

@@ -1,0 +1,118 @@
+#!/bin/bash
+# The listener as it runs: what it is, what it holds, and what happens when it dies.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+
+right=(7412 28733:udp 51990)
+
+good_file() {
+    {
+        cat <<EOF
+source "kernel" {
+    type = kmsg
+    prefix = "$LOG_PREFIX"
+}
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    start_command = "/bin/true"
+    stop_command  = "/bin/true"
+    cmd_timeout   = 2
+}
+EOF
+    } | configure_file
+}
+
+# field NAME: what the kernel says of the listener.
+field() {
+    sed -n "s/^$1:[[:blank:]]*//p" "/proc/$listener/status" | tr -s '\t ' ' '
+}
+
+limit() {
+    sed -n "s/^$1  *\([0-9a-z]*\) *\([0-9a-z]*\).*/\1 \2/p" "/proc/$listener/limits"
+}
+
+identity() {
+    local uid gid name
+    uid=$(id -u nobody) gid=$(id -g nobody)
+    is "uid: real, effective, saved, of files" "$(field Uid)" "$uid $uid $uid $uid"
+    is "gid: real, effective, saved, of files" "$(field Gid)" "$gid $gid $gid $gid"
+    is "no group" "$(field Groups | tr -d ' ')" ""
+    for name in CapInh CapPrm CapEff CapAmb; do
+        is "no capability: $name" "$(field $name)" 0000000000000000
+    done
+    is "no_new_privs" "$(field NoNewPrivs)" 1
+    is "a system call filter" "$(field Seccomp)" 2
+    is "its root is an empty folder" "$(readlink "/proc/$listener/root")" /run/knockd/empty
+    is "which is empty" "$(ls -A /run/knockd/empty)" ""
+    is "and not its own to write to" "$(stat -c '%u %a' /run/knockd/empty)" "0 555"
+    is "its folder is there" "$(readlink "/proc/$listener/cwd")" /run/knockd/empty
+    is "no environment" "$(tr '\0' '\n' <"/proc/$listener/environ")" ""
+    is "limit of descriptors" "$(limit 'Max open files')" "64 64"
+    is "limit of file size" "$(limit 'Max file size')" "0 0"
+    is "limit of processes" "$(limit 'Max processes')" "0 0"
+    is "no core" "$(limit 'Max core file size')" "0 0"
+    # What can't be dumped is root's.
+    is "not dumpable" "$(stat -c %u "/proc/$listener/mem")" 0
+    is "the keeper: another process, root's" "$(stat -c %u "/proc/$KNOCKD_PID/mem")" 0
+    is "the keeper: not confined itself" "$(readlink "/proc/$KNOCKD_PID/root")" /
+}
+
+holdings() {
+    local held
+    held=$(readlink "/proc/$listener/fd"/* | sed 's/\[[0-9]*\]//' | sort | uniq -c | sed 's/^ *//')
+    is "its descriptors" "$held" "$(printf '%s\n' "1 $KERN_LOG" "3 /dev/null" "1 /dev/kmsg" \
+        "1 anon_inode:[eventpoll]" "1 anon_inode:[timerfd]" "1 anon_inode:inotify" "1 socket:" | LC_ALL=C sort -k2)"
+    is "reading only: the log" "$(opened_for "$KERN_LOG")" 0
+    is "reading only: /dev/kmsg" "$(opened_for /dev/kmsg)" 0
+}
+
+# opened_for PATH: the access mode that the listener has it open with.
+opened_for() {
+    local fd
+    for fd in "/proc/$listener/fd"/*; do
+        [ "$(readlink "$fd")" = "$1" ] || continue
+        sed -n 's/^flags:.*\([0-7]\)$/\1/p' "/proc/$listener/fdinfo/${fd##*/}"
+    done
+}
+
+another_listener() {
+    local now
+    now=$(listener_pids)
+    [ -n "$now" ] && [ "$now" != "$listener" ]
+}
+
+# dies SIGNAL WORDS PAUSE: with a door open.
+dies() {
+    local who=192.0.2.$1
+    mark_log
+    listener=$(listener_pids)
+    log_packets "$who" "${right[@]}"
+    ok "SIG$2: a door is open" says "opened for $who"
+    kill -"$2" "$listener"
+    ok "SIG$2: said" says "error: listener $listener was killed by signal [0-9]+ \($3\)"
+    ok "SIG$2: and that another comes" says "no listener: starting another in $4 s; open doors still close in time"
+    ok "SIG$2: the door closes in time" says "closed for $who" 3
+    ok "SIG$2: another listener is there" says "listening again" 6
+    ok "SIG$2: another process" another_listener
+    log_packets "192.0.3.$1" "${right[@]}"
+    ok "SIG$2: a knock works again" says "opened for 192.0.3.$1"
+    is "SIG$2: the same keeper" "$(ended "$KNOCKD_PID"; echo $?)" 1
+}
+
+needs_gate
+: >"$KERN_LOG"
+good_file
+starts "starts"
+listener=$(listener_pids)
+if grep -q 'sandbox strict' "$KNOCKD_LOG"; then
+    identity
+    holdings
+else
+    diag "a build with sanitizers confines its listener less; what it is and holds isn't looked at"
+fi
+dies 1 KILL Killed 1
+dies 2 SYS "Bad system call" 2
+ok "SIGSYS is explained" said "it tried what its sandbox forbids"
+stop_knockd
+is "ends well" $? 0
+done_testing
