@@ -7,7 +7,6 @@
 #include "keeper/runner.h"
 
 enum { COMMANDS_MAX = 4 };
-
 struct runner_world {
     struct bench bench;
     struct runner *runner;
@@ -285,7 +284,7 @@ static void the_world_is_built_for_it(void **state)
         "exec >>%s/out; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; "
         "readlink /proc/$$/fd/0; readlink /proc/$$/cwd; tty; true",
         w.bench.dir);
-    /* Asked without a shell, which sets its own mask. */
+    /* Asked without a shell, which sets its own mask; 32 and 33 are the C library's own. */
     add_program(&task, "/bin/grep\0-E\0^Sig(Blk|Ign)\0/proc/self/status", 4);
     runner_submit(w.runner, &task.job);
     bench_until(&w.bench, is_done, &task);
@@ -294,7 +293,6 @@ static void the_world_is_built_for_it(void **state)
     unsetenv("LD_TEST");
     close(leak);
     bench_read(&w.bench, "out", text, sizeof(text));
-    /* Signals 32 and 33 are the C library's own: what make ignores of them can't be reset. */
     unsigned masks = bench_count(&w.bench, "log", "SigBlk:\\x090000000000000000\n") +
                      bench_count(&w.bench, "log", "SigIgn:\\x090000000000000000\n") +
                      bench_count(&w.bench, "log", "SigIgn:\\x090000000180000000\n");

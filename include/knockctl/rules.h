@@ -1,0 +1,54 @@
+/* Firewall rules made from a configuration, and how iptables-restore and nft read them. */
+#ifndef KNOCKCTL_RULES_H
+#define KNOCKCTL_RULES_H
+
+#include <stdio.h>
+
+#include "knockctl/port_set.h"
+#include "lib/config.h"
+
+/* Longest --log-prefix of iptables (xt_LOG.h: 30 bytes with NUL) and of nft (127). */
+enum { PREFIX_MAX_IPTABLES = 29, PREFIX_MAX_NFT = 127 };
+
+enum rules_kind { RULES_IP4, RULES_IP6, RULES_NFT };
+
+struct rules {
+    const char *path;                /* of the configuration */
+    char prefix[PREFIX_MAX_NFT + 1]; /* as it is to be logged */
+    struct port_set knocks;          /* ports of sequences */
+    struct port_set doors;           /* ports that doors open */
+    struct port_set accept;          /* ports that stay open for everyone */
+};
+
+/*
+ * Collects from `config` what the rules of that kind need, all but `accept`. What can't be had of
+ * it is told to `report`: errors (returns false) if no rules can be made, warnings if a door won't
+ * work with them.
+ */
+bool rules_collect(const struct config *config, enum rules_kind kind, struct rules *out,
+                   struct report *report);
+
+/* ELSEWHERE: of another chain than INPUT. UNKNOWN: it isn't clear which ports it opens. */
+enum rule_ports { RULE_ADDED, RULE_ELSEWHERE, RULE_UNKNOWN };
+
+/*
+ * Adds the ports that `rule` (the text of a door's `rule`; %PORT% and %PROTO% stand for `port`)
+ * lets in at INPUT.
+ */
+enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct step port);
+
+/* What to do with the jumps from INPUT, which no chain's declaration empties. */
+enum rules_jumps {
+    JUMP_FIRST = 1, /* add the one to KNOCKD at the beginning */
+    JUMP_LAST = 2,  /* add the one to KNOCKD-DENY at the end */
+    JUMP_MOVED = 4, /* take away the latter first, which must be there */
+};
+
+/* For `iptables-restore --noflush` (RULES_IP4) or `ip6tables-restore --noflush` (RULES_IP6). */
+void rules_print_iptables(FILE *out, const struct rules *rules, enum rules_kind kind,
+                          unsigned jumps);
+
+/* For `nft -f -`. */
+void rules_print_nft(FILE *out, const struct rules *rules);
+
+#endif

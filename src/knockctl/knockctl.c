@@ -1,0 +1,66 @@
+#include "knockctl/knockctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Dispatch and help at once: a subcommand is one row. */
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *arguments;
+    const char *help;
+} commands[] = {
+    {"rules", knockctl_rules, "[OPTION]...", "print firewall rules made from the configuration"},
+    {"sequence", knockctl_sequence, "[N]", "print a good random sequence of N knocks"},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void usage(FILE *out)
+{
+    fputs("usage: knockctl COMMAND [ARGUMENT]...; see knockctl(8)\n\n", out);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %-12s %s\n", commands[i].name, commands[i].arguments,
+                commands[i].help);
+    fputs("\nknockctl COMMAND -h says more, knockctl -V prints the version.\n", out);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    char name[32]; /* for the messages of getopt_long */
+    snprintf(name, sizeof(name), "knockctl %s", command->name);
+    argv[0] = name;
+    return command->run(argc, argv);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return run(&commands[i], argc - 1, argv + 1);
+    if (strcmp(name, "-V") == 0 || strcmp(name, "--version") == 0) {
+        puts("knockctl " KNOCKD_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+        usage(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 1)
+        fprintf(stderr, "knockctl: no such command: \"%s\"\n", name);
+    usage(stderr);
+    return EXIT_FAILURE;
+}
+
+int knockctl_main(int argc, char **argv)
+{
+    int status = dispatch(argc, argv);
+    /* Rules that were cut off by a full disk must not look like rules. */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "knockctl: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_FAILURE;
+}

@@ -1,0 +1,128 @@
+/* Which ports a door's `rule` opens: they must be closed until it does. */
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knockctl/rules.h"
+
+enum { WORD_SIZE = 128 };
+
+/* What was read of a rule. */
+struct reading {
+    struct step port; /* of the door */
+    bool tcp, udp;
+    bool negated;          /* the last word was "!" */
+    char ports[WORD_SIZE]; /* empty: none named */
+};
+
+/* The next word as knockd splits commands: '...' and "..." group. False at the end. */
+static bool next_word(const char **text, char out[WORD_SIZE])
+{
+    const char *p = *text + strspn(*text, " \t\r\n");
+    size_t len = 0;
+    if (*p == '\0')
+        return false;
+    for (char quote = '\0'; *p != '\0' && (quote || !strchr(" \t\r\n", *p)); p++) {
+        if (quote ? *p == quote : *p == '\'' || *p == '"')
+            quote = quote ? '\0' : *p;
+        else if (len < WORD_SIZE - 1)
+            out[len++] = *p;
+    }
+    out[len] = '\0';
+    *text = p;
+    return true;
+}
+
+static bool is_one_of(const char *word, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(word, *names) == 0)
+            return true;
+    return false;
+}
+
+static bool set_proto(struct reading *r, const char *word)
+{
+    if (strcmp(word, "%PROTO%") == 0)
+        word = proto_name(r->port.proto);
+    r->tcp = strcasecmp(word, "tcp") == 0 || strcmp(word, "6") == 0;
+    r->udp = strcasecmp(word, "udp") == 0 || strcmp(word, "17") == 0;
+    return r->tcp || r->udp;
+}
+
+/* A number, %PORT%, or a name from services(5), as iptables takes it. 0: none of them. */
+static uint16_t port_number(const struct reading *r, const char *text)
+{
+    if (strcmp(text, "%PORT%") == 0)
+        return r->port.port;
+    size_t digits = strspn(text, "0123456789");
+    unsigned long value = digits > 0 && digits <= 5 ? strtoul(text, NULL, 10) : 0;
+    if (text[digits] == '\0')
+        return value <= UINT16_MAX ? (uint16_t)value : 0;
+    const struct servent *service = getservbyname(text, r->udp ? "udp" : "tcp");
+    return service ? ntohs((uint16_t)service->s_port) : 0;
+}
+
+/* "22", "22,80", "6000:6010" */
+static bool add_ports(struct port_set *set, struct reading *r)
+{
+    char *rest = r->ports;
+    for (char *item; (item = strsep(&rest, ","));) {
+        char *end = strchr(item, ':');
+        if (end)
+            *end++ = '\0';
+        uint16_t first = port_number(r, item), last = end ? port_number(r, end) : first;
+        if (first == 0 || last < first)
+            return false;
+        port_set_add(set, r->udp ? IPPROTO_UDP : IPPROTO_TCP, first, last);
+    }
+    return true;
+}
+
+/* Reads one option with its value. False when it can't be understood. */
+static bool read_option(struct reading *r, const char *word, const char **text)
+{
+    static const char *const proto[] = {"-p", "--protocol", "--proto", NULL};
+    static const char *const ports[] = {"--dport", "--destination-port", "--dports",
+                                        "--destination-ports", NULL};
+    char value[WORD_SIZE];
+    bool is_proto = is_one_of(word, proto), is_ports = is_one_of(word, ports);
+    if (!is_proto && !is_ports)
+        return true;
+    if (r->negated || !next_word(text, value))
+        return false;
+    if (is_proto)
+        return set_proto(r, value);
+    memcpy(r->ports, value, sizeof(value));
+    return true;
+}
+
+/* Reads "[-t TABLE] CHAIN" and says whether it is the filter table's INPUT. */
+static bool is_input(const char **rule)
+{
+    char word[WORD_SIZE];
+    if (!next_word(rule, word))
+        return false;
+    if (strcmp(word, "-t") == 0) {
+        bool filter = next_word(rule, word) && strcmp(word, "filter") == 0;
+        if (!filter || !next_word(rule, word))
+            return false;
+    }
+    return strcmp(word, "INPUT") == 0;
+}
+
+enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct step port)
+{
+    struct reading r = {.port = port};
+    char word[WORD_SIZE];
+    if (!is_input(&rule))
+        return RULE_ELSEWHERE;
+    while (next_word(&rule, word)) {
+        if (!read_option(&r, word, &rule))
+            return RULE_UNKNOWN;
+        r.negated = strcmp(word, "!") == 0;
+    }
+    bool added = r.ports[0] != '\0' && (r.tcp || r.udp) && add_ports(set, &r);
+    return added ? RULE_ADDED : RULE_UNKNOWN;
+}

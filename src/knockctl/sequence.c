@@ -1,0 +1,72 @@
+/* knockctl sequence [N] */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knockctl/generate.h"
+#include "knockctl/knockctl.h"
+#include "lib/keyed.h"
+
+static void usage(FILE *out)
+{
+    fprintf(out,
+            "usage: knockctl sequence [N]\n"
+            "Prints a random sequence of N knocks, %d to %d, by default %d, as a line of the "
+            "configuration.\n",
+            GENERATE_STEPS_MIN, STEPS_MAX, GENERATE_STEPS_DEFAULT);
+}
+
+static uint32_t kernel_random(void *arg)
+{
+    uint32_t value;
+    (void)arg;
+    keyed_random(&value, sizeof(value));
+    return value;
+}
+
+/* 0: it won't do. */
+static unsigned parse_count(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long value = digits > 0 && digits < 5 ? strtoul(text, NULL, 10) : 0;
+    bool good = text[digits] == '\0' && value >= GENERATE_STEPS_MIN && value <= STEPS_MAX;
+    return good ? (unsigned)value : 0;
+}
+
+static int print(unsigned count)
+{
+    struct sequence sequence = {0};
+    struct random_source random = {.next = kernel_random};
+    struct port_set taken = {0};
+    ports_add_taken(&taken);
+    if (!generate_sequence(&taken, count, random, &sequence)) {
+        fprintf(stderr,
+                "knockctl sequence: too few ports from %d to %d are free for a sequence to be a "
+                "secret; look at net.ipv4.ip_local_port_range and /etc/services\n",
+                GENERATE_FIRST, GENERATE_LAST);
+        return EXIT_FAILURE;
+    }
+    generate_print(stdout, &sequence);
+    return EXIT_SUCCESS;
+}
+
+int knockctl_sequence(int argc, char **argv)
+{
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    optind = 0;
+    int letter = getopt_long(argc, argv, "h", names, NULL);
+    if (letter != -1) {
+        usage(letter == 'h' ? stdout : stderr);
+        return letter == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if (argc - optind > 1) {
+        usage(stderr);
+        return EXIT_FAILURE;
+    }
+    unsigned count = optind < argc ? parse_count(argv[optind]) : GENERATE_STEPS_DEFAULT;
+    if (count > 0)
+        return print(count);
+    fprintf(stderr, "knockctl sequence: \"%s\": expected the number of knocks, %d to %d\n",
+            argv[optind], GENERATE_STEPS_MIN, STEPS_MAX);
+    return EXIT_FAILURE;
+}

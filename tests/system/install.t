@@ -1,0 +1,178 @@
+#!/bin/bash
+# `make install` into a folder: which files with which modes, that a configuration is never touched, and that what is
+# installed fits together. Needs no root.
+set -u
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+needs_knockd
+netns_begin
+trap tap_end EXIT
+
+ROOT=$WORK/root
+CONF=$ROOT/etc/knockd.conf
+SAMPLE=usr/local/share/doc/knockd/knockd.conf
+
+# make_install DIRECTORY [VARIABLE=VALUE...]: with nothing inherited from a make that runs the tests.
+make_install() {
+    local directory=$1
+    shift
+    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PREFIX -u SBINDIR -u BINDIR -u MANDIR -u SYSCONFDIR -u UNITDIR -u DOCDIR \
+        make --no-print-directory -C "$TREE" install BUILD="$BUILT" DESTDIR="$directory" "$@"
+}
+
+# "MODE PATH" of what is installed: files, or folders.
+installed() {
+    (cd "$ROOT" && find . -mindepth 1 -type "$1" -printf '%m %P\n' | LC_ALL=C sort -k 2)
+}
+
+# with_user FILE: the file with a user that exists everywhere.
+with_user() {
+    { echo 'user = "nobody"' && cat "$1"; } >"$WORK/with-user.conf"
+    echo "$WORK/with-user.conf"
+}
+
+# door_of SAMPLE: the sample with its door in use.
+uncommented() {
+    sed 's/^#\(door \|    \|}\)/\1/' "$1"
+}
+
+check() {
+    "$KNOCKD" -t -c "$1" 2>&1
+}
+
+first_install() {
+    # A careful administrator's mask must not make manuals unreadable.
+    (umask 077 && make_install "$ROOT")
+}
+
+# --- the first time ---
+
+ok "make install DESTDIR=..." first_install
+is "all files, with their modes" "$(installed f)" "\
+600 etc/knockd.conf
+644 lib/systemd/system/knockd.service
+755 usr/local/bin/knock
+755 usr/local/sbin/knockctl
+755 usr/local/sbin/knockd
+644 usr/local/share/doc/knockd/knockd.conf
+644 usr/local/share/man/man1/knock.1
+644 usr/local/share/man/man5/knockd.conf.5
+644 usr/local/share/man/man8/knockctl.8
+644 usr/local/share/man/man8/knockd.8"
+is "folders that others may enter" "$(installed d | grep -v '^755 ')" ""
+ok "the programs are those that were built" cmp "$ROOT/usr/local/sbin/knockd" "$KNOCKD"
+like "knockd runs from there" "$("$ROOT/usr/local/sbin/knockd" -V)" '^knockd [0-9]'
+ok "the configuration is the sample" cmp "$CONF" "$ROOT/$SAMPLE"
+
+# --- the unit ---
+
+UNIT=$ROOT/lib/systemd/system/knockd.service
+is "the unit starts the installed knockd" "$(grep ^ExecStart= "$UNIT")" "ExecStart=/usr/local/sbin/knockd"
+is "and checks with it" "$(grep -m 1 ^ExecReload= "$UNIT")" "ExecReload=/usr/local/sbin/knockd -t"
+is "nothing is left to substitute" "$(grep -o '@[A-Z_]*@' "$UNIT")" ""
+if command -v systemd-analyze >/dev/null; then
+    mkdir "$WORK/verify"
+    sed "s|/usr/local/sbin/|$ROOT&|" "$UNIT" >"$WORK/verify/knockd.service"
+    is "systemd finds nothing wrong in it" "$(systemd-analyze verify --man=no "$WORK/verify/knockd.service" 2>&1 |
+        grep -F knockd.service)" ""
+else
+    ok "systemd finds nothing wrong in it # SKIP no systemd-analyze" true
+fi
+
+# --- the sample ---
+
+is "without a door of one's own, knockd says what is missing, and only that" "$(check "$CONF")" \
+    "$CONF: there is no door: expected door \"NAME\" { sequence = ... rule = ... }"
+uncommented "$CONF" >"$WORK/door.conf"
+like "the sample's door as it stands has no ports that all the world knows" "$(check "$WORK/door.conf")" \
+    'door.conf:[0-9]+: sequence: "FIRST" won.t do'
+sed -i 's/FIRST/40112/; s/SECOND/28733/; s/THIRD/51990/' "$WORK/door.conf"
+if PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v iptables >/dev/null; then
+    like "with ports it is right" "$(check "$(with_user "$WORK/door.conf")")" '(^|.)configuration OK$'
+else
+    ok "with ports it is right # SKIP no iptables" true
+fi
+
+# --- the second time ---
+
+printf '# mine\n\nsource "x" { type = kmsg }' >"$CONF"
+chmod 640 "$CONF"
+touch -d 2001-02-03 "$CONF"
+before=$(stat -c '%a %u %g %s %Y %i' "$CONF"; cksum "$CONF")
+ok "make install once more" make_install "$ROOT"
+is "the configuration is what it was, to the byte" "$(stat -c '%a %u %g %s %Y %i' "$CONF"; cksum "$CONF")" "$before"
+ok "the sample is there beside it" cmp "$ROOT/$SAMPLE" "$TREE/etc/knockd.conf"
+rm "$CONF"
+ln -s elsewhere "$CONF"
+ok "make install over a link" make_install "$ROOT"
+is "a link that leads nowhere stays one, too" "$(readlink "$CONF")" elsewhere
+
+# --- other places ---
+
+ROOT=$WORK/other
+ok "make install PREFIX=/usr SYSCONFDIR=/usr/etc UNITDIR=/usr/lib/units" \
+    make_install "$ROOT" PREFIX=/usr SYSCONFDIR=/usr/etc UNITDIR=/usr/lib/units
+is "each place is kept to" "$(installed f | cut -d' ' -f2 | grep -v /man/)" "\
+usr/bin/knock
+usr/etc/knockd.conf
+usr/lib/units/knockd.service
+usr/sbin/knockctl
+usr/sbin/knockd
+usr/share/doc/knockd/knockd.conf"
+is "the unit follows" "$(grep ^ExecStart= "$ROOT/usr/lib/units/knockd.service")" "ExecStart=/usr/sbin/knockd"
+
+# --- the manual's examples ---
+
+# examples PAGE: writes each literal block with a door to WORK/example.N; mdoc writes a backslash as \e.
+examples() {
+    awk -v out="$WORK/example" '
+        /^\.Bd -literal/ { text = ""; next }
+        /^\.Ed/ { if (text ~ /\ndoor /) { file = out "." ++n; printf "%s", text > file; close(file) } text = ""; next }
+        { gsub(/\\e/, "\\"); text = text $0 "\n" }' "$1"
+}
+
+rm -f "$WORK"/example.*
+examples "$TREE/man/knockd.conf.5"
+examples_found=0
+for example in "$WORK"/example.*; do
+    examples_found=$((examples_found + 1))
+    program=iptables
+    ! grep -q '"nft ' "$example" || program=nft
+    if PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v $program >/dev/null; then
+        is "knockd.conf(5): example $examples_found is right" "$(check "$(with_user "$example")" | grep -v 6tables)" \
+            "configuration OK"
+    else
+        ok "knockd.conf(5): example $examples_found is right # SKIP no $program" true
+    fi
+done
+is "all examples were found" $examples_found 5
+
+# --- the user ---
+
+# Commands that only say what they were asked to do, since the real ones would change this machine.
+mkdir "$WORK/bin"
+cat >"$WORK/bin/id" <<'END'
+#!/bin/sh
+case "$USERS " in *" $1:"* | *" $2:"*) ;; *) exit 1 ;; esac
+[ $# = 1 ] || echo "${USERS##*:}"
+END
+cat >"$WORK/bin/getent" <<'END'
+#!/bin/sh
+case " $GROUPS_THERE " in *" $2 "*) echo "$2:x:200:" ;; *) exit 2 ;; esac
+END
+printf '#!/bin/sh\necho useradd "$@"\n' >"$WORK/bin/useradd"
+chmod 755 "$WORK/bin/"*
+
+install_user() {
+    USERS=" $1" GROUPS_THERE=$2 PATH=$WORK/bin:$PATH "$TREE/scripts/install-user.sh" 2>&1
+}
+
+like "a user without rights is made" "$(install_user "" "")" 'useradd --system .*nologin --user-group knockd'
+like "with the group of its name, if that is there" "$(install_user "" knockd)" '--gid=knockd knockd'
+is "one that is there stays as it is" "$(install_user knockd:200 knockd)" ""
+ok "and that is a success" install_user knockd:200 knockd
+like "root by another name is refused" "$(install_user knockd:0 "")" "has root's rights"
+ok "as an error" not install_user knockd:0 ""
+
+done_testing

@@ -1,0 +1,248 @@
+/* Firewall rules: which ports a door's rule opens, what is printed, and the way back of a trial. */
+#include "test_config_help.h"
+
+#include <netinet/in.h>
+
+#include "knockctl/change.h"
+#include "knockctl/rules.h"
+
+static void understands_door_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule;
+        enum rule_ports found;
+        const char *tcp, *udp;
+    } rows[] = {
+        {"INPUT -s %IP% -p tcp --dport 22 -j ACCEPT", RULE_ADDED, "22", ""},
+        {"INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT", RULE_ADDED, "", "1194"},
+        {"-t filter INPUT --protocol UDP -m multiport --dports 53,60000:60010 -j ACCEPT",
+         RULE_ADDED, "", "53,60000-60010"},
+        {"INPUT --destination-port '80' -p 6 -j ACCEPT", RULE_ADDED, "80", ""},
+        {"\tINPUT  -p 17 -m comment --comment \"a --dport b\" --dport 123 -j ACCEPT", RULE_ADDED,
+         "", "123"},
+        {"FORWARD -s %IP% -p tcp --dport 22 -j ACCEPT", RULE_ELSEWHERE, "", ""},
+        {"-t nat PREROUTING -s %IP% -p tcp --dport 2222 -j DNAT --to 192.168.7.5:22",
+         RULE_ELSEWHERE, "", ""},
+        {"-t nat INPUT -p tcp --dport 22 -j ACCEPT", RULE_ELSEWHERE, "", ""},
+        {"", RULE_ELSEWHERE, "", ""},
+        {"INPUT -s %IP% -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -s %IP% -p tcp -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p tcp ! --dport 22 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT ! -p tcp --dport 22 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p sctp --dport 22 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p tcp --dport 0 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p tcp --dport 70000 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p tcp --dport 20:10 -j ACCEPT", RULE_UNKNOWN, "", ""},
+        {"INPUT -p tcp --dport", RULE_UNKNOWN, "", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct port_set set = {0};
+        struct step port = {1194, IPPROTO_UDP};
+        if (rules_add_door_rule(&set, rows[i].rule, port) != rows[i].found)
+            fail_msg("\"%s\" read otherwise", rows[i].rule);
+        const char *expected[] = {rows[i].tcp, rows[i].udp};
+        for (int udp = 0; udp < 2; udp++) {
+            char text[64] = "";
+            uint16_t first, last;
+            for (uint32_t from = 0;
+                 port_set_range(&set, udp ? IPPROTO_UDP : IPPROTO_TCP, from, &first, &last);
+                 from = last + 1u)
+                snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                         first == last ? "%s%u" : "%s%u-%u", *text ? "," : "", first, last);
+            assert_string_equal(text, expected[udp]);
+        }
+    }
+}
+
+static char *print(const struct rules *rules, enum rules_kind kind, unsigned jumps)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (kind == RULES_NFT)
+        rules_print_nft(out, rules);
+    else
+        rules_print_iptables(out, rules, kind, jumps);
+    fclose(out);
+    return text;
+}
+
+/* Each of the texts stands behind the one before it. */
+static void assert_order(const char *text, const char *const *parts)
+{
+    for (const char *p = text; *parts; parts++) {
+        p = strstr(p, *parts);
+        if (!p)
+            fail_msg("missing, or too early: \"%s\" in\n%s", *parts, text);
+        p++;
+    }
+}
+
+static void prints_in_the_designed_order(void **state)
+{
+    (void)state;
+    static const char *const ip4[] = {
+        "*filter\n:KNOCKD - [0:0]\n:KNOCKD-DENY - [0:0]\n",
+        "-A KNOCKD -i lo -j ACCEPT\n",
+        "ESTABLISHED,RELATED -j ACCEPT\n",
+        "-p tcp -m multiport --dports 7000,9000:9001 -j KNOCKD-DENY\n",
+        "-p tcp -m multiport --dports 22 -j KNOCKD-DENY\n",
+        "-p tcp -m multiport --dports 80 -j ACCEPT\n",
+        "-A KNOCKD-DENY -m hashlimit ",
+        "--hashlimit-mode srcip",
+        "-j LOG --log-prefix \"a \\\"b\\\\ \"\n-A KNOCKD-DENY -j DROP\n",
+        "-I INPUT -j KNOCKD\n-A INPUT -j KNOCKD-DENY\nCOMMIT\n",
+        NULL};
+    static const char *const ip6[] = {"ESTABLISHED",   "-p ipv6-icmp -j ACCEPT\n",
+                                      "KNOCKD-DENY\n", "--dports 80 -j ACCEPT\n",
+                                      "-j LOG",        NULL};
+    static const char *const nft[] = {"flush chain inet knockd input\n",
+                                      "iif lo accept\n",
+                                      "ct state established,related accept\n",
+                                      "ipv6-icmp accept\n",
+                                      "tcp dport { 7000, 9000-9001 } goto deny\n",
+                                      "tcp dport { 22 } goto deny\n",
+                                      "tcp dport { 80 } accept\n",
+                                      "limit rate over",
+                                      "log prefix",
+                                      "drop\n",
+                                      NULL};
+    struct rules rules = {.path = "/etc/knockd.conf", .prefix = "a \"b\\ "};
+    port_set_add(&rules.knocks, IPPROTO_TCP, 7000, 7000);
+    port_set_add(&rules.knocks, IPPROTO_TCP, 9000, 9001);
+    port_set_add(&rules.doors, IPPROTO_TCP, 22, 22);
+    port_set_add(&rules.accept, IPPROTO_TCP, 80, 80);
+    const char *const *const expected[] = {ip4, ip6, nft};
+    for (int kind = RULES_IP4; kind <= RULES_NFT; kind++) {
+        char *text = print(&rules, (enum rules_kind)kind, JUMP_FIRST | JUMP_LAST);
+        assert_order(text, expected[kind]);
+        /* Nobody else's: no policy, no flush of what isn't its own. */
+        assert_null(strstr(text, ":INPUT"));
+        assert_null(strstr(text, "-F "));
+        assert_null(strstr(text, "flush ruleset"));
+        assert_null(strstr(text, "policy drop"));
+        free(text);
+    }
+    char *text = print(&rules, RULES_IP4, JUMP_LAST | JUMP_MOVED);
+    assert_null(strstr(text, "-I INPUT"));
+    assert_non_null(strstr(text, "-D INPUT -j KNOCKD-DENY\n-A INPUT -j KNOCKD-DENY\n"));
+    free(text);
+}
+
+/* multiport takes 15 ports, and a range counts as two. */
+static void splits_long_lists(void **state)
+{
+    (void)state;
+    struct rules rules = {.path = "x"};
+    unsigned expected = 0, found = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        uint16_t first = (uint16_t)(1000 + 10 * i);
+        port_set_add(&rules.knocks, IPPROTO_UDP, first, (uint16_t)(first + (i % 3 == 0 ? 2 : 0)));
+        expected++;
+    }
+    char *text = print(&rules, RULES_IP4, 0);
+    for (char *p = text; (p = strstr(p, "--dports "));) {
+        p += strlen("--dports ");
+        unsigned used = 1;
+        found++;
+        for (; *p != ' '; p++) {
+            assert_non_null(strchr("0123456789,:", *p));
+            used += *p == ',' || *p == ':';
+            found += *p == ',';
+        }
+        assert_in_range(used, 1, 15);
+    }
+    free(text);
+    assert_int_equal(found, expected);
+}
+
+static void collects_from_a_configuration(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        enum rules_kind kind;
+        const char *prefix; /* NULL: refused */
+        const char *told;
+    } rows[] = {
+        {"type = kmsg prefix = \"[DENY] \"", RULES_IP4, "[DENY] ", ""},
+        {"type = kmsg prefix = { \"one\", \"two\" }", RULES_IP6, "one ", ""},
+        {"type = kmsg", RULES_IP4, "[KNOCK] ", ""},
+        {"type = kmsg prefix = \"12345678901234567890123456789\"", RULES_IP4,
+         "12345678901234567890123456789", ""},
+        {"type = kmsg prefix = \"123456789012345678901234567890\"", RULES_IP4, NULL, "29 at most"},
+        {"type = file path = \"/x\" format = ulogd", RULES_IP4, NULL, "what the kernel logs"},
+        {"type = kmsg prefix = 'a\"b'", RULES_IP4, "a\"b ", ""},
+        {"type = kmsg prefix = 'a\"b'", RULES_NFT, NULL, "quotes"},
+        {"type = kmsg prefix = x", RULES_NFT, "x ", "opens in iptables"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct told told;
+        char text[512], path[64];
+        struct rules rules = {0};
+        struct report report = {.say = hear, .arg = &told};
+        begin(&told);
+        snprintf(text, sizeof(text),
+                 "source s { %s }\ndoor d { sequence = { 9000, 7000:udp, 8000 } rule = "
+                 "\"INPUT -s %%IP%% -p tcp --dport 22 -j ACCEPT\" }\n",
+                 rows[i].source);
+        write_file(told.dir, "c", text, strlen(text));
+        snprintf(path, sizeof(path), "%s/c", told.dir);
+        struct config *config = config_load(path, &report);
+        if (!config)
+            fail_msg("%s: %s", rows[i].source, told.lines);
+        bool good = rules_collect(config, rows[i].kind, &rules, &report);
+        assert_int_equal(good, rows[i].prefix != NULL);
+        if (!strstr(told.lines, rows[i].told))
+            fail_msg("%s: told: %s", rows[i].source, told.lines);
+        if (good) {
+            assert_string_equal(rules.prefix, rows[i].prefix);
+            assert_true(port_set_has(&rules.knocks, IPPROTO_UDP, 7000));
+            assert_false(port_set_has(&rules.knocks, IPPROTO_TCP, 7000));
+            assert_true(port_set_has(&rules.doors, IPPROTO_TCP, 22));
+        }
+        config_free(config);
+        remove_file(told.dir, "c");
+        rmdir(told.dir);
+    }
+}
+
+static void knows_the_way_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *saved;
+        unsigned missing;
+        const char *undo;
+    } rows[] = {
+        {"", JUMP_FIRST | JUMP_LAST,
+         "*filter\n-D INPUT -j KNOCKD\n-D INPUT -j KNOCKD-DENY\n-F KNOCKD\n-X KNOCKD\n"
+         "-F KNOCKD-DENY\n-X KNOCKD-DENY\nCOMMIT\n"},
+        {"*filter\n:INPUT DROP [0:0]\n:KNOCKD - [0:0]\n:KNOCKD-DENY - [0:0]\n-A INPUT -j KNOCKD\n"
+         "-A INPUT -j KNOCKD-DENY\n-A KNOCKD -i lo -j ACCEPT\n-A KNOCKD-DENY -j DROP\nCOMMIT\n",
+         0,
+         "*filter\n:KNOCKD - [0:0]\n-A KNOCKD -i lo -j ACCEPT\n:KNOCKD-DENY - [0:0]\n"
+         "-A KNOCKD-DENY -j DROP\nCOMMIT\n"},
+        {":KNOCKD - [0:0]\n-A INPUT -j KNOCKD-DENY-NOT\n-A INPUT -i x -j KNOCKD\n",
+         JUMP_FIRST | JUMP_LAST,
+         "*filter\n-D INPUT -j KNOCKD\n-D INPUT -j KNOCKD-DENY\n:KNOCKD - [0:0]\n-F KNOCKD-DENY\n"
+         "-X KNOCKD-DENY\nCOMMIT\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        assert_int_equal(change_missing_jumps(rows[i].saved), rows[i].missing);
+        char *undo = change_undo_iptables(rows[i].saved);
+        assert_string_equal(undo, rows[i].undo);
+        free(undo);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(understands_door_rules), cmocka_unit_test(prints_in_the_designed_order),
+        cmocka_unit_test(splits_long_lists),      cmocka_unit_test(collects_from_a_configuration),
+        cmocka_unit_test(knows_the_way_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
