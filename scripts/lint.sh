@@ -21,8 +21,9 @@ format() {
     find src include tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
 }
 
+# SC2317 takes functions that are called by name, as the parts here are, for unreachable.
 shells() {
-    git ls-files -z 'scripts/*.sh' 'tests/*.sh' 'tests/*.t' .ci/run | xargs -0 shellcheck -x
+    git ls-files -z 'scripts/*.sh' 'tests/*.sh' 'tests/*.t' .ci/run | xargs -0 shellcheck -x -e SC2317
 }
 
 # ctuuninitvar takes every struct that a function fills for its caller for one that it reads.

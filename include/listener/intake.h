@@ -19,7 +19,7 @@ struct intake {
     int64_t silent_at; /* when a source without any packet is spoken of */
     /* The line that is being taken. */
     unsigned source;
-    const struct packet *packet;
+    struct packet packet;
     int64_t now;
 };
 

@@ -24,8 +24,8 @@ static void on_open(void *arg, unsigned door)
     struct intake *intake = arg;
     struct record record = {
         .type = RECORD_OPEN,
-        .u.open = {.source = intake->source, .door = door, .address = intake->packet->src}};
-    attempts_finish(&intake->attempts, intake->source, door, &intake->packet->src);
+        .u.open = {.source = intake->source, .door = door, .address = intake->packet.src}};
+    attempts_finish(&intake->attempts, intake->source, door, &intake->packet.src);
     intake->tell(intake->arg, &record);
 }
 
@@ -34,7 +34,7 @@ static void note_stage(struct intake *intake, unsigned door, unsigned stage)
 {
     struct attempt attempt = {.source = intake->source,
                               .door = door,
-                              .address = intake->packet->src,
+                              .address = intake->packet.src,
                               .stage = stage,
                               .until = intake->now + intake->setup->doors[door].timeout};
     attempts_reach(&intake->attempts, &attempt);
@@ -42,7 +42,7 @@ static void note_stage(struct intake *intake, unsigned door, unsigned stage)
         tell_event(intake, &(struct record_event){.kind = EVENT_STAGE,
                                                   .source = intake->source,
                                                   .door = door,
-                                                  .address = intake->packet->src,
+                                                  .address = intake->packet.src,
                                                   .number = stage});
 }
 
@@ -50,7 +50,7 @@ static void note_stage(struct intake *intake, unsigned door, unsigned stage)
  * step of a knock under way. */
 static void note_stages(struct intake *intake)
 {
-    const struct packet *packet = intake->packet;
+    const struct packet *packet = &intake->packet;
     for (unsigned i = 0; i < intake->setup->door_count; i++) {
         const struct sequence *sequence = &intake->setup->doors[i].sequence;
         unsigned stage =
@@ -91,16 +91,15 @@ static void count(struct intake *intake, enum line_verdict verdict, const char *
 
 void intake_line(struct intake *intake, unsigned source, const char *line, size_t len, int64_t now)
 {
-    struct packet packet;
     intake->source = source;
     intake->now = now;
     enum line_verdict verdict =
-        logline_parse(&intake->setup->sources[source].spec, line, len, &packet);
+        logline_parse(&intake->setup->sources[source].spec, line, len, &intake->packet);
     count(intake, verdict, line, len);
     if (verdict != LINE_PACKET)
         return;
-    intake->packet = &packet;
-    if (matcher_feed(intake->setup->matcher, source, &packet, now, on_open, intake) == MATCH_SEEN)
+    if (matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open, intake) ==
+        MATCH_SEEN)
         note_stages(intake);
 }
 
