@@ -26,7 +26,7 @@ ifdef SANITIZE
 WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-PARTS    = libconfuse libsodium libseccomp
+PARTS    = libconfuse libsodium libseccomp sqlite3
 override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
             -DKNOCKD_SYSCONFDIR='"$(SYSCONFDIR)"' -MMD -MP \
             $(shell $(PKGCONF) --cflags $(PARTS) 2>/dev/null)

@@ -16,6 +16,7 @@ build libconfuse-dev      p libconfuse
 build libev-dev           h ev.h
 build libsodium-dev       p libsodium
 build libseccomp-dev      p libseccomp
+build libsqlite3-dev      p sqlite3
 demo  iproute2            c ip
 demo  iptables            c iptables
 demo  procps              c ps

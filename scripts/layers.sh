@@ -20,6 +20,7 @@ declare -A stands_for=(
     [ev.h]=src/lib/loop.c
     [sodium.h]=src/lib/keyed.c
     [seccomp.h]=src/listener/filter.c
+    [sqlite3.h]=src/keeper/database.c
 )
 
 # Modules that see neither clock nor memory nor the system: bytes and `now` in, verdict out.

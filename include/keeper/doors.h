@@ -6,24 +6,33 @@
 #define KEEPER_DOORS_H
 
 #include "keeper/runner.h"
+#include "keeper/store.h"
 
 /* How many openings there may be at a time: a cap on what a captured listener can ask for. */
 enum { DOORS_MAX = 16384 };
 
 struct doors;
 
-/* NULL and errno when memory is short. */
-struct doors *doors_new(struct loop *loop, struct runner *runner);
+/* Doors that are kept in `store`, which stays the caller's; NULL: in memory only. NULL when memory
+ * is short. */
+struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store);
 
 /* Forgets everything without closing anything: for the very end, and for tests. */
 void doors_free(struct doors *doors);
 
 /*
+ * Takes up what an earlier life of the keeper left in the store: what has time left goes on, the
+ * rest is closed. No command of that life may run any more. -1 if the store can't be read.
+ */
+int doors_resume(struct doors *doors);
+
+/*
  * A valid knock by `address` for `door`, whose commands `plan` holds: opens it, or extends it when
- * it is open. Both are copied as far as they are needed. Says in the log what came of it.
+ * it is open. All is copied as far as it is needed; `by` tells of the knock in the history. Says in
+ * the log what came of it.
  */
 void doors_knock(struct doors *doors, const struct config_door *door, const struct plan *plan,
-                 const struct addr *address);
+                 const struct addr *address, const char *by);
 
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);

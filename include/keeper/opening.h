@@ -1,4 +1,4 @@
-/* One opening of a door, and the table of them by (door, address). */
+/* One opening of a door, the table of them by (door, address), and what they all share. */
 #ifndef KEEPER_OPENING_H
 #define KEEPER_OPENING_H
 
@@ -6,39 +6,86 @@
 #include "lib/keyed.h"
 
 /*
- *              start done                       timer
- *   STARTING ------------> OPEN --------------------------> STOPPING --> (gone)
- *       |                   ^ |  knock, extend command          ^  |
- *       | start failed      | v                                 |  | stop failed
- *       |                EXTENDING                              |  v
- *       +-----------------------------------------------------> RETRYING (timer, then again)
+ *              durable          start done            its time is over
+ *   RECORDING ----------> STARTING ------> OPEN ------------------------> STOPPING --> (gone)
+ *       | not      (DELAYED     | failed    ^ |  a knock: EXTENDING          |  ^
+ *       v           before it)  |           | |  its check: CHECKING         |  | again, later
+ *     (gone)                    |           | v  check failed: RENEWING      v  |
+ *                               +----------------------------> STOPPING   RETRYING
+ *                                                                 |  failed  ^ still open
+ *                                                                 +-> JUDGING -> (gone)
  */
-enum opening_state { STARTING, OPEN, EXTENDING, STOPPING, RETRYING };
+enum opening_state {
+    RECORDING, /* waits to be durable */
+    DELAYED,   /* waits for start_delay */
+    STARTING,
+    OPEN,
+    EXTENDING,
+    CHECKING,
+    RENEWING, /* its start commands run again */
+    STOPPING,
+    JUDGING, /* a stop failed: is it open or not? */
+    RETRYING,
+};
 
 struct opening {
-    struct doors *doors;
+    struct openings *all;
     struct opening *next; /* of its bucket */
     enum opening_state state;
     char name[CONFIG_NAME_MAX + 1]; /* of the door */
     char label[CONFIG_NAME_MAX + ADDR_TEXT_SIZE + 16];
+    char text[ADDR_TEXT_SIZE]; /* of the address */
+    char by[64];               /* by which knock */
     struct addr address;
-    struct commands start, stop, extend;
+    struct commands start, stop, extend, check;
     uint64_t stop_ok[4];
+    int64_t knocked;  /* when it was asked for */
+    int64_t delay;    /* ns before it starts */
     int64_t length;   /* ns that it stays open after a knock */
     int64_t deadline; /* when it is due to close */
+    int64_t interval; /* ns between checks */
     struct timer timer;
+    struct timer check_timer;
     struct job job;
     struct opening *heir; /* a knock that came while this one closes: opens when it is gone */
     bool close_next;      /* to be closed when the command that runs now is done */
+    bool extend_next;     /* to be extended then */
     bool failed;          /* its start failed: never reported as open */
+    bool last_try;        /* of an earlier boot: one attempt to undo it, and it is done */
     unsigned attempts;    /* stops that failed */
+    struct {              /* the ledger's own */
+        int64_t id;
+        bool listed;
+        struct opening *next;
+        void (*done)(struct opening *opening, bool durable);
+    } kept;
 };
 
+struct ledger;
+
+/* The table, and what every opening works with. */
 struct openings {
-    uint8_t key[KEYED_KEY_SIZE];
-    struct opening **buckets;
+    struct loop *loop;
+    struct runner *runner;
+    struct ledger *ledger;
+    bool closing; /* for good: nothing opens any more */
+    void (*emptied)(void *arg);
+    void *arg;
     unsigned count;
+    struct opening **buckets;
+    uint8_t key[KEYED_KEY_SIZE];
 };
+
+/*
+ * An opening that nothing has happened to yet; its timers call due() and check() with it. NULL when
+ * memory is short.
+ */
+struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
+                            const char *by, void (*due)(void *opening),
+                            void (*check)(void *opening));
+
+/* Frees it, its commands and its heir. It is in no table any more. */
+void opening_free(struct opening *opening);
 
 /* Sets up an empty table. -1 when memory is short. */
 int openings_init(struct openings *table);
@@ -49,7 +96,8 @@ struct opening *openings_find(const struct openings *table, const char *name,
 void openings_add(struct openings *table, struct opening *opening);
 void openings_remove(struct openings *table, struct opening *opening);
 
-/* Calls each(opening) for every one; each may remove the one that it is given. */
-void openings_each(struct openings *table, void (*each)(struct opening *opening));
+/* Calls each(arg, opening) for every one; each may remove the one that it is given. */
+void openings_each(const struct openings *table, void (*each)(void *arg, struct opening *opening),
+                   void *arg);
 
 #endif

@@ -2,12 +2,14 @@
 #ifndef KEEPER_OUTPUT_H
 #define KEEPER_OUTPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct output {
     char line[256];
     size_t used;
     unsigned lines; /* logged so far */
+    bool quiet;     /* only for those who debug */
 };
 
 /* Reads what there is at `fd`, without waiting, and logs it. Returns 0 at its end, else 1. */

@@ -21,18 +21,20 @@ struct program_user {
     gid_t groups[32];
 };
 
-/* The world of a program: where it writes to, and who it is (NULL: the caller). */
+/* The world of a program: where it writes to, who it is (NULL: the caller), and a lock that it and
+ * its children hold as descriptor 3 as long as they live (-1: none). */
 struct program_world {
     int output;
     int errors;
     const struct program_user *user;
+    int lock;
 };
 
 /*
- * Starts `command` in a process group of its own: stdin from /dev/null, stdout and stderr as
- * `world` says, no other descriptor, signals as they are by default, an environment of PATH and
- * LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails after
- * the fork is written to its stderr, with exit status 127.
+ * Starts `command` in a process group of its own: stdin from /dev/null, stdout, stderr and
+ * lock as `world` says, no other descriptor, signals as they are by default, an environment of PATH
+ * and LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails
+ * after the fork is written to its stderr, with exit status 127.
  */
 pid_t program_start(const struct command *command, const struct program_world *world);
 

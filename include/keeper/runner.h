@@ -21,6 +21,7 @@ struct job {
     enum job_kind kind;
     const struct commands *commands;
     const uint64_t *ok; /* bit n: exit status n is a success; 256 bits */
+    bool quiet;         /* failing is an answer, not worth a message: a check */
     const char *label;  /* who, in messages: "door ssh: 203.0.113.9" */
     /* Called once, when all is over; the job may be submitted again from there. */
     void (*done)(void *arg, bool success);
@@ -35,8 +36,11 @@ struct job {
 
 struct runner;
 
-/* A runner whose commands may take `limit` ns each. NULL and errno. */
-struct runner *runner_new(struct loop *loop, int64_t limit);
+/*
+ * A runner whose commands may take `limit` ns each, and inherit `lock` unless it is -1. NULL and
+ * errno.
+ */
+struct runner *runner_new(struct loop *loop, int64_t limit, int lock);
 
 /* Kills what still runs, without calling done(). */
 void runner_free(struct runner *runner);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "keeper/store.h"
 #include "lib/config.h"
 
 /* Looks up the listener's user. False after telling `report`; root is refused. */
@@ -16,6 +17,12 @@ bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct repo
  * or -1 after telling `report`.
  */
 int place_prepare(const struct config *config, struct report *report);
+
+/*
+ * Waits for commands of an earlier run to end, then opens the store. What was damaged is moved
+ * aside, loudly. False after an error was logged; what was opened is the caller's all the same.
+ */
+bool place_state(const struct config *config, struct store **store, int *commands_lock);
 
 /*
  * Forks; the parent waits until the child calls place_leave and exits with status 0, or with 1 if

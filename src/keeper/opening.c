@@ -1,22 +1,66 @@
 #include "keeper/opening.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
+                            const char *by, void (*due)(void *opening),
+                            void (*check)(void *opening))
+{
+    struct opening *o = calloc(1, sizeof(*o));
+    if (!o)
+        return NULL;
+    int rc = loop_timer_register(all->loop, &o->timer, due, o);
+    if (rc == 0 && loop_timer_register(all->loop, &o->check_timer, check, o) < 0) {
+        loop_timer_unregister(all->loop, &o->timer);
+        rc = -1;
+    }
+    if (rc < 0) {
+        free(o);
+        return NULL;
+    }
+    o->all = all;
+    o->address = *address;
+    addr_format(address, o->text);
+    snprintf(o->name, sizeof(o->name), "%s", name);
+    snprintf(o->by, sizeof(o->by), "%s", by);
+    snprintf(o->label, sizeof(o->label), "door %s: %s", name, o->text);
+    return o;
+}
+
+void opening_free(struct opening *o)
+{
+    if (o->heir)
+        opening_free(o->heir);
+    loop_timer_unregister(o->all->loop, &o->timer);
+    loop_timer_unregister(o->all->loop, &o->check_timer);
+    commands_free(&o->start);
+    commands_free(&o->stop);
+    commands_free(&o->extend);
+    commands_free(&o->check);
+    free(o);
+}
 
 /* About one opening a bucket when it is full (DOORS_MAX). */
 enum { BUCKETS = 16384 };
 
 int openings_init(struct openings *table)
 {
-    *table = (struct openings){.buckets = calloc(BUCKETS, sizeof(struct opening *))};
+    table->count = 0;
+    table->buckets = calloc(BUCKETS, sizeof(struct opening *));
     keyed_random(table->key, sizeof(table->key));
     return table->buckets ? 0 : -1;
 }
 
 void openings_free(struct openings *table, void (*free_one)(struct opening *o))
 {
-    if (table->buckets)
-        openings_each(table, free_one);
+    for (unsigned i = 0; table->buckets && i < BUCKETS; i++) {
+        for (struct opening *o = table->buckets[i], *next; o; o = next) {
+            next = o->next;
+            free_one(o);
+        }
+    }
     free(table->buckets);
 }
 
@@ -57,12 +101,13 @@ void openings_remove(struct openings *table, struct opening *opening)
     table->count--;
 }
 
-void openings_each(struct openings *table, void (*each)(struct opening *opening))
+void openings_each(const struct openings *table, void (*each)(void *arg, struct opening *opening),
+                   void *arg)
 {
     for (unsigned i = 0; i < BUCKETS; i++) {
         for (struct opening *o = table->buckets[i], *next; o; o = next) {
             next = o->next;
-            each(o);
+            each(arg, o);
         }
     }
 }

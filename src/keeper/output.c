@@ -13,7 +13,9 @@ static void end_line(struct output *output, const char *label)
 {
     if (output->used == 0)
         return;
-    if (output->lines < LINES_MAX)
+    if (output->quiet)
+        log_debug("%s: output: %.*s", label, (int)output->used, output->line);
+    else if (output->lines < LINES_MAX)
         log_notice("%s: output: %.*s", label, (int)output->used, output->line);
     else if (output->lines == LINES_MAX)
         log_notice("%s: output: more was written and is left out", label);

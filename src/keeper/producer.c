@@ -153,7 +153,8 @@ static void on_exit_ready(void *arg)
 
 static int launch(struct producer *p, int output)
 {
-    struct program_world world = {.output = output, .errors = STDERR_FILENO, .user = &p->user};
+    struct program_world world = {
+        .output = output, .errors = STDERR_FILENO, .user = &p->user, .lock = -1};
     p->pid = program_start(&p->command, &world);
     if (p->pid < 0) {
         p->pid = 0;

@@ -59,7 +59,11 @@ static int set_descriptors(const struct program_world *world)
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(world->output, STDOUT_FILENO) < 0 ||
         dup2(world->errors, STDERR_FILENO) < 0)
         return -1;
-    return close_range(3, ~0U, 0);
+    if (world->lock < 0)
+        return close_range(3, ~0U, 0);
+    /* dup2 onto itself would leave it close-on-exec. */
+    int rc = world->lock == 3 ? fcntl(3, F_SETFD, 0) : dup2(world->lock, 3);
+    return rc < 0 ? -1 : close_range(4, ~0U, 0);
 }
 
 static int set_user(const struct program_user *user)

@@ -44,6 +44,7 @@ struct queue {
 struct runner {
     struct loop *loop;
     int64_t limit;
+    int lock;
     struct queue queues[2]; /* by enum job_kind */
     struct slot slots[RUNNER_SLOTS];
     struct timer kick; /* starts waiting jobs from the loop, never from inside runner_submit */
@@ -106,7 +107,9 @@ static void log_failure(const struct slot *slot, const siginfo_t *info)
     char text[512];
     const struct job *job = slot->job;
     command_text(current(job), text, sizeof(text));
-    if (slot->late)
+    if (job->quiet && !slot->late)
+        log_debug("%s: check says no: %s", job->label, text);
+    else if (slot->late)
         log_warning("%s: command took longer than %lld s and was killed: %s", job->label,
                     (long long)(slot->runner->limit / CLOCK_SECOND), text);
     else if (info->si_code == CLD_EXITED)
@@ -217,10 +220,10 @@ static int start_in(struct slot *slot, struct job *job)
     slot->pipe = ends[0];
     slot->pidfd = -1;
     slot->late = false;
-    slot->output = (struct output){0};
+    slot->output = (struct output){.quiet = job->quiet};
     /* The command's end must block like any other. */
     fcntl(ends[1], F_SETFL, 0);
-    struct program_world world = {.output = ends[1], .errors = ends[1]};
+    struct program_world world = {.output = ends[1], .errors = ends[1], .lock = slot->runner->lock};
     slot->pid = program_start(current(job), &world);
     close(ends[1]);
     if (slot->pid > 0 && watch_slot(slot) == 0)
@@ -260,13 +263,14 @@ static void on_kick(void *arg)
     }
 }
 
-struct runner *runner_new(struct loop *loop, int64_t limit)
+struct runner *runner_new(struct loop *loop, int64_t limit, int lock)
 {
     struct runner *runner = calloc(1, sizeof(*runner));
     if (!runner)
         return NULL;
     runner->loop = loop;
     runner->limit = limit;
+    runner->lock = lock;
     int rc = loop_timer_register(loop, &runner->kick, on_kick, runner);
     for (int i = 0; i < 2; i++)
         runner->queues[i].end = &runner->queues[i].first;

@@ -10,9 +10,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "keeper/doors.h"
-#include "keeper/gate.h"
+#include "keeper/admit.h"
 #include "knockd/child.h"
 #include "knockd/events.h"
 #include "knockd/notify.h"
@@ -22,8 +22,8 @@
 #include "lib/log.h"
 #include "listener/filter.h"
 
-/* Openings and messages that a listener may cause, a second and at once. */
-enum { OPEN_RATE = 5000, OPEN_BURST = 10000, MESSAGE_RATE = 20, MESSAGE_BURST = 200 };
+/* Messages that a listener may cause, a second and at once. */
+enum { MESSAGE_RATE = 20, MESSAGE_BURST = 200 };
 
 static const int64_t pause_first = 1 * CLOCK_SECOND;
 static const int64_t pause_longest = 60 * CLOCK_SECOND;
@@ -45,6 +45,8 @@ struct daemon {
     struct loop *loop;
     struct runner *runner;
     struct doors *doors;
+    struct store *store;
+    int commands_lock;
     struct regime *current;
     struct regime *next; /* a reload that isn't ready yet */
     uint32_t generation;
@@ -53,7 +55,8 @@ struct daemon {
     int64_t pause; /* before the listener is started again */
     int64_t watchdog_interval;
     bool reload_wanted; /* SIGHUP came before the first listener was ready */
-    struct limit opens, messages, refusals;
+    struct admission admission;
+    struct limit messages;
     int status;
 };
 
@@ -77,26 +80,6 @@ static void fail(struct daemon *d)
     loop_stop(d->loop);
 }
 
-/* A listener asks for a door. */
-static bool take_open(struct regime *r, const struct record_open *open)
-{
-    struct daemon *d = r->daemon;
-    char text[ADDR_TEXT_SIZE];
-    const char *why = NULL;
-    int64_t now = clock_now();
-    enum gate_verdict verdict =
-        gate_judge(r->setting.config, r->setting.plans, open, &d->opens, now, &why);
-    if (verdict == GATE_BAD)
-        return false;
-    const struct config_door *door = &r->setting.config->doors[open->door];
-    if (verdict == GATE_OPEN)
-        doors_knock(d->doors, door, plans_get(r->setting.plans, open->door, open->address.family),
-                    &open->address);
-    else if (limit_take(&d->refusals, now))
-        log_notice("door %s: refused %s: %s", door->name, addr_format(&open->address, text), why);
-    return true;
-}
-
 static bool on_record(void *arg, const struct record *record)
 {
     struct regime *r = arg;
@@ -104,7 +87,8 @@ static bool on_record(void *arg, const struct record *record)
     if (record->type != RECORD_OPEN)
         return events_log(r->setting.config, record, &d->messages, clock_now());
     /* What the next listener hears already, the current one hears too. */
-    return r != d->current || take_open(r, &record->u.open);
+    return r != d->current || admit_open(&d->admission, r->setting.config, r->setting.plans,
+                                         d->doors, &record->u.open, clock_now());
 }
 
 static void free_regime(struct regime *r)
@@ -287,24 +271,36 @@ static void on_watchdog(void *arg)
     loop_timer_set(d->loop, &d->watchdog, clock_now() + d->watchdog_interval);
 }
 
-static int set_up(struct daemon *d, const struct config *config)
+static int make_parts(struct daemon *d, const struct config *config)
 {
     d->loop = loop_new();
     if (!d->loop)
         return -1;
-    d->runner = runner_new(d->loop, config->run_timeout);
+    d->runner = runner_new(d->loop, config->run_timeout, d->commands_lock);
     if (!d->runner)
         return -1;
-    d->doors = doors_new(d->loop, d->runner);
+    d->doors = doors_new(d->loop, d->runner, d->store);
     if (!d->doors || loop_timer_register(d->loop, &d->restart, on_restart, d) < 0 ||
         loop_timer_register(d->loop, &d->watchdog, on_watchdog, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)
         return -1;
+    d->signals = signals_watch(d->loop, on_signal, d);
+    return d->signals ? 0 : -1;
+}
+
+/* Takes up what an earlier run left before anything new can come. */
+static int set_up(struct daemon *d, const struct config *config)
+{
+    if (!place_state(config, &d->store, &d->commands_lock))
+        return -1;
+    if (make_parts(d, config) < 0) {
+        log_error("can't start: %s", strerror(errno));
+        return -1;
+    }
     d->watchdog_interval = notify_watchdog();
     if (d->watchdog_interval > 0)
         on_watchdog(d);
-    d->signals = signals_watch(d->loop, on_signal, d);
-    return d->signals ? 0 : -1;
+    return doors_resume(d->doors);
 }
 
 static void tear_down(struct daemon *d)
@@ -313,6 +309,9 @@ static void tear_down(struct daemon *d)
     free_regime(d->current);
     runner_free(d->runner);
     doors_free(d->doors);
+    store_close(d->store);
+    if (d->commands_lock >= 0)
+        close(d->commands_lock);
     signals_free(d->signals);
     loop_free(d->loop);
 }
@@ -322,22 +321,18 @@ int daemon_run(struct setting *setting, const struct options *options, int paren
     int64_t now = clock_now();
     struct daemon d = {.path = options->config,
                        .parent = parent,
+                       .commands_lock = -1,
                        .pause = pause_first,
-                       .opens = limit_make(OPEN_RATE, OPEN_BURST, now),
-                       .messages = limit_make(MESSAGE_RATE, MESSAGE_BURST, now),
-                       .refusals = limit_make(MESSAGE_RATE, MESSAGE_BURST, now)};
+                       .admission = admit_make(now),
+                       .messages = limit_make(MESSAGE_RATE, MESSAGE_BURST, now)};
     struct report report = make_report();
     d.current = new_regime(&d, setting);
     if (!d.current)
         return 1;
-    if (set_up(&d, d.current->setting.config) < 0) {
-        log_error("can't start: %s", strerror(errno));
-        d.status = 1;
-    } else if (start_child(d.current, &report)) {
+    if (set_up(&d, d.current->setting.config) == 0 && start_child(d.current, &report))
         loop_run(d.loop);
-    } else {
+    else
         d.status = 1;
-    }
     if (d.phase != PHASE_STARTING)
         log_notice("stopped%s", d.status ? " with doors that could not be closed" : "");
     tear_down(&d);

@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "keeper/survivors.h"
+#include "lib/log.h"
 #include "listener/sandbox.h"
 
 bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct report *report)
@@ -75,7 +78,14 @@ static int take_lock(const char *state_dir, struct config_pos pos, struct report
     int fd = -1;
     if (asprintf(&path, "%s/lock", state_dir) >= 0)
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    /* A command that an earlier run had just forked holds it for a moment more. */
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    int rc = fd < 0 ? -1 : flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; fd >= 0 && rc < 0 && i < 25; i++) {
+        nanosleep(&pause, NULL);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    if (rc == 0) {
         free(path);
         return fd;
     }
@@ -96,6 +106,41 @@ int place_prepare(const struct config *config, struct report *report)
         !make_folder(SANDBOX_ROOT, 0555, whole, report))
         return -1;
     return take_lock(config->state_dir, whole, report);
+}
+
+/* A number that the kernel draws at each start (Documentation/admin-guide/sysctl/kernel.rst). */
+static bool read_boot_id(char *out, size_t size)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    bool ok = file && fgets(out, (int)size, file);
+    if (file)
+        fclose(file);
+    if (ok)
+        out[strcspn(out, "\n")] = '\0';
+    return ok;
+}
+
+bool place_state(const struct config *config, struct store **store, int *commands_lock)
+{
+    char why[512], boot_id[64], *moved = NULL;
+    *commands_lock = survivors_wait(config->state_dir, config->run_timeout, why, sizeof(why));
+    if (*commands_lock < 0) {
+        log_error("%s", why);
+        return false;
+    }
+    if (!read_boot_id(boot_id, sizeof(boot_id))) {
+        log_error("can't read /proc/sys/kernel/random/boot_id: %s", strerror(errno));
+        return false;
+    }
+    *store = store_open(config->state_dir, boot_id, &moved, why, sizeof(why));
+    if (moved)
+        log_error("THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
+                  "through the firewall's rules",
+                  moved);
+    free(moved);
+    if (!*store)
+        log_error("%s", why);
+    return *store != NULL;
 }
 
 int place_fork(void)

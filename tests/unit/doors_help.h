@@ -67,9 +67,9 @@ static inline void make_world(struct doors_world *w, int64_t length, const char 
 {
     memset(w, 0, sizeof(*w));
     bench_make(&w->bench);
-    w->runner = runner_new(w->bench.loop, 2 * PATIENCE);
+    w->runner = runner_new(w->bench.loop, 2 * PATIENCE, -1);
     assert_non_null(w->runner);
-    w->doors = doors_new(w->bench.loop, w->runner);
+    w->doors = doors_new(w->bench.loop, w->runner, NULL);
     assert_non_null(w->doors);
     strcpy(w->name, "ssh");
     w->door = (struct config_door){.name = w->name, .cmd_timeout = length, .stop_ok = {1}};
@@ -90,7 +90,7 @@ static inline void end_world(struct doors_world *w)
 static inline void knock_from(struct doors_world *w, const char *address)
 {
     struct addr a = address_of(address);
-    doors_knock(w->doors, &w->door, &w->plan, &a);
+    doors_knock(w->doors, &w->door, &w->plan, &a, "sequence");
 }
 
 static inline void knock(struct doors_world *w)

@@ -200,7 +200,7 @@ static void there_is_a_cap(void **state)
     for (unsigned i = 0; i < DOORS_MAX + 2; i++) {
         struct addr a = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
         a.bytes[1] = (uint8_t)(i >> 16);
-        doors_knock(w.doors, &w.door, &w.plan, &a);
+        doors_knock(w.doors, &w.door, &w.plan, &a, "sequence");
         assert_int_equal(doors_count(w.doors), i < DOORS_MAX ? i + 1 : DOORS_MAX);
     }
     assert_int_equal(bench_count(&w.bench, "log", "16384 doors are open already"), 2);

@@ -26,7 +26,7 @@ static const char *const made[] = {"out", "pid", "go", NULL};
 static void make_world(struct runner_world *w, int64_t limit)
 {
     bench_make(&w->bench);
-    w->runner = runner_new(w->bench.loop, limit);
+    w->runner = runner_new(w->bench.loop, limit, -1);
     assert_non_null(w->runner);
 }
 

@@ -26,7 +26,7 @@ static void make_world(struct slots_world *w)
 {
     memset(w, 0, sizeof(*w));
     bench_make(&w->bench);
-    w->runner = runner_new(w->bench.loop, 2 * PATIENCE);
+    w->runner = runner_new(w->bench.loop, 2 * PATIENCE, -1);
     assert_non_null(w->runner);
 }
 

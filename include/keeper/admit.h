@@ -1,0 +1,20 @@
+/* A listener asks for a door: judged by the gate, then knocked at, or refused with the reason. */
+#ifndef KEEPER_ADMIT_H
+#define KEEPER_ADMIT_H
+
+#include "keeper/doors.h"
+#include "keeper/gate.h"
+
+/* How much a listener may ask for, whatever it reads. */
+struct admission {
+    struct limit openings;
+    struct limit refusals; /* that are logged */
+};
+
+struct admission admit_make(int64_t now);
+
+/* Serves an OPEN record. False when no honest listener says that. */
+bool admit_open(struct admission *admission, const struct config *config, const struct plans *plans,
+                struct doors *doors, const struct record_open *open, int64_t now);
+
+#endif

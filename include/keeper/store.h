@@ -1,0 +1,135 @@
+/*
+ * What must survive the keeper: the openings and how each is undone, the commands that run, the
+ * one-time sequences that are used up, and a history of what was opened. SQLite (WAL,
+ * synchronous=FULL) in state_dir/state.db. Written before a command runs; what happens in one
+ * moment shares one transaction.
+ *
+ * The store belongs to the process that opened it, alone: not to be used on both sides of a fork,
+ * nor may that process open state.db in another way (closing it would drop SQLite's lock). A
+ * process with a limit on its files' size ignores SIGXFSZ, else that kills it.
+ */
+#ifndef KEEPER_STORE_H
+#define KEEPER_STORE_H
+
+#include "keeper/command.h"
+
+enum {
+    STORE_HISTORY_MAX = 10000, /* lines that the history keeps; the oldest go first */
+    STORE_BY_MAX = 63,         /* longest text for by which knock, and how it ended */
+};
+
+enum stored_state {
+    STORED_OPENING, /* its start command may have run, or not, or by half */
+    STORED_OPEN,
+    STORED_CLOSING, /* its stop command ran or failed; it is to be tried again */
+};
+
+/* One opening as it is kept. Texts and commands belong to whoever holds the struct. */
+struct stored_door {
+    int64_t id; /* the store's own; 0: not stored yet */
+    enum stored_state state;
+    char name[CONFIG_NAME_MAX + 1];
+    struct addr address;
+    char by[STORE_BY_MAX + 1]; /* by which knock: "sequence", "knockctl", a key's name */
+    int64_t opened_wall;       /* s since 1970 */
+    int64_t deadline;          /* ns, CLOCK_BOOTTIME of `this_boot` */
+    int64_t length;            /* ns */
+    bool this_boot;            /* false: it is of an earlier boot, and `deadline` means nothing */
+    uint64_t stop_ok[4];
+    struct commands start; /* to tell whether a reloaded door still does the same */
+    struct commands stop;
+    struct commands extend;
+    struct commands check;
+};
+
+/* One line of the history. */
+struct stored_event {
+    int64_t opened_wall; /* s since 1970 */
+    int64_t closed_wall; /* 0: still open */
+    char name[CONFIG_NAME_MAX + 1];
+    struct addr address;
+    char by[STORE_BY_MAX + 1];
+    char end[STORE_BY_MAX + 1]; /* how it ended: "closed", "failed", ...; "" while it is open */
+};
+
+struct store;
+
+/*
+ * Opens the store in `state_dir`, or makes one. What can't be read as a store is moved aside to
+ * a name that ends in ".damaged-" and the time, and *moved is set to that name (the caller frees
+ * it; NULL: nothing was moved), even if making the new one then fails; if that succeeds, `why` has
+ * a line on what was wrong with the old one. Not moved but refused:
+ * what isn't a regular file of ours that others can't write to (it holds commands that we shall
+ * run), what another process has open, a store of a newer version, and whatever the system
+ * doesn't let us read or write now. `boot_id` is the kernel's (/proc/sys/kernel/random/boot_id).
+ * Returns NULL with one line in `why`.
+ */
+struct store *store_open(const char *state_dir, const char *boot_id, char **moved, char *why,
+                         size_t why_size);
+
+/* What waits for store_commit is lost. NULL is allowed. */
+void store_close(struct store *store);
+
+/*
+ * The writers: each begins a transaction unless one is open. Nothing is durable before
+ * store_commit. They return -1 on an error, which store_error names. Whichever call returns -1,
+ * writer or not, the transaction is rolled back and all of it lost: ids that store_add gave in it
+ * are void, and will be given again. The store stays usable: once the cause is gone, it works.
+ */
+
+/* Keeps *door as an opening of this boot, with a line in the history, and sets its id and
+ * this_boot. */
+int store_add(struct store *store, struct stored_door *door);
+
+/* The deadline is one of this boot. An id that isn't stored is an error. */
+int store_update(struct store *store, int64_t id, enum stored_state state, int64_t deadline);
+
+/* Forgets an opening and completes its line of the history. An id that isn't stored is no error. */
+int store_remove(struct store *store, int64_t id, int64_t closed_wall, const char *end);
+
+/* A command's process group, from before it starts until it is over. */
+int store_group_add(struct store *store, int64_t group);
+int store_group_remove(struct store *store, int64_t group);
+
+/* Whether something waits for store_commit. */
+bool store_dirty(const struct store *store);
+
+/*
+ * Makes what was written durable: 0, after the disk said so. After -1 it is lost for this process,
+ * but a crash right then may still keep it, so nothing may rest on its absence.
+ */
+int store_commit(struct store *store);
+
+/* One line on what failed last, where and what to do; good until the next call. */
+const char *store_error(const struct store *store);
+
+/*
+ * Calls each() for every opening that is kept, in the order in which they were added; it may keep
+ * the door's commands by taking them out of the struct (leaving zeros), else they are freed. It
+ * must not use the store. Commands are as they were added, or the row counts as one that can't be
+ * understood; a deadline could be any number. Returns how many can't be understood: they stay for
+ * an administrator, and store_error names the first. -1: error.
+ */
+int store_each(struct store *store, void (*each)(void *arg, struct stored_door *door), void *arg);
+
+/*
+ * Calls each() for the process groups of commands that were not over when the keeper ended, those
+ * of this boot only: a number from before stands for something else now. It must not use the
+ * store. 0 or -1.
+ */
+int store_each_group(struct store *store, void (*each)(void *arg, int64_t group), void *arg);
+
+/*
+ * The newest `max` lines of the history, newest first. each() must not use the store. Returns how
+ * many of them can't be understood and were left out, or -1.
+ */
+int store_history(struct store *store, unsigned max,
+                  void (*each)(void *arg, const struct stored_event *event), void *arg);
+
+/* Whether the one-time sequence `sequence` of a door is used up: 1, 0, or -1. */
+int store_once_used(struct store *store, const char *door, const char *sequence);
+
+/* A writer: uses it up. 0, 1 when that was done before, or -1. */
+int store_once_use(struct store *store, const char *door, const char *sequence, int64_t wall);
+
+#endif
