@@ -1,19 +1,11 @@
-# Sourced: an rsyslogd of our own. The package is unpacked into a cache, never installed: installing it would
-# start it and give the system a syslog that it did not have. Expects LC_ALL=C.
+# Sourced: an rsyslogd of our own. The package is unpacked, never installed: it would give the system a syslog that it
+# did not have. Expects LC_ALL=C.
 # shellcheck shell=bash
 
 set -u
 
-rsyslog_cache=${TMPDIR:-/tmp}/knockd-unpacked-$(id -u)
-
-# The cache's programs run as root, and /tmp is everybody's: a directory that another made is refused.
-rsyslog_own_cache() {
-    mkdir -m 700 "$rsyslog_cache" 2>/dev/null
-    [ ! -L "$rsyslog_cache" ] && [ -d "$rsyslog_cache" ] &&
-        [ "$(stat -c '%u %a' "$rsyslog_cache")" = "$(id -u) 700" ] && return
-    echo "rsyslog: $rsyslog_cache is not a directory of uid $(id -u) with mode 0700; remove it" >&2
-    return 1
-}
+# shellcheck source-path=SCRIPTDIR source=unpack.sh
+. "$(dirname "${BASH_SOURCE[0]}")/unpack.sh"
 
 # rsyslog_paths ROOT: sets rsyslog_bin, rsyslog_modules and rsyslog_libs for the tree unpacked at ROOT.
 rsyslog_paths() {
@@ -30,63 +22,18 @@ rsyslog_lacks() {
         echo "rsyslogd or imkmsg.so"
         return
     fi
-    LD_LIBRARY_PATH=$rsyslog_libs ldd "$rsyslog_bin" | awk '/not found/ { print $1 }'
+    unpack_lacking "$rsyslog_bin" "$rsyslog_libs"
 }
 
-# rsyslog_fetch DIR PACKAGE...: unpacks the packages into DIR/root, from the lists that are here or from fresh ones.
-rsyslog_fetch() {
-    local dir=$1 deb download=(apt-get -qq -o APT::Sandbox::User=root download)
-    shift
-    (cd "$dir" && rm -f ./*.deb && "${download[@]}" "$@" >apt.log 2>&1) ||
-        { apt-get update -qq >/dev/null 2>&1 && (cd "$dir" && "${download[@]}" "$@" >apt.log 2>&1); } ||
-        { echo "rsyslog: apt-get download $*: $(tail -n 1 "$dir/apt.log")" >&2; return 1; }
-    for deb in "$dir"/*.deb; do
-        dpkg-deb -x "$deb" "$dir/root" || return 1
-    done
-}
-
-# The libraries that rsyslog's package depends on and that the system hasn't got.
-rsyslog_libraries() {
-    local package
-    for package in $(dpkg-deb -f "$1"/rsyslog_*.deb Depends | tr ',' '\n' | sed 's/[(|].*//'); do
-        [[ $package = lib* ]] || continue
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
-    done
-}
-
-rsyslog_unpack_new() {
-    local dir lacks libraries status=1
-    dir=$(mktemp -d "$rsyslog_cache/new.XXXXXX") || return 1
-    if rsyslog_fetch "$dir" rsyslog && mapfile -t libraries < <(rsyslog_libraries "$dir"); then
-        lacks=$(rsyslog_lacks "$dir/root")
-        [ -z "$lacks" ] || [ ${#libraries[@]} = 0 ] || rsyslog_fetch "$dir" "${libraries[@]}"
-        lacks=$(rsyslog_lacks "$dir/root")
-        if [ -z "$lacks" ]; then
-            rm -rf "$rsyslog_cache/root" && mv "$dir/root" "$rsyslog_cache/root" && status=0
-        else
-            echo "rsyslog: unpacked, but still lacks $lacks" >&2
-        fi
-    fi
-    rm -rf "$dir"
-    return $status
-}
-
-# rsyslog_unpack: makes sure that an rsyslogd with imkmsg is there; a second process waits for the first.
-# Where there is no apt-get an installed one is taken.
+# rsyslog_unpack: makes sure that an rsyslogd with imkmsg is there. Where there is no apt-get an installed one is taken.
 rsyslog_unpack() {
-    local lock status
-    if ! command -v apt-get >/dev/null; then
-        [ -n "$(rsyslog_lacks "")" ] || { rsyslog_paths ""; return; }
-        echo "rsyslog: no rsyslogd with imkmsg here; install your distribution's rsyslog package" >&2
-        return 1
+    if command -v apt-get >/dev/null; then
+        unpack rsyslog rsyslog_lacks && rsyslog_paths "$unpack_root"
+        return
     fi
-    rsyslog_own_cache || return 1
-    exec {lock}>"$rsyslog_cache/lock" && flock "$lock" || return 1
-    [ -z "$(rsyslog_lacks "$rsyslog_cache/root")" ] || rsyslog_unpack_new
-    status=$?
-    exec {lock}>&-
-    [ $status != 0 ] || rsyslog_paths "$rsyslog_cache/root"
-    return $status
+    [ -n "$(rsyslog_lacks "")" ] || { rsyslog_paths ""; return; }
+    echo "rsyslog: no rsyslogd with imkmsg here; install your distribution's rsyslog package" >&2
+    return 1
 }
 
 # rsyslog_config FILE FORMAT TEXT DIR: its configuration: kernel messages that hold TEXT go to FILE.

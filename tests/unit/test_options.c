@@ -87,6 +87,21 @@ static void refuses_in_one_line(void **state)
         {"-r", "'r'"},
         {"--packets", "say which: -r LOG"},
         {"-- -t", "unexpected argument '-t'"},
+        {"-i eth0", "knockd: -i, --interface: "},
+        {"-i", "`interface` of a door"},
+        {"-ieth0", "`source`"},
+        {"--interface=eth0", "knockd.conf(5)"},
+        {"--interface eth0", "`interface` of a door"},
+        {"-d -i eth0 -c x.conf", "knockd: -i, "},
+        {"-l", "knockd: -l, --lookup: names are never looked up"},
+        {"-vl", "knockd: -l, "},
+        {"--lookup", "getent hosts"},
+        {"-p /run/knockd.pid", "knockd: -p, --pidfile: no pid file is written"},
+        {"--pidfile=/run/knockd.pid", "`state_dir`"},
+        {"-g /var/log/knockd.log", "knockd: -g, --logfile: "},
+        {"--logfile /var/log/knockd.log", "`facility`"},
+        {"-4", "knockd: -4, --only-ip-v4: "},
+        {"--only-ip-v4", "`allow = { \"0.0.0.0/0\" }`"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct bench b;
