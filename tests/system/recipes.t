@@ -1,0 +1,72 @@
+#!/bin/bash
+# The recipes of etc/examples for a host's own firewall: iptables, IPv6 alone, a set of nft.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+# shellcheck source-path=SCRIPTDIR source=recipes/recipe.sh
+. "$(dirname "$0")/recipes/recipe.sh"
+
+opened_for() {
+    local set=knock4
+    if [ -n "$by_set" ]; then
+        [[ $1 != *:* ]] || set=knock6
+        on_gate nft list set inet filter $set | grep -F " $1 "
+    else
+        on_gate iptables -S INPUT | grep -F -- "-s $1/"
+        on_gate ip6tables -S INPUT | grep -F -- "-s $1/"
+    fi
+}
+
+apply() {
+    on_gate nft flush ruleset
+    ok "$1: the commands of its head" on_gate sh -ec "$(commands_of "$1")"
+}
+
+# An administrator's first idea, and why it is none.
+foreign_accept() {
+    on_gate iptables -I INPUT -p tcp --dport 22 -j ACCEPT
+    ok "nftables-set: an accept in another table opens nothing" not can_connect -w 0.2 "$GATE4" 22
+    on_gate iptables -D INPUT -p tcp --dport 22 -j ACCEPT
+}
+
+# Without knockd the set closes by itself.
+killed() {
+    recipe_family 6
+    mark_log
+    knock_from "$knocker"
+    ok "nftables-set: open" says "door ssh: opened for $knocker,"
+    kill -KILL "$KNOCKD_PID"
+    wait "$KNOCKD_PID" 2>/dev/null
+    ok "nftables-set: knockd killed: still open" can_connect -s "$knocker" "$gate" 22
+    ok "nftables-set: knockd killed: the kernel closes" poll 5 closed_for "$knocker"
+    ok "nftables-set: knockd killed: closed" not can_connect -w 0.2 -s "$knocker" "$gate" 22
+}
+
+by_set=''
+recipe_hosts
+command -v nft >/dev/null || skip_all "needs the command nft; see scripts/deps.sh"
+serve 22 || bail "no service"
+
+recipe iptables
+apply iptables
+starts "iptables: starts"
+door_lives iptables 4 ssh 22 1
+door_lives iptables 6 ssh 22 1
+ends_closed iptables 4 ssh
+
+recipe ipv6-only
+apply ipv6-only
+starts "ipv6-only: starts"
+door_lives ipv6-only 6 ssh 22 1
+ends_closed ipv6-only 6 ssh
+
+by_set=yes
+recipe nftables-set
+apply nftables-set
+starts "nftables-set: starts"
+foreign_accept
+door_lives nftables-set 4 ssh 22 1
+door_lives nftables-set 6 ssh 22 1
+ends_closed nftables-set 4 ssh
+starts "nftables-set: starts again"
+killed
+done_testing

@@ -1,0 +1,102 @@
+# Sourced by the tests of recipes: a recipe of etc/examples filled in as an administrator does it, the commands of its
+# head, and the life of its door. Expects knockd.sh.
+# shellcheck shell=bash
+
+EXAMPLES=$TREE/etc/examples
+STEPS=(51990 28733:udp 40112)
+OPEN_FOR=2 # seconds
+
+# Where prefixes can't be this run's own, its addresses are: another run's lines are in the same log.
+number=$((RANDOM % 100 + 10))
+KNOCKER4=192.0.2.$number STRANGER4=192.0.2.$((number + 110))
+KNOCKER6=2001:db8::$number STRANGER6=2001:db8::$((number + 110))
+
+# recipe_hosts: gate and client, addresses to knock from, and RECIPES, the folder of filled-in files.
+recipe_hosts() {
+    local file
+    needs_gate
+    client_address "$KNOCKER4" "$STRANGER4" "$KNOCKER6" "$STRANGER6" || bail "no addresses to knock from"
+    RECIPES=$WORK/recipes
+    mkdir "$RECIPES"
+    for file in "$EXAMPLES"/*; do
+        fill_in <"$file" >"$RECIPES/${file##*/}"
+    done
+}
+
+fill_in() {
+    local port=("${STEPS[@]%:*}")
+    sed -e "s/FIRST/${port[0]}/g; s/SECOND/${port[1]}/g; s/THIRD/${port[2]}/g" \
+        -e "s/\[KNOCK\] /$LOG_PREFIX/g" -e "s/\(cmd_timeout *= \)30\b/\1$OPEN_FOR/"
+}
+
+# recipe NAME: tests that it is no recipe as it is shipped, since everybody knows it; and that it is one, filled in,
+# that knockd has nothing to say about. It becomes CONFIG.
+recipe() {
+    {
+        printf 'user = nobody\nstate_dir = "%s"\n' "$WORK/state"
+        cat "$RECIPES/$1.conf"
+    } >"$CONFIG"
+    like "$1: refused as it is shipped" "$("$KNOCKD" -t -c "$EXAMPLES/$1.conf" 2>&1)" 'sequence: "FIRST"'
+    is "$1: filled in, accepted without a warning" "$("$KNOCKD" -t -c "$CONFIG" 2>&1)" "configuration OK"
+}
+
+# commands_of NAME: those that the head of the recipe wants in the firewall, to be run where its files are.
+commands_of() {
+    echo "cd '$RECIPES'"
+    sed -n 's/^#     //p' "$RECIPES/$1.conf"
+}
+
+knock_from() {
+    send_knock "$1" "$gate" "${STEPS[@]}"
+}
+
+# The test says what `opened_for ADDRESS` is: prints the rules or elements that let it in.
+closed_for() {
+    [ -z "$(opened_for "$1")" ]
+}
+
+opened_count() {
+    opened_for "$1" | wc -l
+}
+
+recipe_family() {
+    gate=GATE$1 gate=${!gate} knocker=KNOCKER$1 knocker=${!knocker} stranger=STRANGER$1 stranger=${!stranger}
+}
+
+# door_lives NAME FAMILY DOOR PORT RULES: the door's life, from closed to closed; open, it is so many rules.
+door_lives() {
+    local name="$1, IPv$2" door=$3 port=$4 count=$5 begun
+    recipe_family "$2"
+    mark_log
+    ok "$name: closed before" not can_connect -w 0.2 -s "$knocker" "$gate" "$port"
+    knock_from "$knocker"
+    ok "$name: the knock opens" says "door $door: opened for $knocker, closes in $OPEN_FOR s"
+    ok "$name: who knocked gets in" hold_connection "$gate" "$port" "$knocker"
+    ok "$name: nobody else does" not can_connect -w 0.2 -s "$stranger" "$gate" "$port"
+    is "$name: what opened it" "$(opened_count "$knocker")" "$count"
+
+    sleep 1 # into the first knock's time, so that it would be up before the second's
+    begun=$(now_ms)
+    knock_from "$knocker"
+    ok "$name: a second knock extends" says "door $door: extended for $knocker, closes in $OPEN_FOR s"
+    is "$name: and inserts nothing" "$(opened_count "$knocker")" "$count"
+    ok "$name: closes" poll 6 closed_for "$knocker"
+    begun=$(($(now_ms) - begun))
+    ok "$name: in time ($begun ms)" test $begun -ge $((OPEN_FOR * 1000 - 50)) -a $begun -le $((OPEN_FOR * 1000 + 2000))
+    ok "$name: says so" says "door $door: closed for $knocker$"
+    ok "$name: and nothing failed" not said "output: |failed"
+    ok "$name: closed after" not can_connect -w 0.2 -s "$knocker" "$gate" "$port"
+    ok "$name: the session lives on" still_talks
+    let_go
+}
+
+# ends_closed NAME FAMILY DOOR: stopped with a door open, knockd leaves nothing.
+ends_closed() {
+    recipe_family "$2"
+    mark_log
+    knock_from "$knocker"
+    ok "$1: open at the end" says "door $3: opened for $knocker,"
+    stop_knockd
+    is "$1: knockd's end" $? 0
+    is "$1: leaves nothing" "$(opened_for "$knocker")" ""
+}
