@@ -104,7 +104,7 @@ lint:
 # /etc/knockd.conf may be an administrator's, or that of a distribution's package: only a missing one
 # is made.
 install: all
-	$(Q)$(INSTALL) -d -m 755 $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(DOCDIR) $(UNITDIR) $(SYSCONFDIR))
+	$(Q)$(INSTALL) -d -m 755 $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(DOCDIR)/examples $(UNITDIR) $(SYSCONFDIR))
 	$(Q)for page in man/*.[1-8]; do section=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 	    $(INSTALL) -d -m 755 $$section && $(INSTALL) -m 644 $$page $$section || exit 1; done
 	$(Q)$(INSTALL) -m 755 $(filter-out %/knock,$(PROGRAMS)) $(DESTDIR)$(SBINDIR)
@@ -112,6 +112,7 @@ install: all
 	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' etc/knockd.service | \
 	    $(INSTALL) -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/knockd.service
 	$(Q)$(INSTALL) -m 644 etc/knockd.conf $(DESTDIR)$(DOCDIR)/knockd.conf
+	$(Q)$(INSTALL) -m 644 etc/examples/* $(DESTDIR)$(DOCDIR)/examples
 	$(Q)conf=$(DESTDIR)$(SYSCONFDIR)/knockd.conf; [ -e $$conf ] || [ -L $$conf ] || \
 	    $(INSTALL) -m 600 etc/knockd.conf $$conf
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || scripts/install-user.sh

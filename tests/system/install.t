@@ -26,6 +26,11 @@ installed() {
     (cd "$ROOT" && find . -mindepth 1 -type "$1" -printf '%m %P\n' | LC_ALL=C sort -k 2)
 }
 
+# installed_examples DIRECTORY [MODE]: a line for each, as above.
+installed_examples() {
+    (cd "$TREE/etc/examples" && printf "${2:-}$1/%s\n" *)
+}
+
 # with_user FILE: the file with a user that exists everywhere.
 with_user() {
     { echo 'user = "nobody"' && cat "$1"; } >"$WORK/with-user.conf"
@@ -55,6 +60,7 @@ is "all files, with their modes" "$(installed f)" "\
 755 usr/local/bin/knock
 755 usr/local/sbin/knockctl
 755 usr/local/sbin/knockd
+$(installed_examples usr/local/share/doc/knockd/examples "644 ")
 644 usr/local/share/doc/knockd/knockd.conf
 644 usr/local/share/man/man1/knock.1
 644 usr/local/share/man/man5/knockd.conf.5
@@ -64,6 +70,7 @@ is "folders that others may enter" "$(installed d | grep -v '^755 ')" ""
 ok "the programs are those that were built" cmp "$ROOT/usr/local/sbin/knockd" "$KNOCKD"
 like "knockd runs from there" "$("$ROOT/usr/local/sbin/knockd" -V)" '^knockd [0-9]'
 ok "the configuration is the sample" cmp "$CONF" "$ROOT/$SAMPLE"
+ok "the examples are those of the tree" diff -r "$TREE/etc/examples" "$ROOT/${SAMPLE%/*}/examples"
 
 # --- the unit ---
 
@@ -119,6 +126,7 @@ usr/etc/knockd.conf
 usr/lib/units/knockd.service
 usr/sbin/knockctl
 usr/sbin/knockd
+$(installed_examples usr/share/doc/knockd/examples)
 usr/share/doc/knockd/knockd.conf"
 is "the unit follows" "$(grep ^ExecStart= "$ROOT/usr/lib/units/knockd.service")" "ExecStart=/usr/sbin/knockd"
 
@@ -146,7 +154,7 @@ for example in "$WORK"/example.*; do
         ok "knockd.conf(5): example $examples_found is right # SKIP no $program" true
     fi
 done
-is "all examples were found" $examples_found 5
+is "all examples were found" $examples_found 6
 
 # --- the user ---
 

@@ -30,12 +30,16 @@ run_in_root() {
     started $!
 }
 
-run_firewalld() {
+run_bus() {
     echo "$bus" >"$WORK/bus.conf"
     in_root mkdir -p /run/dbus
     run_in_root dbus dbus-daemon --config-file="$WORK/bus.conf" --nofork --nopidfile
     poll 5 in_root test -S /run/dbus/system_bus_socket || { cat "$WORK/dbus.log"; return 1; }
+}
+
+run_firewalld() {
     run_in_root firewalld firewalld --nofork --nopid
+    FIREWALLD_PID=${netns_pids[-1]}
     poll 20 in_root firewall-cmd -q --state || { cat "$WORK/firewalld.log"; return 1; }
 }
 
@@ -54,10 +58,24 @@ reloaded() {
     is "firewalld: closed" "$(opened_for "$knocker")" ""
 }
 
+# With an open door: its rules are gone, and nobody can be asked.
+restarted() {
+    recipe_family 4
+    mark_log
+    knock_from "$knocker"
+    ok "firewalld: open at its end" says "door ssh: opened for $knocker,"
+    stop "$FIREWALLD_PID"
+    is "firewalld: its end leaves no rule" "$(opened_for "$knocker" 2>/dev/null)" ""
+    ok "firewalld: its end: nothing is believed to be closed" says "door ssh: NOT CLOSED for $knocker"
+    ok "firewalld: runs again" run_firewalld
+    ok "firewalld: closing was tried until then" says "door ssh: closed for $knocker$" 15
+    is "firewalld: no rule is left" "$(opened_for "$knocker")" ""
+}
+
 recipe_hosts
 make_root firewalld 2>"$WORK/why" || skip_all "no firewalld to test with: $(tail -n 1 "$WORK/why")"
 serve 22 || bail "no service"
-run_firewalld >"$WORK/why" 2>&1 || skip_all "firewalld does not run here: $(tail -n 1 "$WORK/why")"
+{ run_bus && run_firewalld; } >"$WORK/why" 2>&1 || skip_all "firewalld does not run here: $(tail -n 1 "$WORK/why")"
 
 recipe firewalld
 ok "firewalld: the commands of its head" in_root sh -ec "$(commands_of firewalld)"
@@ -72,4 +90,8 @@ ok "firewalld: a zone that drops" in_root firewall-cmd -q --permanent --zone=pub
 ok "firewalld: takes effect" in_root firewall-cmd -q --reload
 door_lives "firewalld, dropping" 4 ssh 22 1
 ends_closed firewalld 6 ssh
+heals "firewalld, reloaded" 4 ssh in_root firewall-cmd -q --reload
+recipe firewalld
+starts "firewalld: starts once more"
+restarted
 done_testing

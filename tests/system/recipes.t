@@ -52,6 +52,7 @@ starts "iptables: starts"
 door_lives iptables 4 ssh 22 1
 door_lives iptables 6 ssh 22 1
 ends_closed iptables 4 ssh
+heals "iptables, flushed" 4 ssh on_gate iptables -F INPUT
 
 recipe ipv6-only
 apply ipv6-only
@@ -69,4 +70,5 @@ door_lives nftables-set 6 ssh 22 1
 ends_closed nftables-set 4 ssh
 starts "nftables-set: starts again"
 killed
+heals "nftables-set, loaded again" 6 ssh on_gate nft -f "$RECIPES/nftables-set.nft"
 done_testing

@@ -24,8 +24,8 @@ recipe_hosts() {
 }
 
 fill_in() {
-    local port=("${STEPS[@]%:*}")
-    sed -e "s/FIRST/${port[0]}/g; s/SECOND/${port[1]}/g; s/THIRD/${port[2]}/g" \
+    local ports=("${STEPS[@]%:*}")
+    sed -e "s/FIRST/${ports[0]}/g; s/SECOND/${ports[1]}/g; s/THIRD/${ports[2]}/g" \
         -e "s/\[KNOCK\] /$LOG_PREFIX/g" -e "s/\(cmd_timeout *= \)30\b/\1$OPEN_FOR/"
 }
 
@@ -33,7 +33,7 @@ fill_in() {
 # that knockd has nothing to say about. It becomes CONFIG.
 recipe() {
     {
-        printf 'user = nobody\nstate_dir = "%s"\n' "$WORK/state"
+        printf 'user = nobody\nstate_dir = "%s"\ncontrol = "%s"\n' "$WORK/state" "$WORK/control"
         cat "$RECIPES/$1.conf"
     } >"$CONFIG"
     like "$1: refused as it is shipped" "$("$KNOCKD" -t -c "$EXAMPLES/$1.conf" 2>&1)" 'sequence: "FIRST"'
@@ -57,6 +57,10 @@ closed_for() {
 
 opened_count() {
     opened_for "$1" | wc -l
+}
+
+opened_once() {
+    [ "$(opened_count "$knocker")" = 1 ]
 }
 
 recipe_family() {
@@ -99,4 +103,23 @@ ends_closed() {
     stop_knockd
     is "$1: knockd's end" $? 0
     is "$1: leaves nothing" "$(opened_for "$knocker")" ""
+}
+
+# heals NAME FAMILY DOOR CMD...: started again, for longer and with a check each second; CMD closes the open door from
+# outside, and the next check opens it again.
+heals() {
+    local name=$1 family=$2 door=$3
+    shift 3
+    sed -i 's/cmd_timeout *= .*/cmd_timeout = 60 check_interval = 1/' "$CONFIG"
+    starts "$name: starts, with a check each second"
+    recipe_family "$family"
+    knock_from "$knocker"
+    ok "$name: open" says "door $door: opened for $knocker,"
+    mark_log
+    ok "$name: ${*##*/}" "$@"
+    ok "$name: the next check finds that it is closed" says "door $door: something else closed it for $knocker "
+    ok "$name: and opens it again, once" poll 5 opened_once
+    ok "$name: who knocked gets in" can_connect -s "$knocker" "$gate" 22
+    stop_knockd
+    is "$name: knockd's end leaves nothing" "$(opened_for "$knocker")" ""
 }
