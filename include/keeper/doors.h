@@ -5,17 +5,17 @@
 #ifndef KEEPER_DOORS_H
 #define KEEPER_DOORS_H
 
-#include "keeper/runner.h"
+#include "keeper/opening.h"
 #include "keeper/store.h"
-
-/* How many openings there may be at a time: a cap on what a captured listener can ask for. */
-enum { DOORS_MAX = 16384 };
 
 struct doors;
 
 /* Doors that are kept in `store`, which stays the caller's; NULL: in memory only. NULL when memory
  * is short. */
 struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store);
+
+/* How many openings there may be at a time, CONFIG_MAX_OPEN at first. */
+void doors_set_max(struct doors *doors, unsigned max_open);
 
 /* Forgets everything without closing anything: for the very end, and for tests. */
 void doors_free(struct doors *doors);
@@ -36,6 +36,28 @@ void doors_knock(struct doors *doors, const struct config_door *door, const stru
 
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);
+
+/* Calls each(arg, opening) for every one of them, in no order. */
+void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
+                void *arg);
+
+/*
+ * Closes, now, what is open of the door `name` (NULL: of any) for `address` (NULL: for any), and
+ * drops what waited to open after that. Returns how many openings that are; what becomes of each is
+ * told as an event.
+ */
+unsigned doors_close(struct doors *doors, const char *name, const struct addr *address);
+
+/* From here on, calls happened(arg, event) for all that happens. It must not use the doors. */
+void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
+                 void *arg);
+
+/* Tells who watches that a knock was refused elsewhere. */
+void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
+                        const char *why);
+
+/* Whether the state is being recorded; else nothing new opens. */
+bool doors_recorded(const struct doors *doors);
 
 /* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more. */
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg);

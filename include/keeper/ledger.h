@@ -15,6 +15,9 @@ struct ledger;
  */
 struct ledger *ledger_new(struct loop *loop, struct store *store);
 
+/* Whether the last attempt to write failed. */
+bool ledger_failing(const struct ledger *ledger);
+
 /* Writes what it can, and forgets the rest. NULL is fine. */
 void ledger_free(struct ledger *ledger);
 

@@ -3,7 +3,9 @@
 #define KEEPER_OPENING_H
 
 #include "keeper/runner.h"
+#include "keeper/store.h"
 #include "lib/keyed.h"
+#include "lib/limit.h"
 
 /*
  *              durable          start done            its time is over
@@ -28,6 +30,26 @@ enum opening_state {
     RETRYING,
 };
 
+/* What happens to openings, for who counts or watches. */
+enum door_event_kind {
+    DOOR_OPENED,
+    DOOR_EXTENDED,
+    DOOR_FAILED,     /* its start command failed */
+    DOOR_NOT_CLOSED, /* its stop command failed; it is tried again */
+    DOOR_GONE,       /* nothing is left of it; `why` says how that came */
+    DOOR_REFUSED,    /* a knock that opens nothing, for the reason `why` */
+    DOOR_EVENTS,
+};
+
+struct door_event {
+    enum door_event_kind kind;
+    const char *door;
+    const struct addr *address;
+    const char *by;  /* by which knock; NULL: of a refused one */
+    const char *why; /* or NULL */
+    int64_t length;  /* ns that it stays open, once opened or extended */
+};
+
 struct opening {
     struct openings *all;
     struct opening *next; /* of its bucket */
@@ -50,8 +72,11 @@ struct opening {
     struct opening *heir; /* a knock that came while this one closes: opens when it is gone */
     bool close_next;      /* to be closed when the command that runs now is done */
     bool extend_next;     /* to be extended then */
+    bool renew;           /* to be opened again once the rest of it is closed */
     bool failed;          /* its start failed: never reported as open */
     bool last_try;        /* of an earlier boot: one attempt to undo it, and it is done */
+    bool by_hand;         /* an administrator closes it */
+    uint64_t stopped;     /* bit n: stop command n succeeded, and needn't be run again */
     unsigned attempts;    /* stops that failed */
     struct {              /* the ledger's own */
         int64_t id;
@@ -68,9 +93,12 @@ struct openings {
     struct loop *loop;
     struct runner *runner;
     struct ledger *ledger;
-    bool closing; /* for good: nothing opens any more */
+    struct limit talk; /* messages that knocks may cause, however many there are */
+    bool closing;      /* for good: nothing opens any more */
     void (*emptied)(void *arg);
     void *arg;
+    void (*happened)(void *arg, const struct door_event *event); /* NULL: nobody listens */
+    void *happened_arg;
     unsigned count;
     struct opening **buckets;
     uint8_t key[KEYED_KEY_SIZE];
@@ -84,8 +112,26 @@ struct opening *opening_new(struct openings *all, const char *name, const struct
                             const char *by, void (*due)(void *opening),
                             void (*check)(void *opening));
 
+/* One of an earlier life of the keeper, whose commands it takes out of `stored`. Else as above. */
+struct opening *opening_restore(struct openings *all, struct stored_door *stored,
+                                void (*due)(void *opening), void (*check)(void *opening));
+
+/* Tells who listens what happens to it. */
+void opening_tell(const struct opening *opening, enum door_event_kind kind, const char *why);
+
 /* Frees it, its commands and its heir. It is in no table any more. */
 void opening_free(struct opening *opening);
+
+/* What the check commands have found out. */
+enum opening_found {
+    FOUND_OPEN,
+    FOUND_GONE,
+    FOUND_PART,    /* some of it is there, some not */
+    FOUND_NOTHING, /* one of them could not tell */
+};
+
+/* Judges its job, which were its check commands: exit status 0 says open, 1 says gone. */
+enum opening_found opening_found(const struct opening *opening);
 
 /* Sets up an empty table. -1 when memory is short. */
 int openings_init(struct openings *table);

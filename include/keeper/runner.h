@@ -20,16 +20,21 @@ enum job_kind {
 struct job {
     enum job_kind kind;
     const struct commands *commands;
-    const uint64_t *ok; /* bit n: exit status n is a success; 256 bits */
-    bool quiet;         /* failing is an answer, not worth a message: a check */
-    const char *label;  /* who, in messages: "door ssh: 203.0.113.9" */
+    const uint64_t *ok;  /* bit n: exit status n is a success; 256 bits */
+    bool quiet;          /* a check: all its commands run, and exit status 1 is no error */
+    const char *label;   /* who, in messages: "door ssh: 203.0.113.9" */
+    const char *group;   /* whose: one group gets at most half of the places; NULL: nobody's */
+    uint64_t *succeeded; /* of a JOB_UNDO: bit n is set when command n succeeds, and then it is
+                          * passed over; NULL: all are run each time */
     /* Called once, when all is over; the job may be submitted again from there. */
     void (*done)(void *arg, bool success);
     void *arg;
     /* The runner's own. */
     struct job *next;
-    unsigned index;  /* command that runs or is next */
-    unsigned failed; /* commands that did */
+    unsigned index;   /* command that runs or is next */
+    unsigned failed;  /* commands that did */
+    unsigned started; /* commands that were executed */
+    unsigned said_no; /* those that exited with status 1 */
     bool running;
     bool queued;
 };

@@ -18,6 +18,12 @@ struct handover {
 struct sources;
 
 /*
+ * Tells `report` what of the sources can't work, without opening any; and, if they are only to be
+ * checked and not opened next, of what isn't there just now.
+ */
+void sources_check(const struct config *config, bool only_check, struct report *report);
+
+/*
  * Opens the logs of `config`, which must live as long, for one listener. A log that isn't there
  * is waited for, with a warning; one that can't be read is an error. NULL after errors.
  */

@@ -1,6 +1,6 @@
 /*
- * What must survive the keeper: the openings and how each is undone, the commands that run, the
- * one-time sequences that are used up, and a history of what was opened. SQLite (WAL,
+ * What must survive the keeper: the openings and how each is undone, the one-time sequences that
+ * are used up, and a history of what was opened. SQLite (WAL,
  * synchronous=FULL) in state_dir/state.db. Written before a command runs; what happens in one
  * moment shares one transaction.
  *
@@ -87,10 +87,6 @@ int store_update(struct store *store, int64_t id, enum stored_state state, int64
 /* Forgets an opening and completes its line of the history. An id that isn't stored is no error. */
 int store_remove(struct store *store, int64_t id, int64_t closed_wall, const char *end);
 
-/* A command's process group, from before it starts until it is over. */
-int store_group_add(struct store *store, int64_t group);
-int store_group_remove(struct store *store, int64_t group);
-
 /* Whether something waits for store_commit. */
 bool store_dirty(const struct store *store);
 
@@ -111,13 +107,6 @@ const char *store_error(const struct store *store);
  * an administrator, and store_error names the first. -1: error.
  */
 int store_each(struct store *store, void (*each)(void *arg, struct stored_door *door), void *arg);
-
-/*
- * Calls each() for the process groups of commands that were not over when the keeper ended, those
- * of this boot only: a number from before stands for something else now. It must not use the
- * store. 0 or -1.
- */
-int store_each_group(struct store *store, void (*each)(void *arg, int64_t group), void *arg);
 
 /*
  * The newest `max` lines of the history, newest first. each() must not use the store. Returns how

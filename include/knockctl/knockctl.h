@@ -2,6 +2,8 @@
 #ifndef KNOCKCTL_KNOCKCTL_H
 #define KNOCKCTL_KNOCKCTL_H
 
+#include <stdio.h>
+
 /* The whole program; returns its exit status. */
 int knockctl_main(int argc, char **argv);
 
@@ -11,5 +13,11 @@ int knockctl_main(int argc, char **argv);
  */
 int knockctl_rules(int argc, char **argv);
 int knockctl_sequence(int argc, char **argv);
+
+/* All those that ask knockd. */
+int knockctl_ask(int argc, char **argv);
+
+/* Prints how to use the subcommand `name`. */
+void knockctl_usage(FILE *out, const char *name);
 
 #endif

@@ -11,7 +11,8 @@
 struct child_calls {
     /* The listener has its configuration and its logs. */
     void (*ready)(void *arg);
-    /* It says something: OPEN or EVENT, of the right size and generation. False: not acceptable. */
+    /* It says something: OPEN, EVENT or an answer, of the right size and generation. False: not
+     * acceptable. */
     bool (*record)(void *arg, const struct record *record);
     /* It died, or had to be ended because of what it said. Only child_end is left to do. */
     void (*lost)(void *arg);
@@ -26,6 +27,11 @@ struct child;
  */
 struct child *child_start(struct loop *loop, const struct config *config, uint32_t generation,
                           uid_t uid, gid_t gid, struct child_calls calls, struct report *report);
+
+pid_t child_pid(const struct child *child);
+
+/* Asks it question number `query`: the answer comes as records. */
+void child_query(struct child *child, uint32_t query);
 
 /* Ends the listener and frees the child; waits until the process is gone. NULL is fine. */
 void child_end(struct child *child);

@@ -2,19 +2,25 @@
 #ifndef KNOCKD_DAEMON_H
 #define KNOCKD_DAEMON_H
 
-#include "keeper/plan.h"
+#include "keeper/command.h"
 #include "knockd/options.h"
 
 /* A configuration in force, or about to be. */
 struct setting {
     struct config *config;
     struct plans *plans;
+    struct commands init; /* before the first door */
+    struct commands exit; /* after the last */
     uid_t uid;
     gid_t gid;
 };
 
-/* Reads and checks the file at `path` in all its parts. False after telling `report`. */
-bool setting_load(struct setting *setting, const char *path, struct report *report);
+/*
+ * Reads and checks the file at `path` in all its parts. `only_check`: it won't be used, so doubts
+ * that the start would tell of are told now. False after telling `report`.
+ */
+bool setting_load(struct setting *setting, const char *path, bool only_check,
+                  struct report *report);
 void setting_free(struct setting *setting);
 
 /* Warns of what a reload can't change. */

@@ -11,6 +11,9 @@
 /* Looks up the listener's user. False after telling `report`; root is refused. */
 bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct report *report);
 
+/* Makes the listener's empty root if it is missing. False after telling `report`. */
+bool place_root(const struct config *config, struct report *report);
+
 /*
  * Makes the state folder and the listener's empty root where they are missing, and takes the lock
  * by which knockd runs once. Returns the lock's descriptor, which is held until the process ends,

@@ -33,6 +33,9 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 /* Multicast of either family, or the IPv4 limited broadcast: nobody that a door could open for. */
 bool addr_is_group(const struct addr *a);
 
+/* ::ffff:0:0/96, an IPv4 address written as IPv6 (RFC 4291, 2.5.5.2): never on a wire. */
+bool addr_is_mapped(const struct addr *a);
+
 /* 0.0.0.0 or ::, the address of a host that has none yet. */
 bool addr_is_unspecified(const struct addr *a);
 

@@ -14,6 +14,9 @@
 
 enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 
+/* The most openings at a time that may be configured, and the default. */
+enum { CONFIG_MAX_OPEN = 16384 };
+
 /* How often an open door is checked when it doesn't say, in ns. */
 #define CONFIG_CHECK_INTERVAL (INT64_C(30) * 1000000000)
 
@@ -59,6 +62,12 @@ struct config_commands {
     struct config_list check;
 };
 
+/* At most `count` openings of a door by one address in `period` ns; count 0: any number. */
+struct config_rate {
+    unsigned count;
+    int64_t period;
+};
+
 struct config_door {
     char *name;
     struct config_pos pos;
@@ -80,7 +89,9 @@ struct config_door {
     struct config_list rules;
     struct config_commands ip4;
     struct config_commands ip6; /* `set` is false where ip4's is meant */
-    uint64_t stop_ok[4];        /* bit n: exit status n of a stop command means closed */
+    unsigned max_open;          /* openings at a time; 0: as many as in all */
+    struct config_rate rate;
+    uint64_t stop_ok[4]; /* bit n: exit status n of a stop command means closed */
 };
 
 struct config {
@@ -90,10 +101,13 @@ struct config {
     char *state_dir;
     char *control;
     char *key_dir;
-    int facility;         /* LOG_AUTHPRIV ... */
-    int64_t stop_timeout; /* ns that an exit may take to close doors */
-    int64_t run_timeout;  /* ns that one command may take */
-    unsigned max_sources; /* addresses that the listener remembers */
+    int facility;            /* LOG_AUTHPRIV ... */
+    int64_t stop_timeout;    /* ns that an exit may take to close doors */
+    int64_t run_timeout;     /* ns that one command may take */
+    unsigned max_open;       /* openings at a time, of all doors */
+    struct config_list init; /* commands before the first door */
+    struct config_list exit; /* and after the last */
+    unsigned max_sources;    /* addresses that the listener remembers */
     struct config_source *sources;
     unsigned source_count;
     struct config_door *doors;

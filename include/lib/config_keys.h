@@ -48,6 +48,7 @@ config_read read_prefixes;  /* struct config_list */
 config_read read_sequence;  /* struct config_door */
 config_read read_flags;     /* struct flag_match */
 config_read read_boolean;   /* bool */
+config_read read_rate;      /* struct config_rate */
 config_read read_port;      /* struct step */
 config_read read_ignore;    /* struct config_door */
 config_read read_address;   /* struct addr */
@@ -59,6 +60,9 @@ config_read read_statuses;  /* uint64_t[4] */
 /* The one text of a key that takes no list; NULL, told already, if it was given another number. */
 const struct config_text *read_one(struct reading *r, const struct config_key *key,
                                    const struct config_list *values);
+
+/* Reads "30", "15s", "2m", "1h" or "1d" as ns. False when it is none of these. */
+bool parse_duration(const char *text, int64_t *out);
 
 /* Copies `text` to *out, over what was there. */
 void read_copy(struct reading *r, const char *text, char **out);

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* `ident` must outlive the process's last message. */
+/* `ident` must outlive the process's last message. No call here ever waits: what can't be written
+ * at once is lost. */
 void log_open(const char *ident, int facility, bool to_stderr, bool debug);
 
 /* Takes another facility, after a reload. */

@@ -29,6 +29,9 @@ enum record_type {
     RECORD_EVENT,     /* something to be logged */
     RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
     RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
+    RECORD_TALLY,     /* answer to RECORD_QUERY: what a source brought so far */
+    RECORD_OTHER,     /* of the source before it: packets with another prefix */
+    RECORD_ANSWERED,  /* that was all */
     /* down, in this order */
     RECORD_CONFIG, /* how much will follow */
     RECORD_SOURCE,
@@ -37,6 +40,7 @@ enum record_type {
     RECORD_IGNORE, /* of the door before it */
     RECORD_START,  /* that was all */
     RECORD_FD,     /* a descriptor, any time after RECORD_START */
+    RECORD_QUERY,  /* a question, likewise */
     RECORD_TYPES,
 };
 
@@ -80,6 +84,35 @@ struct record_seen {
     char prefix[RECORD_PREFIX_MAX + 1];
 };
 
+/* Times in ns as clock_now has them; 0: never. The counts begin with the listener. */
+struct record_tally {
+    uint32_t query;
+    uint32_t source;
+    uint64_t lines;
+    uint64_t packets; /* lines with a prefix of ours that tell of a packet */
+    uint64_t foreign; /* that aren't the kernel's, or not about a packet */
+    uint64_t others;  /* with another prefix */
+    uint64_t damaged;
+    uint64_t partial; /* of packets too short to name their addresses */
+    int64_t last_line;
+    int64_t last_packet;
+};
+
+struct record_other {
+    uint32_t query;
+    uint32_t source;
+    uint64_t count;
+    char prefix[RECORD_PREFIX_MAX + 1];
+};
+
+struct record_answered {
+    uint32_t query;
+};
+
+struct record_query {
+    uint32_t query; /* a number of the keeper's, which the answer repeats */
+};
+
 struct record_config {
     uint32_t sources;
     uint32_t doors;
@@ -115,6 +148,7 @@ struct record_fd {
     uint32_t source;
     int32_t file_watch;   /* the inotify watch of this file, -1: none */
     int32_t folder_watch; /* and of its folder */
+    int32_t target_watch; /* and of the folder that a symbolic link leads to */
     int64_t offset;       /* where to start reading */
 };
 
@@ -126,6 +160,10 @@ struct record {
         struct record_event event;
         struct record_reopen reopen;
         struct record_seen seen;
+        struct record_tally tally;
+        struct record_other other;
+        struct record_answered answered;
+        struct record_query query;
         struct record_config config;
         struct record_source source;
         struct record_prefix prefix;

@@ -29,9 +29,11 @@ struct attempts {
 /* The attempt reached `attempt->stage`. Its first step decides when it is over. */
 void attempts_reach(struct attempts *attempts, const struct attempt *attempt);
 
-/* It opened its door. */
-void attempts_finish(struct attempts *attempts, uint32_t source, uint32_t door,
-                     const struct addr *address);
+/* The address opened a door: what it began with others, whose first steps may be the same, is no
+ * failure to tell of. */
+void attempts_finish(struct attempts *attempts, uint32_t source, const struct addr *address);
+
+bool attempts_have_room(const struct attempts *attempts);
 
 /* When the next one is over; INT64_MAX when there is none. */
 int64_t attempts_next(const struct attempts *attempts);

@@ -23,6 +23,8 @@ struct follower {
 struct feed_calls {
     void (*line)(void *arg, const char *line, size_t len);
     void (*event)(void *arg, enum event_kind kind, uint64_t number);
+    /* A file is read from its start, whatever it holds; then, its end was reached. */
+    void (*anew)(void *arg, bool begins);
     void *arg;
 };
 
@@ -31,6 +33,8 @@ struct feed {
     struct follower now;
     struct follower old; /* the file before it, whose writer may linger */
     int folder_watch;
+    int target_watch;
+    bool anew;            /* the end of what it held at first wasn't reached yet */
     int64_t old_until;    /* when the old one is let go; 0: there is none */
     uint64_t next_number; /* kmsg: sequence number that should come next; 0: none seen */
     struct feed_calls calls;
@@ -45,6 +49,9 @@ void feed_free(struct feed *feed);
  * end at once and then kept until `linger` ns after `now`.
  */
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now);
+
+/* Copies the line before the place where reading began to `out`; its length, 0 if there is none. */
+size_t feed_line_before(const struct feed *feed, char *out, size_t size);
 
 /* Reads what is there, a bounded share of it. True: there may be more, call again soon. */
 bool feed_read(struct feed *feed);

@@ -27,8 +27,12 @@ struct intake {
 void intake_init(struct intake *intake, const struct setup *setup,
                  void (*tell)(void *arg, struct record *record), void *arg, int64_t now);
 
-/* A line of `source`, read at `now` (ns). */
-void intake_line(struct intake *intake, unsigned source, const char *line, size_t len, int64_t now);
+/* A line of `source`, read at `now` (ns). Returns what it is. */
+enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
+                              int64_t now);
+
+/* Answers the keeper's question number `query`: what each source brought so far. */
+void intake_query(struct intake *intake, uint32_t query);
 
 /* When intake_due wants to be called; INT64_MAX: never. */
 int64_t intake_next(const struct intake *intake);

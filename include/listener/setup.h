@@ -13,6 +13,12 @@ struct setup_source {
     char **prefixes;
 };
 
+/* That a port is some step of a door: who a packet may bring further. */
+struct setup_step {
+    struct step step;
+    unsigned door;
+};
+
 struct setup {
     uint32_t generation;
     struct record_config config;
@@ -20,7 +26,9 @@ struct setup {
     struct setup_source *sources;
     unsigned door_count;
     struct match_door *doors;
-    struct matcher *matcher; /* made when all has arrived */
+    struct matcher *matcher;  /* made when all has arrived */
+    struct setup_step *steps; /* of all doors, by port, sorted; each once */
+    unsigned step_count;
 };
 
 enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };
@@ -28,5 +36,9 @@ enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };
 /* Takes the next record. SETUP_BAD: it doesn't belong here, or memory is short. */
 enum setup_result setup_take(struct setup *setup, const struct record *record);
 void setup_free(struct setup *setup);
+
+/* The entries of `steps` for one port: returns the first and sets *count. */
+const struct setup_step *setup_doors_with(const struct setup *setup, struct step step,
+                                          unsigned *count);
 
 #endif

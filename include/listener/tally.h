@@ -17,6 +17,7 @@ struct tally_prefix {
 struct tally {
     uint64_t lines;
     uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
+    int64_t last_line, last_packet;      /* ns, set by who looks at the clock; 0: never */
     uint64_t say_at;                     /* lines with foreign prefixes at which to speak next */
     struct tally_prefix seen[TALLY_PREFIXES];
 };

@@ -20,10 +20,13 @@ bool admit_open(struct admission *admission, const struct config *config, const 
     if (verdict == GATE_BAD)
         return false;
     const struct config_door *door = &config->doors[open->door];
-    if (verdict == GATE_OPEN)
+    if (verdict == GATE_OPEN) {
         doors_knock(doors, door, plans_get(plans, open->door, open->address.family), &open->address,
                     "sequence");
-    else if (limit_take(&admission->refusals, now))
+        return true;
+    }
+    doors_tell_refused(doors, door->name, &open->address, why);
+    if (limit_take(&admission->refusals, now))
         log_notice("door %s: refused %s: %s", door->name, addr_format(&open->address, text), why);
     return true;
 }

@@ -23,7 +23,9 @@ static long long seconds(int64_t ns)
 static void enter(struct opening *o, enum opening_state state)
 {
     o->state = state;
-    ledger_change(o->all->ledger, o);
+    /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
+    if (!o->last_try)
+        ledger_change(o->all->ledger, o);
 }
 
 static void submit(struct opening *o, enum job_kind kind, const struct commands *commands,
@@ -34,6 +36,8 @@ static void submit(struct opening *o, enum job_kind kind, const struct commands 
                           .ok = ok,
                           .label = o->label,
                           .quiet = commands == &o->check,
+                          .group = o->name,
+                          .succeeded = commands == &o->stop ? &o->stopped : NULL,
                           .done = done,
                           .arg = o};
     runner_submit(o->all->runner, &o->job);
@@ -45,6 +49,8 @@ static void forget(struct opening *o, const char *end)
     struct openings *all = o->all;
     struct opening *heir = o->heir;
     o->heir = NULL;
+    if (*end)
+        opening_tell(o, DOOR_GONE, end);
     ledger_remove(all->ledger, o, end);
     openings_remove(all, o);
     opening_free(o);
@@ -58,10 +64,16 @@ static void forget(struct opening *o, const char *end)
         all->emptied(all->arg);
 }
 
+static void renew(struct opening *o);
+
 static void be_closed(struct opening *o)
 {
+    if (o->renew && o->deadline > clock_now()) {
+        renew(o);
+        return;
+    }
     log_notice("door %s: %s for %s", o->name, o->failed ? "undone" : "closed", o->text);
-    forget(o, o->failed ? "failed, undone" : "closed");
+    forget(o, o->failed ? "failed, undone" : o->by_hand ? "closed by knockctl" : "closed");
 }
 
 static void retry(struct opening *o)
@@ -69,6 +81,10 @@ static void retry(struct opening *o)
     int64_t pause = retry_first << (o->attempts < 16 ? o->attempts : 16);
     if (pause > retry_longest)
         pause = retry_longest;
+    /* At the end there is no time for patience; and what could not even be started for want of
+     * descriptors or memory says nothing about the command. */
+    if (o->all->closing || o->job.started == 0)
+        pause = retry_first;
     o->attempts++;
     if (o->last_try) {
         log_error("door %s: can't be undone for %s; it was opened before the machine was started, "
@@ -78,17 +94,17 @@ static void retry(struct opening *o)
         return;
     }
     enter(o, RETRYING);
+    opening_tell(o, DOOR_NOT_CLOSED, "its stop command failed");
     loop_timer_set(o->all->loop, &o->timer, clock_now() + pause);
     log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
               o->name, o->text, o->attempts, seconds(pause));
 }
 
-/* A check that fails says "not open"; only if all of them say so, nothing is left. */
 static void on_judged(void *arg, bool success)
 {
     struct opening *o = arg;
     (void)success;
-    if (o->job.failed == o->check.count)
+    if (opening_found(o) == FOUND_GONE)
         be_closed(o);
     else
         retry(o);
@@ -116,6 +132,9 @@ static void stop(struct opening *o)
         forget(o, o->failed ? "failed" : "nothing to undo");
         return;
     }
+    /* A retry needn't repeat what succeeded, and what would fail the second time. */
+    if (o->state != RETRYING)
+        o->stopped = 0;
     enter(o, STOPPING);
     /* Where a check can judge, no exit status but 0 is believed. */
     submit(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
@@ -127,7 +146,7 @@ static void extend_now(struct opening *o)
 {
     o->extend_next = false;
     enter(o, EXTENDING);
-    loop_timer_cancel(o->all->loop, &o->timer);
+    loop_timer_set(o->all->loop, &o->timer, o->deadline);
     submit(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
 }
 
@@ -153,14 +172,20 @@ static void on_started(void *arg, bool success)
 {
     struct opening *o = arg;
     o->failed = !success;
+    opening_tell(o, success ? DOOR_OPENED : DOOR_FAILED,
+                 success ? NULL : "its start command failed");
     if (!success)
         log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
-                  o->stop.count ? "; undoing it" : "");
+                  o->stop.count && o->job.started ? "; undoing it" : "");
     else if (o->stop.count == 0)
         log_notice("door %s: opened for %s, nothing closes it", o->name, o->text);
     else
         log_notice("door %s: opened for %s, closes in %lld s", o->name, o->text,
                    seconds(o->length));
+    if (!success && o->job.started == 0) {
+        forget(o, "failed");
+        return;
+    }
     if (!success || o->stop.count == 0) {
         stop(o);
         return;
@@ -186,25 +211,39 @@ static void on_renewed(void *arg, bool success)
     rest(o);
 }
 
+static void renew(struct opening *o)
+{
+    o->renew = false;
+    enter(o, RENEWING);
+    submit(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+}
+
 static void on_checked(void *arg, bool success)
 {
     struct opening *o = arg;
-    if (success || o->close_next) {
+    enum opening_found found = opening_found(o);
+    (void)success;
+    /* What is due by now isn't opened again. */
+    if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
+        o->deadline <= clock_now()) {
         rest(o);
         return;
     }
     log_warning("door %s: something else closed it for %s (was the firewall flushed?); opening it "
                 "again",
                 o->name, o->text);
-    enter(o, RENEWING);
-    submit(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+    /* What is left of it would be there twice. */
+    o->renew = found == FOUND_PART;
+    if (o->renew)
+        stop(o);
+    else
+        renew(o);
 }
 
 static void on_check(void *arg)
 {
     struct opening *o = arg;
     enter(o, CHECKING);
-    loop_timer_cancel(o->all->loop, &o->timer);
     submit(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
 }
 
@@ -214,11 +253,23 @@ static void start(struct opening *o)
     submit(o, JOB_DO, &o->start, runner_ok_zero, on_started);
 }
 
+/* A job that waits behind others for its turn can't keep the door open; one that runs ends first.
+ */
+static void stop_soon(struct opening *o)
+{
+    if (runner_withdraw(o->all->runner, &o->job))
+        stop(o);
+    else
+        o->close_next = true;
+}
+
 static void on_due(void *arg)
 {
     struct opening *o = arg;
     if (o->state == DELAYED)
         start(o);
+    else if (o->state == EXTENDING || o->state == CHECKING || o->state == RENEWING)
+        stop_soon(o);
     else
         stop(o);
 }
@@ -228,6 +279,7 @@ static void on_recorded(struct opening *o, bool durable)
     if (!durable) {
         log_error("door %s: refused %s: a door that can't be recorded isn't opened", o->name,
                   o->text);
+        opening_tell(o, DOOR_REFUSED, "the state can't be recorded");
         forget(o, "");
     } else if (o->delay > 0) {
         enter(o, DELAYED);
@@ -266,24 +318,9 @@ struct opening *course_new(struct openings *all, const struct config_door *door,
 
 struct opening *course_resume(struct openings *all, struct stored_door *stored)
 {
-    struct opening *o =
-        opening_new(all, stored->name, &stored->address, stored->by, on_due, on_check);
+    struct opening *o = opening_restore(all, stored, on_due, on_check);
     if (!o)
         return NULL;
-    o->start = stored->start;
-    o->stop = stored->stop;
-    o->extend = stored->extend;
-    o->check = stored->check;
-    stored->start = stored->stop = stored->extend = stored->check = (struct commands){0};
-    memcpy(o->stop_ok, stored->stop_ok, sizeof(o->stop_ok));
-    o->length = stored->length;
-    /* Whatever the store says, it isn't open for longer than a knock just now would make it. */
-    int64_t longest = clock_now() + stored->length;
-    o->deadline = stored->deadline < longest ? stored->deadline : longest;
-    o->interval = CONFIG_CHECK_INTERVAL;
-    o->kept.id = stored->id;
-    o->last_try = !stored->this_boot;
-    o->failed = stored->state == STORED_OPENING;
     openings_add(all, o);
     bool time_left = stored->this_boot && stored->deadline > clock_now();
     if (stored->state == STORED_OPEN && time_left)
@@ -297,15 +334,19 @@ void course_extend(struct opening *o, int64_t length)
 {
     o->length = length;
     o->deadline = clock_now() + length;
-    log_notice("door %s: extended for %s, closes in %lld s", o->name, o->text, seconds(length));
+    if (limit_take(&o->all->talk, clock_now()))
+        log_notice("door %s: extended for %s, closes in %lld s", o->name, o->text, seconds(length));
     o->extend_next = o->extend.count > 0;
+    opening_tell(o, DOOR_EXTENDED, NULL);
     ledger_change(o->all->ledger, o);
+    loop_timer_set(o->all->loop, &o->timer, o->deadline);
     if (o->state == OPEN)
         rest(o);
 }
 
 void course_close(struct opening *o)
 {
+    o->renew = false;
     switch (o->state) {
     case RECORDING:
     case DELAYED:
@@ -320,7 +361,7 @@ void course_close(struct opening *o)
     case EXTENDING:
     case CHECKING:
     case RENEWING:
-        o->close_next = true;
+        stop_soon(o);
         return;
     case OPEN:
     case RETRYING:

@@ -2,14 +2,22 @@
 #include "keeper/doors.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "keeper/course.h"
 #include "keeper/ledger.h"
+#include "keeper/rates.h"
+#include "lib/clock.h"
 #include "lib/log.h"
+
+/* Messages that knocks may cause, a second and at once. */
+enum { TALK_RATE = 20, TALK_BURST = 1000 };
 
 struct doors {
     struct openings all;
     struct store *store;
+    struct rates rates;
+    unsigned max_open;
 };
 
 struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store)
@@ -20,6 +28,9 @@ struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *
     doors->all.loop = loop;
     doors->all.runner = runner;
     doors->store = store;
+    doors->max_open = CONFIG_MAX_OPEN;
+    rates_init(&doors->rates);
+    doors->all.talk = limit_make(TALK_RATE, TALK_BURST, clock_now());
     doors->all.ledger = ledger_new(loop, store);
     if (doors->all.ledger && openings_init(&doors->all) == 0)
         return doors;
@@ -79,8 +90,9 @@ static void inherit(struct opening *o, const struct config_door *door, const str
         opening_free(o->heir);
     o->heir = course_new(o->all, door, plan, &o->address, by);
     if (!again)
-        log_notice("door %s: %s knocked while it is being closed%s", o->name, o->text,
-                   o->heir ? "; it opens again after that" : ", refused: out of memory");
+        log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
+                   o->name, o->text,
+                   o->heir ? "; it opens again after that" : "; refused: out of memory");
     course_close(o);
 }
 
@@ -95,30 +107,127 @@ static void knock_again(struct opening *o, const struct config_door *door, const
         course_extend(o, door->cmd_timeout);
 }
 
+struct count {
+    const char *name;
+    unsigned openings;
+};
+
+static void count_one(void *arg, struct opening *o)
+{
+    struct count *count = arg;
+    count->openings += strcmp(o->name, count->name) == 0;
+}
+
+/* Counted only for doors that have a limit of their own. */
+static bool door_is_full(const struct doors *doors, const struct config_door *door)
+{
+    struct count count = {.name = door->name};
+    if (door->max_open == 0 || doors->all.count < door->max_open)
+        return false;
+    openings_each(&doors->all, count_one, &count);
+    return count.openings >= door->max_open;
+}
+
+/* Why it may not be opened for one more, NULL if it may. */
+static const char *too_many(struct doors *doors, const struct config_door *door,
+                            const struct addr *address)
+{
+    if (doors->all.count >= doors->max_open)
+        return "as many doors as max_open allows are open already";
+    if (door_is_full(doors, door))
+        return "it is open for as many as its max_open allows";
+    if (!rates_take(&doors->rates, door, address, clock_now()))
+        return "opened too often lately (rate)";
+    return NULL;
+}
+
+void doors_set_max(struct doors *doors, unsigned max_open)
+{
+    doors->max_open = max_open;
+}
+
+static void refuse(struct doors *doors, const struct config_door *door, const struct addr *address,
+                   const char *why)
+{
+    char text[ADDR_TEXT_SIZE];
+    doors_tell_refused(doors, door->name, address, why);
+    if (limit_take(&doors->all.talk, clock_now()))
+        log_warning("door %s: refused %s: %s", door->name, addr_format(address, text), why);
+}
+
 void doors_knock(struct doors *doors, const struct config_door *door, const struct plan *plan,
                  const struct addr *address, const char *by)
 {
-    char text[ADDR_TEXT_SIZE];
-    addr_format(address, text);
     struct opening *o = openings_find(&doors->all, door->name, address);
-    if (doors->all.closing) {
-        log_notice("door %s: refused %s: knockd is stopping", door->name, text);
-    } else if (o) {
+    const char *why = doors->all.closing ? "knockd is stopping" : NULL;
+    if (!why && o) {
         knock_again(o, door, plan, by);
-    } else if (doors->all.count >= DOORS_MAX) {
-        log_warning("door %s: refused %s: %d doors are open already", door->name, text, DOORS_MAX);
-    } else {
-        o = course_new(&doors->all, door, plan, address, by);
-        if (o)
-            course_begin(o);
-        else
-            log_error("door %s: refused %s: out of memory", door->name, text);
+        return;
     }
+    why = why ? why : too_many(doors, door, address);
+    o = why ? NULL : course_new(&doors->all, door, plan, address, by);
+    if (o)
+        course_begin(o);
+    else
+        refuse(doors, door, address, why ? why : "out of memory");
 }
 
 unsigned doors_count(const struct doors *doors)
 {
     return doors->all.count;
+}
+
+void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
+                void *arg)
+{
+    openings_each(&doors->all, each, arg);
+}
+
+void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
+                 void *arg)
+{
+    doors->all.happened = happened;
+    doors->all.happened_arg = arg;
+}
+
+void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
+                        const char *why)
+{
+    struct door_event event = {.kind = DOOR_REFUSED, .door = name, .address = address, .why = why};
+    if (doors->all.happened)
+        doors->all.happened(doors->all.happened_arg, &event);
+}
+
+bool doors_recorded(const struct doors *doors)
+{
+    return !ledger_failing(doors->all.ledger);
+}
+
+struct closing {
+    const char *name;
+    const struct addr *address;
+    unsigned count;
+};
+
+static void close_match(void *arg, struct opening *o)
+{
+    struct closing *closing = arg;
+    if ((closing->name && strcmp(closing->name, o->name) != 0) ||
+        (closing->address && !addr_equal(closing->address, &o->address)))
+        return;
+    closing->count++;
+    o->by_hand = true;
+    if (o->heir)
+        opening_free(o->heir);
+    o->heir = NULL;
+    course_close(o);
+}
+
+unsigned doors_close(struct doors *doors, const char *name, const struct addr *address)
+{
+    struct closing closing = {name, address, 0};
+    openings_each(&doors->all, close_match, &closing);
+    return closing.count;
 }
 
 static void close_one(void *arg, struct opening *o)

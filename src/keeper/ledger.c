@@ -220,6 +220,11 @@ struct ledger *ledger_new(struct loop *loop, struct store *store)
     return ledger;
 }
 
+bool ledger_failing(const struct ledger *ledger)
+{
+    return ledger->failing;
+}
+
 void ledger_free(struct ledger *ledger)
 {
     if (!ledger)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
+
 struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
                             const char *by, void (*due)(void *opening),
                             void (*check)(void *opening))
@@ -29,6 +31,38 @@ struct opening *opening_new(struct openings *all, const char *name, const struct
     return o;
 }
 
+struct opening *opening_restore(struct openings *all, struct stored_door *stored,
+                                void (*due)(void *opening), void (*check)(void *opening))
+{
+    struct opening *o = opening_new(all, stored->name, &stored->address, stored->by, due, check);
+    if (!o)
+        return NULL;
+    o->start = stored->start;
+    o->stop = stored->stop;
+    o->extend = stored->extend;
+    o->check = stored->check;
+    stored->start = stored->stop = stored->extend = stored->check = (struct commands){0};
+    memcpy(o->stop_ok, stored->stop_ok, sizeof(o->stop_ok));
+    o->length = stored->length;
+    /* Whatever the store says, it isn't open for longer than a knock just now would make it. */
+    int64_t now = clock_now();
+    bool sound = stored->length >= 0 && stored->length <= INT64_MAX - now;
+    int64_t longest = sound ? now + stored->length : now;
+    o->deadline = stored->deadline < longest ? stored->deadline : longest;
+    o->interval = CONFIG_CHECK_INTERVAL;
+    o->kept.id = stored->id;
+    o->last_try = !stored->this_boot;
+    o->failed = stored->state == STORED_OPENING;
+    return o;
+}
+
+void opening_tell(const struct opening *o, enum door_event_kind kind, const char *why)
+{
+    struct door_event event = {kind, o->name, &o->address, o->by, why, o->length};
+    if (o->all->happened)
+        o->all->happened(o->all->happened_arg, &event);
+}
+
 void opening_free(struct opening *o)
 {
     if (o->heir)
@@ -42,7 +76,16 @@ void opening_free(struct opening *o)
     free(o);
 }
 
-/* About one opening a bucket when it is full (DOORS_MAX). */
+enum opening_found opening_found(const struct opening *o)
+{
+    if (o->job.failed == 0)
+        return FOUND_OPEN;
+    if (o->job.said_no == o->check.count)
+        return FOUND_GONE;
+    return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
+}
+
+/* About one opening a bucket when it is full (CONFIG_MAX_OPEN). */
 enum { BUCKETS = 16384 };
 
 int openings_init(struct openings *table)

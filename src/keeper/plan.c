@@ -8,6 +8,7 @@
 
 #include "keeper/command.h"
 #include "keeper/program.h"
+#include "keeper/rule.h"
 
 struct plans {
     unsigned count;
@@ -47,7 +48,7 @@ static char *find_program(struct draft *draft, const char *name, struct config_p
     char *path = program_find(name);
     if (path)
         return path;
-    if (strcmp(name, "iptables") == 0 || strcmp(name, "ip6tables") == 0)
+    if (strcmp(name, draft->ip6 ? "ip6tables" : "iptables") == 0)
         draft->lacks_iptables = true;
     else
         report_error(draft->report, pos, "door \"%s\": %s: %s", draft->door->name, name,
@@ -95,40 +96,16 @@ static int plan_texts(struct draft *draft, const struct config_list *texts, stru
     return rc;
 }
 
-/*
- * "-t nat CHAIN MATCHES" becomes "%IPTABLES% -w 5 -t nat -I CHAIN MATCHES": -w waits for the
- * lock that other programs hold (iptables(8)), which else fails one time in many.
- */
-static char *derive(struct draft *draft, const struct config_text *rule, const char *action)
-{
-    const char *chain = rule->text + strspn(rule->text, " \t");
-    const char *table = chain;
-    if (strncmp(chain, "-t", 2) == 0 && (chain[2] == ' ' || chain[2] == '\t')) {
-        chain += 2;
-        chain += strspn(chain, " \t");
-        chain += strcspn(chain, " \t");
-        chain += strspn(chain, " \t");
-    }
-    if (*chain == '-' || *chain == '\0' || *chain == '!') {
-        report_error(draft->report, rule->pos,
-                     "door \"%s\": a rule is [-t TABLE] CHAIN MATCHES -j TARGET; "
-                     "knockd adds -I, -D and -C itself",
-                     draft->door->name);
-        return NULL;
-    }
-    char *text = NULL;
-    if (asprintf(&text, "%%IPTABLES%% -w 5 %.*s%s %s", (int)(chain - table), table, action, chain) <
-        0)
-        return NULL;
-    return text;
-}
-
 static int plan_rule(struct draft *draft, const struct config_text *rule, const char *action,
                      struct plan_list *out)
 {
-    struct config_text derived = {.text = derive(draft, rule, action), .pos = rule->pos};
-    if (!derived.text)
+    char why[160];
+    struct config_text derived = {.text = rule_command(rule->text, action, why, sizeof(why)),
+                                  .pos = rule->pos};
+    if (!derived.text) {
+        report_error(draft->report, rule->pos, "door \"%s\": %s", draft->door->name, why);
         return -1;
+    }
     char *program = check_program(draft, &derived);
     if (program)
         return add_command(out, program, derived.text);
@@ -183,13 +160,30 @@ static bool family_wanted(const struct config_door *door, bool ip6)
     return door->allow_count == 0;
 }
 
+/* Commands that name iptables can't take an IPv6 address, nor ip6tables the other: such a door is
+ * for one family only, unless it has commands of its own for the other. */
+static bool of_other_family(const struct draft *draft, const struct plan *plan)
+{
+    const char *other = draft->ip6 ? "iptables" : "ip6tables";
+    for (unsigned i = 0; i < plan->start.count; i++) {
+        const char *slash = strrchr(plan->start.items[i].program, '/');
+        if (slash && strcmp(slash + 1, other) == 0) {
+            report_warning(draft->report, draft->door->pos,
+                           "door \"%s\": its start command is %s, so it won't open for %s",
+                           draft->door->name, other, draft->ip6 ? "IPv6" : "IPv4");
+            return true;
+        }
+    }
+    return false;
+}
+
 static void plan_family(struct draft *draft, struct plan *plan)
 {
     if (!family_wanted(draft->door, draft->ip6))
         return;
     unsigned errors = draft->report->errors;
     int rc = draft->door->rules.count ? plan_rules(draft, plan) : plan_commands(draft, plan);
-    plan->usable = rc == 0 && plan->start.count > 0;
+    plan->usable = rc == 0 && plan->start.count > 0 && !of_other_family(draft, plan);
     if (draft->lacks_iptables)
         report_warning(draft->report, draft->door->pos,
                        "door \"%s\": %s isn't installed; it won't open for %s", draft->door->name,

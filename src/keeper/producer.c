@@ -175,7 +175,9 @@ void producer_start(struct producer *p)
 {
     int ends[2] = {-1, -1};
     p->started = clock_now();
-    if (pipe2(ends, O_CLOEXEC) == 0 && launch(p, ends[1]) == 0) {
+    /* Only our end doesn't block: the program's must, like any other. */
+    if (pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 &&
+        launch(p, ends[1]) == 0) {
         p->opened(p->arg, ends[0]);
     } else {
         say_once(p, "can't be started: error", errno);

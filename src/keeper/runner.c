@@ -20,8 +20,12 @@
 
 #include "keeper/output.h"
 #include "keeper/program.h"
+#include "keeper/queue.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+
+/* Of what a command wrote at its end, so many blocks are looked through for its last words. */
+enum { LAST_READS = 16 };
 
 struct slot {
     struct runner *runner;
@@ -32,13 +36,9 @@ struct slot {
     struct watch *on_exit;
     struct watch *on_output;
     struct timer limit;
-    bool late; /* killed at its time limit */
+    int64_t allowed; /* ns that it may take */
+    bool late;       /* killed at its time limit */
     struct output output;
-};
-
-struct queue {
-    struct job *first;
-    struct job **end;
 };
 
 struct runner {
@@ -52,14 +52,6 @@ struct runner {
 
 const uint64_t runner_ok_zero[4] = {1};
 
-static void enqueue(struct queue *queue, struct job *job)
-{
-    job->next = NULL;
-    job->queued = true;
-    *queue->end = job;
-    queue->end = &job->next;
-}
-
 /* Openings that hang can't take the last slots: undos stay on time. */
 static bool may_open(const struct runner *runner)
 {
@@ -69,19 +61,23 @@ static bool may_open(const struct runner *runner)
     return opening < RUNNER_SLOTS - RUNNER_UNDO_SLOTS;
 }
 
+/* A door whose commands hang keeps at most half of the places, so that others close in time. */
+static bool may_run(void *arg, const struct job *job)
+{
+    const struct runner *runner = arg;
+    int same = 0;
+    for (int i = 0; job->group && i < RUNNER_SLOTS; i++) {
+        const struct job *other = runner->slots[i].job;
+        same += other && other->group && strcmp(other->group, job->group) == 0;
+    }
+    return same < RUNNER_SLOTS / 2;
+}
+
 static struct job *dequeue(struct runner *runner)
 {
-    enum job_kind kind = runner->queues[JOB_UNDO].first ? JOB_UNDO : JOB_DO;
-    if (kind == JOB_DO && !may_open(runner))
-        return NULL;
-    struct queue *queue = &runner->queues[kind];
-    struct job *job = queue->first;
-    if (job) {
-        queue->first = job->next;
-        if (!queue->first)
-            queue->end = &queue->first;
-        job->queued = false;
-    }
+    struct job *job = queue_take(&runner->queues[JOB_UNDO], may_run, runner);
+    if (!job && may_open(runner))
+        job = queue_take(&runner->queues[JOB_DO], may_run, runner);
     return job;
 }
 
@@ -102,16 +98,22 @@ static const struct command *current(const struct job *job)
     return &job->commands->items[job->index];
 }
 
+/* A check that fails in any other way says nothing: its lock was held, or it could not run. */
+static bool says_no(const struct slot *slot, const siginfo_t *info)
+{
+    return !slot->late && info->si_code == CLD_EXITED && info->si_status == 1;
+}
+
 static void log_failure(const struct slot *slot, const siginfo_t *info)
 {
     char text[512];
     const struct job *job = slot->job;
     command_text(current(job), text, sizeof(text));
-    if (job->quiet && !slot->late)
+    if (job->quiet && says_no(slot, info))
         log_debug("%s: check says no: %s", job->label, text);
     else if (slot->late)
         log_warning("%s: command took longer than %lld s and was killed: %s", job->label,
-                    (long long)(slot->runner->limit / CLOCK_SECOND), text);
+                    (long long)(slot->allowed / CLOCK_SECOND), text);
     else if (info->si_code == CLD_EXITED)
         log_warning("%s: command exited with status %d: %s", job->label, info->si_status, text);
     else
@@ -145,15 +147,29 @@ static void kick(struct runner *runner)
     loop_timer_set(runner->loop, &runner->kick, clock_now());
 }
 
+enum { REMEMBERED = 64 }; /* commands whose success is remembered */
+
+/* Passes over what an earlier run of the job did. */
+static void skip_succeeded(struct job *job)
+{
+    while (job->succeeded && job->index < job->commands->count && job->index < REMEMBERED &&
+           (*job->succeeded >> job->index & 1))
+        job->index++;
+}
+
 /* One command of `job` is over; the job goes on or is done. */
 static void advance(struct runner *runner, struct job *job, bool success)
 {
+    if (success && job->succeeded && job->index < REMEMBERED)
+        *job->succeeded |= UINT64_C(1) << job->index;
     job->failed += !success;
     job->index++;
-    bool over = job->index >= job->commands->count || (!success && job->kind == JOB_DO);
+    skip_succeeded(job);
+    bool go_on = success || job->kind == JOB_UNDO || job->quiet;
+    bool over = job->index >= job->commands->count || !go_on;
     kick(runner);
     if (!over) {
-        enqueue(&runner->queues[job->kind], job);
+        queue_add(&runner->queues[job->kind], job);
         return;
     }
     job->running = false;
@@ -170,12 +186,13 @@ static void on_exit_ready(void *arg)
     kill(-slot->pid, SIGKILL);
     waitid(P_PID, (id_t)slot->pid, &info, WEXITED);
     struct job *job = slot->job;
-    if (slot->pipe >= 0)
-        output_read(&slot->output, slot->pipe, job->label);
+    for (int i = 0; i < LAST_READS && output_read(&slot->output, slot->pipe, job->label); i++)
+        ;
     output_end(&slot->output, job->label);
     bool success = succeeded(slot, &info);
     if (!success)
         log_failure(slot, &info);
+    job->said_no += says_no(slot, &info);
     struct runner *runner = slot->runner;
     release(slot);
     advance(runner, job, success);
@@ -207,7 +224,8 @@ static int watch_slot(struct slot *slot)
     slot->on_output = loop_watch(loop, slot->pipe, LOOP_READ, on_output_ready, slot);
     if (!slot->on_exit || !slot->on_output)
         return -1;
-    loop_timer_set(loop, &slot->limit, clock_now() + slot->runner->limit);
+    slot->allowed = slot->runner->limit;
+    loop_timer_set(loop, &slot->limit, clock_now() + slot->allowed);
     return 0;
 }
 
@@ -243,8 +261,10 @@ static void start(struct slot *slot, struct job *job)
     char text[512];
     command_text(current(job), text, sizeof(text));
     log_debug("%s: running %s", job->label, text);
-    if (start_in(slot, job) == 0)
+    if (start_in(slot, job) == 0) {
+        job->started++;
         return;
+    }
     log_error("%s: can't start %s: %s", job->label, text, strerror(errno));
     advance(slot->runner, job, false);
 }
@@ -273,7 +293,7 @@ struct runner *runner_new(struct loop *loop, int64_t limit, int lock)
     runner->lock = lock;
     int rc = loop_timer_register(loop, &runner->kick, on_kick, runner);
     for (int i = 0; i < 2; i++)
-        runner->queues[i].end = &runner->queues[i].first;
+        queue_init(&runner->queues[i]);
     for (int i = 0; i < RUNNER_SLOTS; i++) {
         struct slot *slot = &runner->slots[i];
         slot->runner = runner;
@@ -311,23 +331,17 @@ void runner_set_limit(struct runner *runner, int64_t limit)
 void runner_submit(struct runner *runner, struct job *job)
 {
     job->index = 0;
-    job->failed = 0;
+    job->failed = job->said_no = 0;
     job->running = true;
-    enqueue(&runner->queues[job->kind], job);
+    queue_add(&runner->queues[job->kind], job);
     kick(runner);
 }
 
 bool runner_withdraw(struct runner *runner, struct job *job)
 {
-    if (!job->queued || job->index > 0)
+    if (!job->queued || job->started > 0)
         return false;
-    struct queue *queue = &runner->queues[job->kind];
-    struct job **link = &queue->first;
-    while (*link != job)
-        link = &(*link)->next;
-    *link = job->next;
-    if (!*link)
-        queue->end = link;
-    job->queued = job->running = false;
+    queue_remove(&runner->queues[job->kind], job);
+    job->running = false;
     return true;
 }

@@ -33,6 +33,7 @@ struct log {
     int file_watch;
     int old_watch;
     int folder_watch;
+    int target_watch;
     int64_t offset;
     bool missed; /* that it can't be opened was said */
 };
@@ -65,17 +66,24 @@ static int watch_file(struct sources *sources, struct log *log, int fd)
     return log->file_watch < 0 ? -1 : 0;
 }
 
-static void watch_folder(struct sources *sources, struct log *log)
+static int watch_folder_of(const struct sources *sources, char *path)
 {
-    char *folder = strdup(log->source->path);
-    if (!folder)
-        return;
-    char *slash = strrchr(folder, '/');
-    slash[slash == folder] = '\0';
-    log->folder_watch =
-        inotify_add_watch(sources->inotify, folder,
-                          IN_CREATE | IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR);
-    free(folder);
+    char *slash = strrchr(path, '/');
+    slash[slash == path] = '\0';
+    return inotify_add_watch(sources->inotify, path,
+                             IN_CREATE | IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR);
+}
+
+/* The path's folder, where a new file or link appears, and that of what a link leads to. */
+static void watch_folders(const struct sources *sources, struct log *log)
+{
+    char *path = strdup(log->source->path), *target = realpath(log->source->path, NULL);
+    if (path)
+        log->folder_watch = watch_folder_of(sources, path);
+    if (target)
+        log->target_watch = watch_folder_of(sources, target);
+    free(path);
+    free(target);
 }
 
 static bool same_file(const struct log *log, int fd)
@@ -128,6 +136,7 @@ static void hand_over(const struct log *log, int fd)
                  .source = (uint32_t)(log - sources->logs),
                  .file_watch = log->file_watch,
                  .folder_watch = log->folder_watch,
+                 .target_watch = log->target_watch,
                  .offset = log->offset},
     };
     sources->handover.send(sources->handover.arg, &record, fd);
@@ -137,7 +146,7 @@ static void hand_over(const struct log *log, int fd)
 static void open_first_file(struct sources *sources, struct log *log, struct report *report)
 {
     const struct config_source *source = log->source;
-    watch_folder(sources, log);
+    watch_folders(sources, log);
     if (open_file(sources, log) >= 0)
         return;
     log->missed = true;
@@ -196,7 +205,7 @@ void sources_reopen(struct sources *sources, unsigned index)
         return;
     struct log *log = &sources->logs[index];
     /* The same folder keeps its watch, another one at this path gets its own. */
-    watch_folder(sources, log);
+    watch_folders(sources, log);
     int rc = open_file(sources, log);
     if (rc < 0 && (errno != ENOENT || log->folder_watch < 0)) {
         if (!log->missed)
@@ -242,6 +251,23 @@ void sources_start(struct sources *sources, struct handover handover)
     on_look(sources);
 }
 
+void sources_check(const struct config *config, bool only_check, struct report *report)
+{
+    for (unsigned i = 0; i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        struct stat st;
+        producer_check(source, report);
+        if (source->type != SOURCE_FILE)
+            continue;
+        if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))
+            report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
+                         source->path, reason(EINVAL));
+        else if (only_check && access(source->path, R_OK) < 0)
+            report_warning(report, source->pos, "source \"%s\": can't read %s now: %s",
+                           source->name, source->path, strerror(errno));
+    }
+}
+
 struct sources *sources_open(struct loop *loop, const struct config *config, struct report *report)
 {
     struct config_pos whole = {config->path, 0};
@@ -263,7 +289,8 @@ struct sources *sources_open(struct loop *loop, const struct config *config, str
                                         .fd = -1,
                                         .file_watch = -1,
                                         .old_watch = -1,
-                                        .folder_watch = -1};
+                                        .folder_watch = -1,
+                                        .target_watch = -1};
         open_first(sources, &sources->logs[i], config, report);
     }
     if (report->errors == errors)

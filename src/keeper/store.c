@@ -17,7 +17,6 @@ static const char schema[] =
     "CREATE TABLE history(id INTEGER PRIMARY KEY AUTOINCREMENT, opened INTEGER NOT NULL,"
     " closed INTEGER NOT NULL DEFAULT 0, door TEXT NOT NULL, address TEXT NOT NULL,"
     " knock TEXT NOT NULL, ending TEXT NOT NULL DEFAULT '');"
-    "CREATE TABLE command(pgid INTEGER PRIMARY KEY, boot TEXT NOT NULL);"
     "CREATE TABLE once(door TEXT NOT NULL, sequence TEXT NOT NULL, used INTEGER NOT NULL,"
     " PRIMARY KEY(door, sequence)) WITHOUT ROWID";
 
@@ -28,11 +27,8 @@ enum {
     UPDATE_OPENING,
     REMOVE_OPENING,
     END_HISTORY,
-    ADD_GROUP,
-    REMOVE_GROUP,
     USE_ONCE,
     EACH_OPENING,
-    EACH_GROUP,
     EACH_HISTORY,
     USED_ONCE,
     STATEMENTS,
@@ -46,14 +42,9 @@ static const char *const statements[STATEMENTS] = {
     [UPDATE_OPENING] = "UPDATE opening SET state = ?, deadline = ?, boot = ? WHERE id = ?",
     [REMOVE_OPENING] = "DELETE FROM opening WHERE id = ?",
     [END_HISTORY] = "UPDATE history SET closed = ?, ending = ? WHERE id = ? AND closed = 0",
-    [ADD_GROUP] = "INSERT OR REPLACE INTO command(pgid, boot) VALUES(?, ?)",
-    /* Those of earlier boots have no one left to remove them. */
-    [REMOVE_GROUP] = "DELETE FROM command WHERE pgid = ? OR boot <> ?",
     [USE_ONCE] = "INSERT OR IGNORE INTO once(door, sequence, used) VALUES(?, ?, ?)",
     [EACH_OPENING] = "SELECT id, state, boot, deadline, length, opened, door, address, knock,"
                      " commands FROM opening ORDER BY id",
-    /* For kill(), 0, 1 and what is no pid_t would mean something else entirely. */
-    [EACH_GROUP] = "SELECT pgid FROM command WHERE boot = ? AND pgid BETWEEN 2 AND 2147483647",
     [EACH_HISTORY] = "SELECT opened, closed, door, address, knock, ending FROM history"
                      " ORDER BY id DESC LIMIT ?",
     [USED_ONCE] = "SELECT 1 FROM once WHERE door = ? AND sequence = ?",
@@ -199,17 +190,6 @@ int store_remove(struct store *store, int64_t id, int64_t closed_wall, const cha
     return database_put(store->db, END_HISTORY, what, "iti", closed_wall, end, id);
 }
 
-int store_group_add(struct store *store, int64_t group)
-{
-    return database_put(store->db, ADD_GROUP, "record a command", "it", group, store->boot);
-}
-
-int store_group_remove(struct store *store, int64_t group)
-{
-    return database_put(store->db, REMOVE_GROUP, "record the end of a command", "it", group,
-                        store->boot);
-}
-
 bool store_dirty(const struct store *store)
 {
     return database_dirty(store->db);
@@ -280,19 +260,6 @@ int store_each(struct store *store, void (*each)(void *arg, struct stored_door *
     }
     database_end(store->db, EACH_OPENING);
     return more < 0 ? -1 : bad;
-}
-
-int store_each_group(struct store *store, void (*each)(void *arg, int64_t group), void *arg)
-{
-    int more;
-    database_ask(store->db, EACH_GROUP, "t", store->boot);
-    while ((more = database_next(store->db, EACH_GROUP, "read the commands that ran")) == 1) {
-        int64_t group;
-        if (database_int(store->db, EACH_GROUP, 0, &group))
-            each(arg, group);
-    }
-    database_end(store->db, EACH_GROUP);
-    return more;
 }
 
 static bool read_event(struct store *store, struct stored_event *event)

@@ -12,6 +12,13 @@ static const struct command {
     const char *arguments;
     const char *help;
 } commands[] = {
+    {"status", knockctl_ask, "[--prometheus]", "how knockd is"},
+    {"doors", knockctl_ask, "", "what is open, and until when"},
+    {"open", knockctl_ask, "DOOR ADDRESS [SECONDS]", "open a door as a knock would"},
+    {"close", knockctl_ask, "DOOR [ADDRESS] | --all", "close what is open"},
+    {"history", knockctl_ask, "[-n LINES]", "what was opened, by whom, and how it ended"},
+    {"sources", knockctl_ask, "", "what each log brought so far"},
+    {"reload", knockctl_ask, "", "read the configuration anew"},
     {"rules", knockctl_rules, "[OPTION]...", "print firewall rules made from the configuration"},
     {"sequence", knockctl_sequence, "[N]", "print a good random sequence of N knocks"},
 };
@@ -22,9 +29,20 @@ static void usage(FILE *out)
 {
     fputs("usage: knockctl COMMAND [ARGUMENT]...; see knockctl(8)\n\n", out);
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-10s %-12s %s\n", commands[i].name, commands[i].arguments,
+        fprintf(out, "  %-10s %-24s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].help);
     fputs("\nknockctl COMMAND -h says more, knockctl -V prints the version.\n", out);
+}
+
+void knockctl_usage(FILE *out, const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            fprintf(out,
+                    "usage: knockctl %s [--json] [-c FILE | -s SOCKET]%s%s\n"
+                    "  %s; see knockctl(8)\n",
+                    name, *commands[i].arguments ? " " : "", commands[i].arguments,
+                    commands[i].help);
 }
 
 static int run(const struct command *command, int argc, char **argv)

@@ -27,6 +27,7 @@
 
 /* How long a new listener may take to reply, and an old one to go. */
 static const int64_t reply_time = 10 * CLOCK_SECOND;
+static const int64_t leave_time = 2 * CLOCK_SECOND;
 enum { LEAVE_MS = 1000, HEAR_AT_ONCE = 256 };
 
 struct child {
@@ -43,11 +44,12 @@ struct child {
     struct watch *on_record;
     struct timer patience; /* until it replies */
     bool replied;
+    bool complained; /* that it can't be confined */
 };
 
 static void lose(struct child *child)
 {
-    /* Nothing more of it is heard; who owns it ends it from outside of our callbacks. */
+    /* Nothing more of it is heard. Its owner may end it at once: nobody touches it after this. */
     loop_unwatch(child->on_record);
     loop_unwatch(child->on_exit);
     child->on_record = child->on_exit = NULL;
@@ -82,7 +84,13 @@ static bool take_reply(struct child *child)
 
 static bool take_record(struct child *child, const struct record *record)
 {
-    if (record->generation != child->generation && record->type != RECORD_EVENT)
+    /* Before it has its configuration there is one thing that it may say, once. */
+    if (!child->replied && !child->complained && record->type == RECORD_EVENT &&
+        record->u.event.kind == EVENT_SANDBOX) {
+        child->complained = true;
+        return child->calls.record(child->calls.arg, record);
+    }
+    if (record->generation != child->generation)
         return false;
     switch (record->type) {
     case RECORD_REPLY:
@@ -93,10 +101,12 @@ static bool take_record(struct child *child, const struct record *record)
         sources_reopen(child->sources, record->u.reopen.source);
         return true;
     case RECORD_OPEN:
-        return child->replied && child->calls.record(child->calls.arg, record);
     case RECORD_EVENT:
     case RECORD_SEEN:
-        return child->calls.record(child->calls.arg, record);
+    case RECORD_TALLY:
+    case RECORD_OTHER:
+    case RECORD_ANSWERED:
+        return child->replied && child->calls.record(child->calls.arg, record);
     default:
         return false;
     }
@@ -122,7 +132,8 @@ static enum heard hear(struct child *child)
         return HEARD_NONSENSE;
     }
     if (result == RECORD_END) {
-        /* The reason is told by its exit. */
+        /* The reason is told by its exit, which must come soon. */
+        loop_timer_set(child->loop, &child->patience, clock_now() + leave_time);
         loop_unwatch(child->on_record);
         child->on_record = NULL;
     }
@@ -161,7 +172,7 @@ static void on_exit_ready(void *arg)
 static void on_impatience(void *arg)
 {
     struct child *child = arg;
-    log_error("listener %d didn't reply in time; ending it", (int)child->pid);
+    log_error("listener %d doesn't answer; ending it", (int)child->pid);
     lose(child);
 }
 
@@ -176,6 +187,8 @@ static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid)
     sigemptyset(&empty);
     sigprocmask(SIG_SETMASK, &empty, NULL);
     signal(SIGPIPE, SIG_DFL);
+    /* What a terminal sends to the keeper's group is the keeper's business. */
+    setpgid(0, 0);
     /* A sanitizer must be able to say what it found. */
     bool quiet = strcmp(filter_profile(), "strict") == 0;
     int null = open("/dev/null", O_RDWR);
@@ -240,6 +253,17 @@ struct child *child_start(struct loop *loop, const struct config *config, uint32
     loop_timer_set(loop, &child->patience, clock_now() + reply_time);
     log_debug("listener %d started, generation %u", (int)child->pid, generation);
     return child;
+}
+
+void child_query(struct child *child, uint32_t query)
+{
+    struct record record = {.type = RECORD_QUERY, .u.query = {.query = query}};
+    tell(child, &record);
+}
+
+pid_t child_pid(const struct child *child)
+{
+    return child->pid;
 }
 
 /* It holds nothing that could be lost, so it isn't waited for longer than a second. */

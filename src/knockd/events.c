@@ -77,7 +77,7 @@ static bool log_seen(const struct config *config, const struct record_seen *seen
 /* Whether the event is about what there is. */
 static bool sound(const struct config *config, const struct record_event *event)
 {
-    if (event->kind == 0 || event->kind >= EVENT_KINDS || event->source >= config->source_count)
+    if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
         return false;
     if (event->kind != EVENT_STAGE && event->kind != EVENT_STALLED)
         return true;

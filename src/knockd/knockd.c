@@ -16,10 +16,15 @@
 #include "lib/log.h"
 #include "listener/listener.h"
 
+/* What is wrong at the start: for whoever started it, and for the log. */
 static void say(void *arg, bool error, const char *text)
 {
-    (void)error;
-    fprintf(arg, "%s%s\n", arg == stderr ? "knockd: " : "", text);
+    (void)arg;
+    fprintf(stderr, "knockd: %s\n", text);
+    if (error)
+        log_error("%s", text);
+    else
+        log_warning("%s", text);
 }
 
 /* knockd -t: warnings and the verdict on stdout, errors on stderr, as a service manager wants. */
@@ -33,7 +38,7 @@ static int test_config(const char *path)
 {
     struct report report = {.say = say_test};
     struct setting setting;
-    if (!setting_load(&setting, path, &report))
+    if (!setting_load(&setting, path, true, &report))
         return 1;
     setting_free(&setting);
     puts("configuration OK");
@@ -67,7 +72,7 @@ static const char *absolute(const char *path)
 
 static int run(struct options *options)
 {
-    struct report report = {.say = say, .arg = stderr};
+    struct report report = {.say = say};
     struct setting setting;
     if (geteuid() != 0) {
         fputs("knockd: must be started as root: it runs firewall commands, and gives its listener "
@@ -75,8 +80,11 @@ static int run(struct options *options)
               stderr);
         return 1;
     }
+    /* What was open here isn't ours; and until all is read, the terminal is told by say(). */
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    log_open("knockd", LOG_AUTHPRIV, false, options->debug);
     options->config = absolute(options->config);
-    if (!setting_load(&setting, options->config, &report))
+    if (!setting_load(&setting, options->config, false, &report))
         return 1;
     int parent = options->background ? place_fork() : -1;
     if (options->background && parent < 0) {
@@ -98,7 +106,7 @@ static void fill_standard_descriptors(void)
 {
     int fd;
     do {
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fd = open("/dev/null", O_RDWR);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 void notify_send(const char *format, ...)
@@ -36,6 +37,14 @@ void notify_send(const char *format, ...)
     (void)!sendto(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
     close(fd);
+}
+
+void notify_reloading(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+        notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
+                    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
 int64_t notify_watchdog(void)

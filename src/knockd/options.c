@@ -109,7 +109,6 @@ static bool take(int option, struct options *out)
         out->mode = MODE_HELP;
         return true;
     default:
-        /* Else getopt has said what is wrong, with the program's name. */
         say_replacement(option);
         return false;
     }
@@ -140,9 +139,14 @@ bool options_parse(int argc, char **argv, struct options *out)
     char shorts[2 * (OPTIONS + REPLACED) + 1] = "";
     list_options(options, shorts);
     *out = (struct options){.config = DEFAULT_CONFIG};
+    opterr = 0;
     for (int option; (option = getopt_long(argc, argv, shorts, options, NULL)) != -1;)
-        if (!take(option, out))
+        if (!take(option, out)) {
+            if (option == '?' || option == ':')
+                fprintf(stderr, "knockd: '%s' is no option, or lacks its argument; see knockd -h\n",
+                        argv[optind - 1]);
             return false;
+        }
     if (optind < argc) {
         fprintf(stderr, "knockd: unexpected argument '%s'; see knockd -h\n", argv[optind]);
         return false;

@@ -56,6 +56,22 @@ static int make_path(const char *path, mode_t mode)
     return rc;
 }
 
+/* Whoever may rename a folder above it can put another in its place. /tmp and the like are safe
+ * from that by their sticky bit. */
+static bool safe_above(const char *path)
+{
+    char *copy = strdup(path);
+    bool safe = copy != NULL;
+    for (char *slash; safe && (slash = strrchr(copy, '/'));) {
+        struct stat st;
+        *slash = '\0';
+        safe = stat(*copy ? copy : "/", &st) == 0 && st.st_uid == 0 &&
+               (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
+    }
+    free(copy);
+    return safe;
+}
+
 /* A folder that others could write to could hold anything by the time it is used. */
 static bool make_folder(const char *path, mode_t mode, struct config_pos pos, struct report *report)
 {
@@ -64,9 +80,9 @@ static bool make_folder(const char *path, mode_t mode, struct config_pos pos, st
         report_error(report, pos, "can't make %s: %s", path, strerror(errno));
         return false;
     }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
-        report_error(report, pos, "%s must be a folder of root's that nobody else can write to",
-                     path);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) || !safe_above(path)) {
+        report_error(report, pos,
+                     "%s must be a folder of root's that nobody else can write to or rename", path);
         return false;
     }
     return true;
@@ -99,11 +115,15 @@ static int take_lock(const char *state_dir, struct config_pos pos, struct report
     return -1;
 }
 
+bool place_root(const struct config *config, struct report *report)
+{
+    return make_folder(SANDBOX_ROOT, 0555, (struct config_pos){config->path, 0}, report);
+}
+
 int place_prepare(const struct config *config, struct report *report)
 {
     struct config_pos whole = {config->path, 0};
-    if (!make_folder(config->state_dir, 0700, whole, report) ||
-        !make_folder(SANDBOX_ROOT, 0555, whole, report))
+    if (!make_folder(config->state_dir, 0700, whole, report) || !place_root(config, report))
         return -1;
     return take_lock(config->state_dir, whole, report);
 }

@@ -1,12 +1,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/producer.h"
+#include "keeper/hooks.h"
+#include "keeper/sources.h"
 #include "knockd/daemon.h"
 #include "knockd/place.h"
 #include "lib/log.h"
 
-bool setting_load(struct setting *setting, const char *path, struct report *report)
+bool setting_load(struct setting *setting, const char *path, bool only_check, struct report *report)
 {
     *setting = (struct setting){.config = config_load(path, report)};
     if (!setting->config)
@@ -14,11 +15,12 @@ bool setting_load(struct setting *setting, const char *path, struct report *repo
     /* All are asked, so that all mistakes are told at once. */
     bool user = place_user(setting->config, &setting->uid, &setting->gid, report);
     unsigned errors = report->errors;
-    for (unsigned i = 0; i < setting->config->source_count; i++)
-        producer_check(&setting->config->sources[i], report);
+    sources_check(setting->config, only_check, report);
     bool sources = report->errors == errors;
     setting->plans = plans_make(setting->config, report);
-    if (user && sources && setting->plans)
+    bool hooks = hooks_make(&setting->config->init, "init_command", report, &setting->init) == 0;
+    hooks &= hooks_make(&setting->config->exit, "exit_command", report, &setting->exit) == 0;
+    if (user && sources && hooks && setting->plans)
         return true;
     setting_free(setting);
     return false;
@@ -27,6 +29,8 @@ bool setting_load(struct setting *setting, const char *path, struct report *repo
 void setting_free(struct setting *setting)
 {
     plans_free(setting->plans);
+    commands_free(&setting->init);
+    commands_free(&setting->exit);
     config_free(setting->config);
     *setting = (struct setting){0};
 }
@@ -36,4 +40,6 @@ void setting_compare(const struct setting *old, const struct setting *new)
 {
     if (strcmp(old->config->state_dir, new->config->state_dir) != 0)
         log_warning("state_dir stays %s until knockd is restarted", old->config->state_dir);
+    if (strcmp(old->config->control, new->config->control) != 0)
+        log_warning("control stays %s until knockd is restarted", old->config->control);
 }

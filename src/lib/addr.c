@@ -63,6 +63,12 @@ bool addr_is_group(const struct addr *a)
     return a->family == 6 && a->bytes[0] == 0xff;
 }
 
+bool addr_is_mapped(const struct addr *a)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return a->family == 6 && memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
+}
+
 bool addr_is_unspecified(const struct addr *a)
 {
     static const uint8_t zeros[16];

@@ -41,6 +41,8 @@ void config_free(struct config *config)
         free_door(&config->doors[i]);
     for (unsigned i = 0; i < config->file_count; i++)
         free(config->files[i]);
+    config_list_free(&config->init);
+    config_list_free(&config->exit);
     free(config->sources);
     free(config->doors);
     free(config->files);
@@ -64,6 +66,7 @@ static void set_defaults(struct reading *r, const char *path, struct config *con
     config->stop_timeout = INT64_C(60) * 1000000000;
     config->run_timeout = INT64_C(10) * 1000000000;
     config->max_sources = 65536;
+    config->max_open = CONFIG_MAX_OPEN;
 }
 
 /* The text and what libconfuse made of it live only as long as this takes. */
@@ -102,7 +105,8 @@ struct config *config_load(const char *path, struct report *report)
 
 bool config_allows(const struct config_door *door, const struct addr *address)
 {
-    if (address->family == 0 || addr_is_unspecified(address) || addr_is_group(address))
+    if (address->family == 0 || addr_is_unspecified(address) || addr_is_group(address) ||
+        addr_is_mapped(address))
         return false;
     for (unsigned i = 0; i < door->allow_count; i++)
         if (net_contains(&door->allow[i], address))

@@ -126,6 +126,16 @@ static void check_ignored(const struct config_door *door, struct report *report)
     }
 }
 
+/* Without the address in it, one knock lets everybody in. */
+static void check_rules(const struct config_door *door, struct report *report)
+{
+    for (unsigned i = 0; i < door->rules.count; i++)
+        if (!strstr(door->rules.items[i].text, "%IP%"))
+            report_warning(report, door->rules.items[i].pos,
+                           "door \"%s\": a rule without %%IP%% opens for everybody, whoever knocks",
+                           door->name);
+}
+
 static void check_door(const struct config_door *door, struct report *report)
 {
     if (door->sequence_pos.line == 0)
@@ -135,6 +145,7 @@ static void check_door(const struct config_door *door, struct report *report)
                      door->name);
     check_commands(door, report);
     check_undo(door, report);
+    check_rules(door, report);
     check_scans(door, report);
     check_ignored(door, report);
 }

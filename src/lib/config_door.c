@@ -135,3 +135,21 @@ void read_commands(struct reading *r, const struct config_key *key,
             r->no_memory = true;
     }
 }
+
+void read_rate(struct reading *r, const struct config_key *key, const struct config_list *values,
+               void *field)
+{
+    struct config_rate *rate = field;
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    size_t digits = strspn(value->text, "0123456789");
+    unsigned long count = digits > 0 && digits < 6 ? strtoul(value->text, NULL, 10) : 0;
+    const char *period = value->text[digits] == '/' ? value->text + digits + 1 : "";
+    if (count > 0 && parse_duration(period, &rate->period) && rate->period > 0)
+        rate->count = (unsigned)count;
+    else
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" won't do: expected openings and a time, like \"3/10m\"",
+                     key->name, value->text);
+}

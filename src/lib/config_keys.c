@@ -17,8 +17,9 @@ static const struct config_key global_keys[] = {
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
     {"max_sources", read_number, AT(config, max_sources), 1024, 4194304},
-    {.name = "init_command"},
-    {.name = "exit_command"},
+    {"max_open", read_number, AT(config, max_open), 1, CONFIG_MAX_OPEN},
+    {"init_command", read_commands, AT(config, init), 0, 0},
+    {"exit_command", read_commands, AT(config, exit), 0, 0},
     {0},
 };
 
@@ -62,8 +63,8 @@ static const struct config_key door_keys[] = {
     {.name = "max_timeout"},
     {.name = "bound"},
     {.name = "for"},
-    {.name = "max_open"},
-    {.name = "rate"},
+    {"max_open", read_number, AT(config_door, max_open), 1, CONFIG_MAX_OPEN},
+    {"rate", read_rate, AT(config_door, rate), 0, 0},
     {0},
 };
 
@@ -95,13 +96,14 @@ static void read_keys(struct reading *r, const struct config_section *section, v
 static void read_title(struct reading *r, const struct config_section *section, char **name)
 {
     const char *title = section->title;
-    bool good = *title != '\0' && strlen(title) <= CONFIG_NAME_MAX;
+    /* One that begins with '-' would be an option to a command that gets it as %DOOR%. */
+    bool good = *title != '\0' && *title != '-' && strlen(title) <= CONFIG_NAME_MAX;
     for (const char *p = title; *p; p++)
         good &= isalnum((unsigned char)*p) || strchr("_.-", *p);
     if (!good)
         report_error(r->report, section->pos,
                      "\"%.80s\" is no name for a %s: expected 1 to 63 of the characters A-Z a-z "
-                     "0-9 _ . -",
+                     "0-9 _ . -, not beginning with -",
                      title, config_kind_name(section->kind));
     read_copy(r, title, name);
 }

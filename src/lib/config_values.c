@@ -72,12 +72,12 @@ void read_facility(struct reading *r, const struct config_key *key,
         int facility;
     } names[] = {
         {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},
-        {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},           {"kern", LOG_KERN},
-        {"lpr", LOG_LPR},       {"mail", LOG_MAIL},         {"news", LOG_NEWS},
-        {"syslog", LOG_SYSLOG}, {"user", LOG_USER},         {"uucp", LOG_UUCP},
-        {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1},     {"local2", LOG_LOCAL2},
-        {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
-        {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7},
+        {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},           {"lpr", LOG_LPR},
+        {"mail", LOG_MAIL},     {"news", LOG_NEWS},         {"syslog", LOG_SYSLOG},
+        {"user", LOG_USER},     {"uucp", LOG_UUCP},         {"local0", LOG_LOCAL0},
+        {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
+        {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},     {"local6", LOG_LOCAL6},
+        {"local7", LOG_LOCAL7},
     };
     const struct config_text *value = read_one(r, key, values);
     if (!value)
@@ -129,16 +129,25 @@ static void show_seconds(int64_t seconds, char *out, size_t size)
     snprintf(out, size, "%d%c", (int)(seconds / units[i].seconds), units[i].unit);
 }
 
+bool parse_duration(const char *text, int64_t *out)
+{
+    const char *unit;
+    int64_t number;
+    if (!read_digits(text, &number, &unit) || unit_seconds(unit) == 0)
+        return false;
+    *out = number * unit_seconds(unit) * 1000000000;
+    return true;
+}
+
 void read_duration(struct reading *r, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     const struct config_text *value = read_one(r, key, values);
-    const char *unit;
-    int64_t number;
+    int64_t duration = -1;
     if (!value)
         return;
-    int64_t seconds = read_digits(value->text, &number, &unit) ? number * unit_seconds(unit) : 0;
-    if (seconds < key->min || seconds > key->max) {
+    bool good = parse_duration(value->text, &duration);
+    if (!good || duration < key->min * 1000000000 || duration > key->max * 1000000000) {
         char min[24], max[24];
         show_seconds(key->min, min, sizeof(min));
         show_seconds(key->max, max, sizeof(max));
@@ -148,7 +157,7 @@ void read_duration(struct reading *r, const struct config_key *key,
                      key->name, value->text, min, max);
         return;
     }
-    *(int64_t *)field = seconds * 1000000000;
+    *(int64_t *)field = duration;
 }
 
 /* False, told already, if the text isn't a number that the key may have. */

@@ -1,10 +1,15 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
 enum level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_DEBUG };
 
@@ -14,7 +19,9 @@ static struct {
     int facility;
     bool to_stderr;
     bool debug;
-} sink = {.ident = "knockd", .facility = LOG_AUTHPRIV, .to_stderr = true};
+    int socket;         /* to the syslog daemon; -1: none */
+    unsigned long lost; /* messages that it didn't take */
+} sink = {.ident = "knockd", .facility = LOG_AUTHPRIV, .to_stderr = true, .socket = -1};
 
 void log_open(const char *ident, int facility, bool to_stderr, bool debug)
 {
@@ -27,8 +34,6 @@ void log_open(const char *ident, int facility, bool to_stderr, bool debug)
 void log_set_facility(int facility)
 {
     sink.facility = facility;
-    closelog();
-    openlog(sink.ident, LOG_PID | LOG_NDELAY, facility);
 }
 
 bool log_debugging(void)
@@ -52,6 +57,56 @@ void log_encode(const char *text, size_t len, char *out, size_t size)
     out[used] = '\0';
 }
 
+static void connect_syslog(void)
+{
+    static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    if (sink.socket >= 0)
+        close(sink.socket);
+    sink.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sink.socket >= 0 &&
+        connect(sink.socket, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        close(sink.socket);
+        sink.socket = -1;
+    }
+}
+
+static bool send_syslog(const char *datagram, size_t len)
+{
+    return sink.socket >= 0 &&
+           send(sink.socket, datagram, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/*
+ * One datagram as syslog(3) would send it (RFC 3164, section 4.1), but never waiting: a syslog
+ * daemon that hangs must not keep doors open. One that was restarted is connected to again.
+ */
+static void to_syslog(int priority, const char *text)
+{
+    char datagram[2200], stamp[32];
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof(stamp), "%b %e %T", &local);
+    int len = snprintf(datagram, sizeof(datagram), "<%d>%s %s[%d]: %s", sink.facility | priority,
+                       stamp, sink.ident, (int)getpid(), text);
+    if (send_syslog(datagram, (size_t)len))
+        return;
+    if (errno != EAGAIN)
+        connect_syslog();
+    if (!send_syslog(datagram, (size_t)len))
+        sink.lost++;
+}
+
+/* Waits for nobody either: a terminal that is stopped, a pipe that nobody reads. */
+static void to_stderr(const char *word, const char *text)
+{
+    char line[2200];
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int len = snprintf(line, sizeof(line), "%s: %s%s\n", sink.ident, word, text);
+    if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT))
+        (void)!write(STDERR_FILENO, line, (size_t)len);
+}
+
 static void say(enum level level, const char *format, va_list args)
 {
     static const struct {
@@ -65,9 +120,9 @@ static void say(enum level level, const char *format, va_list args)
     char raw[1024], text[2048];
     vsnprintf(raw, sizeof(raw), format, args);
     log_encode(raw, strlen(raw), text, sizeof(text));
-    syslog(sink.facility | levels[level].priority, "%s", text);
+    to_syslog(levels[level].priority, text);
     if (sink.to_stderr)
-        fprintf(stderr, "%s: %s%s\n", sink.ident, levels[level].word, text);
+        to_stderr(levels[level].word, text);
     errno = saved;
 }
 

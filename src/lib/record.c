@@ -16,6 +16,9 @@ size_t record_size(uint32_t type)
         [RECORD_EVENT] = BODY(event),
         [RECORD_REOPEN] = BODY(reopen),
         [RECORD_SEEN] = BODY(seen),
+        [RECORD_TALLY] = BODY(tally),
+        [RECORD_OTHER] = BODY(other),
+        [RECORD_ANSWERED] = BODY(answered),
         [RECORD_CONFIG] = BODY(config),
         [RECORD_SOURCE] = BODY(source),
         [RECORD_PREFIX] = BODY(prefix),
@@ -23,6 +26,7 @@ size_t record_size(uint32_t type)
         [RECORD_IGNORE] = BODY(ignore),
         [RECORD_START] = offsetof(struct record, u),
         [RECORD_FD] = BODY(fd),
+        [RECORD_QUERY] = BODY(query),
     };
     return type < RECORD_TYPES ? sizes[type] : 0;
 }

@@ -33,12 +33,21 @@ void attempts_reach(struct attempts *attempts, const struct attempt *attempt)
     attempts->unsaid++;
 }
 
-void attempts_finish(struct attempts *attempts, uint32_t source, uint32_t door,
-                     const struct addr *address)
+void attempts_finish(struct attempts *attempts, uint32_t source, const struct addr *address)
 {
-    struct attempt *known = find(attempts, source, door, address);
-    if (known)
-        known->stage = 0;
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        struct attempt *a = &attempts->list[i];
+        if (a->stage > 0 && a->source == source && addr_equal(&a->address, address))
+            a->stage = 0;
+    }
+}
+
+bool attempts_have_room(const struct attempts *attempts)
+{
+    for (int i = 0; i < ATTEMPTS_MAX; i++)
+        if (attempts->list[i].stage == 0)
+            return true;
+    return false;
 }
 
 int64_t attempts_next(const struct attempts *attempts)

@@ -21,7 +21,7 @@ enum { SHARE = 64 };
 
 int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls)
 {
-    *feed = (struct feed){.type = type, .folder_watch = -1, .calls = calls};
+    *feed = (struct feed){.type = type, .folder_watch = -1, .target_watch = -1, .calls = calls};
     feed->now = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
     feed->old = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
     return feed->now.lines && feed->old.lines ? 0 : -1;
@@ -54,8 +54,17 @@ static void set_mark(struct follower *f)
 static bool same_content(const struct follower *f)
 {
     char now[FOLLOWER_MARK];
+    /* Its mark could not be read: it was emptied just then. */
+    if (f->offset > 0 && f->mark_len == 0)
+        return false;
     ssize_t got = pread(f->fd, now, f->mark_len, f->offset - f->mark_len);
     return got == (ssize_t)f->mark_len && memcmp(now, f->mark, f->mark_len) == 0;
+}
+
+static void begin_anew(struct feed *feed)
+{
+    feed->anew = true;
+    feed->calls.anew(feed->calls.arg, true);
 }
 
 /*
@@ -75,6 +84,7 @@ static bool truncated(struct feed *feed, struct follower *f)
     f->mark_len = 0;
     lines_reset(f->lines, false);
     feed->calls.event(feed->calls.arg, EVENT_TRUNCATED, 0);
+    begin_anew(feed);
     return true;
 }
 
@@ -94,6 +104,10 @@ static bool read_file(struct feed *feed, struct follower *f)
         } else {
             more = got < 0 && errno == EINTR;
         }
+    }
+    if (!more && feed->anew && f == &feed->now) {
+        feed->anew = false;
+        feed->calls.anew(feed->calls.arg, false);
     }
     if (f->fd >= 0 && f->offset != before)
         set_mark(f);
@@ -165,12 +179,16 @@ void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_
         feed->old = feed->now;
         feed->now = spare;
         feed->old_until = now + linger;
+        /* What is left of the old one is still new. */
+        read_file(feed, &feed->old);
+        begin_anew(feed);
     }
     let_go(&feed->now);
     feed->now.fd = fd;
     feed->now.watch = record->file_watch;
     feed->now.offset = record->offset;
     feed->folder_watch = record->folder_watch;
+    feed->target_watch = record->target_watch;
     feed->now.mark_len = 0;
     if (feed->type == SOURCE_FILE)
         set_mark(&feed->now);
@@ -195,6 +213,23 @@ static void read_stream(struct feed *feed)
     if (feed->type == SOURCE_STDIN)
         feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
     let_go(&feed->now);
+}
+
+size_t feed_line_before(const struct feed *feed, char *out, size_t size)
+{
+    char text[1024];
+    const struct follower *f = &feed->now;
+    size_t len = f->offset < (int64_t)sizeof(text) ? (size_t)f->offset : sizeof(text);
+    if (f->fd < 0 || pread(f->fd, text, len, f->offset - (int64_t)len) != (ssize_t)len)
+        return 0;
+    const char *end = memrchr(text, '\n', len);
+    const char *before = end ? memrchr(text, '\n', (size_t)(end - text)) : NULL;
+    if (!before)
+        return 0;
+    size_t found = (size_t)(end - before - 1);
+    found = found < size ? found : size;
+    memcpy(out, before + 1, found);
+    return found;
 }
 
 bool feed_read(struct feed *feed)

@@ -25,7 +25,7 @@ static void on_open(void *arg, unsigned door)
     struct record record = {
         .type = RECORD_OPEN,
         .u.open = {.source = intake->source, .door = door, .address = intake->packet.src}};
-    attempts_finish(&intake->attempts, intake->source, door, &intake->packet.src);
+    attempts_finish(&intake->attempts, intake->source, &intake->packet.src);
     intake->tell(intake->arg, &record);
 }
 
@@ -46,20 +46,23 @@ static void note_stage(struct intake *intake, unsigned door, unsigned stage)
                                                   .number = stage});
 }
 
-/* How far the packet brought its address with each door. Not the way of most packets: it is the
- * step of a knock under way. */
+/* How far the packet brought its address with each door that it may be a step of. */
 static void note_stages(struct intake *intake)
 {
     const struct packet *packet = &intake->packet;
-    for (unsigned i = 0; i < intake->setup->door_count; i++) {
-        const struct sequence *sequence = &intake->setup->doors[i].sequence;
+    struct step step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    unsigned count;
+    const struct setup_step *found = setup_doors_with(intake->setup, step, &count);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned door = found[i].door;
+        const struct sequence *sequence = &intake->setup->doors[door].sequence;
         unsigned stage =
-            matcher_stage(intake->setup->matcher, intake->source, &packet->src, intake->now, i);
+            matcher_stage(intake->setup->matcher, intake->source, &packet->src, intake->now, door);
         if (stage == 0 || stage >= sequence->count)
             continue;
-        struct step step = sequence->steps[stage - 1];
-        if (step.port == packet->dpt && step.proto == packet->proto)
-            note_stage(intake, i, stage);
+        struct step last = sequence->steps[stage - 1];
+        if (last.port == step.port && last.proto == step.proto)
+            note_stage(intake, door, stage);
     }
 }
 
@@ -85,11 +88,15 @@ static void count(struct intake *intake, enum line_verdict verdict, const char *
         prefix = logline_prefix(intake->setup->sources[intake->source].spec.format, line, len,
                                 &prefix_len);
     tally_line(tally, verdict, prefix, prefix_len);
+    tally->last_line = intake->now;
+    if (verdict == LINE_PACKET)
+        tally->last_packet = intake->now;
     if (verdict == LINE_PREFIX && tally_speaks(tally))
         tell_prefix(intake);
 }
 
-void intake_line(struct intake *intake, unsigned source, const char *line, size_t len, int64_t now)
+enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
+                              int64_t now)
 {
     intake->source = source;
     intake->now = now;
@@ -97,16 +104,54 @@ void intake_line(struct intake *intake, unsigned source, const char *line, size_
         logline_parse(&intake->setup->sources[source].spec, line, len, &intake->packet);
     count(intake, verdict, line, len);
     if (verdict != LINE_PACKET)
-        return;
-    if (matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open, intake) ==
-        MATCH_SEEN)
+        return verdict;
+    bool seen = matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open,
+                             intake) == MATCH_SEEN;
+    /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
+    if (seen && (intake->setup->config.debug || attempts_have_room(&intake->attempts)))
         note_stages(intake);
+    return verdict;
 }
 
 int64_t intake_next(const struct intake *intake)
 {
     int64_t next = attempts_next(&intake->attempts);
     return next < intake->silent_at ? next : intake->silent_at;
+}
+
+static void answer_others(struct intake *intake, uint32_t query, unsigned source)
+{
+    const struct tally *tally = &intake->tallies[source];
+    for (int i = 0; i < TALLY_PREFIXES; i++) {
+        struct record record = {
+            .type = RECORD_OTHER,
+            .u.other = {.query = query, .source = source, .count = tally->seen[i].count}};
+        memcpy(record.u.other.prefix, tally->seen[i].text, sizeof(tally->seen[i].text));
+        if (tally->seen[i].count > 0)
+            intake->tell(intake->arg, &record);
+    }
+}
+
+void intake_query(struct intake *intake, uint32_t query)
+{
+    for (unsigned i = 0; i < intake->setup->source_count; i++) {
+        const struct tally *tally = &intake->tallies[i];
+        struct record record = {.type = RECORD_TALLY,
+                                .u.tally = {.query = query,
+                                            .source = i,
+                                            .lines = tally->lines,
+                                            .packets = tally->verdicts[LINE_PACKET],
+                                            .foreign = tally->verdicts[LINE_FOREIGN],
+                                            .others = tally->verdicts[LINE_PREFIX],
+                                            .damaged = tally->verdicts[LINE_DAMAGED],
+                                            .partial = tally->verdicts[LINE_PARTIAL],
+                                            .last_line = tally->last_line,
+                                            .last_packet = tally->last_packet}};
+        intake->tell(intake->arg, &record);
+        answer_others(intake, query, i);
+    }
+    struct record record = {.type = RECORD_ANSWERED, .u.answered = {.query = query}};
+    intake->tell(intake->arg, &record);
 }
 
 static void tell_silence(struct intake *intake)

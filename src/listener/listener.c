@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -17,6 +18,7 @@
 #include "listener/feed.h"
 #include "listener/intake.h"
 #include "listener/sandbox.h"
+#include "listener/stale.h"
 
 struct listener;
 
@@ -25,6 +27,8 @@ struct source {
     struct listener *listener;
     struct feed feed;
     struct watch *on_ready; /* all but files, which inotify watches */
+    struct stale stale;
+    bool more; /* it has more than its share: read it again soon */
 };
 
 struct listener {
@@ -64,7 +68,24 @@ static void take_line(void *arg, const char *line, size_t len)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    intake_line(&l->intake, (unsigned)(source - l->sources), line, len, l->now);
+    unsigned index = (unsigned)(source - l->sources);
+    enum log_format format = l->setup.sources[index].spec.format;
+    if (stale_is_old(&source->stale, format, line, len))
+        return;
+    enum line_verdict verdict = intake_line(&l->intake, index, line, len, l->now);
+    if (source->feed.type == SOURCE_FILE && verdict != LINE_FOREIGN)
+        stale_note(&source->stale, line, len);
+}
+
+static void take_anew(void *arg, bool begins)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    if (begins)
+        stale_begin(&source->stale, l->setup.sources[source - l->sources].spec.format,
+                    (int64_t)time(NULL) * CLOCK_SECOND);
+    else
+        stale_end(&source->stale);
 }
 
 static void take_event(void *arg, enum event_kind kind, uint64_t number)
@@ -100,7 +121,8 @@ static void read_source(struct source *source)
     struct listener *l = source->listener;
     /* One look at the clock for all that is there: it was all written by now. */
     l->now = clock_now();
-    if (feed_read(&source->feed))
+    source->more = feed_read(&source->feed);
+    if (source->more)
         loop_timer_set(l->loop, &l->again, l->now);
     set_due(l);
 }
@@ -119,7 +141,8 @@ static void on_again(void *arg)
 {
     struct listener *l = arg;
     for (unsigned i = 0; i < l->setup.source_count; i++)
-        read_source(&l->sources[i]);
+        if (l->sources[i].more)
+            read_source(&l->sources[i]);
 }
 
 static void on_tidy(void *arg)
@@ -149,7 +172,8 @@ static void take_inotify(struct listener *l, const struct inotify_event *event)
             continue;
         if (overflow || feed_watches(&source->feed, event->wd))
             read_source(source);
-        if (overflow || source->feed.folder_watch == event->wd)
+        if (overflow || source->feed.folder_watch == event->wd ||
+            source->feed.target_watch == event->wd)
             ask_to_reopen(l, i);
     }
 }
@@ -181,6 +205,11 @@ static bool take_log(struct listener *l, const struct record_fd *record, int fd)
         source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
     }
+    if (record->offset > 0) {
+        char line[STALE_HEAD];
+        size_t len = feed_line_before(&source->feed, line, sizeof(line));
+        stale_note(&source->stale, line, len);
+    }
     if (source->feed.old_until)
         loop_timer_set(l->loop, &l->tidy, source->feed.old_until);
     /* What was written before the watch was armed is read here. */
@@ -206,7 +235,7 @@ static bool go_to_work(struct listener *l)
     for (unsigned i = 0; i < l->setup.source_count; i++) {
         struct source *source = &l->sources[i];
         source->listener = l;
-        struct feed_calls calls = {take_line, take_event, source};
+        struct feed_calls calls = {take_line, take_event, take_anew, source};
         if (feed_init(&source->feed, l->setup.sources[i].type, calls) < 0)
             return false;
     }
@@ -220,11 +249,16 @@ static bool go_to_work(struct listener *l)
 
 static bool take_record(struct listener *l, const struct record *record, int fd)
 {
-    if (l->at_work)
-        return record->type == RECORD_FD && record->generation == l->setup.generation &&
-               take_fd(l, &record->u.fd, fd);
-    if (fd >= 0)
+    if (l->at_work && record->generation != l->setup.generation)
         return false;
+    if (l->at_work && record->type == RECORD_FD)
+        return take_fd(l, &record->u.fd, fd);
+    if (fd >= 0 || (l->at_work && record->type != RECORD_QUERY))
+        return false;
+    if (l->at_work) {
+        intake_query(&l->intake, record->u.query.query);
+        return true;
+    }
     enum setup_result result = setup_take(&l->setup, record);
     return result == SETUP_MORE || (result == SETUP_COMPLETE && go_to_work(l));
 }

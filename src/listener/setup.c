@@ -73,10 +73,60 @@ static bool take_ignore(struct setup *setup, const struct record_ignore *record)
     return true;
 }
 
+static int compare_steps(const void *a, const void *b)
+{
+    const struct setup_step *x = a, *y = b;
+    if (x->step.port != y->step.port)
+        return x->step.port < y->step.port ? -1 : 1;
+    if (x->step.proto != y->step.proto)
+        return x->step.proto < y->step.proto ? -1 : 1;
+    return x->door < y->door ? -1 : x->door > y->door;
+}
+
+static bool index_steps(struct setup *setup)
+{
+    unsigned all = 0, kept = 0;
+    for (unsigned i = 0; i < setup->door_count; i++)
+        all += setup->doors[i].sequence.count;
+    setup->steps = calloc(all + 1, sizeof(*setup->steps));
+    if (!setup->steps)
+        return false;
+    all = 0;
+    for (unsigned i = 0; i < setup->door_count; i++)
+        for (unsigned j = 0; j < setup->doors[i].sequence.count; j++)
+            setup->steps[all++] = (struct setup_step){setup->doors[i].sequence.steps[j], i};
+    qsort(setup->steps, all, sizeof(*setup->steps), compare_steps);
+    for (unsigned i = 0; i < all; i++)
+        if (kept == 0 || compare_steps(&setup->steps[kept - 1], &setup->steps[i]) != 0)
+            setup->steps[kept++] = setup->steps[i];
+    setup->step_count = kept;
+    return true;
+}
+
+const struct setup_step *setup_doors_with(const struct setup *setup, struct step step,
+                                          unsigned *count)
+{
+    struct setup_step wanted = {step, 0};
+    unsigned low = 0, high = setup->step_count;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (compare_steps(&setup->steps[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < setup->step_count && setup->steps[high].step.port == step.port &&
+                     setup->steps[high].step.proto == step.proto;
+         high++)
+        ;
+    *count = high - low;
+    return &setup->steps[low];
+}
+
 static bool take_start(struct setup *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
-        setup->door_count != setup->config.doors)
+        setup->door_count != setup->config.doors || setup->matcher || !index_steps(setup))
         return false;
     setup->matcher =
         matcher_new(setup->doors, setup->door_count, setup->config.max_sources, setup->config.key);
@@ -119,6 +169,7 @@ void setup_free(struct setup *setup)
     }
     for (unsigned i = 0; i < setup->door_count; i++)
         free((void *)(uintptr_t)setup->doors[i].ignore);
+    free(setup->steps);
     free(setup->sources);
     free(setup->doors);
     *setup = (struct setup){0};

@@ -57,7 +57,7 @@ no sequence|7:|.*no sequence|8d
 port out of range|8:|.*70000|8s/7412/70000/
 both rule and command|11:|.*both rule and start|10a start_command = "/bin/true" stop_command = ""
 rule with an action|10:|.*a rule is|10s/INPUT/-A INPUT/
-unknown placeholder|10:|.*%NOPE%|10s/%IP%/%NOPE%/
+unknown placeholder|10:|.*%NOPE%|10s/%IP%/%IP% %NOPE%/
 open quote|10:|.*quote|10s/-s/'-s/
 no such program|10:|.*/no/such|10s|rule.*|start_command = "/no/such" stop_command = ""|
 unclosed section|[0-9]*:| .*|11d
@@ -70,10 +70,10 @@ wrong_calls() {
     good_file
     wrong "missing file" "knockd: $WORK/nothing: .*No such file" -c "$WORK/nothing"
     wrong "a folder for a file" "knockd: $WORK: .*not a regular file" -c "$WORK"
-    wrong "unknown option" "knockd: invalid option -- 'Z'|.*knockd: invalid option -- 'Z'" -Z
+    wrong "unknown option" "knockd: '-Z' is no option, or lacks its argument; see knockd -h" -Z
     wrong "unexpected argument" "knockd: unexpected argument 'start'; see knockd -h" start
     sed -i "s|$KERN_LOG|$WORK|" "$CONFIG"
-    wrong "a log that is a folder" "knockd: error: $CONFIG:3: .*can't read $WORK: not a regular file" -c "$CONFIG"
+    wrong "a log that is a folder" "knockd: $CONFIG:3: .*can't read $WORK: not a regular file" -c "$CONFIG"
     good_file
     chmod 777 "$WORK/state"
     wrong "a state folder of everybody's" "knockd: .*$WORK/state must be a folder of root's" -c "$CONFIG"
@@ -137,7 +137,7 @@ daemonized() {
     kill -TERM "$pid"
     ok "-d without standard descriptors: ends" poll 5 nobody_home
     sed -i "s|$KERN_LOG|$WORK|" "$CONFIG"
-    wrong "-d with a log that is a folder" "knockd: error: $CONFIG:3: .*not a regular file" -d -c "$CONFIG"
+    wrong "-d with a log that is a folder" "knockd: $CONFIG:3: .*not a regular file" -d -c "$CONFIG"
 }
 
 # odd_start DESCRIPTION COMMAND...: knockd by COMMAND works all the same: a knock opens, and closes in time.

@@ -259,7 +259,7 @@ unreadable() {
     good_file
     not run_knockd
     is "a folder at start: one line" "$(cat "$KNOCKD_LOG")" \
-        "knockd: error: $CONFIG:3: source \"firewall\": can't read $WORK: not a regular file"
+        "knockd: $CONFIG:3: source \"firewall\": can't read $WORK: not a regular file"
     wait "$KNOCKD_PID"
     is "exit status" $? 1
 }

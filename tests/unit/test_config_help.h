@@ -18,7 +18,7 @@
 
 /* A good source and the beginning of a good door, each on one line. */
 #define SOURCE "source s { type = kmsg }\n"
-#define RULE   " rule = \"INPUT -j ACCEPT\" "
+#define RULE   " rule = \"INPUT -s %%IP%% -j ACCEPT\" "
 #define DOOR   "door d { sequence = { 9000, 7000, 8000 }" RULE "}\n"
 
 struct told {

@@ -36,7 +36,9 @@ static void global_values(void **state)
         {GLOBAL("max_sources = 1023"), "2: expected a number from 1024 to 4194304"},
         {GLOBAL("max_sources = 4194304"), ""},
         {GLOBAL("max_sources = 0x1000"), "2: max_sources"},
-        {GLOBAL("init_command = x"), "2: init_command is not supported by this version"},
+        {GLOBAL("init_command = { x, y }"), ""},
+        {GLOBAL("max_open = 0"), "2: max_open: \"0\" won't do: expected a number from 1 to 16384"},
+        {GLOBAL("facility = kern"), "2: facility: \"kern\" is no syslog facility"},
         {GLOBAL("user = \"a\\nb\""), "2: the value of user holds a control character"},
     };
     ROWS(rows);
@@ -122,6 +124,11 @@ static void door_values(void **state)
         {IN_DOOR("one_time_sequences = /a"), "3: one_time_sequences is not supported"},
         {IN_DOOR("check_command = x"), ""},
         {IN_DOOR("check_interval = 0"), "3: check_interval: \"0\" won't do"},
+        {IN_DOOR("max_open = 5 rate = 3/10m"), ""},
+        {IN_DOOR("rate = 3"), "3: rate: \"3\" won't do: expected openings and a time"},
+        {IN_DOOR("rate = 0/1m"), "3: rate: \"0/1m\" won't do"},
+        {IN_DOOR("rate = 3/0"), "3: rate: \"3/0\" won't do"},
+        {IN_DOOR("rate = 3/1x"), "3: rate: \"3/1x\" won't do"},
         {IN_DOOR("start_delay = 0"), ""},
         {IN_DOOR("start_delay = 11m"), "3: start_delay: \"11m\" won't do"},
         {IN_DOOR("extend_command = { a,\n'' }"), "4: extend_command: an empty text among others"},

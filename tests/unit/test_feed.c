@@ -28,6 +28,12 @@ static void on_line(void *arg, const char *line, size_t len)
     say(arg, "<%.*s>", (int)(len < 200 ? len : 200), line);
 }
 
+static void on_anew(void *arg, bool begins)
+{
+    (void)arg;
+    (void)begins;
+}
+
 static void on_event(void *arg, enum event_kind kind, uint64_t number)
 {
     static const char *const names[EVENT_KINDS] = {[EVENT_GAP] = "gap",
@@ -41,7 +47,7 @@ static void on_event(void *arg, enum event_kind kind, uint64_t number)
 static void make_world(struct feed_world *w, uint32_t type)
 {
     bench_make(&w->bench);
-    struct feed_calls calls = {on_line, on_event, w};
+    struct feed_calls calls = {on_line, on_event, on_anew, w};
     assert_int_equal(feed_init(&w->feed, type, calls), 0);
     w->heard[0] = '\0';
 }

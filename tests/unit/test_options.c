@@ -77,14 +77,14 @@ static void refuses_in_one_line(void **state)
     static const struct {
         const char *line, *why;
     } rows[] = {
-        {"-x", "'x'"},
+        {"-x", "'-x'"},
         {"--nonsense", "--nonsense"},
-        {"-c", "'c'"},
+        {"-c", "'-c'"},
         {"--config", "--config"},
         {"--test=yes", "--test"},
         {"start", "unexpected argument 'start'"},
         {"-t knockd.conf", "unexpected argument 'knockd.conf'"},
-        {"-r", "'r'"},
+        {"-r", "'-r'"},
         {"--packets", "say which: -r LOG"},
         {"-- -t", "unexpected argument '-t'"},
         {"-i eth0", "knockd: -i, --interface: "},

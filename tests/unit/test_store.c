@@ -142,44 +142,6 @@ static void tells_boots_apart(void **state)
     folder_end(&f);
 }
 
-static void sum_group(void *arg, int64_t group)
-{
-    *(int64_t *)arg += group;
-}
-
-static int64_t group_sum(struct store *store)
-{
-    int64_t sum = 0;
-    assert_int_equal(store_each_group(store, sum_group, &sum), 0);
-    return sum;
-}
-
-static void keeps_groups_of_this_boot(void **state)
-{
-    (void)state;
-    struct folder f;
-    folder_make(&f);
-    struct store *store = folder_open(&f);
-    static const int64_t groups[] = {100, 2000, 30000, 30000, 0, 1, -1, INT64_C(1) << 31};
-    for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
-        assert_int_equal(store_group_add(store, groups[i]), 0);
-    assert_int_equal(group_sum(store), 32100);
-    assert_int_equal(store_group_remove(store, 2000), 0);
-    assert_int_equal(store_commit(store), 0);
-    store_close(store);
-    store = store_open(f.dir, "another boot", &f.moved, f.why, sizeof(f.why));
-    assert_int_equal(group_sum(store), 0);
-    assert_int_equal(store_group_add(store, 100), 0);
-    assert_int_equal(group_sum(store), 100);
-    assert_int_equal(store_group_remove(store, 5), 0);
-    assert_int_equal(store_commit(store), 0);
-    store_close(store);
-    store = folder_open(&f); /* what was of the first boot was swept out */
-    assert_int_equal(group_sum(store), 0);
-    store_close(store);
-    folder_end(&f);
-}
-
 static void uses_sequences_once(void **state)
 {
     (void)state;
@@ -275,10 +237,10 @@ static void forgets_the_oldest_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(returns_every_field),       cmocka_unit_test(gives_its_commands_away),
-        cmocka_unit_test(updates_and_removes),       cmocka_unit_test(tells_boots_apart),
-        cmocka_unit_test(keeps_groups_of_this_boot), cmocka_unit_test(uses_sequences_once),
-        cmocka_unit_test(tells_who_what_when),       cmocka_unit_test(forgets_the_oldest_history),
+        cmocka_unit_test(returns_every_field),        cmocka_unit_test(gives_its_commands_away),
+        cmocka_unit_test(updates_and_removes),        cmocka_unit_test(tells_boots_apart),
+        cmocka_unit_test(uses_sequences_once),        cmocka_unit_test(tells_who_what_when),
+        cmocka_unit_test(forgets_the_oldest_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

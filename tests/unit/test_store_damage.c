@@ -158,12 +158,6 @@ static void ignore_line(void *arg, const struct stored_event *event)
     (void)event;
 }
 
-static void ignore_group(void *arg, int64_t group)
-{
-    (void)arg;
-    assert_true(group > 1);
-}
-
 /* Opens what is there and uses all of it. No command may be another than what was added. */
 static void survive(struct folder *f, struct tally *tally)
 {
@@ -179,7 +173,6 @@ static void survive(struct folder *f, struct tally *tally)
     assert_true(bad == 0 || strlen(store_error(store)) > 10);
     tally->bad += bad > 0;
     store_history(store, 1000, ignore_line, NULL);
-    store_each_group(store, ignore_group, NULL);
     store_once_used(store, "ssh", "1,2,3");
     if (add_range(store, 0, 3) < 0 || store_remove(store, 7, 1, "closed") < 0 ||
         store_commit(store) < 0)

@@ -98,7 +98,7 @@ static void forgets_what_opened(void **state)
     struct attempt a = make(9, 2, 15), other = make(8, 1, 15), out;
     attempts_reach(&attempts, &a);
     attempts_reach(&attempts, &other);
-    attempts_finish(&attempts, a.source, a.door, &a.address);
+    attempts_finish(&attempts, a.source, &a.address);
     assert_true(attempts_expire(&attempts, 20, &out));
     assert_true(addr_equal(&out.address, &other.address));
     assert_false(attempts_expire(&attempts, 20, &out));

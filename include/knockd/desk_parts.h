@@ -1,0 +1,29 @@
+/* The desk from within: what its parts share. */
+#ifndef KNOCKD_DESK_PARTS_H
+#define KNOCKD_DESK_PARTS_H
+
+#include "knockd/desk.h"
+#include "knockd/errand.h"
+#include "knockd/regime.h"
+
+struct desk {
+    struct daemon *daemon;
+    struct control *control; /* NULL: there is no socket */
+    struct errands errands;
+    int64_t started;
+    uint32_t query; /* the last one's number */
+    uint64_t counts[DOOR_EVENTS];
+};
+
+/* The requests `status` and `sources`. */
+void desk_serve_status(void *desk, struct answer *answer, char *const *words);
+void desk_serve_sources(void *desk, struct answer *answer, char *const *words);
+
+/* The request `watch`, and what is told to those who made it. */
+void desk_serve_watch(void *desk, struct answer *answer, char *const *words);
+void desk_tell_door(struct desk *desk, const struct door_event *event);
+
+/* Asks the listener what its sources brought; the answer goes on with that, rows of `depth`. */
+void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth);
+
+#endif

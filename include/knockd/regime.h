@@ -1,0 +1,66 @@
+/* What the daemon's two halves share: its life (daemon.c) and its listeners (regime.c). */
+#ifndef KNOCKD_REGIME_H
+#define KNOCKD_REGIME_H
+
+#include "keeper/admit.h"
+#include "knockd/child.h"
+#include "knockd/daemon.h"
+#include "knockd/desk.h"
+#include "knockd/signals.h"
+
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING };
+
+/* A setting with the listener that works by it. */
+struct regime {
+    struct daemon *daemon;
+    struct setting setting;
+    struct child *child; /* NULL: dead, to be started again */
+    int64_t started;
+};
+
+struct daemon {
+    const char *path;
+    enum phase phase;
+    int parent; /* waits for us to be ready; -1: nobody */
+    struct loop *loop;
+    struct runner *runner;
+    struct doors *doors;
+    struct desk *desk;
+    struct store *store;
+    struct job hook; /* init_command, exit_command */
+    int commands_lock;
+    struct regime *current;
+    struct regime *next; /* a reload that isn't ready yet */
+    uint32_t generation;
+    struct signals *signals;
+    struct timer restart, watchdog, deadline;
+    int64_t pause; /* before the listener is started again */
+    int64_t watchdog_interval;
+    bool reload_wanted; /* SIGHUP came before the first listener was ready */
+    struct admission admission;
+    struct limit messages;
+    int status;
+};
+
+/* A report whose findings go to the log. */
+struct report daemon_report(void);
+
+/* Ends the loop, with exit status 1. */
+void daemon_fail(struct daemon *d);
+
+/* A regime of `setting`, whose parts it takes over. NULL after the error was logged. */
+struct regime *regime_new(struct daemon *d, struct setting *setting);
+
+/* Ends its listener and frees it. NULL is fine. */
+void regime_free(struct regime *r);
+
+/* Starts its listener; what then becomes of it is the regime's business. */
+bool regime_start(struct regime *r, struct report *report);
+
+/* Starts the current regime's listener again: the `restart` timer. */
+void regime_restart(void *daemon);
+
+/* Reads the configuration anew; its listener takes over once it is ready. */
+void regime_reload(struct daemon *d);
+
+#endif

@@ -1,0 +1,49 @@
+#include "keeper/hooks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/program.h"
+
+static int make_one(const struct config_text *text, const char *key, struct report *report,
+                    struct command *out)
+{
+    static const struct values none;
+    struct words words;
+    char why[160];
+    if (!template_expand(text->text, &none, &words, why, sizeof(why))) {
+        report_error(report, text->pos, "%s: %s", key, why);
+        return -1;
+    }
+    char *program = program_find(words.text);
+    if (!program) {
+        report_error(report, text->pos, "%s: %s: %s", key, words.text,
+                     strchr(words.text, '/') ? strerror(errno)
+                                             : "no such program in /usr/sbin:/usr/bin:/sbin:/bin");
+        return -1;
+    }
+    int rc = command_from_words(&words, program, out);
+    free(program);
+    if (rc < 0)
+        report_error(report, text->pos, "%s: out of memory", key);
+    return rc;
+}
+
+int hooks_make(const struct config_list *list, const char *key, struct report *report,
+               struct commands *out)
+{
+    *out = (struct commands){.items = calloc(list->count + 1, sizeof(*out->items))};
+    if (!out->items) {
+        report_error(report, list->pos, "%s: out of memory", key);
+        return -1;
+    }
+    int rc = 0;
+    for (unsigned i = 0; i < list->count; i++) {
+        if (make_one(&list->items[i], key, report, &out->items[out->count]) < 0)
+            rc = -1;
+        else
+            out->count++;
+    }
+    return rc;
+}

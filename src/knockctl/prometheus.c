@@ -1,0 +1,123 @@
+/* knockctl status --prometheus: the text format of Prometheus, version 0.0.4 */
+#include <string.h>
+
+#include "knockctl/show.h"
+#include "lib/config.h"
+
+static const struct metric {
+    const char *key;
+    const char *name;
+    const char *type;
+    const char *label; /* its value for this one of several; NULL: there is one */
+    const char *help;
+} metrics[] = {
+    {"uptime", "knockd_uptime_seconds", "gauge", NULL, "Time since the start."},
+    {"recorded", "knockd_state_recorded", "gauge", NULL,
+     "Whether the state can be recorded; else nothing opens."},
+    {"listener_pid", "knockd_listener_up", "gauge", NULL, "Whether there is a listener."},
+    {"generation", "knockd_listener_starts_total", "counter", NULL,
+     "Listeners started, by reloads or after one died."},
+    {"doors", "knockd_doors", "gauge", NULL, "Doors that are configured."},
+    {"open", "knockd_openings", "gauge", "state=\"open\"", "Openings by state."},
+    {"opening", "knockd_openings", "gauge", "state=\"opening\"", NULL},
+    {"closing", "knockd_openings", "gauge", "state=\"closing\"", NULL},
+    {"not_closed", "knockd_openings", "gauge", "state=\"not-closed\"", NULL},
+    {"opened_total", "knockd_opened_total", "counter", NULL, "Openings so far."},
+    {"extended_total", "knockd_extended_total", "counter", NULL, "Knocks on open doors so far."},
+    {"refused_total", "knockd_refused_total", "counter", NULL,
+     "Knocks that opened nothing so far."},
+    {"failed_total", "knockd_start_failures_total", "counter", NULL, "Start commands that failed."},
+    {"failed_stops_total", "knockd_stop_failures_total", "counter", NULL,
+     "Stop commands that failed."},
+};
+
+enum { METRICS = sizeof(metrics) / sizeof(*metrics), SOURCES_MAX = CONFIG_SOURCES_MAX };
+
+/* What there is to say of every source, kept because all of one metric must stand together. */
+static const struct source_metric {
+    const char *key;
+    const char *name;
+    const char *type;
+    const char *help;
+} source_metrics[] = {
+    {"lines", "knockd_source_lines_total", "counter", "Lines read, since the listener started."},
+    {"matches", "knockd_source_matches_total", "counter", "Lines that tell of a denied packet."},
+    {"others", "knockd_source_other_prefix_total", "counter", "Lines with another prefix."},
+    {"damaged", "knockd_source_damaged_total", "counter", "Lines that are cut or garbled."},
+    {"last_match", "knockd_source_last_match_seconds", "gauge",
+     "Time since the last match; -1: there was none."},
+};
+
+enum { SOURCE_METRICS = sizeof(source_metrics) / sizeof(*source_metrics) };
+
+struct sources {
+    unsigned count;
+    struct {
+        char name[CONFIG_NAME_MAX + 1];
+        long long values[SOURCE_METRICS];
+    } list[SOURCES_MAX];
+};
+
+/* true is 1; of a listener it counts only that it has a number. */
+static const char *value_of(const struct metric *metric, const struct row_fields *row)
+{
+    const char *value = row_get(row, metric->key);
+    if (strcmp(metric->key, "listener_pid") == 0)
+        return value ? "1" : "0";
+    if (!value || strcmp(value, "false") == 0)
+        return "0";
+    return strcmp(value, "true") == 0 ? "1" : value;
+}
+
+static void print_head(const char *name, const char *type, const char *help)
+{
+    printf("# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_metric(const struct metric *metric, const struct row_fields *row)
+{
+    if (metric->help)
+        print_head(metric->name, metric->type, metric->help);
+    printf("%s", metric->name);
+    if (metric->label)
+        printf("{%s}", metric->label);
+    printf(" %s\n", value_of(metric, row));
+}
+
+static void keep_source(struct sources *sources, const struct row_fields *row)
+{
+    const char *name = row_get(row, "source");
+    if (!name || sources->count == SOURCES_MAX)
+        return;
+    unsigned i = sources->count++;
+    snprintf(sources->list[i].name, sizeof(sources->list[i].name), "%s", name);
+    for (int m = 0; m < SOURCE_METRICS; m++)
+        sources->list[i].values[m] = row_get(row, source_metrics[m].key)
+                                         ? (long long)row_get_number(row, source_metrics[m].key)
+                                         : -1;
+}
+
+/* A name has no character that a label would have to escape (knockd.conf(5)). */
+static void print_sources(const struct sources *sources)
+{
+    for (int m = 0; sources->count > 0 && m < SOURCE_METRICS; m++) {
+        const struct source_metric *metric = &source_metrics[m];
+        print_head(metric->name, metric->type, metric->help);
+        for (unsigned i = 0; i < sources->count; i++)
+            printf("%s{source=\"%s\"} %lld\n", metric->name, sources->list[i].name,
+                   sources->list[i].values[m]);
+    }
+}
+
+void show_prometheus(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    struct sources sources = {0};
+    while (client_row(reply, &row, status)) {
+        if (strcmp(row.kind, "sources") == 0)
+            keep_source(&sources, &row);
+        for (int i = 0; strcmp(row.kind, "status") == 0 && i < METRICS; i++)
+            print_metric(&metrics[i], &row);
+    }
+    print_sources(&sources);
+}

@@ -1,0 +1,85 @@
+#include "knockctl/show.h"
+
+#include <string.h>
+
+#include "knockctl/json.h"
+#include "knockctl/table.h"
+
+void show_json(struct reply *reply, int *status)
+{
+    struct json json;
+    struct row_fields row;
+    json_begin(&json, stdout, reply->kind);
+    while (client_row(reply, &row, status))
+        json_row(&json, &row);
+    json_end(&json);
+}
+
+static void show_table(struct reply *reply, int *status, const struct column *columns,
+                       const char *empty)
+{
+    struct table table;
+    struct row_fields row;
+    table_begin(&table, columns);
+    while (client_row(reply, &row, status) && table_row(&table, &row))
+        ;
+    table_end(&table, stdout, empty);
+}
+
+void show_doors(struct reply *reply, int *status)
+{
+    static const struct column columns[] = {
+        {"door", "DOOR", COLUMN_TEXT},   {"address", "ADDRESS", COLUMN_TEXT},
+        {"state", "STATE", COLUMN_TEXT}, {"closes_in", "CLOSES IN", COLUMN_SECONDS},
+        {"by", "BY", COLUMN_TEXT},       {NULL, NULL, COLUMN_TEXT}};
+    show_table(reply, status, columns, "no door is open");
+}
+
+void show_history(struct reply *reply, int *status)
+{
+    static const struct column columns[] = {
+        {"opened", "OPENED", COLUMN_TIME}, {"closed", "CLOSED", COLUMN_TIME},
+        {"door", "DOOR", COLUMN_TEXT},     {"address", "ADDRESS", COLUMN_TEXT},
+        {"by", "BY", COLUMN_TEXT},         {"end", "END", COLUMN_TEXT},
+        {NULL, NULL, COLUMN_TEXT}};
+    show_table(reply, status, columns, "no door was ever opened");
+}
+
+static const char *text_of(const struct row_fields *row, const char *key)
+{
+    const char *value = row_get(row, key);
+    return value ? value : "-";
+}
+
+void show_open(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    while (client_row(reply, &row, status)) {
+        const char *result = text_of(&row, "result");
+        long long seconds = (long long)row_get_number(&row, "seconds");
+        if (strcmp(result, "delayed") == 0)
+            printf("door %s: opens for %s in %lld s\n", text_of(&row, "door"),
+                   text_of(&row, "address"), seconds);
+        else
+            printf("door %s: %s for %s, closes in %lld s\n", text_of(&row, "door"), result,
+                   text_of(&row, "address"), seconds);
+    }
+}
+
+void show_close(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    while (client_row(reply, &row, status))
+        printf("closed: %lld\n", (long long)row_get_number(&row, "closed"));
+}
+
+void show_reload(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    while (client_row(reply, &row, status)) {
+        long long doors = (long long)row_get_number(&row, "doors");
+        long long sources = (long long)row_get_number(&row, "sources");
+        printf("reloaded %s: %lld door%s, %lld source%s\n", text_of(&row, "file"), doors,
+               doors == 1 ? "" : "s", sources, sources == 1 ? "" : "s");
+    }
+}

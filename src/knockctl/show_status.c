@@ -1,0 +1,119 @@
+/* knockctl status and knockctl sources, in words */
+#include <string.h>
+
+#include "knockctl/show.h"
+#include "knockctl/table.h"
+#include "lib/log.h"
+
+static long long number(const struct row_fields *row, const char *key)
+{
+    return (long long)row_get_number(row, key);
+}
+
+static bool is_true(const struct row_fields *row, const char *key)
+{
+    const char *value = row_get(row, key);
+    return value && strcmp(value, "true") == 0;
+}
+
+static void print_warnings(const struct row_fields *row)
+{
+    if (!row_get(row, "listener_pid"))
+        puts("WARNING: there is no listener, so no knock is heard; knockd's log says why");
+    if (!is_true(row, "recorded"))
+        puts("WARNING: the state can't be recorded, so nothing new is opened; knockd's log says "
+             "why");
+    if (number(row, "not_closed") > 0)
+        printf("WARNING: %lld NOT CLOSED: the stop command fails; see knockctl doors\n",
+               number(row, "not_closed"));
+}
+
+static void print_keeper(const struct row_fields *row)
+{
+    char uptime[TEXT_MAX];
+    const char *version = row_get(row, "version"), *phase = row_get(row, "phase");
+    const char *config = row_get(row, "config"), *pid = row_get(row, "listener_pid");
+    printf("knockd %s, %s for %s, configuration %s\n", version ? version : "-", phase ? phase : "-",
+           text_seconds(number(row, "uptime"), uptime), config ? config : "-");
+    printf("listener: process %s, generation %lld\n", pid ? pid : "-", number(row, "generation"));
+    printf("doors: %lld configured; %lld open, %lld opening, %lld closing, %lld not closed\n",
+           number(row, "doors"), number(row, "open"), number(row, "opening"),
+           number(row, "closing"), number(row, "not_closed"));
+    printf("since the start: %lld opened, %lld extended, %lld refused, %lld failed\n",
+           number(row, "opened_total"), number(row, "extended_total"), number(row, "refused_total"),
+           number(row, "failed_total"));
+    print_warnings(row);
+}
+
+static const char *text_ago(const struct row_fields *row, const char *key, char out[TEXT_MAX])
+{
+    char text[TEXT_MAX];
+    if (!row_get(row, key))
+        return "never";
+    snprintf(out, TEXT_MAX, "%.40s ago", text_seconds(number(row, key), text));
+    return out;
+}
+
+/* Texts from the log or the configuration; no control character of theirs reaches the terminal. */
+static const char *safe(const struct row_fields *row, const char *key, char out[ROW_MAX])
+{
+    const char *text = row_get(row, key);
+    log_encode(text ? text : "-", text ? strlen(text) : 1, out, ROW_MAX);
+    return out;
+}
+
+static void print_source_warning(const struct row_fields *row)
+{
+    char prefix[ROW_MAX], listening[TEXT_MAX];
+    const char *warning = row_get(row, "warning");
+    if (warning && strcmp(warning, "prefix") == 0)
+        printf("  WARNING: %lld denied packets logged, none with prefix %s\n",
+               number(row, "others"), safe(row, "prefix", prefix));
+    else if (warning && row_get(row, "last_match"))
+        puts("  WARNING: silent; does a rule still log denied packets? See knockctl rules");
+    else if (warning)
+        printf("  WARNING: no denied packet in %s; does a rule log them? See knockctl rules\n",
+               text_seconds(number(row, "listening"), listening));
+}
+
+static void print_source(const struct row_fields *row)
+{
+    char name[ROW_MAX], line[TEXT_MAX], match[TEXT_MAX], listening[TEXT_MAX];
+    printf("source %s (%s): last line %s, last match %s\n", safe(row, "source", name),
+           row_get(row, "type") ? row_get(row, "type") : "-", text_ago(row, "last_line", line),
+           text_ago(row, "last_match", match));
+    printf("  in %s: %lld lines; %lld matches, %lld with another prefix, %lld not of the firewall, "
+           "%lld damaged\n",
+           text_seconds(number(row, "listening"), listening), number(row, "lines"),
+           number(row, "matches"), number(row, "others"), number(row, "foreign"),
+           number(row, "damaged") + number(row, "partial"));
+    print_source_warning(row);
+}
+
+static void print_other(const struct row_fields *row)
+{
+    char prefix[ROW_MAX];
+    printf("  seen: \"%s\" (%lld)\n", safe(row, "prefix", prefix), number(row, "lines"));
+}
+
+static void print_row(const struct row_fields *row)
+{
+    if (strcmp(row->kind, "status") == 0)
+        print_keeper(row);
+    else if (strcmp(row->kind, "sources") == 0)
+        print_source(row);
+    else if (strcmp(row->kind, "other_prefixes") == 0)
+        print_other(row);
+}
+
+void show_status(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    while (client_row(reply, &row, status))
+        print_row(&row);
+}
+
+void show_sources(struct reply *reply, int *status)
+{
+    show_status(reply, status);
+}

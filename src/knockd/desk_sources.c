@@ -1,0 +1,173 @@
+/* What the sources brought: asked of the listener, whose answer is not believed blindly. */
+#include <stdio.h>
+
+#include "knockd/desk_parts.h"
+#include "lib/clock.h"
+
+static const int64_t answer_time = 1 * CLOCK_SECOND;
+
+/* No packet for so long is worth a warning. */
+enum { SILENT_SECONDS = 600 };
+
+void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth)
+{
+    struct child *child = desk->daemon->current->child;
+    if (!child || desk->daemon->phase != PHASE_SERVING) {
+        answer_end(answer);
+        return;
+    }
+    struct errand *errand =
+        errand_begin(&desk->errands, ERRAND_QUERY, answer, clock_now() + answer_time);
+    errand->query = ++desk->query;
+    errand->depth = depth;
+    child_query(child, errand->query);
+}
+
+void desk_serve_sources(void *arg, struct answer *answer, char *const *words)
+{
+    struct desk *desk = arg;
+    (void)words;
+    if (!desk->daemon->current->child) {
+        answer_error(answer, "there is no listener just now; knockd's log says why");
+        return;
+    }
+    answer_begin(answer, ANSWER_LIST);
+    desk_ask_sources(desk, answer, 0);
+}
+
+static const char *type_name(enum source_type type)
+{
+    switch (type) {
+    case SOURCE_KMSG:
+        return "kmsg";
+    case SOURCE_FILE:
+        return "file";
+    case SOURCE_JOURNAL:
+        return "journal";
+    case SOURCE_COMMAND:
+        return "command";
+    case SOURCE_STDIN:
+        return "stdin";
+    }
+    return "-";
+}
+
+/* Seconds since then; -1: never. */
+static int64_t ago(int64_t then)
+{
+    int64_t now = clock_now();
+    if (then <= 0)
+        return -1;
+    return then < now ? (now - then) / CLOCK_SECOND : 0;
+}
+
+static void add_ago(struct row *row, const char *key, int64_t seconds)
+{
+    if (seconds < 0)
+        row_null(row, key);
+    else
+        row_number(row, key, seconds);
+}
+
+static const char *warning(const struct record_tally *tally, int64_t listening)
+{
+    int64_t silent = ago(tally->last_packet);
+    if (tally->packets == 0 && tally->others > 0)
+        return "prefix";
+    if (listening >= SILENT_SECONDS && (silent < 0 || silent >= SILENT_SECONDS))
+        return "silent";
+    return NULL;
+}
+
+static void add_prefixes(struct row *row, const struct config_source *source)
+{
+    char text[512] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < source->prefixes.count && used < sizeof(text) - 1; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"%s\"", i ? " or " : "",
+                                 source->prefixes.items[i].text);
+    row_text(row, "prefix", text);
+}
+
+static void list_source(const struct desk *desk, const struct errand *errand,
+                        const struct config_source *source, const struct record_tally *tally)
+{
+    struct row row;
+    int64_t listening = ago(desk->daemon->current->started);
+    const char *warned = warning(tally, listening);
+    row_begin(&row, errand->depth, "sources");
+    row_text(&row, "source", source->name);
+    row_text(&row, "type", type_name(source->type));
+    add_prefixes(&row, source);
+    add_ago(&row, "listening", listening);
+    add_ago(&row, "last_line", ago(tally->last_line));
+    add_ago(&row, "last_match", ago(tally->last_packet));
+    row_number(&row, "lines", (int64_t)tally->lines);
+    row_number(&row, "matches", (int64_t)tally->packets);
+    row_number(&row, "others", (int64_t)tally->others);
+    row_number(&row, "foreign", (int64_t)tally->foreign);
+    row_number(&row, "damaged", (int64_t)tally->damaged);
+    row_number(&row, "partial", (int64_t)tally->partial);
+    if (warned)
+        row_text(&row, "warning", warned);
+    else
+        row_null(&row, "warning");
+    answer_row(errand->answer, &row);
+}
+
+static void list_other(const struct errand *errand, const struct record_other *other)
+{
+    struct row row;
+    row_begin(&row, errand->depth + 1, "other_prefixes");
+    row_text(&row, "prefix", other->prefix);
+    row_number(&row, "lines", (int64_t)other->count);
+    answer_row(errand->answer, &row);
+}
+
+/* Who asked that may be gone by now. */
+static struct errand *find_query(struct desk *desk, uint32_t query)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
+        struct errand *errand = &desk->errands.list[i];
+        if (errand->kind == ERRAND_QUERY && errand->query == query)
+            return errand;
+    }
+    return NULL;
+}
+
+/* The configuration may have been replaced since the question: then its answer isn't wanted. */
+static struct errand *find_asker(struct desk *desk, const struct config *config, uint32_t query)
+{
+    return config == desk->daemon->current->setting.config ? find_query(desk, query) : NULL;
+}
+
+bool desk_record(struct desk *desk, const struct config *config, const struct record *record)
+{
+    struct errand *errand;
+    switch (record->type) {
+    case RECORD_TALLY:
+        if (record->u.tally.source >= config->source_count)
+            return false;
+        errand = find_asker(desk, config, record->u.tally.query);
+        if (errand)
+            list_source(desk, errand, &config->sources[record->u.tally.source], &record->u.tally);
+        return true;
+    case RECORD_OTHER:
+        if (record->u.other.source >= config->source_count ||
+            record->u.other.prefix[RECORD_PREFIX_MAX] != '\0')
+            return false;
+        errand = find_asker(desk, config, record->u.other.query);
+        if (errand)
+            list_other(errand, &record->u.other);
+        return true;
+    case RECORD_ANSWERED:
+        errand = find_asker(desk, config, record->u.answered.query);
+        if (errand) {
+            answer_end(errand->answer);
+            errand_end(&desk->errands, errand);
+        }
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,67 @@
+/* knockctl status: what the keeper knows of itself. */
+#include "knockd/desk_parts.h"
+#include "lib/clock.h"
+
+struct states {
+    unsigned open, opening, closing, not_closed;
+};
+
+static void count_state(void *arg, struct opening *o)
+{
+    struct states *states = arg;
+    states->opening += o->state < OPEN;
+    states->open += o->state >= OPEN && o->state <= RENEWING;
+    states->closing += o->state == STOPPING || o->state == JUDGING;
+    states->not_closed += o->state == RETRYING;
+}
+
+static const char *phase_name(enum phase phase)
+{
+    static const char *const names[] = {"starting", "serving", "stopping"};
+    return names[phase];
+}
+
+static void add_states(const struct desk *desk, struct row *row)
+{
+    struct states states = {0};
+    doors_each(desk->daemon->doors, count_state, &states);
+    row_number(row, "open", states.open);
+    row_number(row, "opening", states.opening);
+    row_number(row, "closing", states.closing);
+    row_number(row, "not_closed", states.not_closed);
+}
+
+static void add_counts(const struct desk *desk, struct row *row)
+{
+    static const char *const names[DOOR_EVENTS] = {"opened_total", "extended_total",
+                                                   "failed_total", "failed_stops_total",
+                                                   "gone_total",   "refused_total"};
+    for (int i = 0; i < DOOR_EVENTS; i++)
+        row_number(row, names[i], (int64_t)desk->counts[i]);
+}
+
+void desk_serve_status(void *arg, struct answer *answer, char *const *words)
+{
+    struct desk *desk = arg;
+    const struct daemon *d = desk->daemon;
+    const struct child *child = d->current->child;
+    struct row row;
+    (void)words;
+    row_begin(&row, 0, "status");
+    row_text(&row, "version", KNOCKD_VERSION);
+    row_text(&row, "phase", phase_name(d->phase));
+    row_number(&row, "uptime", (clock_now() - desk->started) / CLOCK_SECOND);
+    row_text(&row, "config", d->path);
+    row_number(&row, "generation", d->generation);
+    if (child)
+        row_number(&row, "listener_pid", child_pid(child));
+    else
+        row_null(&row, "listener_pid");
+    row_flag(&row, "recorded", doors_recorded(d->doors));
+    row_number(&row, "doors", d->current->setting.config->door_count);
+    add_states(desk, &row);
+    add_counts(desk, &row);
+    answer_begin(answer, ANSWER_ONE);
+    answer_row(answer, &row);
+    desk_ask_sources(desk, answer, 1);
+}

@@ -1,0 +1,164 @@
+#include "knockd/errand.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/clock.h"
+
+static void on_deadline(void *arg)
+{
+    struct errand *errand = arg;
+    static const char *const texts[] = {
+        [ERRAND_OPEN] = "it isn't open yet; knockctl doors shows what becomes of it",
+        [ERRAND_CLOSE] = "not all is closed yet; knockctl doors shows what is left",
+        [ERRAND_RELOAD] = "not reloaded yet: the new listener takes its time",
+        [ERRAND_QUERY] = "the listener doesn't answer",
+    };
+    enum errand_kind kind = errand->kind;
+    errand->kind = ERRAND_NONE;
+    answer_error(errand->answer, "%s", texts[kind]);
+}
+
+int errands_init(struct errands *errands, struct loop *loop)
+{
+    int rc = 0;
+    *errands = (struct errands){.loop = loop};
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+        rc |= loop_timer_register(loop, &errands->list[i].deadline, on_deadline, &errands->list[i]);
+    return rc;
+}
+
+void errands_free(struct errands *errands)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+        loop_timer_unregister(errands->loop, &errands->list[i].deadline);
+}
+
+struct errand *errand_begin(struct errands *errands, enum errand_kind kind, struct answer *answer,
+                            int64_t deadline)
+{
+    struct errand *errand = errands->list;
+    while (errand->kind != ERRAND_NONE)
+        errand++;
+    errand->kind = kind;
+    errand->answer = answer;
+    errand->door[0] = '\0';
+    errand->address = (struct addr){0};
+    errand->counted = false;
+    errand->asked = errand->closed = errand->failed = 0;
+    loop_timer_set(errands->loop, &errand->deadline, deadline);
+    return errand;
+}
+
+void errand_end(struct errands *errands, struct errand *errand)
+{
+    errand->kind = ERRAND_NONE;
+    loop_timer_cancel(errands->loop, &errand->deadline);
+}
+
+void errands_forget(struct errands *errands, const struct answer *answer)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+        if (errands->list[i].kind != ERRAND_NONE && errands->list[i].answer == answer)
+            errand_end(errands, &errands->list[i]);
+}
+
+static void say_open(struct errands *errands, struct errand *errand, const struct door_event *event)
+{
+    struct row row;
+    char text[ADDR_TEXT_SIZE];
+    row_begin(&row, 0, "open");
+    row_text(&row, "door", event->door);
+    row_text(&row, "address", addr_format(event->address, text));
+    row_text(&row, "result", event->kind == DOOR_OPENED ? "opened" : "extended");
+    row_number(&row, "seconds", event->length / CLOCK_SECOND);
+    answer_begin(errand->answer, ANSWER_ONE);
+    answer_row(errand->answer, &row);
+    answer_end(errand->answer);
+    errand_end(errands, errand);
+}
+
+/* That an older opening is gone first is no answer yet. */
+static void take_open(struct errands *errands, struct errand *errand,
+                      const struct door_event *event)
+{
+    if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED) {
+        say_open(errands, errand, event);
+    } else if (event->kind == DOOR_FAILED || event->kind == DOOR_REFUSED) {
+        answer_error(errand->answer, "door %s isn't opened: %s%s", event->door, event->why,
+                     event->kind == DOOR_FAILED ? "; knockd's log says why" : "");
+        errand_end(errands, errand);
+    } else if (event->kind == DOOR_GONE && strcmp(event->why, "withdrawn") == 0) {
+        answer_error(errand->answer, "door %s isn't opened: it was closed meanwhile", event->door);
+        errand_end(errands, errand);
+    }
+}
+
+static void say_closed(struct errands *errands, struct errand *errand)
+{
+    struct row row;
+    if (!errand->counted || errand->closed + errand->failed < errand->asked)
+        return;
+    if (errand->failed > 0) {
+        answer_error(errand->answer,
+                     "%u NOT CLOSED: the stop command failed and is tried again; knockd's log says "
+                     "why",
+                     errand->failed);
+    } else {
+        row_begin(&row, 0, "close");
+        row_number(&row, "closed", errand->closed);
+        answer_begin(errand->answer, ANSWER_ONE);
+        answer_row(errand->answer, &row);
+        answer_end(errand->answer);
+    }
+    errand_end(errands, errand);
+}
+
+static void take_close(struct errands *errands, struct errand *errand,
+                       const struct door_event *event)
+{
+    errand->closed += event->kind == DOOR_GONE;
+    errand->failed += event->kind == DOOR_NOT_CLOSED;
+    say_closed(errands, errand);
+}
+
+void errand_count(struct errands *errands, struct errand *errand, unsigned count)
+{
+    errand->counted = true;
+    errand->asked = count;
+    say_closed(errands, errand);
+}
+
+static bool concerns(const struct errand *errand, const struct door_event *event)
+{
+    return (errand->door[0] == '\0' || strcmp(errand->door, event->door) == 0) &&
+           (errand->address.family == 0 || addr_equal(&errand->address, event->address));
+}
+
+void errands_event(struct errands *errands, const struct door_event *event)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
+        struct errand *errand = &errands->list[i];
+        if (errand->kind == ERRAND_OPEN && concerns(errand, event))
+            take_open(errands, errand, event);
+        else if (errand->kind == ERRAND_CLOSE && concerns(errand, event))
+            take_close(errands, errand, event);
+    }
+}
+
+void errands_reloaded(struct errands *errands, const char *why, const struct row *row)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
+        struct errand *errand = &errands->list[i];
+        if (errand->kind != ERRAND_RELOAD)
+            continue;
+        if (why) {
+            answer_error(errand->answer, "%s", why);
+        } else {
+            answer_begin(errand->answer, ANSWER_ONE);
+            answer_row(errand->answer, row);
+            answer_end(errand->answer);
+        }
+        errand_end(errands, errand);
+    }
+}

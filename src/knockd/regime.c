@@ -1,0 +1,170 @@
+/*
+ * The life of a regime: its listener starts -> is ready and takes the place of the one before, if
+ * any -> dies and is started again, later and later, or is replaced by a reload. If a reload's
+ * listener is never ready, nothing has changed.
+ */
+#include "knockd/regime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knockd/events.h"
+#include "knockd/notify.h"
+#include "knockd/place.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "listener/filter.h"
+
+static const int64_t pause_first = 1 * CLOCK_SECOND;
+static const int64_t pause_longest = 60 * CLOCK_SECOND;
+
+static bool on_record(void *arg, const struct record *record)
+{
+    struct regime *r = arg;
+    struct daemon *d = r->daemon;
+    if (record->type == RECORD_TALLY || record->type == RECORD_OTHER ||
+        record->type == RECORD_ANSWERED)
+        return desk_record(d->desk, r->setting.config, record);
+    if (record->type != RECORD_OPEN)
+        return events_log(r->setting.config, record, &d->messages, clock_now());
+    /* What the next listener hears already, the current one hears too. */
+    return r != d->current || admit_open(&d->admission, r->setting.config, r->setting.plans,
+                                         d->doors, &record->u.open, clock_now());
+}
+
+void regime_free(struct regime *r)
+{
+    if (!r)
+        return;
+    child_end(r->child);
+    setting_free(&r->setting);
+    free(r);
+}
+
+static void become_ready(struct daemon *d)
+{
+    const struct config *config = d->current->setting.config;
+    d->phase = PHASE_SERVING;
+    log_notice("ready: %u door%s, %u source%s, sandbox %s", config->door_count,
+               config->door_count == 1 ? "" : "s", config->source_count,
+               config->source_count == 1 ? "" : "s", filter_profile());
+    notify_send("READY=1\nSTATUS=Listening");
+    if (d->parent >= 0) {
+        log_open("knockd", config->facility, false, log_debugging());
+        place_leave(d->parent);
+        d->parent = -1;
+    }
+    if (d->reload_wanted)
+        regime_reload(d);
+}
+
+static void take_over(struct daemon *d)
+{
+    regime_free(d->current);
+    d->current = d->next;
+    d->next = NULL;
+    const struct config *config = d->current->setting.config;
+    log_set_facility(config->facility);
+    runner_set_limit(d->runner, config->run_timeout);
+    doors_set_max(d->doors, config->max_open);
+    log_notice("reloaded %s: %u door%s", d->path, config->door_count,
+               config->door_count == 1 ? "" : "s");
+    notify_send("READY=1\nSTATUS=Listening");
+    desk_reloaded(d->desk, NULL);
+}
+
+static void on_child_ready(void *arg)
+{
+    struct regime *r = arg;
+    struct daemon *d = r->daemon;
+    if (r == d->next)
+        take_over(d);
+    else if (d->phase == PHASE_STARTING)
+        become_ready(d);
+    else
+        log_notice("listening again");
+}
+
+static void give_up_reload(struct daemon *d)
+{
+    regime_free(d->next);
+    d->next = NULL;
+    log_error("reload failed; going on with the configuration as it was");
+    notify_send("READY=1\nSTATUS=Listening; the last reload failed");
+    desk_reloaded(d->desk, "reload failed, nothing has changed; knockd's log says why");
+}
+
+static void on_child_lost(void *arg)
+{
+    struct regime *r = arg;
+    struct daemon *d = r->daemon;
+    child_end(r->child);
+    r->child = NULL;
+    if (r == d->next) {
+        give_up_reload(d);
+        return;
+    }
+    if (d->phase == PHASE_STARTING) {
+        daemon_fail(d);
+        return;
+    }
+    int64_t now = clock_now();
+    if (d->pause == 0 || now - r->started > pause_longest)
+        d->pause = pause_first;
+    log_error("no listener: starting another in %lld s; open doors still close in time",
+              (long long)(d->pause / CLOCK_SECOND));
+    loop_timer_set(d->loop, &d->restart, now + d->pause);
+    d->pause = 2 * d->pause < pause_longest ? 2 * d->pause : pause_longest;
+}
+
+bool regime_start(struct regime *r, struct report *report)
+{
+    struct daemon *d = r->daemon;
+    struct child_calls calls = {on_child_ready, on_record, on_child_lost, r};
+    if (!place_root(r->setting.config, report))
+        return false;
+    r->started = clock_now();
+    r->child = child_start(d->loop, r->setting.config, ++d->generation, r->setting.uid,
+                           r->setting.gid, calls, report);
+    return r->child != NULL;
+}
+
+void regime_restart(void *arg)
+{
+    struct daemon *d = arg;
+    struct report report = daemon_report();
+    if (!d->current->child && !regime_start(d->current, &report))
+        loop_timer_set(d->loop, &d->restart, clock_now() + d->pause);
+}
+
+struct regime *regime_new(struct daemon *d, struct setting *setting)
+{
+    struct regime *r = calloc(1, sizeof(*r));
+    if (!r) {
+        log_error("out of memory");
+        setting_free(setting);
+        return NULL;
+    }
+    r->daemon = d;
+    r->setting = *setting;
+    return r;
+}
+
+void regime_reload(struct daemon *d)
+{
+    struct report report = daemon_report();
+    struct setting setting;
+    log_notice("reloading %s", d->path);
+    notify_reloading();
+    /* The newest file wins over one that isn't in force yet. */
+    regime_free(d->next);
+    d->next = NULL;
+    if (setting_load(&setting, d->path, false, &report)) {
+        setting_compare(&d->current->setting, &setting);
+        d->next = regime_new(d, &setting);
+    }
+    if (d->next && regime_start(d->next, &report))
+        return;
+    give_up_reload(d);
+}
