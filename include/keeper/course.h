@@ -19,6 +19,9 @@ void course_begin(struct opening *o);
 /* Takes up one of an earlier life of the keeper, whose commands it takes out of `stored`. */
 struct opening *course_resume(struct openings *all, struct stored_door *stored);
 
+/* Runs its start commands again: something else closed it. */
+void course_renew(struct opening *o);
+
 /* A knock on it while it is open, OPEN to RENEWING: it closes `length` ns from now. */
 void course_extend(struct opening *o, int64_t length);
 

@@ -119,6 +119,16 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
 /* Tells who listens what happens to it. */
 void opening_tell(const struct opening *opening, enum door_event_kind kind, const char *why);
 
+/* Enters a state, which the ledger hears of. */
+void opening_enter(struct opening *o, enum opening_state state);
+
+/* Has `commands` of it run; done() gets the opening. */
+void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
+                 const uint64_t *ok, void (*done)(void *arg, bool success));
+
+/* A time in whole seconds, rounded up, for messages. */
+long long opening_seconds(int64_t ns);
+
 /* Frees it, its commands and its heir. It is in no table any more. */
 void opening_free(struct opening *opening);
 

@@ -4,157 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/closing.h"
 #include "keeper/ledger.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-
-/* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes, for ever. */
-static const int64_t retry_first = 1 * CLOCK_SECOND;
-static const int64_t retry_longest = 300 * CLOCK_SECOND;
-
-static void stop(struct opening *o);
-static void on_started(void *arg, bool success);
-
-static long long seconds(int64_t ns)
-{
-    return (long long)((ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
-}
-
-static void enter(struct opening *o, enum opening_state state)
-{
-    o->state = state;
-    /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
-    if (!o->last_try)
-        ledger_change(o->all->ledger, o);
-}
-
-static void submit(struct opening *o, enum job_kind kind, const struct commands *commands,
-                   const uint64_t *ok, void (*done)(void *arg, bool success))
-{
-    o->job = (struct job){.kind = kind,
-                          .commands = commands,
-                          .ok = ok,
-                          .label = o->label,
-                          .quiet = commands == &o->check,
-                          .group = o->name,
-                          .succeeded = commands == &o->stop ? &o->stopped : NULL,
-                          .done = done,
-                          .arg = o};
-    runner_submit(o->all->runner, &o->job);
-}
-
-/* It is over. What knocked meanwhile opens now. */
-static void forget(struct opening *o, const char *end)
-{
-    struct openings *all = o->all;
-    struct opening *heir = o->heir;
-    o->heir = NULL;
-    if (*end)
-        opening_tell(o, DOOR_GONE, end);
-    ledger_remove(all->ledger, o, end);
-    openings_remove(all, o);
-    opening_free(o);
-    /* A knock that waited longer than its door would have been open has been given up. */
-    bool fresh = heir && clock_now() - heir->knocked < heir->length;
-    if (fresh && !all->closing)
-        course_begin(heir);
-    else if (heir)
-        opening_free(heir);
-    if (all->closing && all->count == 0 && all->emptied)
-        all->emptied(all->arg);
-}
-
-static void renew(struct opening *o);
-
-static void be_closed(struct opening *o)
-{
-    if (o->renew && o->deadline > clock_now()) {
-        renew(o);
-        return;
-    }
-    log_notice("door %s: %s for %s", o->name, o->failed ? "undone" : "closed", o->text);
-    forget(o, o->failed ? "failed, undone" : o->by_hand ? "closed by knockctl" : "closed");
-}
-
-static void retry(struct opening *o)
-{
-    int64_t pause = retry_first << (o->attempts < 16 ? o->attempts : 16);
-    if (pause > retry_longest)
-        pause = retry_longest;
-    /* At the end there is no time for patience; and what could not even be started for want of
-     * descriptors or memory says nothing about the command. */
-    if (o->all->closing || o->job.started == 0)
-        pause = retry_first;
-    o->attempts++;
-    if (o->last_try) {
-        log_error("door %s: can't be undone for %s; it was opened before the machine was started, "
-                  "so it is most likely gone",
-                  o->name, o->text);
-        forget(o, "lost with an earlier boot");
-        return;
-    }
-    enter(o, RETRYING);
-    opening_tell(o, DOOR_NOT_CLOSED, "its stop command failed");
-    loop_timer_set(o->all->loop, &o->timer, clock_now() + pause);
-    log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
-              o->name, o->text, o->attempts, seconds(pause));
-}
-
-static void on_judged(void *arg, bool success)
-{
-    struct opening *o = arg;
-    (void)success;
-    if (opening_found(o) == FOUND_GONE)
-        be_closed(o);
-    else
-        retry(o);
-}
-
-static void on_stopped(void *arg, bool success)
-{
-    struct opening *o = arg;
-    if (success) {
-        be_closed(o);
-    } else if (o->check.count > 0) {
-        enter(o, JUDGING);
-        submit(o, JOB_UNDO, &o->check, runner_ok_zero, on_judged);
-    } else {
-        retry(o);
-    }
-}
-
-static void stop(struct opening *o)
-{
-    loop_timer_cancel(o->all->loop, &o->timer);
-    loop_timer_cancel(o->all->loop, &o->check_timer);
-    if (o->stop.count == 0) {
-        log_debug("door %s: forgotten for %s, it has nothing to undo", o->name, o->text);
-        forget(o, o->failed ? "failed" : "nothing to undo");
-        return;
-    }
-    /* A retry needn't repeat what succeeded, and what would fail the second time. */
-    if (o->state != RETRYING)
-        o->stopped = 0;
-    enter(o, STOPPING);
-    /* Where a check can judge, no exit status but 0 is believed. */
-    submit(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
-}
 
 static void on_extended(void *arg, bool success);
 
 static void extend_now(struct opening *o)
 {
     o->extend_next = false;
-    enter(o, EXTENDING);
+    opening_enter(o, EXTENDING);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
-    submit(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
+    opening_run(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
 }
 
 /* No command runs: what has come up meanwhile is done, else it waits for its time. */
 static void rest(struct opening *o)
 {
     if (o->close_next) {
-        stop(o);
+        closing_start(o);
         return;
     }
     /* What is due by now needs no more extending. */
@@ -162,7 +31,7 @@ static void rest(struct opening *o)
         extend_now(o);
         return;
     }
-    enter(o, OPEN);
+    opening_enter(o, OPEN);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
     if (o->check.count > 0 && o->interval > 0)
         loop_timer_set(o->all->loop, &o->check_timer, clock_now() + o->interval);
@@ -181,13 +50,13 @@ static void on_started(void *arg, bool success)
         log_notice("door %s: opened for %s, nothing closes it", o->name, o->text);
     else
         log_notice("door %s: opened for %s, closes in %lld s", o->name, o->text,
-                   seconds(o->length));
+                   opening_seconds(o->length));
     if (!success && o->job.started == 0) {
-        forget(o, "failed");
+        closing_forget(o, "failed");
         return;
     }
     if (!success || o->stop.count == 0) {
-        stop(o);
+        closing_start(o);
         return;
     }
     o->deadline = clock_now() + o->length;
@@ -211,11 +80,11 @@ static void on_renewed(void *arg, bool success)
     rest(o);
 }
 
-static void renew(struct opening *o)
+void course_renew(struct opening *o)
 {
     o->renew = false;
-    enter(o, RENEWING);
-    submit(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+    opening_enter(o, RENEWING);
+    opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
 }
 
 static void on_checked(void *arg, bool success)
@@ -235,22 +104,22 @@ static void on_checked(void *arg, bool success)
     /* What is left of it would be there twice. */
     o->renew = found == FOUND_PART;
     if (o->renew)
-        stop(o);
+        closing_start(o);
     else
-        renew(o);
+        course_renew(o);
 }
 
 static void on_check(void *arg)
 {
     struct opening *o = arg;
-    enter(o, CHECKING);
-    submit(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+    opening_enter(o, CHECKING);
+    opening_run(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
 }
 
 static void start(struct opening *o)
 {
-    enter(o, STARTING);
-    submit(o, JOB_DO, &o->start, runner_ok_zero, on_started);
+    opening_enter(o, STARTING);
+    opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_started);
 }
 
 /* A job that waits behind others for its turn can't keep the door open; one that runs ends first.
@@ -258,7 +127,7 @@ static void start(struct opening *o)
 static void stop_soon(struct opening *o)
 {
     if (runner_withdraw(o->all->runner, &o->job))
-        stop(o);
+        closing_start(o);
     else
         o->close_next = true;
 }
@@ -271,7 +140,7 @@ static void on_due(void *arg)
     else if (o->state == EXTENDING || o->state == CHECKING || o->state == RENEWING)
         stop_soon(o);
     else
-        stop(o);
+        closing_start(o);
 }
 
 static void on_recorded(struct opening *o, bool durable)
@@ -280,9 +149,9 @@ static void on_recorded(struct opening *o, bool durable)
         log_error("door %s: refused %s: a door that can't be recorded isn't opened", o->name,
                   o->text);
         opening_tell(o, DOOR_REFUSED, "the state can't be recorded");
-        forget(o, "");
+        closing_forget(o, "");
     } else if (o->delay > 0) {
-        enter(o, DELAYED);
+        opening_enter(o, DELAYED);
         loop_timer_set(o->all->loop, &o->timer, clock_now() + o->delay);
     } else {
         start(o);
@@ -326,7 +195,7 @@ struct opening *course_resume(struct openings *all, struct stored_door *stored)
     if (stored->state == STORED_OPEN && time_left)
         rest(o);
     else
-        stop(o);
+        closing_start(o);
     return o;
 }
 
@@ -335,7 +204,8 @@ void course_extend(struct opening *o, int64_t length)
     o->length = length;
     o->deadline = clock_now() + length;
     if (limit_take(&o->all->talk, clock_now()))
-        log_notice("door %s: extended for %s, closes in %lld s", o->name, o->text, seconds(length));
+        log_notice("door %s: extended for %s, closes in %lld s", o->name, o->text,
+                   opening_seconds(length));
     o->extend_next = o->extend.count > 0;
     opening_tell(o, DOOR_EXTENDED, NULL);
     ledger_change(o->all->ledger, o);
@@ -350,11 +220,11 @@ void course_close(struct opening *o)
     switch (o->state) {
     case RECORDING:
     case DELAYED:
-        forget(o, "withdrawn");
+        closing_forget(o, "withdrawn");
         return;
     case STARTING:
         if (runner_withdraw(o->all->runner, &o->job))
-            forget(o, "withdrawn");
+            closing_forget(o, "withdrawn");
         else
             o->close_next = true;
         return;
@@ -365,7 +235,7 @@ void course_close(struct opening *o)
         return;
     case OPEN:
     case RETRYING:
-        stop(o);
+        closing_start(o);
         return;
     case STOPPING:
     case JUDGING:

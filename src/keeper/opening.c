@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/ledger.h"
 #include "lib/clock.h"
 
 struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
@@ -61,6 +62,34 @@ void opening_tell(const struct opening *o, enum door_event_kind kind, const char
     struct door_event event = {kind, o->name, &o->address, o->by, why, o->length};
     if (o->all->happened)
         o->all->happened(o->all->happened_arg, &event);
+}
+
+long long opening_seconds(int64_t ns)
+{
+    return (long long)((ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
+}
+
+void opening_enter(struct opening *o, enum opening_state state)
+{
+    o->state = state;
+    /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
+    if (!o->last_try)
+        ledger_change(o->all->ledger, o);
+}
+
+void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
+                 const uint64_t *ok, void (*done)(void *arg, bool success))
+{
+    o->job = (struct job){.kind = kind,
+                          .commands = commands,
+                          .ok = ok,
+                          .label = o->label,
+                          .quiet = commands == &o->check,
+                          .group = o->name,
+                          .succeeded = commands == &o->stop ? &o->stopped : NULL,
+                          .done = done,
+                          .arg = o};
+    runner_submit(o->all->runner, &o->job);
 }
 
 void opening_free(struct opening *o)

@@ -1,0 +1,13 @@
+/* The end of an opening's course: stopped, judged, tried again, and at last forgotten. */
+#ifndef KEEPER_CLOSING_H
+#define KEEPER_CLOSING_H
+
+#include "keeper/opening.h"
+
+/* Runs its stop commands, for as often as it takes. No job of its may be with the runner. */
+void closing_start(struct opening *o);
+
+/* It is over, `end` says how; frees it. What knocked meanwhile opens now. */
+void closing_forget(struct opening *o, const char *end);
+
+#endif

@@ -1,0 +1,105 @@
+#include "keeper/closing.h"
+
+#include "keeper/course.h"
+#include "keeper/ledger.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+/* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes, for ever. */
+static const int64_t retry_first = 1 * CLOCK_SECOND;
+static const int64_t retry_longest = 300 * CLOCK_SECOND;
+
+/* It is over. What knocked meanwhile opens now. */
+void closing_forget(struct opening *o, const char *end)
+{
+    struct openings *all = o->all;
+    struct opening *heir = o->heir;
+    o->heir = NULL;
+    if (*end)
+        opening_tell(o, DOOR_GONE, end);
+    ledger_remove(all->ledger, o, end);
+    openings_remove(all, o);
+    opening_free(o);
+    /* A knock that waited longer than its door would have been open has been given up. */
+    bool fresh = heir && clock_now() - heir->knocked < heir->length;
+    if (fresh && !all->closing)
+        course_begin(heir);
+    else if (heir)
+        opening_free(heir);
+    if (all->closing && all->count == 0 && all->emptied)
+        all->emptied(all->arg);
+}
+
+static void be_closed(struct opening *o)
+{
+    if (o->renew && o->deadline > clock_now()) {
+        course_renew(o);
+        return;
+    }
+    log_notice("door %s: %s for %s", o->name, o->failed ? "undone" : "closed", o->text);
+    closing_forget(o, o->failed ? "failed, undone" : o->by_hand ? "closed by knockctl" : "closed");
+}
+
+static void retry(struct opening *o)
+{
+    int64_t pause = retry_first << (o->attempts < 16 ? o->attempts : 16);
+    if (pause > retry_longest)
+        pause = retry_longest;
+    /* At the end there is no time for patience; and what could not even be started for want of
+     * descriptors or memory says nothing about the command. */
+    if (o->all->closing || o->job.started == 0)
+        pause = retry_first;
+    o->attempts++;
+    if (o->last_try) {
+        log_error("door %s: can't be undone for %s; it was opened before the machine was started, "
+                  "so it is most likely gone",
+                  o->name, o->text);
+        closing_forget(o, "lost with an earlier boot");
+        return;
+    }
+    opening_enter(o, RETRYING);
+    opening_tell(o, DOOR_NOT_CLOSED, "its stop command failed");
+    loop_timer_set(o->all->loop, &o->timer, clock_now() + pause);
+    log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
+              o->name, o->text, o->attempts, opening_seconds(pause));
+}
+
+static void on_judged(void *arg, bool success)
+{
+    struct opening *o = arg;
+    (void)success;
+    if (opening_found(o) == FOUND_GONE)
+        be_closed(o);
+    else
+        retry(o);
+}
+
+static void on_stopped(void *arg, bool success)
+{
+    struct opening *o = arg;
+    if (success) {
+        be_closed(o);
+    } else if (o->check.count > 0) {
+        opening_enter(o, JUDGING);
+        opening_run(o, JOB_UNDO, &o->check, runner_ok_zero, on_judged);
+    } else {
+        retry(o);
+    }
+}
+
+void closing_start(struct opening *o)
+{
+    loop_timer_cancel(o->all->loop, &o->timer);
+    loop_timer_cancel(o->all->loop, &o->check_timer);
+    if (o->stop.count == 0) {
+        log_debug("door %s: forgotten for %s, it has nothing to undo", o->name, o->text);
+        closing_forget(o, o->failed ? "failed" : "nothing to undo");
+        return;
+    }
+    /* A retry needn't repeat what succeeded, and what would fail the second time. */
+    if (o->state != RETRYING)
+        o->stopped = 0;
+    opening_enter(o, STOPPING);
+    /* Where a check can judge, no exit status but 0 is believed. */
+    opening_run(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
+}
