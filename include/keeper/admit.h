@@ -4,6 +4,7 @@
 
 #include "keeper/doors.h"
 #include "keeper/gate.h"
+#include "keeper/once.h"
 
 /* How much a listener may ask for, whatever it reads. */
 struct admission {
@@ -15,6 +16,7 @@ struct admission admit_make(int64_t now);
 
 /* Serves an OPEN record. False when no honest listener says that. */
 bool admit_open(struct admission *admission, const struct config *config, const struct plans *plans,
-                struct doors *doors, const struct record_open *open, int64_t now);
+                const struct once *once, struct store *store, struct doors *doors,
+                const struct record_open *asked, int64_t now);
 
 #endif

@@ -15,6 +15,11 @@ show_function show_close;
 show_function show_reload;
 show_function show_status;
 show_function show_sources;
+show_function show_watch;
+show_function show_why;
+
+/* A row of `sources`, or of what belongs to it. */
+void show_source_row(const struct row_fields *row);
 show_function show_prometheus;
 
 #endif

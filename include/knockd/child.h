@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "keeper/once.h"
 #include "lib/config.h"
 #include "lib/loop.h"
 #include "lib/record.h"
@@ -25,13 +26,15 @@ struct child;
  * Starts a listener as `uid`, `gid` for `config`, which must live as long. `generation` marks all
  * that is said. NULL after what went wrong was told to `report`.
  */
-struct child *child_start(struct loop *loop, const struct config *config, uint32_t generation,
-                          uid_t uid, gid_t gid, struct child_calls calls, struct report *report);
+struct child *child_start(struct loop *loop, const struct config *config, const struct once *once,
+                          uint32_t generation, uid_t uid, gid_t gid, struct child_calls calls,
+                          struct report *report);
 
 pid_t child_pid(const struct child *child);
 
-/* Asks it question number `query`: the answer comes as records. */
-void child_query(struct child *child, uint32_t query);
+/* Asks it question number `query`, about `address` too unless it is NULL: the answer comes as
+ * records. */
+void child_query(struct child *child, uint32_t query, const struct addr *address);
 
 /* Ends the listener and frees the child; waits until the process is gone. NULL is fine. */
 void child_end(struct child *child);

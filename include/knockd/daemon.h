@@ -3,12 +3,14 @@
 #define KNOCKD_DAEMON_H
 
 #include "keeper/command.h"
+#include "keeper/once.h"
 #include "knockd/options.h"
 
 /* A configuration in force, or about to be. */
 struct setting {
     struct config *config;
     struct plans *plans;
+    struct once once;     /* one-time sequences */
     struct commands init; /* before the first door */
     struct commands exit; /* after the last */
     uid_t uid;

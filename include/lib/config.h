@@ -73,10 +73,11 @@ struct config_door {
     struct config_pos pos;
     struct sequence sequence;
     struct config_pos sequence_pos;
-    int64_t seq_timeout;    /* ns */
-    int64_t cmd_timeout;    /* ns */
-    int64_t start_delay;    /* ns between a knock and its start command */
-    int64_t check_interval; /* ns between runs of its check command */
+    struct config_text once_path; /* file of one-time sequences; text NULL: none */
+    int64_t seq_timeout;          /* ns */
+    int64_t cmd_timeout;          /* ns */
+    int64_t start_delay;          /* ns between a knock and its start command */
+    int64_t check_interval;       /* ns between runs of its check command */
     struct flag_match flags;
     bool strict;
     struct step port;    /* what the door opens; port 0: not said */

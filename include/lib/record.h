@@ -31,6 +31,8 @@ enum record_type {
     RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
     RECORD_TALLY,     /* answer to RECORD_QUERY: what a source brought so far */
     RECORD_OTHER,     /* of the source before it: packets with another prefix */
+    RECORD_PACKET,    /* to a RECORD_QUERY for an address: a packet of its */
+    RECORD_EFFECT,    /* what the packet before it did to a door */
     RECORD_ANSWERED,  /* that was all */
     /* down, in this order */
     RECORD_CONFIG, /* how much will follow */
@@ -60,7 +62,7 @@ enum fd_kind { FD_INOTIFY = 1, FD_LOG };
 
 struct record_open {
     uint32_t source;
-    uint32_t door;
+    uint32_t door; /* number of the RECORD_DOOR */
     struct addr address;
 };
 
@@ -105,17 +107,38 @@ struct record_other {
     char prefix[RECORD_PREFIX_MAX + 1];
 };
 
+struct record_packet {
+    uint32_t query;
+    uint32_t source;
+    uint32_t verdict; /* enum match_verdict */
+    int32_t proto;    /* IPPROTO_*, -1: not said */
+    uint16_t spt, dpt;
+    struct addr dst;
+    int64_t time; /* ns */
+};
+
+struct record_effect {
+    uint32_t query;
+    uint32_t door;
+    uint32_t before; /* steps done, after the packet before */
+    uint32_t after;
+    uint32_t late; /* its time was over before the packet came */
+    uint32_t opened;
+};
+
 struct record_answered {
     uint32_t query;
 };
 
 struct record_query {
-    uint32_t query; /* a number of the keeper's, which the answer repeats */
+    uint32_t query;      /* a number of the keeper's, which the answer repeats */
+    struct addr address; /* whose packets are asked for as well; family 0: nobody's */
 };
 
 struct record_config {
     uint32_t sources;
-    uint32_t doors;
+    uint32_t doors; /* RECORD_DOORs: the configuration's, then one for each one-time sequence */
+    uint32_t plain; /* how many of them are the configuration's */
     uint32_t max_sources;
     uint32_t debug; /* whether stages are wanted */
     uint8_t key[KEYED_KEY_SIZE];
@@ -162,6 +185,8 @@ struct record {
         struct record_seen seen;
         struct record_tally tally;
         struct record_other other;
+        struct record_packet packet;
+        struct record_effect effect;
         struct record_answered answered;
         struct record_query query;
         struct record_config config;
@@ -172,6 +197,12 @@ struct record {
         struct record_fd fd;
     } u;
 };
+
+/* Whether `type` is part of an answer to RECORD_QUERY. */
+static inline bool record_is_answer(uint32_t type)
+{
+    return type >= RECORD_TALLY && type <= RECORD_ANSWERED;
+}
 
 /* The exact size of a record of `type`; 0 when there is no such type. */
 size_t record_size(uint32_t type);

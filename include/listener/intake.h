@@ -9,6 +9,7 @@
 #include "listener/attempts.h"
 #include "listener/setup.h"
 #include "listener/tally.h"
+#include "listener/trace.h"
 
 struct intake {
     const struct setup *setup;
@@ -16,6 +17,7 @@ struct intake {
     void *arg;
     struct tally tallies[CONFIG_SOURCES_MAX];
     struct attempts attempts;
+    struct trace trace;
     int64_t silent_at; /* when a source without any packet is spoken of */
     /* The line that is being taken. */
     unsigned source;
@@ -31,8 +33,8 @@ void intake_init(struct intake *intake, const struct setup *setup,
 enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
                               int64_t now);
 
-/* Answers the keeper's question number `query`: what each source brought so far. */
-void intake_query(struct intake *intake, uint32_t query);
+/* Answers the keeper's question: what the packets of an address did, what each source brought. */
+void intake_query(struct intake *intake, const struct record_query *query);
 
 /* When intake_due wants to be called; INT64_MAX: never. */
 int64_t intake_next(const struct intake *intake);

@@ -7,6 +7,9 @@
 #include "listener/logline.h"
 #include "listener/matcher.h"
 
+/* The configuration's doors and all one-time sequences. */
+enum { SETUP_DOORS_MAX = 32000 };
+
 struct setup_source {
     uint32_t type; /* enum source_type */
     struct line_spec spec;

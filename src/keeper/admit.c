@@ -11,22 +11,42 @@ struct admission admit_make(int64_t now)
                               .refusals = limit_make(REFUSAL_RATE, REFUSAL_BURST, now)};
 }
 
+/* What a listener calls a door beyond the configuration's is a one-time sequence of one of them. */
+static bool find_once(const struct config *config, const struct once *once,
+                      struct record_open *open, unsigned *line)
+{
+    *line = open->door - config->door_count;
+    if (*line >= once->count)
+        return false;
+    open->door = once->lines[*line].door;
+    return true;
+}
+
 bool admit_open(struct admission *admission, const struct config *config, const struct plans *plans,
-                struct doors *doors, const struct record_open *open, int64_t now)
+                const struct once *once, struct store *store, struct doors *doors,
+                const struct record_open *asked, int64_t now)
 {
     char text[ADDR_TEXT_SIZE];
     const char *why = NULL;
-    enum gate_verdict verdict = gate_judge(config, plans, open, &admission->openings, now, &why);
+    struct record_open open = *asked;
+    unsigned line = 0;
+    bool one_time = open.door >= config->door_count;
+    if (one_time && !find_once(config, once, &open, &line))
+        return false;
+    enum gate_verdict verdict = gate_judge(config, plans, &open, &admission->openings, now, &why);
     if (verdict == GATE_BAD)
         return false;
-    const struct config_door *door = &config->doors[open->door];
+    const struct config_door *door = &config->doors[open.door];
+    /* Used up, durably, before anything runs, and whatever comes of it. */
+    if (verdict == GATE_OPEN && one_time && once_spend(once, line, config, store, &why) < 0)
+        verdict = GATE_REFUSED;
     if (verdict == GATE_OPEN) {
-        doors_knock(doors, door, plans_get(plans, open->door, open->address.family), &open->address,
-                    "sequence");
+        doors_knock(doors, door, plans_get(plans, open.door, open.address.family), &open.address,
+                    one_time ? "one-time sequence" : "sequence");
         return true;
     }
-    doors_tell_refused(doors, door->name, &open->address, why);
+    doors_tell_refused(doors, door->name, &open.address, why);
     if (limit_take(&admission->refusals, now))
-        log_notice("door %s: refused %s: %s", door->name, addr_format(&open->address, text), why);
+        log_notice("door %s: refused %s: %s", door->name, addr_format(&open.address, text), why);
     return true;
 }

@@ -125,13 +125,19 @@ static int plan_extend(struct draft *draft, struct plan *plan)
     return plan_texts(draft, choose(draft->ip6, &ip6->extend, &ip4->extend), &plan->extend);
 }
 
+static int plan_check(struct draft *draft, struct plan *plan)
+{
+    const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
+    return plan_texts(draft, choose(draft->ip6, &ip6->check, &ip4->check), &plan->check);
+}
+
 static int plan_commands(struct draft *draft, struct plan *plan)
 {
     const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
     int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
     if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
         rc = -1;
-    if (plan_texts(draft, choose(draft->ip6, &ip6->check, &ip4->check), &plan->check) < 0)
+    if (plan_check(draft, plan) < 0)
         rc = -1;
     return plan_extend(draft, plan) < 0 ? -1 : rc;
 }
@@ -145,7 +151,11 @@ static int plan_rules(struct draft *draft, struct plan *plan)
         rc = plan_rule(draft, &rules->items[i], "-I", &plan->start);
     for (unsigned i = rules->count; rc == 0 && i-- > 0;)
         rc = plan_rule(draft, &rules->items[i], "-D", &plan->stop);
-    for (unsigned i = 0; rc == 0 && i < rules->count; i++)
+    /* A check of the administrator's own knows better than -C. */
+    if (rc == 0)
+        rc = plan_check(draft, plan);
+    bool derive = plan->check.count == 0;
+    for (unsigned i = 0; rc == 0 && derive && i < rules->count; i++)
         rc = plan_rule(draft, &rules->items[i], "-C", &plan->check);
     /* A knock on an open door needs no new rule, but may do something else as well. */
     return rc < 0 ? rc : plan_extend(draft, plan);

@@ -1,4 +1,5 @@
 /* Subcommands that ask knockd: options, the socket's path, the request, the answer. */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ static const struct question {
     {"close", 0, 2, MAY_ALL, show_close},
     {"history", 0, 0, MAY_COUNT, show_history},
     {"sources", 0, 0, 0, show_sources},
+    {"watch", 0, 0, 0, show_watch},
+    {"why", 1, 1, 0, show_why},
     {"reload", 0, 0, 0, show_reload},
 };
 
@@ -130,12 +133,13 @@ static char *find_socket(const struct asking *a)
     return path;
 }
 
-/* A blank or a control character in an argument would make another request of it. */
+/* What names of doors, addresses and numbers are made of: nothing else can make another request of
+ * an argument. */
 static bool add_word(char *request, size_t size, const char *word)
 {
     size_t used = strlen(request);
     for (const char *p = word; *p; p++)
-        if (*p <= ' ' || *p > '~')
+        if (!isalnum((unsigned char)*p) && !strchr("_.-:", *p))
             return false;
     return *word != '\0' &&
            (size_t)snprintf(request + used, size - used, " %s", word) < size - used;
@@ -145,7 +149,7 @@ static bool make_request(const struct asking *a, char *request, size_t size)
 {
     bool good = (size_t)snprintf(request, size, "%s", a->question->name) < size;
     if (a->all)
-        good &= add_word(request, size, "--all");
+        good &= (size_t)snprintf(request, size, "%s *", a->question->name) < size;
     if (a->question->options & MAY_COUNT)
         good &= add_word(request, size, a->count ? a->count : "100");
     for (int i = 0; i < a->argc; i++)

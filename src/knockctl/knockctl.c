@@ -18,6 +18,8 @@ static const struct command {
     {"close", knockctl_ask, "DOOR [ADDRESS] | --all", "close what is open"},
     {"history", knockctl_ask, "[-n LINES]", "what was opened, by whom, and how it ended"},
     {"sources", knockctl_ask, "", "what each log brought so far"},
+    {"why", knockctl_ask, "ADDRESS", "what the last packets of an address did"},
+    {"watch", knockctl_ask, "", "what happens, as it happens"},
     {"reload", knockctl_ask, "", "read the configuration anew"},
     {"rules", knockctl_rules, "[OPTION]...", "print firewall rules made from the configuration"},
     {"sequence", knockctl_sequence, "[N]", "print a good random sequence of N knocks"},

@@ -96,7 +96,7 @@ static void print_other(const struct row_fields *row)
     printf("  seen: \"%s\" (%lld)\n", safe(row, "prefix", prefix), number(row, "lines"));
 }
 
-static void print_row(const struct row_fields *row)
+void show_source_row(const struct row_fields *row)
 {
     if (strcmp(row->kind, "status") == 0)
         print_keeper(row);
@@ -110,7 +110,7 @@ void show_status(struct reply *reply, int *status)
 {
     struct row_fields row;
     while (client_row(reply, &row, status))
-        print_row(&row);
+        show_source_row(&row);
 }
 
 void show_sources(struct reply *reply, int *status)

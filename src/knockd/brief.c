@@ -16,11 +16,12 @@ static void send_source(const struct config_source *source, send_call *send, voi
     }
 }
 
-static void send_door(const struct config_door *door, send_call *send, void *arg)
+static void send_door(const struct config_door *door, const struct sequence *sequence,
+                      send_call *send, void *arg)
 {
     struct record record = {
         .type = RECORD_DOOR,
-        .u.door = {.sequence = door->sequence,
+        .u.door = {.sequence = *sequence,
                    .timeout = door->seq_timeout,
                    .flags = door->flags,
                    .target = door->target,
@@ -34,12 +35,14 @@ static void send_door(const struct config_door *door, send_call *send, void *arg
     }
 }
 
-void brief_send(const struct config *config, bool debug, send_call *send, void *arg)
+void brief_send(const struct config *config, const struct once *once, bool debug, send_call *send,
+                void *arg)
 {
     struct record first = {
         .type = RECORD_CONFIG,
         .u.config = {.sources = config->source_count,
-                     .doors = config->door_count,
+                     .doors = config->door_count + (once ? once->count : 0),
+                     .plain = config->door_count,
                      .max_sources = config->max_sources,
                      .debug = debug},
     };
@@ -48,7 +51,9 @@ void brief_send(const struct config *config, bool debug, send_call *send, void *
     for (unsigned i = 0; i < config->source_count; i++)
         send_source(&config->sources[i], send, arg);
     for (unsigned i = 0; i < config->door_count; i++)
-        send_door(&config->doors[i], send, arg);
+        send_door(&config->doors[i], &config->doors[i].sequence, send, arg);
+    for (unsigned i = 0; once && i < once->count; i++)
+        send_door(&config->doors[once->lines[i].door], &once->lines[i].sequence, send, arg);
     struct record last = {.type = RECORD_START};
     send(arg, &last);
 }

@@ -105,6 +105,8 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_SEEN:
     case RECORD_TALLY:
     case RECORD_OTHER:
+    case RECORD_PACKET:
+    case RECORD_EFFECT:
     case RECORD_ANSWERED:
         return child->replied && child->calls.record(child->calls.arg, record);
     default:
@@ -223,8 +225,9 @@ static int spawn(struct child *child, uid_t uid, gid_t gid)
     return child->on_exit && child->on_record ? 0 : -1;
 }
 
-struct child *child_start(struct loop *loop, const struct config *config, uint32_t generation,
-                          uid_t uid, gid_t gid, struct child_calls calls, struct report *report)
+struct child *child_start(struct loop *loop, const struct config *config, const struct once *once,
+                          uint32_t generation, uid_t uid, gid_t gid, struct child_calls calls,
+                          struct report *report)
 {
     struct sources *sources = sources_open(loop, config, report);
     if (!sources)
@@ -249,15 +252,17 @@ struct child *child_start(struct loop *loop, const struct config *config, uint32
         return NULL;
     }
     outbox_init(&child->outbox, loop, child->socket);
-    brief_send(config, log_debugging(), tell, child);
+    brief_send(config, once, log_debugging(), tell, child);
     loop_timer_set(loop, &child->patience, clock_now() + reply_time);
     log_debug("listener %d started, generation %u", (int)child->pid, generation);
     return child;
 }
 
-void child_query(struct child *child, uint32_t query)
+void child_query(struct child *child, uint32_t query, const struct addr *address)
 {
     struct record record = {.type = RECORD_QUERY, .u.query = {.query = query}};
+    if (address)
+        record.u.query.address = *address;
     tell(child, &record);
 }
 

@@ -166,7 +166,7 @@ static void open_door(struct desk *desk, struct answer *answer, int number,
     }
 }
 
-static bool parse_address(struct answer *answer, const char *text, struct addr *address)
+bool desk_parse_address(struct answer *answer, const char *text, struct addr *address)
 {
     if (addr_parse(text, strlen(text), address))
         return true;
@@ -185,7 +185,7 @@ static void serve_open(void *arg, struct answer *answer, char *const *words)
         answer_error(answer, "no door \"%s\" is configured", words[1]);
         return;
     }
-    if (!parse_address(answer, words[2], &address))
+    if (!desk_parse_address(answer, words[2], &address))
         return;
     const char *why = judge(setting, door, &address);
     if (why)
@@ -218,16 +218,16 @@ static void close_doors(struct desk *desk, struct answer *answer, const char *na
         answer_error(answer, "door %s isn't open%s", name, address ? " for this address" : "");
 }
 
-/* `--all` can't be the name of a door. */
+/* "*" can't be the name of a door: it stands for all. */
 static void serve_close(void *arg, struct answer *answer, char *const *words)
 {
     struct addr address;
-    bool all = strcmp(words[1], "--all") == 0;
+    bool all = strcmp(words[1], "*") == 0;
     if (all && words[2])
-        answer_error(answer, "--all goes without an address");
+        answer_error(answer, "all doors are closed for all addresses, not for one");
     else if (!words[2])
         close_doors(arg, answer, all ? NULL : words[1], NULL);
-    else if (parse_address(answer, words[2], &address))
+    else if (desk_parse_address(answer, words[2], &address))
         close_doors(arg, answer, words[1], &address);
 }
 
@@ -264,6 +264,7 @@ void desk_reloaded(struct desk *desk, const char *why)
 
 static const struct control_request requests[] = {
     {"status", 0, 0, desk_serve_status}, {"sources", 0, 0, desk_serve_sources},
+    {"watch", 0, 0, desk_serve_watch},   {"why", 1, 1, desk_serve_why},
     {"doors", 0, 0, serve_doors},        {"open", 2, 3, serve_open},
     {"close", 1, 2, serve_close},        {"history", 1, 1, serve_history},
     {"reload", 0, 0, serve_reload},
@@ -274,6 +275,7 @@ static void on_event(void *arg, const struct door_event *event)
     struct desk *desk = arg;
     desk->counts[event->kind]++;
     errands_event(&desk->errands, event);
+    desk_tell_door(desk, event);
 }
 
 static void on_gone(void *arg, struct answer *answer)

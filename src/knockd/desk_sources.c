@@ -9,7 +9,8 @@ static const int64_t answer_time = 1 * CLOCK_SECOND;
 /* No packet for so long is worth a warning. */
 enum { SILENT_SECONDS = 600 };
 
-void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth)
+void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth,
+                      const struct addr *address)
 {
     struct child *child = desk->daemon->current->child;
     if (!child || desk->daemon->phase != PHASE_SERVING) {
@@ -20,7 +21,9 @@ void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth)
         errand_begin(&desk->errands, ERRAND_QUERY, answer, clock_now() + answer_time);
     errand->query = ++desk->query;
     errand->depth = depth;
-    child_query(child, errand->query);
+    if (address)
+        errand->address = *address;
+    child_query(child, errand->query, address);
 }
 
 void desk_serve_sources(void *arg, struct answer *answer, char *const *words)
@@ -32,7 +35,7 @@ void desk_serve_sources(void *arg, struct answer *answer, char *const *words)
         return;
     }
     answer_begin(answer, ANSWER_LIST);
-    desk_ask_sources(desk, answer, 0);
+    desk_ask_sources(desk, answer, 0, NULL);
 }
 
 static const char *type_name(enum source_type type)
@@ -144,7 +147,22 @@ static struct errand *find_asker(struct desk *desk, const struct config *config,
 bool desk_record(struct desk *desk, const struct config *config, const struct record *record)
 {
     struct errand *errand;
+    struct row row;
     switch (record->type) {
+    case RECORD_PACKET:
+        if (!desk_list_packet(config, &record->u.packet, &row))
+            return false;
+        errand = find_asker(desk, config, record->u.packet.query);
+        if (errand)
+            answer_row(errand->answer, &row);
+        return true;
+    case RECORD_EFFECT:
+        errand = find_asker(desk, config, record->u.effect.query);
+        if (!desk_list_effect(config, &record->u.effect, errand ? &errand->address : NULL, &row))
+            return false;
+        if (errand)
+            answer_row(errand->answer, &row);
+        return true;
     case RECORD_TALLY:
         if (record->u.tally.source >= config->source_count)
             return false;

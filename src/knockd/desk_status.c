@@ -63,5 +63,5 @@ void desk_serve_status(void *arg, struct answer *answer, char *const *words)
     add_counts(desk, &row);
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
-    desk_ask_sources(desk, answer, 1);
+    desk_ask_sources(desk, answer, 1, NULL);
 }

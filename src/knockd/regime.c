@@ -23,14 +23,18 @@ static bool on_record(void *arg, const struct record *record)
 {
     struct regime *r = arg;
     struct daemon *d = r->daemon;
-    if (record->type == RECORD_TALLY || record->type == RECORD_OTHER ||
-        record->type == RECORD_ANSWERED)
+    if (record_is_answer(record->type))
         return desk_record(d->desk, r->setting.config, record);
-    if (record->type != RECORD_OPEN)
-        return events_log(r->setting.config, record, &d->messages, clock_now());
+    if (record->type != RECORD_OPEN) {
+        bool good = events_log(r->setting.config, record, &d->messages, clock_now());
+        if (good)
+            desk_heard(d->desk, r->setting.config, record);
+        return good;
+    }
     /* What the next listener hears already, the current one hears too. */
-    return r != d->current || admit_open(&d->admission, r->setting.config, r->setting.plans,
-                                         d->doors, &record->u.open, clock_now());
+    return r != d->current ||
+           admit_open(&d->admission, r->setting.config, r->setting.plans, &r->setting.once,
+                      d->store, d->doors, &record->u.open, clock_now());
 }
 
 void regime_free(struct regime *r)
@@ -125,8 +129,8 @@ bool regime_start(struct regime *r, struct report *report)
     if (!place_root(r->setting.config, report))
         return false;
     r->started = clock_now();
-    r->child = child_start(d->loop, r->setting.config, ++d->generation, r->setting.uid,
-                           r->setting.gid, calls, report);
+    r->child = child_start(d->loop, r->setting.config, &r->setting.once, ++d->generation,
+                           r->setting.uid, r->setting.gid, calls, report);
     return r->child != NULL;
 }
 

@@ -201,7 +201,7 @@ static bool prepare(struct replay *r, const struct options *options)
     if (!options->packets) {
         r->doors = log_doors_new();
         r->no_memory |= !r->doors;
-        brief_send(r->config, false, take_record, r);
+        brief_send(r->config, NULL, false, take_record, r);
     }
     return !r->no_memory;
 }

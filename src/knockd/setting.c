@@ -20,7 +20,8 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
     setting->plans = plans_make(setting->config, report);
     bool hooks = hooks_make(&setting->config->init, "init_command", report, &setting->init) == 0;
     hooks &= hooks_make(&setting->config->exit, "exit_command", report, &setting->exit) == 0;
-    if (user && sources && hooks && setting->plans)
+    bool once = once_load(setting->config, &setting->once, report);
+    if (user && sources && hooks && once && setting->plans)
         return true;
     setting_free(setting);
     return false;
@@ -29,6 +30,7 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
 void setting_free(struct setting *setting)
 {
     plans_free(setting->plans);
+    once_free(&setting->once);
     commands_free(&setting->init);
     commands_free(&setting->exit);
     config_free(setting->config);

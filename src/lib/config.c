@@ -16,6 +16,7 @@ static void free_commands(struct config_commands *commands)
 static void free_door(struct config_door *door)
 {
     free(door->name);
+    free(door->once_path.text);
     free(door->ignore);
     free(door->allow);
     config_list_free(&door->rules);

@@ -138,7 +138,12 @@ static void check_rules(const struct config_door *door, struct report *report)
 
 static void check_door(const struct config_door *door, struct report *report)
 {
-    if (door->sequence_pos.line == 0)
+    if (door->once_path.text && door->once_path.text[0] != '/')
+        report_error(report, door->once_path.pos,
+                     "one_time_sequences: \"%.200s\" is no absolute path: expected one that begins "
+                     "with /",
+                     door->once_path.text);
+    if (door->sequence_pos.line == 0 && !door->once_path.text)
         report_error(report, door->pos,
                      "door \"%s\" has no sequence: expected sequence = { 40112, 28733:udp, 51990 } "
                      "or the like",

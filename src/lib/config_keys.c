@@ -57,7 +57,7 @@ static const struct config_key door_keys[] = {
     {"check_interval", read_duration, AT(config_door, check_interval), 1, HOUR},
     {"start_delay", read_duration, AT(config_door, start_delay), 0, 10 * MINUTE},
     {"stop_ok", read_statuses, AT(config_door, stop_ok), 0, 255},
-    {.name = "one_time_sequences"},
+    {"one_time_sequences", read_program, AT(config_door, once_path), 0, 0},
     {.name = "key"},
     {.name = "ports"},
     {.name = "max_timeout"},

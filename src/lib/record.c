@@ -18,6 +18,8 @@ size_t record_size(uint32_t type)
         [RECORD_SEEN] = BODY(seen),
         [RECORD_TALLY] = BODY(tally),
         [RECORD_OTHER] = BODY(other),
+        [RECORD_PACKET] = BODY(packet),
+        [RECORD_EFFECT] = BODY(effect),
         [RECORD_ANSWERED] = BODY(answered),
         [RECORD_CONFIG] = BODY(config),
         [RECORD_SOURCE] = BODY(source),

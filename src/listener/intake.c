@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "listener/why.h"
+
 /* A log without any denied packet for so long is rare enough on a public address to be told. */
 static const int64_t silence = INT64_C(600) * 1000000000;
 
@@ -55,6 +57,9 @@ static void note_stages(struct intake *intake)
     const struct setup_step *found = setup_doors_with(intake->setup, step, &count);
     for (unsigned i = 0; i < count; i++) {
         unsigned door = found[i].door;
+        /* A one-time sequence isn't spoken of before it is used. */
+        if (door >= intake->setup->config.plain)
+            continue;
         const struct sequence *sequence = &intake->setup->doors[door].sequence;
         unsigned stage =
             matcher_stage(intake->setup->matcher, intake->source, &packet->src, intake->now, door);
@@ -105,6 +110,7 @@ enum line_verdict intake_line(struct intake *intake, unsigned source, const char
     count(intake, verdict, line, len);
     if (verdict != LINE_PACKET)
         return verdict;
+    trace_add(&intake->trace, source, &intake->packet, now);
     bool seen = matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open,
                              intake) == MATCH_SEEN;
     /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
@@ -132,8 +138,11 @@ static void answer_others(struct intake *intake, uint32_t query, unsigned source
     }
 }
 
-void intake_query(struct intake *intake, uint32_t query)
+void intake_query(struct intake *intake, const struct record_query *asked)
 {
+    uint32_t query = asked->query;
+    if (asked->address.family != 0)
+        why_tell(intake->setup, &intake->trace, query, &asked->address, intake->tell, intake->arg);
     for (unsigned i = 0; i < intake->setup->source_count; i++) {
         const struct tally *tally = &intake->tallies[i];
         struct record record = {.type = RECORD_TALLY,

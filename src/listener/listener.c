@@ -256,7 +256,7 @@ static bool take_record(struct listener *l, const struct record *record, int fd)
     if (fd >= 0 || (l->at_work && record->type != RECORD_QUERY))
         return false;
     if (l->at_work) {
-        intake_query(&l->intake, record->u.query.query);
+        intake_query(&l->intake, &record->u.query);
         return true;
     }
     enum setup_result result = setup_take(&l->setup, record);

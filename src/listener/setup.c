@@ -5,7 +5,8 @@
 
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
-    if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > CONFIG_DOORS_MAX)
+    if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
+        config->plain > config->doors)
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));

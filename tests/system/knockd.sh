@@ -20,7 +20,7 @@ needs_gate() {
 configure() {
     cat >"$CONFIG" <<EOF
 user      = "nobody"
-state_dir = "$WORK/state"
+state_dir = "$WORK/state" control = "$WORK/control"
 source "firewall" {
     $1
     prefix = "$LOG_PREFIX"

@@ -60,7 +60,7 @@ static void test_slow_reader(void **state)
     for (int i = 0; i < CONTROL_CONNECTIONS - 1; i++) {
         struct reader r = read_all(w, fds[i]);
         assert_in_range(r.total, 1000000, (1 << 20) + 4096);
-        assert_string_equal(r.text + r.len - 10, "xx\ncut\nend\n" + 1);
+        assert_string_equal(r.text + r.len - 10, "x\ncut\nend\n");
     }
 }
 

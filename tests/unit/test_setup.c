@@ -110,7 +110,7 @@ static void values_out_of_range_are_bad(void **state)
     r.u.config.sources = UINT32_MAX;
     assert_bad("", &r, "2^32 - 1 sources");
     r = record_of('C');
-    r.u.config.doors = CONFIG_DOORS_MAX + 1;
+    r.u.config.doors = SETUP_DOORS_MAX + 1;
     assert_bad("", &r, "a door too many");
     r = record_of('P');
     memset(r.u.prefix.text, 'x', sizeof(r.u.prefix.text));

@@ -1,0 +1,73 @@
+/* knockctl why, in words */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "knockctl/show.h"
+#include "knockctl/table.h"
+
+static long long number(const struct row_fields *row, const char *key)
+{
+    return (long long)row_get_number(row, key);
+}
+
+static const char *text_of(const struct row_fields *row, const char *key)
+{
+    const char *text = row_get(row, key);
+    return text ? text : "-";
+}
+
+static void print_packet(const struct row_fields *row)
+{
+    char ago[TEXT_MAX];
+    long long protocol = number(row, "protocol");
+    printf("%s ago: ", text_seconds(number(row, "ago"), ago));
+    if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
+        printf("%lld:%s", number(row, "port"), protocol == IPPROTO_TCP ? "tcp" : "udp");
+    else
+        printf("protocol %lld", protocol);
+    printf(" to %s, source %s", text_of(row, "to"), text_of(row, "source"));
+    if (row_get(row, "ignored"))
+        printf(": ignored, %s", row_get(row, "ignored"));
+    putchar('\n');
+}
+
+static void print_effect(const struct row_fields *row)
+{
+    const char *result = text_of(row, "result"), *expected = text_of(row, "expected");
+    long long step = number(row, "step"), steps = number(row, "steps");
+    printf("  door %s: ", text_of(row, "door"));
+    if (strcmp(result, "complete") == 0)
+        puts("the sequence is complete");
+    else if (strcmp(result, "refused") == 0)
+        puts("complete, but refused: the address isn't in the door's list of allowed networks");
+    else if (strcmp(result, "late") == 0)
+        printf("too late: more than %lld s after its first step; step %lld of %lld now\n",
+               number(row, "timeout"), step, steps);
+    else if (strcmp(result, "advanced") == 0)
+        printf("step %lld of %lld\n", step, steps);
+    else if (strcmp(result, "reset") == 0)
+        printf("not the next step, which is %s; step %lld of %lld now\n", expected, step, steps);
+    else
+        printf("still step %lld of %lld, %s is next\n", step, steps, expected);
+}
+
+void show_why(struct reply *reply, int *status)
+{
+    struct row_fields row;
+    unsigned packets = 0;
+    bool told = false;
+    while (client_row(reply, &row, status)) {
+        packets += strcmp(row.kind, "packets") == 0;
+        if (strcmp(row.kind, "packets") == 0)
+            print_packet(&row);
+        else if (strcmp(row.kind, "effects") == 0)
+            print_effect(&row);
+        else if (strcmp(row.kind, "sources") == 0 && packets == 0 && !told) {
+            puts(
+                "none of the last 2048 packets is from this address; what the sources saw at all:");
+            told = true;
+        }
+        if (told)
+            show_source_row(&row);
+    }
+}

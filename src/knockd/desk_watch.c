@@ -1,0 +1,102 @@
+/* knockctl watch: what happens, as it happens. */
+#include <time.h>
+
+#include "knockd/desk_parts.h"
+#include "lib/clock.h"
+
+/* Who watches keeps a connection; some must be left for others. */
+enum { WATCHERS_MAX = CONTROL_CONNECTIONS / 2 };
+
+void desk_serve_watch(void *arg, struct answer *answer, char *const *words)
+{
+    struct desk *desk = arg;
+    int watchers = 0;
+    (void)words;
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+        watchers += desk->errands.list[i].kind == ERRAND_WATCH;
+    if (watchers >= WATCHERS_MAX) {
+        answer_error(answer, "%d watch already", watchers);
+        return;
+    }
+    answer_begin(answer, ANSWER_STREAM);
+    errand_begin(&desk->errands, ERRAND_WATCH, answer, INT64_MAX);
+}
+
+static void begin(struct row *row, const char *event)
+{
+    row_begin(row, 0, "watch");
+    row_number(row, "time", time(NULL));
+    row_text(row, "event", event);
+}
+
+static void tell_all(struct desk *desk, const struct row *row)
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+        if (desk->errands.list[i].kind == ERRAND_WATCH)
+            answer_row(desk->errands.list[i].answer, row);
+}
+
+static void add_address(struct row *row, const struct addr *address)
+{
+    char text[ADDR_TEXT_SIZE];
+    row_text(row, "address", addr_format(address, text));
+}
+
+void desk_tell_door(struct desk *desk, const struct door_event *event)
+{
+    static const char *const names[DOOR_EVENTS] = {"opened",     "extended", "failed",
+                                                   "not-closed", "gone",     "refused"};
+    struct row row;
+    begin(&row, names[event->kind]);
+    row_text(&row, "door", event->door);
+    add_address(&row, event->address);
+    if (event->by)
+        row_text(&row, "by", event->by);
+    if (event->why)
+        row_text(&row, "why", event->why);
+    if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED)
+        row_number(&row, "seconds", event->length / CLOCK_SECOND);
+    tell_all(desk, &row);
+}
+
+static void tell_step(struct desk *desk, const struct config *config,
+                      const struct record_event *event)
+{
+    struct row row;
+    const struct config_door *door = &config->doors[event->door];
+    begin(&row, event->kind == EVENT_STAGE ? "step" : "stalled");
+    row_text(&row, "door", door->name);
+    add_address(&row, &event->address);
+    row_number(&row, "step", (int64_t)event->number);
+    row_number(&row, "steps", door->sequence.count);
+    tell_all(desk, &row);
+}
+
+static void tell_source(struct desk *desk, const char *source, const char *what, uint64_t number)
+{
+    struct row row;
+    begin(&row, what);
+    row_text(&row, "source", source);
+    row_number(&row, "number", (int64_t)number);
+    tell_all(desk, &row);
+}
+
+void desk_heard(struct desk *desk, const struct config *config, const struct record *record)
+{
+    static const char *const names[EVENT_KINDS] = {[EVENT_GAP] = "lines-lost",
+                                                   [EVENT_LONG] = "lines-too-long",
+                                                   [EVENT_TRUNCATED] = "emptied",
+                                                   [EVENT_CLOSED] = "source-ended",
+                                                   [EVENT_SILENT] = "source-silent"};
+    const struct record_event *event = &record->u.event;
+    /* Not all that comes fast has been looked at. */
+    if (record->type == RECORD_SEEN && record->u.seen.source >= config->source_count)
+        return;
+    if (record->type == RECORD_SEEN)
+        tell_source(desk, config->sources[record->u.seen.source].name, "other-prefix",
+                    record->u.seen.packets);
+    else if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
+        tell_step(desk, config, event);
+    else if (names[event->kind])
+        tell_source(desk, config->sources[event->source].name, names[event->kind], event->number);
+}

@@ -1,0 +1,90 @@
+/* knockctl why: what the last packets of an address did to each door. */
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "knockd/desk_parts.h"
+#include "lib/clock.h"
+#include "listener/matcher.h"
+
+void desk_serve_why(void *arg, struct answer *answer, char *const *words)
+{
+    struct desk *desk = arg;
+    struct addr address;
+    struct row row;
+    char text[ADDR_TEXT_SIZE];
+    if (!desk_parse_address(answer, words[1], &address))
+        return;
+    if (!desk->daemon->current->child) {
+        answer_error(answer, "there is no listener just now; knockd's log says why");
+        return;
+    }
+    row_begin(&row, 0, "why");
+    row_text(&row, "address", addr_format(&address, text));
+    answer_begin(answer, ANSWER_ONE);
+    answer_row(answer, &row);
+    desk_ask_sources(desk, answer, 1, &address);
+}
+
+static const char *const ignored[MATCH_VERDICTS] = {
+    [MATCH_OUTGOING] = "sent by this host",   [MATCH_GROUP] = "to or from a group of hosts",
+    [MATCH_PROTOCOL] = "neither TCP nor UDP", [MATCH_FLAGS] = "its TCP flags are those of no door",
+    [MATCH_REPEAT] = "a retransmission",      [MATCH_IDLE] = "begins no sequence",
+};
+
+bool desk_list_packet(const struct config *config, const struct record_packet *packet,
+                      struct row *row)
+{
+    char text[ADDR_TEXT_SIZE];
+    if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS)
+        return false;
+    int64_t ago = (clock_now() - packet->time) / CLOCK_SECOND;
+    row_begin(row, 1, "packets");
+    row_number(row, "ago", ago);
+    row_text(row, "source", config->sources[packet->source].name);
+    row_number(row, "protocol", packet->proto);
+    row_number(row, "port", packet->dpt);
+    row_number(row, "from_port", packet->spt);
+    row_text(row, "to", addr_format(&packet->dst, text));
+    if (ignored[packet->verdict])
+        row_text(row, "ignored", ignored[packet->verdict]);
+    else
+        row_null(row, "ignored");
+    return true;
+}
+
+static const char *result(const struct record_effect *effect, bool allowed)
+{
+    if (effect->opened)
+        return allowed ? "complete" : "refused";
+    if (effect->late)
+        return "late";
+    if (effect->after > effect->before)
+        return "advanced";
+    return effect->after < effect->before ? "reset" : "unchanged";
+}
+
+bool desk_list_effect(const struct config *config, const struct record_effect *effect,
+                      const struct addr *address, struct row *row)
+{
+    char expected[32];
+    if (effect->door >= config->door_count)
+        return false;
+    const struct config_door *door = &config->doors[effect->door];
+    if (effect->before > door->sequence.count || effect->after > door->sequence.count)
+        return false;
+    row_begin(row, 2, "effects");
+    row_text(row, "door", door->name);
+    row_text(row, "result", result(effect, address && config_allows(door, address)));
+    row_number(row, "before", effect->before);
+    row_number(row, "step", effect->after);
+    row_number(row, "steps", door->sequence.count);
+    row_number(row, "timeout", door->seq_timeout / CLOCK_SECOND);
+    if (effect->before < door->sequence.count) {
+        const struct step *next = &door->sequence.steps[effect->before];
+        snprintf(expected, sizeof(expected), "%u:%s", next->port, proto_name(next->proto));
+        row_text(row, "expected", expected);
+    } else {
+        row_null(row, "expected");
+    }
+    return true;
+}

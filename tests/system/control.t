@@ -1,0 +1,226 @@
+#!/bin/bash
+# knockctl and a running knockd: every request, as a table and as JSON, and who may ask.
+# shellcheck disable=SC2016 # $j is perl's
+# shellcheck source-path=SCRIPTDIR source=control.sh
+. "$(dirname "$0")/control.sh"
+
+rule_is_there() {
+    rules iptables | grep -q -F "$1/32"
+}
+
+not_running() {
+    refused 3 "not running: status" "^knockctl status: knockd isn't running: nobody listens at $WORK/control$" status
+    refused 3 "not running: open" "isn't running" open ssh $who
+    # A socket that nobody listens on any more, as after kill -9.
+    perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1) or die' "$WORK/control"
+    refused 3 "a stale socket" "isn't running" doors
+}
+
+permissions() {
+    is "the socket is root's alone" "$(stat -c '%a %U %F' "$WORK/control")" '600 root socket'
+    setpriv --reuid=nobody --regid=nogroup --clear-groups "$KNOCKCTL" status -s "$WORK/control" >"$WORK/out" 2>"$WORK/err"
+    is "another user: status" $? 1
+    is "another user: one line" "$(cat "$WORK/err")" "knockctl status: only root may use $WORK/control"
+    is "another user: nothing else" "$(cat "$WORK/out")" ''
+    # Whoever gets round the mode is told nothing.
+    chmod 666 "$WORK/control"
+    setpriv --reuid=nobody --regid=nogroup --clear-groups "$KNOCKCTL" doors -s "$WORK/control" >"$WORK/out" 2>"$WORK/err"
+    is "another user, through an open file: status" $? 1
+    is "another user, through an open file: nothing" "$(cat "$WORK/out")" ''
+    chmod 600 "$WORK/control"
+}
+
+usage() {
+    local description arguments
+    while IFS='|' read -r description arguments; do
+        # shellcheck disable=SC2086 # words
+        refused 2 "$description" "usage: knockctl" $arguments
+    done <<'TABLE'
+open without anything|open
+open without an address|open ssh
+open with too much|open ssh 192.0.2.1 5 6
+close without anything|close
+close --all with a door|close ssh --all
+an option of another command|doors --prometheus
+no such option|doors --nonsense
+an argument too many|reload now
+TABLE
+    refused 2 "a blank in an argument" "looks like that" open "ssh x" $who
+    refused 2 "all doors, by a name" "looks like that" close '*'
+    refused 2 "a newline in an argument" "looks like that" open $'ssh\nclose --all' $who
+    ctl doors --help
+    is "help" "$STATUS" 0
+    like "help" "$OUT" "usage: knockctl doors"
+    "$KNOCKCTL" doors -c "$WORK/nothing" >"$WORK/out" 2>&1
+    is "a configuration that isn't there" $? 1
+    like "is told of" "$(cat "$WORK/out")" "$WORK/nothing"
+    "$KNOCKCTL" doors -c "$CONFIG" >"$WORK/out" 2>&1
+    is "the socket that the configuration names" $? 0
+}
+
+opening() {
+    ctl doors
+    is "nothing is open" "$STATUS $OUT" "0 no door is open"
+    ctl doors --json
+    is "nothing is open, as JSON" "$(json '"list of " . @$j')" 'list of 0'
+    ctl open ssh $who 20
+    is "open: status" "$STATUS" 0
+    is "open: says so" "$OUT" "door ssh: opened for $who, closes in 20 s"
+    ok "open: the rule is there when knockctl ends" rule_is_there $who
+    ctl open ssh $who 30 --json
+    is "open again: extended" "$(json '"$j->{result} $j->{door} $j->{address} $j->{seconds}"')" "extended ssh $who 30"
+    is "one rule" "$(rules iptables | wc -l)" 1
+    ctl open ssh 198.51.100.7
+    is "allow isn't asked" "$STATUS $OUT" "0 door ssh: opened for 198.51.100.7, closes in 60 s"
+    ctl open ssh $who6 5
+    is "IPv6" "$STATUS $OUT" "0 door ssh: opened for $who6, closes in 5 s"
+    ctl doors
+    like "doors: titles" "$OUT" '^DOOR +ADDRESS +STATE +CLOSES IN +BY'
+    like "doors: a row" "$OUT" "ssh +$who +open +(29|30) s +knockctl"
+    ctl doors --json
+    is "doors as JSON: how many" "$(json 'scalar @$j')" 3
+    is "doors as JSON: one" "$(json "join ' ', map { (\$_->{state}, \$_->{by}, \$_->{closes_in} > 50) } grep { \$_->{address} eq '198.51.100.7' } @\$j")" 'open knockctl 1'
+    refused 1 "no such door" 'no door "nonsense" is configured' open nonsense $who
+    refused 1 "no address" '"192.0.2.1000": expected an IPv4 or IPv6 address' open ssh 192.0.2.1000
+    refused 1 "a group's address" "no host's address" open ssh 224.0.0.1
+    refused 1 "no time" '"0": expected seconds' open ssh $who 0
+    refused 1 "no number" '"5x": expected seconds' open ssh $who 5x
+    refused 1 "a start command that fails" "door fails isn't opened: its start command failed" open fails $who
+}
+
+no_rule6() {
+    [ -z "$(rules ip6tables)" ]
+}
+
+closing() {
+    ctl close ssh $who
+    is "close: status" "$STATUS $OUT" '0 closed: 1'
+    ok "close: the rule is gone when knockctl ends" not rule_is_there $who
+    ok "close: no other is" rule_is_there 198.51.100.7
+    refused 1 "close what isn't open" "door ssh isn't open for this address" close ssh $who
+    refused 1 "close what isn't configured" 'no door "nonsense" is open, or even configured' close nonsense
+    ok "what was opened by hand closes by itself" poll 8 no_rule6
+    ctl close ssh
+    is "close a door for all" "$STATUS $OUT" '0 closed: 1'
+    ctl close --all --json
+    is "close all of nothing" "$STATUS $(json '$j->{closed}')" '0 0'
+    ctl open ssh $who
+    ctl open ssh 192.0.2.11
+    ctl close --all
+    is "close all" "$STATUS $OUT" '0 closed: 2'
+    is "no rule is left" "$(rules iptables)" ''
+}
+
+stuck() {
+    ctl open stuck $who
+    is "a door that won't close: opens" "$STATUS" 0
+    refused 1 "a door that won't close" "1 NOT CLOSED" close stuck
+    ctl doors
+    like "is shown" "$OUT" "stuck +$who +not-closed"
+    ctl status
+    like "and warned of" "$OUT" "WARNING: 1 NOT CLOSED"
+    rm "$WORK/stuck"
+    ctl close stuck
+    is "closed by another try" "$STATUS $OUT" '0 closed: 1'
+}
+
+history_lines() {
+    mark_log
+    log_packets $who "${steps[@]}"
+    ok "a knock" says "door ssh: opened for $who"
+    ctl history
+    is "history: status" "$STATUS" 0
+    like "history: who, what, how: still open" "$OUT" "ssh +$who +sequence +-"
+    like "history: closed by hand" "$OUT" "[0-9]:[0-9]{2} +ssh +198.51.100.7 +knockctl +closed by knockctl"
+    like "history: by its time" "$OUT" "ssh +$who6 +knockctl +closed"
+    like "history: failed" "$OUT" "fails +$who +knockctl +failed, undone"
+    ctl history --json -n 1
+    is "history as JSON, the newest" "$(json 'join " ", scalar @$j, $j->[0]{door}, $j->[0]{by}, $j->[0]{closed} // "open"')" '1 ssh sequence open'
+    is "history: when" "$(json "abs(time - \$j->[0]{opened}) < 30")" 1
+    refused 1 "history: no number" 'expected a number of lines' history -n 0
+}
+
+status() {
+    ctl status
+    is "status" "$STATUS" 0
+    like "version" "$OUT" "^knockd [0-9.]+, serving for [0-9]+ s, configuration $CONFIG"
+    like "listener" "$OUT" "listener: process $(listener_pids), generation 1"
+    like "counts" "$OUT" "doors: 3 configured; 1 open, 0 opening, 0 closing, 0 not closed"
+    ctl status --json
+    is "JSON" "$(json 'join " ", $j->{phase}, $j->{recorded} ? "recorded" : "not", $j->{open}, $j->{listener_pid}')" \
+        "serving recorded 1 $(listener_pids)"
+    is "JSON: counters" "$(json '$j->{opened_total} >= 7 && $j->{failed_total} == 1 && $j->{extended_total} == 1')" 1
+    ctl status --prometheus
+    is "prometheus" "$STATUS" 0
+    is "prometheus: every line is one" "$(grep -vEc '^# (HELP|TYPE) knockd_|^knockd_[a-z_]+(\{[^}]*\})? -?[0-9]+$' <<<"$OUT")" 0
+    like "prometheus: a gauge" "$OUT" 'knockd_openings\{state="open"\} 1'
+    like "prometheus: a source" "$OUT" 'knockd_source_matches_total\{source="firewall"\} 3'
+    like "prometheus: a counter" "$OUT" "# TYPE knockd_opened_total counter"
+}
+
+reloading() {
+    good_file 90
+    ctl reload
+    is "reload" "$STATUS $OUT" "0 reloaded $CONFIG: 3 doors, 1 source"
+    ctl open ssh 192.0.2.12
+    is "is in force when knockctl ends" "$OUT" "door ssh: opened for 192.0.2.12, closes in 90 s"
+    good_file "no_time"
+    refused 1 "a bad file" "reload failed, nothing has changed" reload
+    good_file
+    ctl reload --json
+    is "JSON" "$(json '"$j->{doors} $j->{file}"')" "3 $CONFIG"
+}
+
+# Nothing that is sent to the socket disturbs knockd.
+garbage() {
+    local before
+    before=$(descriptors "$KNOCKD_PID")
+    for _ in {1..30}; do
+        head -c 3000 /dev/urandom
+    done | perl -MIO::Socket::UNIX -e '
+        my @kept;
+        $SIG{PIPE} = "IGNORE";
+        for (1 .. 30) {
+            my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or next;
+            read STDIN, my $bytes, 3000;
+            print $s $bytes;
+            push @kept, $s if $_ % 2;
+        }' "$WORK/control"
+    ctl doors
+    is "after garbage" "$STATUS" 0
+    is "no descriptor is left" "$(descriptors "$KNOCKD_PID")" "$before"
+}
+
+another_one() {
+    mkdir "$WORK/state2"
+    sed "s|$WORK/state|$WORK/state2|" "$CONFIG" >"$WORK/second.conf"
+    local first=$KNOCKD_PID
+    ok "a second knockd" start_knockd "$WORK/second.conf"
+    log_mark=0
+    like "doesn't take the socket" "$(cat "$KNOCKD_LOG")" "knockctl won't work: another program listens at $WORK/control"
+    stop_knockd
+    KNOCKD_PID=$first
+    ctl doors
+    is "the first one answers still" "$STATUS" 0
+}
+
+needs_gate
+needs_knockctl
+: >"$KERN_LOG"
+good_file
+not_running
+starts "starts, over a stale socket"
+permissions
+usage
+opening
+closing
+stuck
+history_lines
+status
+reloading
+garbage
+another_one
+stop_knockd
+is "ends well" $? 0
+ok "the socket is gone" not [ -e "$WORK/control" ]
+done_testing

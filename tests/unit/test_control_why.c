@@ -1,0 +1,125 @@
+/* listener/why.h: what the last packets of an address are said to have done to each door. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "listener/why.h"
+
+#define SECOND INT64_C(1000000000)
+
+static struct trace trace;
+static char said[1 << 16];
+
+/* "port/verdict" of a packet, then " door:before>after" with "!" for open and "~" for late. */
+static void note(void *arg, struct record *record)
+{
+    size_t used = strlen(said);
+    (void)arg;
+    if (record->type == RECORD_PACKET) {
+        snprintf(said + used, sizeof(said) - used, "%s%u/%u", used ? " " : "", record->u.packet.dpt,
+                 record->u.packet.verdict);
+        assert_int_equal(record->u.packet.query, 7);
+    } else {
+        const struct record_effect *e = &record->u.effect;
+        assert_int_equal(record->type, RECORD_EFFECT);
+        snprintf(said + used, sizeof(said) - used, " %u:%u>%u%s%s", e->door, e->before, e->after,
+                 e->opened ? "!" : "", e->late ? "~" : "");
+    }
+}
+
+static struct addr address(const char *text)
+{
+    struct addr a;
+    assert_true(addr_parse(text, strlen(text), &a));
+    return a;
+}
+
+static void sees(const char *from, uint16_t port, int64_t now)
+{
+    static uint16_t spt = 1024;
+    struct packet packet = {.src = address(from),
+                            .dst = address("192.0.2.1"),
+                            .proto = IPPROTO_TCP,
+                            .spt = spt++,
+                            .dpt = port,
+                            .flags = TCP_SYN,
+                            .has_ports = true,
+                            .in_len = 4,
+                            .in = "eth0"};
+    trace_add(&trace, 0, &packet, now);
+}
+
+/* Door 0: 1000, 2000, 3000; door 1 the same, but only by eth1; 2 is a one-time sequence, of which
+ * nothing is told. All within 10 s. */
+static const char *why(const char *of)
+{
+    struct match_door doors[3] = {{.timeout = 10 * SECOND, .strict = true}};
+    static const uint16_t ports[] = {1000, 2000, 3000};
+    doors[0].flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
+    for (unsigned i = 0; i < 3; i++)
+        doors[0].sequence.steps[doors[0].sequence.count++] =
+            (struct step){.port = ports[i], .proto = IPPROTO_TCP};
+    doors[1] = doors[0];
+    doors[2] = doors[0];
+    strcpy(doors[1].interface, "eth1");
+    struct setup setup = {.config.plain = 2, .source_count = 1, .door_count = 3, .doors = doors};
+    struct addr a = address(of);
+    said[0] = '\0';
+    why_tell(&setup, &trace, 7, &a, note, NULL);
+    return said;
+}
+
+static void test_what_packets_do(void **state)
+{
+    (void)state;
+    memset(&trace, 0, sizeof(trace));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.8", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 2 * SECOND);
+    sees("192.0.2.8", 80, 2 * SECOND);
+    sees("192.0.2.9", 3000, 3 * SECOND);
+    sees("192.0.2.7", 80, 4 * SECOND);
+    sees("192.0.2.6", 1000, 5 * SECOND);
+    sees("192.0.2.6", 2000, 6 * SECOND);
+    sees("192.0.2.6", 3000, 5 * SECOND + 10 * SECOND + 1);
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>3!");
+    assert_string_equal(why("192.0.2.8"), "1000/0 0:0>1 80/0 0:1>0");
+    assert_string_equal(why("192.0.2.7"), "80/6");
+    assert_string_equal(why("192.0.2.6"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 0:2>0~");
+    assert_string_equal(why("192.0.2.5"), "");
+    assert_string_equal(why("2001:db8::1"), "");
+}
+
+static void test_only_the_newest(void **state)
+{
+    (void)state;
+    memset(&trace, 0, sizeof(trace));
+    for (int i = 0; i < TRACE_PACKETS; i++)
+        sees("192.0.2.9", 80, i);
+    assert_int_equal(trace_count(&trace), TRACE_PACKETS);
+    unsigned packets = 0;
+    for (const char *p = why("192.0.2.9"); (p = strstr(p, "80/6")); p++)
+        packets++;
+    assert_int_equal(packets, WHY_PACKETS);
+    /* Others push it out. */
+    for (int i = 0; i < TRACE_PACKETS - 1; i++)
+        sees("192.0.2.8", 80, i);
+    assert_string_equal(why("192.0.2.9"), "80/6");
+    sees("192.0.2.8", 80, 0);
+    assert_string_equal(why("192.0.2.9"), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_packets_do),
+        cmocka_unit_test(test_only_the_newest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

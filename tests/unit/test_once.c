@@ -1,0 +1,166 @@
+/* One-time sequences: what their file may say, and which of them open. */
+#include "store_help.h"
+
+#include <sys/stat.h>
+
+#include "keeper/once.h"
+
+enum { LINES = 40 };
+
+struct told {
+    unsigned count;
+    char last[256];
+};
+
+static void on_report(void *arg, bool error, const char *text)
+{
+    struct told *told = arg;
+    (void)error;
+    told->count++;
+    snprintf(told->last, sizeof(told->last), "%s", text);
+}
+
+/* Writes `text` to a file and reads it as the sequences of a door. */
+static bool load(const char *text, mode_t mode, struct once *once, struct told *told)
+{
+    char dir[] = "/tmp/knockd-once-XXXXXX", path[64], name[] = "ssh";
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/once", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, mode), 0);
+    struct config_door door = {.name = name, .once_path = {.text = path, .pos = {"c", 3}}};
+    struct config config = {.doors = &door, .door_count = 1};
+    struct report report = {.say = on_report, .arg = told};
+    *told = (struct told){0};
+    bool good = once_load(&config, once, &report);
+    unlink(path);
+    rmdir(dir);
+    return good;
+}
+
+static void reads_the_file_as_knockd_does(void **state)
+{
+    (void)state;
+    struct once once;
+    struct told told;
+    assert_true(load("1001, 2002:UDP ,3003\n\n#4,5,6\n  # used\n7:tcp\r\n8,9", 0600, &once, &told));
+    assert_int_equal(told.count, 0);
+    assert_int_equal(once.count, 3);
+    assert_string_equal(once.lines[0].text, "1001:tcp,2002:udp,3003:tcp");
+    assert_string_equal(once.lines[1].text, "7:tcp");
+    assert_string_equal(once.lines[2].text, "8:tcp,9:tcp");
+    once_free(&once);
+}
+
+static void tells_what_is_wrong_and_where(void **state)
+{
+    (void)state;
+    struct once once;
+    struct told told;
+    assert_false(load("1,2,3\n1,x,3\n", 0600, &once, &told));
+    assert_non_null(strstr(told.last, "/once:2: \"1,x,3\" is no sequence"));
+    once_free(&once);
+    assert_true(load("1,2,3\n", 0644, &once, &told));
+    assert_non_null(strstr(told.last, "c:3: warning: one_time_sequences: others may read"));
+    once_free(&once);
+    char name[] = "ssh", path[] = "/nonexistent/once";
+    struct config_door door = {.name = name, .once_path = {.text = path, .pos = {"c", 3}}};
+    struct config config = {.doors = &door, .door_count = 1};
+    struct report report = {.say = on_report, .arg = &told};
+    assert_false(once_load(&config, &once, &report));
+    assert_non_null(strstr(told.last, "c:3: one_time_sequences: can't read /nonexistent/once"));
+    once_free(&once);
+}
+
+/* A door with 40 of them, in a store of its own. */
+struct spending {
+    struct once once;
+    struct config_door door;
+    struct config config;
+    struct store *store;
+    char dir[32], name[4];
+};
+
+static void begin(struct spending *s)
+{
+    char text[LINES * 16] = "", why[256], *moved = NULL;
+    struct told told;
+    for (int i = 0; i < LINES; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,2,3\n", 1000 + i);
+    assert_true(load(text, 0600, &s->once, &told));
+    strcpy(s->name, "ssh");
+    s->door = (struct config_door){.name = s->name};
+    s->config = (struct config){.doors = &s->door, .door_count = 1};
+    strcpy(s->dir, "/tmp/knockd-once-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    s->store = store_open(s->dir, "boot", &moved, why, sizeof(why));
+    assert_non_null(s->store);
+}
+
+static void end(struct spending *s)
+{
+    char path[64];
+    static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm"};
+    store_close(s->store);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
+        unlink(path);
+    }
+    rmdir(s->dir);
+    once_free(&s->once);
+}
+
+static const char *spend(struct spending *s, unsigned index)
+{
+    const char *why = "";
+    return once_spend(&s->once, index, &s->config, s->store, &why) == 0 ? "" : why;
+}
+
+static void spends_one_and_those_before_it(void **state)
+{
+    (void)state;
+    struct spending s;
+    begin(&s);
+    assert_string_equal(spend(&s, 0), "");
+    assert_non_null(strstr(spend(&s, 0), "used up"));
+    /* The next is 1: 16 of them are 1 to 16. */
+    assert_non_null(strstr(spend(&s, 17), "too far ahead"));
+    assert_string_equal(spend(&s, 16), "");
+    assert_non_null(strstr(spend(&s, 1), "used up"));
+    assert_non_null(strstr(spend(&s, 16), "used up"));
+    assert_string_equal(spend(&s, 32), "");
+    assert_string_equal(spend(&s, LINES - 1), "");
+    for (unsigned i = 0; i < LINES; i++)
+        assert_non_null(strstr(spend(&s, i), "used up"));
+    end(&s);
+}
+
+static void stays_spent_after_a_restart(void **state)
+{
+    (void)state;
+    struct spending s;
+    char why[256], *moved = NULL;
+    begin(&s);
+    assert_string_equal(spend(&s, 5), "");
+    store_close(s.store);
+    s.store = store_open(s.dir, "another boot", &moved, why, sizeof(why));
+    assert_non_null(s.store);
+    assert_non_null(strstr(spend(&s, 5), "used up"));
+    assert_non_null(strstr(spend(&s, 0), "used up"));
+    assert_string_equal(spend(&s, 6), "");
+    end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_the_file_as_knockd_does),
+        cmocka_unit_test(tells_what_is_wrong_and_where),
+        cmocka_unit_test(spends_one_and_those_before_it),
+        cmocka_unit_test(stays_spent_after_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
