@@ -46,6 +46,7 @@ PROGRAMS = $(foreach name,$(NAMES),$(BUILD)/$(name)/$(name))
 ARCHIVES = $(addprefix $(BUILD)/,knockd.a listener.a keeper.a lib.a)
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 SYSTEM   = $(sort $(wildcard tests/system/*.t))
 
 all: $(PROGRAMS)
@@ -81,6 +82,15 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCH
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
+$(BUILD)/bench/%.o: tests/bench/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 tests: $(PROGRAMS) $(UNIT)
 
 # Needs no privilege.
@@ -97,6 +107,16 @@ check:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove $(PROVE) --exec '' $(or $(TESTS),$(UNIT) $(SYSTEM))
+
+# For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
+torture:
+	$(Q)scripts/deps.sh build check
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
+	$(Q)ROUNDS=$(or $(ROUNDS),1000) prove --exec '' -v tests/system/torture.t
+
+# PART=doors: that one alone.
+bench: $(BENCH)
+	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
 
 lint:
 	$(Q)scripts/lint.sh
@@ -122,6 +142,6 @@ clean:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests unit demo check lint install clean
-.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o
+.PHONY: all tests unit demo check torture bench lint install clean
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o
 .DELETE_ON_ERROR:

@@ -1,0 +1,102 @@
+#!/bin/bash
+# What goes wrong with the folder of the state: the disk is full, the store damaged or read-only, a lock left behind.
+# shellcheck source-path=SCRIPTDIR source=faults.sh
+. "$(dirname "$0")/faults.sh"
+
+# --- 27: disk full, file damaged, file system read-only ---
+
+fill() {
+    dd if=/dev/zero of="$WORK/state/filler" bs=4k 2>/dev/null
+    [ -s "$WORK/state/filler" ]
+}
+
+# Changes have room in what the journal has already: those are used up.
+until_full() {
+    local i
+    for i in {1..120}; do
+        knock_at disk "198.51.100.$i"
+        ! said "the state can't be recorded" || return 0
+    done
+    says "the state can't be recorded" 3
+}
+
+full_disk() {
+    rule_door disk 2 | with_config
+    mount -t tmpfs -o size=256k,mode=700 none "$WORK/state" || { tap_result 0 "disk full # SKIP no tmpfs"; return; }
+    starts "disk full: starts"
+    knock_at disk 192.0.2.19
+    ok "a door is open" says "door disk: opened for 192.0.2.19"
+    ok "the disk is full" fill
+    ok "said, and what to do" until_full
+    like "where" "$(said_lines "can't be recorded, so")" "$WORK/state/state.db: .*free space there"
+    knock_at disk 192.0.2.20
+    ok "what can't be recorded isn't opened" says "door disk: refused 192.0.2.20: a door that can't be recorded"
+    ok "what was open closes" says "door disk: closed for 192.0.2.19"
+    ok "and all else" poll 10 no_rule
+    ok "never opened" not said "door disk: opened for 192.0.2.20"
+    rm "$WORK/state/filler"
+    ok "with space again the store follows" says "the state is being recorded again" 70
+    kill_keeper
+    starts "killed after it: starts"
+    ok "nothing is left in the store" not said "taking up"
+    ends "disk full"
+}
+
+# Killed while the disk is full: whatever the store still knows is closed by the next start, with or without space.
+killed_while_full() {
+    starts "killed while full: starts"
+    knock_at disk 192.0.2.21
+    ok "a door is open" says "door disk: opened for 192.0.2.21"
+    fill
+    until_full
+    kill_keeper
+    starts "killed while full: starts, still full"
+    ok "all is closed" poll 10 no_rule
+    rm "$WORK/state/filler"
+    ends "killed while full"
+    starts "once more: starts"
+    ok "nothing is left in the store" not said "taking up"
+    ends "once more"
+    mount -o remount,ro "$WORK/state"
+    ok "read-only: no start" not run_knockd
+    like "read-only: says why" "$(cat "$KNOCKD_LOG")" "$WORK/state/.*Read-only file system"
+    umount "$WORK/state"
+}
+
+damaged() {
+    rule_door broken 30 | with_config
+    starts "damaged: starts"
+    knock_at broken 192.0.2.22
+    ok "a door is open" says "door broken: opened for 192.0.2.22"
+    kill_keeper
+    rm -f "$WORK"/state/state.db-*
+    echo "no database" >"$WORK/state/state.db"
+    starts "the store is damaged: starts all the same"
+    ok "says so, loudly" said "error: THE STATE WAS DAMAGED and is now in $WORK/state/state.db.damaged-"
+    is "the old one is kept" "$(cat "$WORK"/state/state.db.damaged-*)" "no database"
+    on_gate iptables -F INPUT
+    ends "damaged"
+}
+
+# --- 28: a lock decides ---
+
+runs_once() {
+    local first=$KNOCKD_PID log=$KNOCKD_LOG
+    rule_door once 1 | with_config
+    starts "runs once: starts"
+    first=$KNOCKD_PID log=$KNOCKD_LOG
+    ok "a second refuses" not run_knockd
+    like "says why" "$(cat "$KNOCKD_LOG")" "another knockd is running: it holds $WORK/state/lock"
+    KNOCKD_PID=$first KNOCKD_LOG=$log
+    kill_keeper
+    ok "the lock's file is left" test -e "$WORK/state/lock"
+    starts "and keeps nobody from starting"
+    ends "runs once"
+}
+
+needs_gate
+full_disk
+killed_while_full
+damaged
+runs_once
+done_testing

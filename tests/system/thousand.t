@@ -1,0 +1,48 @@
+#!/bin/bash
+# A thousand doors, opened by a thousand addresses with a command that does nothing: each closes within a second of its
+# time.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+
+count=1000 seconds=4
+
+# Each line that knockd writes, with the time when it came.
+stamp() {
+    perl -MTime::HiRes=time -ne 'BEGIN { $| = 1 } printf "%.3f %s", time, $_'
+}
+
+# Prints how many closed, the earliest and the latest against their time, in ms.
+lateness() {
+    perl -ne '
+        $open{$2} = $1 if /^([\d.]+) .*: opened for (\S+),/;
+        $late{$2} = ($1 - $open{$2} - '$seconds') * 1000 if /^([\d.]+) .*: closed for (\S+)/;
+        END { my @l = sort { $a <=> $b } values %late; printf "%d %d %d\n", scalar @l, $l[0], $l[-1] }' "$WORK/stamped"
+}
+
+needs_gate
+plan 7
+configure_file <<EOF
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    cmd_timeout   = $seconds
+    start_command = "/bin/true"
+    stop_command  = "/bin/true"
+}
+EOF
+for ((i = 0; i < count; i++)); do
+    KERN_LOG=$WORK/knocks log_packets "10.1.$((i / 250)).$((1 + i % 250))" 7412 28733:udp 51990
+done
+: >"$KERN_LOG"
+starts "starts"
+tail -f -n +1 --pid="$KNOCKD_PID" -s 0.01 "$KNOCKD_LOG" | stamp >"$WORK/stamped" &
+poll 5 grep -q ready "$WORK/stamped"
+cat "$WORK/knocks" >>"$KERN_LOG"
+ok "all open" says "opened for 10.1.3.250," 20
+ok "each of them" poll 20 said_count ' opened for ' $count
+ok "all close" poll 30 said_count ' closed for ' $count
+stop_knockd
+is "ends well" $? 0
+wait %?stamp 2>/dev/null
+read -r closed early late < <(lateness)
+is "each closes once" "$closed" $count
+ok "between $early and $late ms after its time" [ "$early" -ge -100 ] && [ "$late" -le 1000 ]
