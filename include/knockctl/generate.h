@@ -2,7 +2,7 @@
 #ifndef KNOCKCTL_GENERATE_H
 #define KNOCKCTL_GENERATE_H
 
-#include "knockctl/port_set.h"
+#include "lib/port_set.h"
 #include "lib/sequence.h"
 
 /*

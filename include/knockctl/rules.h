@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "knockctl/port_set.h"
 #include "lib/config.h"
+#include "lib/port_set.h"
 
 /* Longest --log-prefix of iptables (xt_LOG.h: 30 bytes with NUL) and of nft (127). */
 enum { PREFIX_MAX_IPTABLES = 29, PREFIX_MAX_NFT = 127 };

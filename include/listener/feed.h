@@ -23,8 +23,9 @@ struct follower {
 struct feed_calls {
     void (*line)(void *arg, const char *line, size_t len);
     void (*event)(void *arg, enum event_kind kind, uint64_t number);
-    /* A file is read from its start, whatever it holds; then, its end was reached. */
-    void (*anew)(void *arg, bool begins);
+    /* A file is read from its start, whatever it holds (begins); then, its end was reached. True as
+     * long as the latter is to be told again: a rewriter may empty a file before it fills it. */
+    bool (*anew)(void *arg, bool begins);
     void *arg;
 };
 
@@ -34,7 +35,7 @@ struct feed {
     struct follower old; /* the file before it, whose writer may linger */
     int folder_watch;
     int target_watch;
-    bool anew;            /* the end of what it held at first wasn't reached yet */
+    bool anew;            /* what it holds may be old */
     int64_t old_until;    /* when the old one is let go; 0: there is none */
     uint64_t next_number; /* kmsg: sequence number that should come next; 0: none seen */
     struct feed_calls calls;

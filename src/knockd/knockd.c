@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "knockd/daemon.h"
+#include "knockd/doubts.h"
 #include "knockd/options.h"
 #include "knockd/place.h"
 #include "knockd/replay.h"
@@ -40,6 +41,7 @@ static int test_config(const char *path)
     struct setting setting;
     if (!setting_load(&setting, path, true, &report))
         return 1;
+    doubts_tell(setting.config, &report);
     setting_free(&setting);
     puts("configuration OK");
     return 0;

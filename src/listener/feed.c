@@ -63,8 +63,7 @@ static bool same_content(const struct follower *f)
 
 static void begin_anew(struct feed *feed)
 {
-    feed->anew = true;
-    feed->calls.anew(feed->calls.arg, true);
+    feed->anew = feed->calls.anew(feed->calls.arg, true);
 }
 
 /*
@@ -105,10 +104,8 @@ static bool read_file(struct feed *feed, struct follower *f)
             more = got < 0 && errno == EINTR;
         }
     }
-    if (!more && feed->anew && f == &feed->now) {
-        feed->anew = false;
-        feed->calls.anew(feed->calls.arg, false);
-    }
+    if (!more && feed->anew && f == &feed->now)
+        feed->anew = feed->calls.anew(feed->calls.arg, false);
     if (f->fd >= 0 && f->offset != before)
         set_mark(f);
     if (f->lines->too_long > too_long)

@@ -20,6 +20,9 @@
 #include "listener/sandbox.h"
 #include "listener/stale.h"
 
+/* How long a log that is read anew may take to get its old lines back. */
+static const int64_t settling = 5 * CLOCK_SECOND;
+
 struct listener;
 
 /* A source of the listener: its lines carry its number to the matcher. */
@@ -28,6 +31,7 @@ struct source {
     struct feed feed;
     struct watch *on_ready; /* all but files, which inotify watches */
     struct stale stale;
+    int64_t anew_since;
     bool more; /* it has more than its share: read it again soon */
 };
 
@@ -77,15 +81,20 @@ static void take_line(void *arg, const char *line, size_t len)
         stale_note(&source->stale, line, len);
 }
 
-static void take_anew(void *arg, bool begins)
+static bool take_anew(void *arg, bool begins)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    if (begins)
+    int64_t now = clock_now();
+    if (begins) {
+        source->anew_since = now;
         stale_begin(&source->stale, l->setup.sources[source - l->sources].spec.format,
                     (int64_t)time(NULL) * CLOCK_SECOND);
-    else
+    } else if (now - source->anew_since >= settling) {
         stale_end(&source->stale);
+        return false;
+    }
+    return true;
 }
 
 static void take_event(void *arg, enum event_kind kind, uint64_t number)

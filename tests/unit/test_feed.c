@@ -28,10 +28,10 @@ static void on_line(void *arg, const char *line, size_t len)
     say(arg, "<%.*s>", (int)(len < 200 ? len : 200), line);
 }
 
-static void on_anew(void *arg, bool begins)
+static bool on_anew(void *arg, bool begins)
 {
     (void)arg;
-    (void)begins;
+    return begins;
 }
 
 static void on_event(void *arg, enum event_kind kind, uint64_t number)

@@ -1,4 +1,4 @@
-#include "knockctl/port_set.h"
+#include "lib/port_set.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static bool is_loopback(const char *hex)
 
 void ports_add_sockets(struct port_set *set, uint8_t proto, FILE *file, enum sockets_wanted wanted)
 {
-    enum { LISTENS = 0x0a }; /* TCP_LISTEN */
+    /* TCP_LISTEN, and TCP_CLOSE, which is what an unconnected UDP socket shows. */
+    const unsigned listens = proto == IPPROTO_UDP ? 0x07 : 0x0a;
     char line[512];
     while (fgets(line, sizeof(line), file)) {
         char address[33];
@@ -59,7 +60,7 @@ void ports_add_sockets(struct port_set *set, uint8_t proto, FILE *file, enum soc
         /* The header has no number before a colon. */
         if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x", address, &port, &state) != 3)
             continue;
-        if (wanted == SOCKETS_ALL || (state == LISTENS && !is_loopback(address)))
+        if (wanted == SOCKETS_ALL || (state == listens && !is_loopback(address)))
             port_set_add(set, proto, (uint16_t)port, (uint16_t)port);
     }
 }
@@ -85,6 +86,12 @@ static void add_sockets_of(struct port_set *set, uint8_t proto, const char *path
         return; /* no IPv6: no sockets of it */
     ports_add_sockets(set, proto, file, wanted);
     fclose(file);
+}
+
+void ports_add_bound_udp(struct port_set *set)
+{
+    add_sockets_of(set, IPPROTO_UDP, "/proc/net/udp", SOCKETS_LISTENING);
+    add_sockets_of(set, IPPROTO_UDP, "/proc/net/udp6", SOCKETS_LISTENING);
 }
 
 void ports_add_listening(struct port_set *set)

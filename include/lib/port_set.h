@@ -1,6 +1,6 @@
 /* Sets of TCP and UDP ports, and which ports of this host are taken. */
-#ifndef KNOCKCTL_PORT_SET_H
-#define KNOCKCTL_PORT_SET_H
+#ifndef LIB_PORT_SET_H
+#define LIB_PORT_SET_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,12 +27,16 @@ enum sockets_wanted { SOCKETS_ALL, SOCKETS_LISTENING };
 
 /*
  * Adds the local ports of the sockets listed in `file` (format: Documentation/networking/
- * proc_net_tcp.rst of Linux). SOCKETS_LISTENING: of TCP sockets that listen, and not on loopback.
+ * proc_net_tcp.rst of Linux). SOCKETS_LISTENING: of sockets that listen (UDP: unconnected), not on
+ * loopback.
  */
 void ports_add_sockets(struct port_set *set, uint8_t proto, FILE *file, enum sockets_wanted wanted);
 
 /* Adds the ports of a file like services(5), each for both protocols. */
 void ports_add_services(struct port_set *set, FILE *file);
+
+/* Adds the UDP ports that take packets of anyone. */
+void ports_add_bound_udp(struct port_set *set);
 
 /* Adds what other programs of this host listen on over TCP, for others to connect to. */
 void ports_add_listening(struct port_set *set);
