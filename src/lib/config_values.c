@@ -133,7 +133,10 @@ bool parse_duration(const char *text, int64_t *out)
 {
     const char *unit;
     int64_t number;
-    if (!read_digits(text, &number, &unit) || unit_seconds(unit) == 0)
+    /* Thirty years are longer than anything here may take, and fit when counted in ns. */
+    const int64_t longest = 1000000000;
+    if (!read_digits(text, &number, &unit) || unit_seconds(unit) == 0 ||
+        number > longest / unit_seconds(unit))
         return false;
     *out = number * unit_seconds(unit) * 1000000000;
     return true;
