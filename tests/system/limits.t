@@ -129,8 +129,9 @@ rewritten() {
     ok "a new file is noticed" says "reading the new $KERN_LOG"
     log_at 15:00:10 198.51.100.22 6412 18733:udp 41990
     ok "a knock after that opens" says "door often: opened for 198.51.100.22"
-    tail -n 7 "$KERN_LOG" >"$WORK/tail"
-    cat "$WORK/tail" >"$KERN_LOG"
+    # One line less, the old ones still there.
+    sed 4d "$KERN_LOG" >"$WORK/shorter"
+    cat "$WORK/shorter" >"$KERN_LOG"
     ok "the file emptied is noticed" says "the log was emptied"
     log_at 15:00:20 198.51.100.23 6412 18733:udp 41990
     ok "a knock after that opens, too" says "door often: opened for 198.51.100.23"
