@@ -30,6 +30,9 @@ struct once {
 bool once_load(const struct config *config, struct once *once, struct report *report);
 void once_free(struct once *once);
 
+/* Warns of each door all of whose one-time sequences are used up. */
+void once_warn(const struct once *once, const struct config *config, struct store *store);
+
 /*
  * Spends line `index` for good: 0 once that is durable. Else -1, and *why says why it opens
  * nothing: it was used before, it is further ahead than the next 16, or it can't be recorded.

@@ -172,3 +172,18 @@ int once_spend(const struct once *once, unsigned index, const struct config *con
     warn_of_end(once, index, door);
     return 0;
 }
+
+void once_warn(const struct once *once, const struct config *config, struct store *store)
+{
+    for (unsigned door = 0; door < config->door_count; door++) {
+        const char *name = config->doors[door].name;
+        bool unused = config->doors[door].once_path.text == NULL;
+        for (unsigned i = 0; !unused && i < once->count; i++)
+            unused = once->lines[i].door == door &&
+                     store_once_used(store, name, once->lines[i].text) == 0;
+        if (!unused)
+            log_warning("door %s: all of its one-time sequences are used up; add new ones and "
+                        "reload",
+                        name);
+    }
+}

@@ -133,6 +133,9 @@ static int make_parts(struct daemon *d, const struct config *config)
 /* Takes up what an earlier run left before anything new can come. */
 static int set_up(struct daemon *d, const struct config *config)
 {
+    /* Commands of an earlier run may take their time, and init_command its own. */
+    int64_t patience = config->run_timeout * (int64_t)(config->init.count + 1);
+    notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
     if (!place_state(config, &d->store, &d->commands_lock))
         return -1;
     if (make_parts(d, config) < 0) {
@@ -205,7 +208,9 @@ int daemon_run(struct setting *setting, const struct options *options, int paren
     else
         d.status = 1;
     if (d.phase != PHASE_STARTING)
-        log_notice("stopped%s", d.status ? " with doors that could not be closed" : "");
+        log_notice("stopped%s", doors_count(d.doors) ? " with doors that could not be closed"
+                                : d.status           ? "; exit_command failed"
+                                                     : "");
     tear_down(&d);
     return d.status;
 }

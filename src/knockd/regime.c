@@ -82,6 +82,7 @@ static void on_child_ready(void *arg)
 {
     struct regime *r = arg;
     struct daemon *d = r->daemon;
+    once_warn(&r->setting.once, r->setting.config, d->store);
     if (r == d->next)
         take_over(d);
     else if (d->phase == PHASE_STARTING)

@@ -74,6 +74,10 @@ static void take_line(void *arg, const char *line, size_t len)
     struct listener *l = source->listener;
     unsigned index = (unsigned)(source - l->sources);
     enum log_format format = l->setup.sources[index].spec.format;
+    /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
+     */
+    if (l->now - source->anew_since >= settling)
+        stale_end(&source->stale);
     if (stale_is_old(&source->stale, format, line, len))
         return;
     enum line_verdict verdict = intake_line(&l->intake, index, line, len, l->now);

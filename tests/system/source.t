@@ -264,6 +264,33 @@ unreadable() {
     is "exit status" $? 1
 }
 
+# A program that ends is started again: its second life brings a knock. That it ended is said once.
+producer() {
+    local who step
+    fresh
+    KERN_LOG=$WORK/produced
+    log_packets "$who" "${right[@]}"
+    cat >"$WORK/producer" <<EOF
+#!/bin/sh
+echo >>"$WORK/lives"
+[ \$(wc -l <"$WORK/lives") -lt 3 ] || { cat "$WORK/produced"; sleep 60; }
+EOF
+    chmod 755 "$WORK/producer"
+    : >"$WORK/lives"
+    chmod 666 "$WORK/lives"
+    configure "type = command command = \"$WORK/producer\"" <<'EOF'
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    start_command = "/bin/true"
+    stop_command  = ""
+}
+EOF
+    starts "a program as source: starts"
+    ok "it ended twice and was started again: a knock opens" says "door ssh: opened for $who," 10
+    is "that it ended was said once" "$(said_lines 'starting it again' | wc -l)" 1
+    stop_knockd
+}
+
 needs_gate
 hostile_addresses=() hostile_names=()
 absent
@@ -275,4 +302,5 @@ rotations
 restart
 elsewhere
 unreadable
+producer
 done_testing

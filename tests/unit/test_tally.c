@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "listener/attempts.h"
+#include "listener/intake.h"
 #include "listener/tally.h"
 
 static void line_with(struct tally *tally, const char *prefix)
@@ -128,12 +129,46 @@ static void is_bounded(void **state)
     assert_true(attempts_expire(&attempts, 12 * second, &out));
 }
 
+static void on_tell(void *arg, struct record *record)
+{
+    struct record_event *told = arg;
+    assert_int_equal(record->type, RECORD_EVENT);
+    assert_int_equal(told->kind, 0);
+    *told = record->u.event;
+}
+
+/* Ten minutes without any denied packet are told of, once. */
+static void silence_is_told(void **state)
+{
+    (void)state;
+    const int64_t minute = INT64_C(60) * 1000000000;
+    static struct intake intake;
+    struct setup_source source = {.spec = {.format = LOG_KERNEL}};
+    struct setup setup = {.source_count = 1, .sources = &source};
+    struct record_event told = {0};
+    intake_init(&intake, &setup, on_tell, &told, 0);
+    assert_int_equal(intake_next(&intake), 10 * minute);
+    intake_due(&intake, 10 * minute - 1);
+    assert_int_equal(told.kind, 0);
+    intake_due(&intake, 10 * minute);
+    assert_int_equal(told.kind, EVENT_SILENT);
+    assert_int_equal(told.number, 600);
+    told.kind = 0;
+    intake_due(&intake, 100 * minute);
+    assert_int_equal(told.kind, 0);
+    assert_int_equal(intake_next(&intake), INT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(speaks_of_other_prefixes),   cmocka_unit_test(is_quiet_once_one_was_ours),
-        cmocka_unit_test(keeps_the_commonest),        cmocka_unit_test(forgets_what_opened),
-        cmocka_unit_test(tells_of_the_farthest_step), cmocka_unit_test(is_bounded),
+        cmocka_unit_test(silence_is_told),
+        cmocka_unit_test(speaks_of_other_prefixes),
+        cmocka_unit_test(is_quiet_once_one_was_ours),
+        cmocka_unit_test(keeps_the_commonest),
+        cmocka_unit_test(forgets_what_opened),
+        cmocka_unit_test(tells_of_the_farthest_step),
+        cmocka_unit_test(is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
