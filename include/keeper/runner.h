@@ -55,7 +55,10 @@ void runner_set_limit(struct runner *runner, int64_t limit);
 /* Takes a job. It never calls done() before it returns. */
 void runner_submit(struct runner *runner, struct job *job);
 
-/* Takes back a job none of whose commands has started. False when it is too late for that. */
+/*
+ * Takes back a job that waits for its turn: for its first command, or between two of them, which
+ * `started` tells. False when a command of it runs, or nothing is submitted.
+ */
 bool runner_withdraw(struct runner *runner, struct job *job);
 
 /* Only exit status 0 is a success. */

@@ -16,6 +16,7 @@ struct stale {
     size_t last_len;
     struct stamps stamps;
     int64_t newest; /* ns */
+    uint8_t zone;   /* of that line: times of different kinds can't be compared */
     bool measuring;
 };
 

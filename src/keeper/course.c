@@ -14,6 +14,7 @@ static void on_extended(void *arg, bool success);
 static void extend_now(struct opening *o)
 {
     o->extend_next = false;
+    loop_timer_cancel(o->all->loop, &o->check_timer);
     opening_enter(o, EXTENDING);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
     opening_run(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
@@ -33,7 +34,7 @@ static void rest(struct opening *o)
     }
     opening_enter(o, OPEN);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
-    if (o->check.count > 0 && o->interval > 0)
+    if (o->check.count > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
         loop_timer_set(o->all->loop, &o->check_timer, clock_now() + o->interval);
 }
 
@@ -84,6 +85,7 @@ void course_renew(struct opening *o)
 {
     o->renew = false;
     opening_enter(o, RENEWING);
+    loop_timer_set(o->all->loop, &o->timer, o->deadline);
     opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
 }
 
@@ -112,6 +114,8 @@ static void on_checked(void *arg, bool success)
 static void on_check(void *arg)
 {
     struct opening *o = arg;
+    if (o->state != OPEN)
+        return;
     opening_enter(o, CHECKING);
     opening_run(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
 }
@@ -214,6 +218,19 @@ void course_extend(struct opening *o, int64_t length)
         rest(o);
 }
 
+/* What waits for its turn isn't waited for: it never started, or by half and is undone. */
+static void close_starting(struct opening *o)
+{
+    if (!runner_withdraw(o->all->runner, &o->job)) {
+        o->close_next = true;
+    } else if (o->job.started == 0) {
+        closing_forget(o, "withdrawn");
+    } else {
+        o->failed = true;
+        closing_start(o);
+    }
+}
+
 void course_close(struct opening *o)
 {
     o->renew = false;
@@ -223,10 +240,7 @@ void course_close(struct opening *o)
         closing_forget(o, "withdrawn");
         return;
     case STARTING:
-        if (runner_withdraw(o->all->runner, &o->job))
-            closing_forget(o, "withdrawn");
-        else
-            o->close_next = true;
+        close_starting(o);
         return;
     case EXTENDING:
     case CHECKING:

@@ -99,7 +99,8 @@ static void inherit(struct opening *o, const struct config_door *door, const str
 static void knock_again(struct opening *o, const struct config_door *door, const struct plan *plan,
                         const char *by)
 {
-    if (o->state == RECORDING || o->state == DELAYED || o->state == STARTING)
+    bool starts = o->state == RECORDING || o->state == DELAYED || o->state == STARTING;
+    if (starts && !o->close_next)
         log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
     else if (o->state >= STOPPING || o->close_next || !same_commands(o, door, plan))
         inherit(o, door, plan, by);

@@ -11,6 +11,8 @@
 
 #include "lib/log.h"
 
+enum { LINE_LONGEST = 1024 };
+
 /* What is being read, and where. */
 struct reader {
     const struct config_door *door;
@@ -57,6 +59,10 @@ static bool read_line(struct reader *r, char *text)
 {
     struct sequence sequence = {0};
     const char *why;
+    if (!strchr(text, '\n') && strlen(text) >= LINE_LONGEST - 1) {
+        report_error(r->report, r->pos, "the line is longer than %d characters", LINE_LONGEST - 2);
+        return false;
+    }
     text[strcspn(text, "\r\n")] = '\0';
     text += strspn(text, " \t");
     if (*text == '\0' || *text == '#')
@@ -90,7 +96,7 @@ static FILE *open_file(struct reader *r)
 static bool read_file(struct reader *r)
 {
     FILE *file = open_file(r);
-    char line[1024];
+    char line[LINE_LONGEST];
     bool good = file != NULL;
     r->pos = (struct config_pos){r->door->once_path.text, 0};
     while (good && fgets(line, sizeof(line), file)) {

@@ -1,5 +1,6 @@
 #include "keeper/opening.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,8 @@ void opening_enter(struct opening *o, enum opening_state state)
 void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
                  const uint64_t *ok, void (*done)(void *arg, bool success))
 {
+    /* One job at a time: a second would be run in the first one's place. */
+    assert(!o->job.running);
     o->job = (struct job){.kind = kind,
                           .commands = commands,
                           .ok = ok,

@@ -231,7 +231,9 @@ void producer_free(struct producer *p)
     if (!p)
         return;
     if (p->pid > 0) {
+        /* It may have moved itself to another group. */
         kill(-p->pid, SIGKILL);
+        kill(p->pid, SIGKILL);
         waitpid(p->pid, NULL, 0);
         release(p);
     }

@@ -211,7 +211,9 @@ static void on_limit(void *arg)
 {
     struct slot *slot = arg;
     slot->late = true;
+    /* It may have moved itself to another group. */
     kill(-slot->pid, SIGKILL);
+    kill(slot->pid, SIGKILL);
 }
 
 static int watch_slot(struct slot *slot)
@@ -314,6 +316,7 @@ void runner_free(struct runner *runner)
         struct slot *slot = &runner->slots[i];
         if (slot->job) {
             kill(-slot->pid, SIGKILL);
+            kill(slot->pid, SIGKILL);
             waitpid(slot->pid, NULL, 0);
             release(slot);
         }
@@ -339,7 +342,7 @@ void runner_submit(struct runner *runner, struct job *job)
 
 bool runner_withdraw(struct runner *runner, struct job *job)
 {
-    if (!job->queued || job->started > 0)
+    if (!job->queued)
         return false;
     queue_remove(&runner->queues[job->kind], job);
     job->running = false;

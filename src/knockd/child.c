@@ -90,7 +90,8 @@ static bool take_record(struct child *child, const struct record *record)
         child->complained = true;
         return child->calls.record(child->calls.arg, record);
     }
-    if (record->generation != child->generation)
+    if (record->generation != child->generation ||
+        (record->type == RECORD_EVENT && record->u.event.kind == EVENT_SANDBOX))
         return false;
     switch (record->type) {
     case RECORD_REPLY:

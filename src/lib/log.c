@@ -91,7 +91,7 @@ static void to_syslog(int priority, const char *text)
                        stamp, sink.ident, (int)getpid(), text);
     if (send_syslog(datagram, (size_t)len))
         return;
-    if (errno != EAGAIN)
+    if (sink.socket < 0 || errno != EAGAIN)
         connect_syslog();
     if (!send_syslog(datagram, (size_t)len))
         sink.lost++;

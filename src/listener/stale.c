@@ -17,6 +17,7 @@ void stale_begin(struct stale *stale, enum log_format format, int64_t today)
     stamps_init(&stale->stamps, today);
     stale->measuring = stamp_read(&stale->stamps, format, stale->last, stale->last_len, &stamp);
     stale->newest = stale->measuring ? stamp.time : 0;
+    stale->zone = stale->measuring ? stamp.zone : STAMP_NONE;
 }
 
 void stale_end(struct stale *stale)
@@ -28,5 +29,5 @@ bool stale_is_old(struct stale *stale, enum log_format format, const char *line,
 {
     struct stamp stamp;
     return stale->measuring && stamp_read(&stale->stamps, format, line, len, &stamp) &&
-           stamp.time < stale->newest - slack;
+           stamp.zone == stale->zone && stamp.time < stale->newest - slack;
 }

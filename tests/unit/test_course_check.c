@@ -214,6 +214,27 @@ static void what_may_come_while_it_is_judged(void **state)
     }
 }
 
+/* A check that is due while an extend command runs waits: two jobs of one opening would be one. */
+static void no_check_while_it_is_extended(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_checked(&w, LONG, AT_ONCE, AT_ONCE, AT_ONCE);
+    add(&w, &w.plan.extend, 'e', TILL_GO);
+    w.door.check_interval = 100 * MS;
+    knock(&w);
+    wait_log(&w, "opened for");
+    knock(&w);
+    wait_out(&w, "(s)(e");
+    serve(&w, 250 * MS);
+    wait_out(&w, "(s)(e");
+    bench_write(&w.bench, "go", "");
+    wait_out(&w, "(s)(e)(c)");
+    doors_close_all(w.doors, on_closed, &w);
+    bench_until(&w.bench, is_closed, &w);
+    end_checked(&w);
+}
+
 static void start_delay_delays(void **state)
 {
     (void)state;
@@ -258,6 +279,7 @@ int main(void)
         cmocka_unit_test(close_all_while_a_check_runs),
         cmocka_unit_test(knocks_and_deadline_while_a_check_runs),
         cmocka_unit_test(what_may_come_while_it_is_judged),
+        cmocka_unit_test(no_check_while_it_is_extended),
         cmocka_unit_test(start_delay_delays),
         cmocka_unit_test(close_all_while_delayed),
     };
