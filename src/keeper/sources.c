@@ -237,6 +237,15 @@ static void on_look(void *arg)
     }
 }
 
+/* What was logged until now is the business of the listener before, if there is one: read by both,
+ * a knock would run its door's commands twice. */
+static void begin_here(struct log *log)
+{
+    off_t end = log->fd >= 0 ? lseek(log->fd, 0, SEEK_END) : -1;
+    if (log->source->type == SOURCE_FILE && end >= 0)
+        log->offset = end;
+}
+
 void sources_start(struct sources *sources, struct handover handover)
 {
     struct record record = {.type = RECORD_FD, .u.fd.kind = FD_INOTIFY};
@@ -245,8 +254,11 @@ void sources_start(struct sources *sources, struct handover handover)
     for (unsigned i = 0; i < sources->count; i++) {
         if (sources->logs[i].producer)
             producer_start(sources->logs[i].producer);
-        if (sources->logs[i].fd >= 0)
-            hand_over(&sources->logs[i], sources->logs[i].fd);
+        if (sources->logs[i].fd < 0)
+            continue;
+        if (sources->logs[i].source->type != SOURCE_STDIN)
+            begin_here(&sources->logs[i]);
+        hand_over(&sources->logs[i], sources->logs[i].fd);
     }
     on_look(sources);
 }
