@@ -13,6 +13,9 @@
  */
 char *program_find(const char *name);
 
+/* Why program_find just didn't find `name`, for messages. */
+const char *program_missing(const char *name);
+
 /* Whom a program runs as, and in which further groups. */
 struct program_user {
     uid_t uid;

@@ -1,6 +1,5 @@
 #include "keeper/hooks.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +17,7 @@ static int make_one(const struct config_text *text, const char *key, struct repo
     }
     char *program = program_find(words.text);
     if (!program) {
-        report_error(report, text->pos, "%s: %s: %s", key, words.text,
-                     strchr(words.text, '/') ? strerror(errno)
-                                             : "no such program in /usr/sbin:/usr/bin:/sbin:/bin");
+        report_error(report, text->pos, "%s: %s: %s", key, words.text, program_missing(words.text));
         return -1;
     }
     int rc = command_from_words(&words, program, out);

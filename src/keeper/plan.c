@@ -1,7 +1,6 @@
 #include "keeper/plan.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +51,7 @@ static char *find_program(struct draft *draft, const char *name, struct config_p
         draft->lacks_iptables = true;
     else
         report_error(draft->report, pos, "door \"%s\": %s: %s", draft->door->name, name,
-                     strchr(name, '/') ? strerror(errno)
-                                       : "no such program in /usr/sbin:/usr/bin:/sbin:/bin");
+                     program_missing(name));
     return NULL;
 }
 

@@ -63,8 +63,7 @@ static int make_command(const struct config_source *source, struct report *repor
     char *program = program_find(words.text);
     if (!program) {
         report_error(report, pos, "source \"%s\": %s: %s", source->name, words.text,
-                     strchr(words.text, '/') ? strerror(errno)
-                                             : "no such program in /usr/sbin:/usr/bin:/sbin:/bin");
+                     program_missing(words.text));
         return -1;
     }
     int rc = command_from_words(&words, program, out);

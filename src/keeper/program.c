@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char search_path[] = "/usr/sbin:/usr/bin:/sbin:/bin";
+#define SEARCH_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
 static bool executable(const char *path)
 {
@@ -29,7 +29,7 @@ char *program_find(const char *name)
 {
     if (strchr(name, '/'))
         return executable(name) ? strdup(name) : NULL;
-    for (const char *dir = search_path; *dir;) {
+    for (const char *dir = SEARCH_PATH; *dir;) {
         size_t len = strcspn(dir, ":");
         char *path = NULL;
         if (asprintf(&path, "%.*s/%s", (int)len, dir, name) < 0)
@@ -41,6 +41,11 @@ char *program_find(const char *name)
     }
     errno = ENOENT;
     return NULL;
+}
+
+const char *program_missing(const char *name)
+{
+    return strchr(name, '/') ? strerror(errno) : "no such program in " SEARCH_PATH;
 }
 
 /* Handlers and masks of the caller mean nothing to the program. */
@@ -80,7 +85,7 @@ static int set_user(const struct program_user *user)
 static _Noreturn void become(const struct command *command, char **argv,
                              const struct program_world *world, pid_t parent)
 {
-    static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
+    static char path[] = "PATH=" SEARCH_PATH, locale[] = "LC_ALL=C";
     char *environment[] = {path, locale, NULL};
     reset_signals();
     bool ready = setpgid(0, 0) == 0 && set_descriptors(world) == 0 && set_user(world->user) == 0 &&
