@@ -97,7 +97,10 @@ tests: $(PROGRAMS) $(UNIT)
 unit: $(UNIT)
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(UNIT)
 
-# For root: installs what is missing, builds as the tree's owner, runs everything, or TESTS=...
+# For root: installs what is missing, builds as the tree's owner, runs everything, or TESTS=... Most tests wait for
+# something most of the time, so JOBS of them run at once.
+JOBS     ?= 2
+
 demo:
 	$(Q)scripts/deps.sh build demo
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
@@ -106,7 +109,7 @@ demo:
 check:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
-	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove $(PROVE) --exec '' $(or $(TESTS),$(UNIT) $(SYSTEM))
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove -j$(JOBS) $(PROVE) --exec '' $(or $(TESTS),$(UNIT) $(SYSTEM))
 
 # For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
 torture:
