@@ -92,7 +92,22 @@ struct config_door {
     struct config_commands ip6; /* `set` is false where ip4's is meant */
     unsigned max_open;          /* openings at a time; 0: as many as in all */
     struct config_rate rate;
+    struct config_list keys; /* names of the sealed keys that open it; none: no sealed knock does */
+    struct step *ports;      /* what a sealed knock may ask for besides `port` */
+    unsigned port_count;
+    int64_t max_timeout; /* ns, the longest time that a sealed knock may ask for; 0: cmd_timeout */
+    bool bound;          /* takes only sealed knocks that are bound to their source */
+    bool for_others;     /* key `for`: a sealed knock may name another address */
     uint64_t stop_ok[4]; /* bit n: exit status n of a stop command means closed */
+};
+
+/* Sealed knocks in general. */
+struct config_sealed {
+    struct config_pos pos; /* of the section; line 0: none was written */
+    unsigned span;         /* first port; 0: no door takes sealed knocks */
+    unsigned packet_port;  /* UDP port that takes a knock in one packet, by sources that capture */
+    int64_t max_skew;      /* ns between a knock's time and the clock */
+    char *server;          /* the name that key files must have */
 };
 
 struct config {
@@ -109,6 +124,7 @@ struct config {
     struct config_list init; /* commands before the first door */
     struct config_list exit; /* and after the last */
     unsigned max_sources;    /* addresses that the listener remembers */
+    struct config_sealed sealed;
     struct config_source *sources;
     unsigned source_count;
     struct config_door *doors;

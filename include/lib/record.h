@@ -18,6 +18,7 @@
 
 #include "lib/addr.h"
 #include "lib/keyed.h"
+#include "lib/sealed.h"
 #include "lib/sequence.h"
 
 enum { RECORD_PREFIX_MAX = 127 };
@@ -26,6 +27,7 @@ enum record_type {
     /* up */
     RECORD_REPLY = 1, /* the listener took its configuration and is at work */
     RECORD_OPEN,      /* a sequence was knocked */
+    RECORD_SEALED,    /* a sealed knock came in whole; only the keeper can read it */
     RECORD_EVENT,     /* something to be logged */
     RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
     RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
@@ -64,6 +66,13 @@ struct record_open {
     uint32_t source;
     uint32_t door; /* number of the RECORD_DOOR */
     struct addr address;
+};
+
+struct record_sealed {
+    uint32_t source;
+    struct addr address; /* whose packets it came by */
+    uint32_t length;     /* SEALED_SHORT or SEALED_LONG */
+    uint8_t message[SEALED_LONG];
 };
 
 struct record_event {
@@ -141,6 +150,7 @@ struct record_config {
     uint32_t plain; /* how many of them are the configuration's */
     uint32_t max_sources;
     uint32_t debug; /* whether stages are wanted */
+    uint32_t span;  /* first port of those that carry sealed knocks; 0: there are none */
     uint8_t key[KEYED_KEY_SIZE];
 };
 
@@ -180,6 +190,7 @@ struct record {
     uint32_t generation;
     union {
         struct record_open open;
+        struct record_sealed sealed;
         struct record_event event;
         struct record_reopen reopen;
         struct record_seen seen;

@@ -13,6 +13,7 @@ size_t record_size(uint32_t type)
     static const size_t sizes[RECORD_TYPES] = {
         [RECORD_REPLY] = offsetof(struct record, u),
         [RECORD_OPEN] = BODY(open),
+        [RECORD_SEALED] = BODY(sealed),
         [RECORD_EVENT] = BODY(event),
         [RECORD_REOPEN] = BODY(reopen),
         [RECORD_SEEN] = BODY(seen),

@@ -1,0 +1,32 @@
+/*
+ * The file of one sealed key, the same on both sides (libconfuse syntax, mode 0600):
+ *
+ *   key     = "64 hex digits"
+ *   server  = "gate.example"
+ *   expires = "2027-12-31"       # server: the last day (UTC) on which it is good
+ *   door    = { "ssh" }          # server: no other doors, whatever their key lists say
+ */
+#ifndef LIB_KEY_FILE_H
+#define LIB_KEY_FILE_H
+
+#include "lib/config.h"
+#include "lib/report.h"
+#include "lib/sealed.h"
+
+struct key_file {
+    uint8_t secret[SEALED_SECRET_SIZE];
+    char server[SEALED_SERVER_MAX + 1];
+    int64_t expires; /* s since 1970, the first moment at which it isn't good; INT64_MAX: never */
+    struct config_list doors; /* names; not set: any */
+    struct config_pos pos;
+};
+
+/*
+ * Reads the key file at `path`. Refuses one that isn't a regular file, or that others than its
+ * owner, root or the caller, may read or write. False after telling `report`. The caller wipes and
+ * frees *out by key_file_free either way.
+ */
+bool key_file_read(const char *path, struct report *report, struct key_file *out);
+void key_file_free(struct key_file *key);
+
+#endif
