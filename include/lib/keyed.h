@@ -27,7 +27,7 @@ uint64_t keyed_hash(const uint8_t key[KEYED_KEY_SIZE], const void *data, size_t 
 void keyed_random(void *out, size_t len);
 
 /* BLAKE2b of `len` bytes with an output of 32 (RFC 7693), keyed with `secret` unless it is NULL. */
-void keyed_digest(const uint8_t secret[KEYED_SECRET_SIZE], const void *data, size_t len,
+void keyed_digest(const uint8_t *secret, const void *data, size_t len,
                   uint8_t out[KEYED_DIGEST_SIZE]);
 
 /* ChaCha20-Poly1305 (RFC 8439): `len` bytes and the tag behind them. */
@@ -41,7 +41,11 @@ bool keyed_unseal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[K
 /* In a time that doesn't depend on the bytes. */
 bool keyed_equal(const void *a, const void *b, size_t len);
 
-/* Memory for secrets: locked, kept out of core dumps, wiped when freed. NULL when there is none. */
+/*
+ * Memory for secrets, zeroed: kept out of core dumps, between guard pages, wiped when freed, and
+ * locked as far as RLIMIT_MEMLOCK goes. It takes four pages at least: one block for many secrets.
+ * NULL when there is none.
+ */
 void *keyed_alloc(size_t len);
 void keyed_free(void *secret);
 

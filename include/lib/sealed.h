@@ -28,6 +28,9 @@ enum {
     SEALED_HINT_PERIOD = 128, /* seconds that a hint is good for */
 };
 
+/* The last time that a message can say: in the year 2106. */
+#define SEALED_TIME_MAX ((UINT64_C(1) << 48) - 1)
+
 enum sealed_op { SEALED_OPEN = 1, SEALED_CLOSE = 2 };
 
 /* What follows from a secret and the server's name. As secret as the secret itself, but for id. */
@@ -52,7 +55,8 @@ void sealed_key_derive(const uint8_t secret[SEALED_SECRET_SIZE], const char *ser
 /* The three bytes by which a request names the door called `name`. */
 void sealed_door(const char *name, uint8_t out[SEALED_DOOR_SIZE]);
 
-/* Seconds since 1970 and nanoseconds as a message's time: seconds << 16 | 1/65536 s. */
+/* Seconds since 1970 and nanoseconds (0 to 999,999,999) as a message's time: seconds << 16 |
+ * 1/65536 s; a time that doesn't fit becomes the nearest that does. */
 uint64_t sealed_time(int64_t seconds, int32_t nanoseconds);
 
 /* The hint of the messages that `key` makes around `time`. */
@@ -60,7 +64,8 @@ uint16_t sealed_hint(const struct sealed_key *key, uint64_t time);
 
 /*
  * Seals `request` into `out` and returns the message's length. `bound`: the only source that it is
- * good from, as the server sees it; NULL: from anywhere. No time may ever be used twice with a key.
+ * good from, as the server sees it, never ::; NULL: from anywhere. No time may ever be used twice
+ * with a key: the same nonce for two requests would let others forge more.
  */
 size_t sealed_make(const struct sealed_key *key, uint64_t time, const struct addr *bound,
                    const struct sealed_request *request, uint8_t out[SEALED_LONG]);
@@ -71,8 +76,9 @@ uint64_t sealed_message_time(const uint8_t *message);
 
 /*
  * Opens a message of `len` bytes that came from `source`, or one that isn't bound (NULL). False
- * when `key` didn't seal it so, and *out untouched. An IPv4 address that is written as IPv6 comes
- * out as IPv4.
+ * when `key` didn't seal it so, and *out untouched; also from the source ::, whose bytes say
+ * unbound. An IPv4 address that is written as IPv6 comes out as IPv4. The time is the caller's to
+ * judge, and whether the hint is that of its period: the key found by it says so.
  */
 bool sealed_open(const struct sealed_key *key, const uint8_t *message, size_t len,
                  const struct addr *source, struct sealed_request *out);

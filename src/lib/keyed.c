@@ -1,9 +1,15 @@
 #include "lib/keyed.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
 _Static_assert(KEYED_KEY_SIZE == crypto_shorthash_KEYBYTES, "SipHash takes a key of 16 bytes");
+_Static_assert(KEYED_SECRET_SIZE == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "RFC 8439");
+_Static_assert(KEYED_SECRET_SIZE == crypto_generichash_KEYBYTES, "BLAKE2b's usual key");
+_Static_assert(KEYED_DIGEST_SIZE == crypto_generichash_BYTES, "BLAKE2b's usual output");
+_Static_assert(KEYED_NONCE_SIZE == crypto_aead_chacha20poly1305_ietf_NPUBBYTES, "RFC 8439");
+_Static_assert(KEYED_TAG_SIZE == crypto_aead_chacha20poly1305_ietf_ABYTES, "RFC 8439");
 
 uint64_t keyed_hash(const uint8_t key[KEYED_KEY_SIZE], const void *data, size_t len)
 {
@@ -17,4 +23,56 @@ uint64_t keyed_hash(const uint8_t key[KEYED_KEY_SIZE], const void *data, size_t 
 void keyed_random(void *out, size_t len)
 {
     randombytes_buf(out, len);
+}
+
+void keyed_digest(const uint8_t *secret, const void *data, size_t len,
+                  uint8_t out[KEYED_DIGEST_SIZE])
+{
+    int failed = crypto_generichash(out, KEYED_DIGEST_SIZE, data, len, secret,
+                                    secret ? KEYED_SECRET_SIZE : 0);
+    assert(!failed); /* it refuses wrong sizes only */
+    (void)failed;
+}
+
+void keyed_seal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[KEYED_NONCE_SIZE],
+                struct keyed_extra extra, const void *plain, size_t len, uint8_t *out)
+{
+    crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, plain, len, extra.data, extra.len, NULL,
+                                              nonce, secret);
+}
+
+bool keyed_unseal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[KEYED_NONCE_SIZE],
+                  struct keyed_extra extra, const uint8_t *sealed, size_t len, void *out)
+{
+    return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed, len, extra.data,
+                                                     extra.len, nonce, secret) == 0;
+}
+
+bool keyed_equal(const void *a, const void *b, size_t len)
+{
+    return sodium_memcmp(a, b, len) == 0;
+}
+
+/* libsodium puts the end of the memory at a guard page, and thus its beginning where no struct may
+ * stand, unless the length is a multiple of every alignment. */
+void *keyed_alloc(size_t len)
+{
+    const size_t align = _Alignof(max_align_t);
+    if (len > SIZE_MAX - align || sodium_init() < 0)
+        return NULL;
+    size_t size = (len + align - 1) / align * align;
+    void *secret = sodium_malloc(size);
+    if (secret)
+        memset(secret, 0, size);
+    return secret;
+}
+
+void keyed_free(void *secret)
+{
+    sodium_free(secret);
+}
+
+void keyed_wipe(void *secret, size_t len)
+{
+    sodium_memzero(secret, len);
 }
