@@ -1,4 +1,7 @@
-/* The keys of the configuration: where each may stand, how it is read, what it may be. */
+/*
+ * Keys of configurations: how each is read, what it may be; and those of knockd.conf, and where
+ * they may stand.
+ */
 #ifndef LIB_CONFIG_KEYS_H
 #define LIB_CONFIG_KEYS_H
 
@@ -13,8 +16,9 @@ struct reading {
 };
 
 /*
- * `read` puts the value into `field`, `offset` bytes into a struct config, config_source or
- * config_door, or reports why it can't. NULL: a key of the design that this version doesn't have.
+ * `read` puts the value into `field`, `offset` bytes into the section's object (of knockd.conf a
+ * struct config, config_source or config_door), or reports why it can't. NULL: a key of the design
+ * that this version doesn't have.
  */
 struct config_key {
     const char *name;
@@ -24,8 +28,16 @@ struct config_key {
     int64_t min, max; /* durations: seconds; else the number itself, or lengths */
 };
 
-/* The keys of one kind of section; the last has no name. */
-const struct config_key *config_keys(enum config_kind kind);
+/* The kinds of sections of knockd.conf. */
+enum { CONFIG_GLOBAL, CONFIG_SOURCE, CONFIG_DOOR, CONFIG_SEALED, CONFIG_KINDS };
+const struct config_grammar *config_grammar(void);
+
+/* Puts the section's values into `object`, which holds the defaults. */
+void config_read_keys(struct reading *r, const struct config_section *section, void *object);
+
+/* Copies the title of a section, the name of a `what`; tells if it is none. */
+void config_read_title(struct reading *r, const struct config_section *section, const char *what,
+                       char **name);
 
 /* Puts the sections' values into `config`, which holds the defaults. */
 void config_fill(struct reading *r, const struct config_raw *raw, struct config *config);

@@ -1,4 +1,7 @@
-/* A configuration as read but not yet understood: sections of keys of texts, each with its place.
+/*
+ * A configuration as read but not yet understood: sections of keys of texts, each with its place.
+ * Which keys and sections there may be is the grammar's matter, of which there is one for each kind
+ * of file.
  */
 #ifndef LIB_CONFIG_RAW_H
 #define LIB_CONFIG_RAW_H
@@ -6,9 +9,24 @@
 #include "lib/config.h"
 #include "lib/config_text.h"
 
-enum config_kind { CONFIG_GLOBAL, CONFIG_SOURCE, CONFIG_DOOR, CONFIG_SEALED, CONFIG_KINDS };
+enum { CONFIG_KINDS_MAX = 4 };
 
 struct config_key;
+
+/* A kind of section. */
+struct config_kind {
+    const char *name;              /* "door"; NULL for what stands outside of any section */
+    const struct config_key *keys; /* at least one; behind the last, one without a name */
+    unsigned max;                  /* sections of this kind in a file */
+    bool titled;                   /* door "TITLE" { ... }, each title once; else door { ... } */
+};
+
+/* kinds[0] is what stands outside of any section. */
+struct config_grammar {
+    struct config_kind kinds[CONFIG_KINDS_MAX];
+    unsigned kind_count;
+    bool secret; /* messages repeat no word that may be part of a secret: none with a digit */
+};
 
 /* One key of a section with the texts that it was given. */
 struct config_entry {
@@ -17,8 +35,8 @@ struct config_entry {
 };
 
 struct config_section {
-    enum config_kind kind;
-    char *title; /* NULL: none */
+    unsigned kind; /* of the grammar's */
+    char *title;   /* NULL: none */
     struct config_pos pos;
     struct config_entry *entries;
     size_t count;
@@ -31,14 +49,14 @@ struct config_raw {
 };
 
 /* Reads the text by libconfuse into *raw, tells `report` of mistakes; false: the syntax is wrong.
- * The caller frees *raw either way. */
-bool config_parse(const struct config_text_out *text, struct report *report,
-                  struct config_raw *raw);
+ * The caller frees *raw either way; its entries point to the grammar's keys. */
+bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
+                  struct report *report, struct config_raw *raw);
 
 /* These return NULL or false when memory ran out. Texts are copied; what could steer a terminal
  * becomes ? in a title, where it is wrong anyway. */
-struct config_section *config_raw_section(struct config_raw *raw, enum config_kind kind,
-                                          const char *title, struct config_pos pos);
+struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
+                                          struct config_pos pos);
 struct config_entry *config_raw_entry(struct config_section *section, const struct config_key *key,
                                       struct config_pos pos);
 bool config_list_add(struct config_list *list, const char *text, struct config_pos pos);
@@ -46,10 +64,11 @@ bool config_list_add(struct config_list *list, const char *text, struct config_p
 /* The entry of `key`, NULL if it wasn't given. */
 struct config_entry *config_raw_find(struct config_section *section, const struct config_key *key);
 
+/* Whether the section has the key of that name. */
+bool config_given(const struct config_section *section, const char *name);
+
+/* These wipe the texts: any may be a secret. */
 void config_list_free(struct config_list *list);
 void config_raw_free(struct config_raw *raw);
-
-/* "door", "source", "sealed"; NULL for the global one. */
-const char *config_kind_name(enum config_kind kind);
 
 #endif

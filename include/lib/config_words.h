@@ -8,8 +8,9 @@
  */
 struct config_words {
     const struct config_text_out *text;
+    const struct config_grammar *grammar;
     int line;
-    enum config_kind kind;
+    unsigned kind;
     const char *title; /* NULL: none */
     const char *word;
 };

@@ -78,7 +78,7 @@ static void read_into(struct reading *r, const char *path, struct config *config
     bool good = config_text_read(path, r->report, &text);
     config->files = text.files;
     config->file_count = text.file_count;
-    if (good && config_parse(&text, r->report, &raw)) {
+    if (good && config_parse(&text, config_grammar(), r->report, &raw)) {
         set_defaults(r, path, config);
         config_fill(r, &raw, config);
         if (!r->no_memory)

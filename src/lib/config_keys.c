@@ -73,14 +73,19 @@ static const struct config_key sealed_keys[] = {
     {.name = "retries"}, {.name = "packet_port"}, {0},
 };
 
-const struct config_key *config_keys(enum config_kind kind)
+const struct config_grammar *config_grammar(void)
 {
-    static const struct config_key *const keys[CONFIG_KINDS] = {global_keys, source_keys, door_keys,
-                                                                sealed_keys};
-    return keys[kind];
+    static const struct config_grammar grammar = {
+        .kinds = {[CONFIG_GLOBAL] = {NULL, global_keys, 1, false},
+                  [CONFIG_SOURCE] = {"source", source_keys, CONFIG_SOURCES_MAX, true},
+                  [CONFIG_DOOR] = {"door", door_keys, CONFIG_DOORS_MAX, true},
+                  [CONFIG_SEALED] = {"sealed", sealed_keys, 1, false}},
+        .kind_count = CONFIG_KINDS,
+    };
+    return &grammar;
 }
 
-static void read_keys(struct reading *r, const struct config_section *section, void *object)
+void config_read_keys(struct reading *r, const struct config_section *section, void *object)
 {
     for (size_t i = 0; i < section->count; i++) {
         const struct config_entry *entry = &section->entries[i];
@@ -93,7 +98,8 @@ static void read_keys(struct reading *r, const struct config_section *section, v
     }
 }
 
-static void read_title(struct reading *r, const struct config_section *section, char **name)
+void config_read_title(struct reading *r, const struct config_section *section, const char *what,
+                       char **name)
 {
     const char *title = section->title;
     /* One that begins with '-' would be an option to a command that gets it as %DOOR%. */
@@ -104,23 +110,15 @@ static void read_title(struct reading *r, const struct config_section *section, 
         report_error(r->report, section->pos,
                      "\"%.80s\" is no name for a %s: expected 1 to 63 of the characters A-Z a-z "
                      "0-9 _ . -, not beginning with -",
-                     title, config_kind_name(section->kind));
+                     title, what);
     read_copy(r, title, name);
-}
-
-static bool given(const struct config_section *section, const char *name)
-{
-    for (size_t i = 0; i < section->count; i++)
-        if (strcmp(section->entries[i].key->name, name) == 0)
-            return true;
-    return false;
 }
 
 /* The key that a type of source needs, and that no other may have. */
 static void check_source_key(struct reading *r, const struct config_section *section, bool needed,
                              const char *key, const char *example)
 {
-    bool has = given(section, key);
+    bool has = config_given(section, key);
     if (needed && !has)
         report_error(r->report, section->pos, "source \"%s\" has no %s: expected %s",
                      section->title, key, example);
@@ -150,10 +148,10 @@ static void fill_source(struct reading *r, const struct config_section *section,
                         struct config_source *source)
 {
     source->pos = section->pos;
-    read_title(r, section, &source->name);
+    config_read_title(r, section, "source", &source->name);
     unsigned before = r->report->errors;
-    read_keys(r, section, source);
-    if (!given(section, "type"))
+    config_read_keys(r, section, source);
+    if (!config_given(section, "type"))
         report_error(r->report, section->pos,
                      "source \"%s\" has no type: expected " CONFIG_SOURCE_TYPES, section->title);
     /* What contradicts a type or path that wasn't understood would only confuse. */
@@ -182,13 +180,13 @@ static void fill_door(struct reading *r, const struct config_section *section,
     door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     door->strict = true;
     door->check_interval = CONFIG_CHECK_INTERVAL;
-    read_title(r, section, &door->name);
-    read_keys(r, section, door);
+    config_read_title(r, section, "door", &door->name);
+    config_read_keys(r, section, door);
     if (door->port.port)
         add_ignored(r, door, door->port);
     /* A rule that is gone already makes `iptables -D` exit with 1: closed, as wanted. */
-    if (!given(section, "stop_ok"))
-        door->stop_ok[0] = given(section, "rule") ? 3 : 1;
+    if (!config_given(section, "stop_ok"))
+        door->stop_ok[0] = config_given(section, "rule") ? 3 : 1;
 }
 
 void config_fill(struct reading *r, const struct config_raw *raw, struct config *config)
@@ -202,7 +200,7 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
     for (size_t i = 0; i < raw->count; i++) {
         const struct config_section *section = &raw->sections[i];
         if (section->kind == CONFIG_GLOBAL)
-            read_keys(r, section, config);
+            config_read_keys(r, section, config);
         else if (section->kind == CONFIG_SOURCE)
             fill_source(r, section, &config->sources[config->source_count++]);
         else if (section->kind == CONFIG_DOOR)

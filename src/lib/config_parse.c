@@ -14,6 +14,7 @@ enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
 
 struct parsing {
     const struct config_text_out *text;
+    const struct config_grammar *grammar;
     struct report *report;
     struct config_raw *raw;
     cfg_t *root;
@@ -28,12 +29,13 @@ static struct parsing *parsing_of(const cfg_t *cfg)
     return (struct parsing *)(intptr_t)cfg->opts[0].def.number;
 }
 
-static enum config_kind kind_of(const cfg_t *cfg)
+static unsigned kind_of(const cfg_t *cfg)
 {
-    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++)
-        if (strcmp(cfg->name, config_kind_name((enum config_kind)kind)) == 0)
-            return (enum config_kind)kind;
-    return CONFIG_GLOBAL;
+    const struct parsing *p = parsing_of(cfg);
+    for (unsigned kind = 1; cfg != p->root && kind < p->grammar->kind_count; kind++)
+        if (strcmp(cfg->name, p->grammar->kinds[kind].name) == 0)
+            return kind;
+    return 0;
 }
 
 static int no_memory(struct parsing *p, struct config_pos pos)
@@ -56,7 +58,7 @@ static struct config_section *section_of(struct parsing *p, const cfg_t *cfg, in
 
 static const struct config_key *key_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
-    const struct config_key *keys = config_keys(kind_of(cfg));
+    const struct config_key *keys = parsing_of(cfg)->grammar->kinds[kind_of(cfg)].keys;
     for (size_t i = 0; keys[i].name; i++)
         if (&cfg->opts[i] == opt)
             return &keys[i];
@@ -72,12 +74,13 @@ static bool holds_control(const char *text)
 }
 
 /* Runs for each text of each key. libconfuse has made room for it: the first of an assignment finds
- * one value, a further one of a list or of += more. */
+ * one value, a further one of a list or of += more. Its own copy is nothing that anyone reads, and
+ * the text may be a secret that libconfuse wouldn't wipe, so it copies nothing. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
     struct parsing *p = parsing_of(cfg);
     struct config_pos pos = config_text_pos(p->text, cfg->line);
-    *(const char **)result = value;
+    *(const char **)result = "";
     const struct config_key *key = key_of(cfg, opt);
     if (!key) {
         report_error(p->report, pos, "a key can't hold | or =: remove it");
@@ -112,11 +115,14 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
     struct config_pos pos = config_text_pos(p->text, section->line);
     if (!section_of(p, section, section->line))
         return no_memory(p, pos);
-    enum config_kind kind = kind_of(section);
-    unsigned max = kind == CONFIG_DOOR ? CONFIG_DOORS_MAX : CONFIG_SOURCES_MAX;
-    if (count <= max)
+    const struct config_kind *kind = &p->grammar->kinds[kind_of(section)];
+    if (count <= kind->max)
         return 0;
-    report_error(p->report, pos, "more than %u sections %s", max, config_kind_name(kind));
+    if (kind->max == 1)
+        report_error(p->report, pos, "a second section %s: put its keys into the first",
+                     kind->name);
+    else
+        report_error(p->report, pos, "more than %u sections %s", kind->max, kind->name);
     p->told = true;
     return -1;
 }
@@ -125,8 +131,12 @@ static void tell(struct parsing *p, const cfg_t *cfg, int line, const char *form
                  const char *word)
 {
     char text[512];
-    struct config_words words = {
-        .text = p->text, .line = line, .kind = kind_of(cfg), .title = cfg->title, .word = word};
+    struct config_words words = {.text = p->text,
+                                 .grammar = p->grammar,
+                                 .line = line,
+                                 .kind = kind_of(cfg),
+                                 .title = cfg->title,
+                                 .word = word};
     struct config_pos pos = config_words(&words, format, text, sizeof(text));
     report_error(p->report, pos, "%s", text);
     p->told = true;
@@ -144,8 +154,13 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
     bool named = first && first[1] == 's';
     if (named)
         snprintf(word, sizeof(word), "%s", va_arg(args, const char *));
+    struct parsing *p = parsing_of(cfg);
     bool ours = config_words_known(format);
-    tell(parsing_of(cfg), cfg, cfg->line, ours ? format : text, word);
+    if (p->grammar->secret && strpbrk(word, "0123456789"))
+        snprintf(word, sizeof(word), "...");
+    if (p->grammar->secret && !ours)
+        snprintf(text, sizeof(text), "the syntax is wrong here: expected KEY = VALUE");
+    tell(p, cfg, cfg->line, ours ? format : text, word);
 }
 
 static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
@@ -156,11 +171,11 @@ static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
 
 /* All values are lists of texts to libconfuse: what they mean, and whether one or many, is judged
  * by our own readers, which go on after a mistake. */
-static size_t set_keys(struct parsing *p, enum config_kind kind, cfg_opt_t *opts)
+static size_t set_keys(struct parsing *p, unsigned kind, cfg_opt_t *opts)
 {
     size_t count = 0;
-    for (const struct config_key *key = config_keys(kind); key->name; key++) {
-        assert(count + CONFIG_KINDS < OPTIONS_MAX);
+    for (const struct config_key *key = p->grammar->kinds[kind].keys; key->name; key++) {
+        assert(count + CONFIG_KINDS_MAX < OPTIONS_MAX);
         cfg_opt_t opt = CFG_STR_LIST_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
         set_option(p, &opts[count++], &opt);
     }
@@ -169,30 +184,29 @@ static size_t set_keys(struct parsing *p, enum config_kind kind, cfg_opt_t *opts
 
 static cfg_t *set_up(struct parsing *p)
 {
-    cfg_opt_t opts[CONFIG_KINDS][OPTIONS_MAX] = {0};
-    static const cfg_flag_t flags[CONFIG_KINDS] = {0, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
-                                                   CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
-                                                   CFGF_MULTI};
-    size_t count = set_keys(p, CONFIG_GLOBAL, opts[CONFIG_GLOBAL]);
-    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++) {
-        enum config_kind k = (enum config_kind)kind;
-        set_keys(p, k, opts[k]);
-        cfg_opt_t opt = CFG_SEC(config_kind_name(k), opts[k], flags[k]);
+    cfg_opt_t opts[CONFIG_KINDS_MAX][OPTIONS_MAX] = {0};
+    const cfg_flag_t titled = CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+    size_t count = set_keys(p, 0, opts[0]);
+    for (unsigned i = 1; i < p->grammar->kind_count; i++) {
+        const struct config_kind *kind = &p->grammar->kinds[i];
+        set_keys(p, i, opts[i]);
+        cfg_opt_t opt = CFG_SEC(kind->name, opts[i], CFGF_MULTI | (kind->titled ? titled : 0));
         opt.validcb = on_section;
-        set_option(p, &opts[CONFIG_GLOBAL][count++], &opt);
+        set_option(p, &opts[0][count++], &opt);
     }
-    cfg_t *root = cfg_init(opts[CONFIG_GLOBAL], CFGF_NONE);
+    cfg_t *root = cfg_init(opts[0], CFGF_NONE);
     if (root)
         cfg_set_error_function(root, on_error);
     return root;
 }
 
-bool config_parse(const struct config_text_out *text, struct report *report, struct config_raw *raw)
+bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
+                  struct report *report, struct config_raw *raw)
 {
-    struct parsing p = {.text = text, .report = report, .raw = raw};
+    struct parsing p = {.text = text, .grammar = grammar, .report = report, .raw = raw};
     struct config_pos start = config_text_pos(text, 1);
     *raw = (struct config_raw){0};
-    if (!config_raw_section(raw, CONFIG_GLOBAL, NULL, start) || !(p.root = set_up(&p))) {
+    if (!config_raw_section(raw, 0, NULL, start) || !(p.root = set_up(&p))) {
         no_memory(&p, start);
         return false;
     }

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/config_keys.h"
 #include "lib/config_words.h"
+#include "lib/keyed.h"
 
-struct config_section *config_raw_section(struct config_raw *raw, enum config_kind kind,
-                                          const char *title, struct config_pos pos)
+struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
+                                          struct config_pos pos)
 {
     struct config_section *more = realloc(raw->sections, (raw->count + 1) * sizeof(*more));
     if (!more)
@@ -40,6 +42,14 @@ struct config_entry *config_raw_entry(struct config_section *section, const stru
     return &more[section->count++];
 }
 
+bool config_given(const struct config_section *section, const char *name)
+{
+    for (size_t i = 0; i < section->count; i++)
+        if (strcmp(section->entries[i].key->name, name) == 0)
+            return true;
+    return false;
+}
+
 bool config_list_add(struct config_list *list, const char *text, struct config_pos pos)
 {
     struct config_text *more = realloc(list->items, (list->count + 1) * sizeof(*more));
@@ -57,8 +67,10 @@ bool config_list_add(struct config_list *list, const char *text, struct config_p
 
 void config_list_free(struct config_list *list)
 {
-    for (unsigned i = 0; i < list->count; i++)
+    for (unsigned i = 0; i < list->count; i++) {
+        keyed_wipe(list->items[i].text, strlen(list->items[i].text));
         free(list->items[i].text);
+    }
     free(list->items);
     *list = (struct config_list){0};
 }
@@ -74,10 +86,4 @@ void config_raw_free(struct config_raw *raw)
     }
     free(raw->sections);
     *raw = (struct config_raw){0};
-}
-
-const char *config_kind_name(enum config_kind kind)
-{
-    static const char *const names[CONFIG_KINDS] = {NULL, "source", "door", "sealed"};
-    return names[kind];
 }

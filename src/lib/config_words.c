@@ -44,75 +44,84 @@ static void closer(const char *word, const char *name, unsigned *best, const cha
 }
 
 /* The name that may stand here and was perhaps meant. */
-static const char *meant(enum config_kind kind, const char *word)
+static const char *meant(const struct config_words *w)
 {
+    const struct config_grammar *g = w->grammar;
     const char *found = NULL;
     unsigned best = DISTANCE_MAX + 1;
-    for (const struct config_key *key = config_keys(kind); key->name; key++)
-        closer(word, key->name, &best, &found);
-    for (int k = CONFIG_SOURCE; kind == CONFIG_GLOBAL && k < CONFIG_KINDS; k++)
-        closer(word, config_kind_name((enum config_kind)k), &best, &found);
+    for (const struct config_key *key = g->kinds[w->kind].keys; key->name; key++)
+        closer(w->word, key->name, &best, &found);
+    for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count; kind++)
+        closer(w->word, g->kinds[kind].name, &best, &found);
     return found;
 }
 
-/* Another kind of section that has this key, CONFIG_KINDS if none has. */
-static int home_of(const char *word)
+/* The kind of section that has this key, kind_count if none has. */
+static unsigned home_of(const struct config_grammar *g, const char *word)
 {
-    for (int kind = 0; kind < CONFIG_KINDS; kind++)
-        for (const struct config_key *key = config_keys((enum config_kind)kind); key->name; key++)
+    unsigned kind = 0;
+    for (; kind < g->kind_count; kind++)
+        for (const struct config_key *key = g->kinds[kind].keys; key->name; key++)
             if (strcmp(key->name, word) == 0)
                 return kind;
-    return CONFIG_KINDS;
+    return kind;
 }
 
-static bool is_section(const char *word)
+/* The kind of that name, NULL if there is none. */
+static const struct config_kind *kind_named(const struct config_grammar *g, const char *word)
 {
-    for (int kind = CONFIG_SOURCE; kind < CONFIG_KINDS; kind++)
-        if (strcmp(config_kind_name((enum config_kind)kind), word) == 0)
-            return true;
-    return false;
+    for (unsigned kind = 1; kind < g->kind_count; kind++)
+        if (strcmp(g->kinds[kind].name, word) == 0)
+            return &g->kinds[kind];
+    return NULL;
 }
 
-static void list_keys(enum config_kind kind, char *out, size_t size)
+/* What may stand in this kind of section. */
+static void list_names(const struct config_words *w, char *out, size_t size)
 {
+    const struct config_grammar *g = w->grammar;
     size_t used = 0;
     out[0] = '\0';
-    for (const struct config_key *key = config_keys(kind); key->name && used < size; key++)
+    for (const struct config_key *key = g->kinds[w->kind].keys; key->name && used < size; key++)
         if (key->read)
             used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", key->name);
+    for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count && used < size; kind++)
+        used += (size_t)snprintf(out + used, size - used, " %s", g->kinds[kind].name);
 }
 
 static const char *place(const struct config_words *w, char *out, size_t size)
 {
-    if (w->kind == CONFIG_GLOBAL)
+    const char *name = w->grammar->kinds[w->kind].name;
+    if (w->grammar->kind_count == 1)
+        snprintf(out, size, "in this file");
+    else if (!name)
         snprintf(out, size, "outside of any section");
     else if (w->title)
-        snprintf(out, size, "in %s \"%.63s\"", config_kind_name(w->kind), w->title);
+        snprintf(out, size, "in %s \"%.63s\"", name, w->title);
     else
-        snprintf(out, size, "in section %s", config_kind_name(w->kind));
+        snprintf(out, size, "in section %s", name);
     return out;
 }
 
 static void unknown_key(const struct config_words *w, char *out, size_t size)
 {
     char where[128], keys[360];
-    const char *found = meant(w->kind, w->word);
-    int home = home_of(w->word);
+    const char *found = meant(w);
+    unsigned home = home_of(w->grammar, w->word);
     place(w, where, sizeof(where));
-    if (w->kind != CONFIG_GLOBAL && is_section(w->word)) {
+    if (w->kind != 0 && kind_named(w->grammar, w->word)) {
         snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", w->word,
                  where);
-    } else if (home != CONFIG_KINDS && home != CONFIG_GLOBAL) {
+    } else if (home > 0 && home < w->grammar->kind_count) {
         snprintf(out, size, "%s can't stand %s: it belongs into a section %s", w->word, where,
-                 config_kind_name((enum config_kind)home));
-    } else if (home == CONFIG_GLOBAL) {
+                 w->grammar->kinds[home].name);
+    } else if (home == 0) {
         snprintf(out, size, "%s can't stand %s: it belongs outside of any section", w->word, where);
     } else if (found) {
         snprintf(out, size, "unknown key \"%s\" %s; did you mean %s?", w->word, where, found);
     } else {
-        list_keys(w->kind, keys, sizeof(keys));
-        snprintf(out, size, "unknown key \"%s\" %s: expected one of %s%s", w->word, where, keys,
-                 w->kind == CONFIG_GLOBAL ? " source door" : "");
+        list_names(w, keys, sizeof(keys));
+        snprintf(out, size, "unknown key \"%s\" %s: expected one of %s", w->word, where, keys);
     }
 }
 
@@ -141,7 +150,8 @@ static void no_equal(const struct config_words *w, char *out, size_t size)
 
 static void no_brace(const struct config_words *w, char *out, size_t size)
 {
-    bool titled = strcmp(w->word, config_kind_name(CONFIG_SEALED)) != 0;
+    const struct config_kind *kind = kind_named(w->grammar, w->word);
+    bool titled = !kind || kind->titled;
     snprintf(out, size, "expected %s%s { ... }", w->word, titled ? " \"NAME\"" : "");
 }
 
