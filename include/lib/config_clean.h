@@ -21,6 +21,7 @@ struct clean_frame {
 struct cleaner {
     struct config_text_out *out;
     struct report *report;
+    bool includes;     /* the word include is more than a word */
     char last, before; /* the last two tokens: a punctuation mark, or 'w' for a word */
     size_t solid;      /* the text's length and lines at the end of the last token */
     size_t solid_lines;

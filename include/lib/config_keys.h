@@ -35,6 +35,9 @@ const struct config_grammar *config_grammar(void);
 /* Puts the section's values into `object`, which holds the defaults. */
 void config_read_keys(struct reading *r, const struct config_section *section, void *object);
 
+/* Whether a door, source or profile may be called that. */
+bool config_is_name(const char *text);
+
 /* Copies the title of a section, the name of a `what`; tells if it is none. */
 void config_read_title(struct reading *r, const struct config_section *section, const char *what,
                        char **name);

@@ -33,20 +33,27 @@ struct config_text_out {
  */
 bool config_text_read(const char *path, struct report *report, struct config_text_out *out);
 
-/* Frees the text and its map, not the names of the files: positions outlive the text. */
-void config_text_free(struct config_text_out *out);
-
-struct config_pos config_text_pos(const struct config_text_out *out, int line);
-
 struct config_file {
     char *data;
     size_t len;
     unsigned long device, inode;
+    unsigned mode, owner; /* permissions, without the type; user id */
 };
 
-/* Reads the regular file at `path`, at most CONFIG_FILE_SIZE_MAX bytes; the caller frees out->data.
- * On error returns false and points *why to the reason. */
+/* Reads the regular file at `path`, at most CONFIG_FILE_SIZE_MAX bytes; the caller hands out to
+ * config_text_from or config_file_free. On error returns false and points *why to the reason. */
 bool config_file_read(const char *path, struct config_file *out, const char **why);
+void config_file_free(struct config_file *file);
+
+/* As config_text_read, of a file that was read, which it frees. `path` is its name in messages;
+ * `includes`: whether it may include others. */
+bool config_text_from(const char *path, struct config_file *file, bool includes,
+                      struct report *report, struct config_text_out *out);
+
+/* Wipes and frees the text and its map, not the names of the files: positions outlive the text. */
+void config_text_free(struct config_text_out *out);
+
+struct config_pos config_text_pos(const struct config_text_out *out, int line);
 
 /* How the parts of the cleaner write to the text. Each returns false when memory ran out. */
 bool config_text_put(struct config_text_out *out, const char *bytes, size_t len);

@@ -14,17 +14,18 @@
 #include "lib/sealed.h"
 
 struct key_file {
+    char *path;
     uint8_t secret[SEALED_SECRET_SIZE];
     char server[SEALED_SERVER_MAX + 1];
     int64_t expires; /* s since 1970, the first moment at which it isn't good; INT64_MAX: never */
     struct config_list doors; /* names; not set: any */
-    struct config_pos pos;
 };
 
 /*
- * Reads the key file at `path`. Refuses one that isn't a regular file, or that others than its
- * owner, root or the caller, may read or write. False after telling `report`. The caller wipes and
- * frees *out by key_file_free either way.
+ * Reads the key file at `path`, which may be a symbolic link to it. Refuses one that isn't a
+ * regular file, that doesn't belong to root or the caller, or on which others have any permission.
+ * False after telling `report`, which hears nothing of the secret. The caller frees *out by
+ * key_file_free either way, which wipes it; memory of keyed_alloc suits it.
  */
 bool key_file_read(const char *path, struct report *report, struct key_file *out);
 void key_file_free(struct key_file *key);

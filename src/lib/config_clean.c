@@ -174,7 +174,7 @@ static bool word(struct cleaner *c, struct clean_frame *f)
                      "${...} is not expanded: write the value itself, or a text in quotes");
         return false;
     }
-    if (f->p - start == 7 && memcmp(start, "include", 7) == 0 && c->last != '=')
+    if (c->includes && f->p - start == 7 && memcmp(start, "include", 7) == 0 && c->last != '=')
         return config_include(c, f);
     return put_word(c, f, start);
 }

@@ -94,43 +94,58 @@ static const char *refuse_include(const struct cleaner *c, const struct clean_fr
     return c->out->file_count > CONFIG_FILES_MAX ? "more than 256 files are included" : NULL;
 }
 
-static bool clean_file(struct cleaner *c, const struct clean_frame *up, const char *path)
+/* Frees the file. */
+static bool clean_read(struct cleaner *c, const struct clean_frame *up, const char *path,
+                       struct config_file *file)
 {
     struct config_pos pos = up ? clean_pos(up) : (struct config_pos){path, 0};
-    struct config_file file;
-    const char *why;
-    if (!config_file_read(path, &file, &why)) {
-        if (up)
-            report_error(c->report, pos, "can't include %s: %s", path, why);
-        else
-            report_error(c->report, pos,
-                         "can't read the configuration: %s; create it, make it readable, or name "
-                         "another with -c FILE",
-                         why);
-        return false;
-    }
     struct clean_frame f = {.up = up,
                             .name = keep_name(c->out, path),
-                            .data = file.data,
-                            .p = file.data,
-                            .end = file.data + file.len,
-                            .device = file.device,
-                            .inode = file.inode,
+                            .data = file->data,
+                            .p = file->data,
+                            .end = file->data + file->len,
+                            .device = file->device,
+                            .inode = file->inode,
                             .line = 1,
                             .depth = up ? up->depth + 1 : 0};
-    why = f.name ? refuse_include(c, &f) : "out of memory";
+    const char *why = f.name ? refuse_include(c, &f) : "out of memory";
     if (why)
         report_error(c->report, pos, "can't include %s: %s", path, why);
     bool good = !why && clean_frame(c, &f);
-    free(file.data);
+    config_file_free(file);
     return good;
+}
+
+static bool clean_file(struct cleaner *c, const struct clean_frame *up, const char *path)
+{
+    struct config_file file;
+    const char *why;
+    if (config_file_read(path, &file, &why))
+        return clean_read(c, up, path, &file);
+    report_error(c->report, clean_pos(up), "can't include %s: %s", path, why);
+    return false;
 }
 
 bool config_text_read(const char *path, struct report *report, struct config_text_out *out)
 {
-    memset(out, 0, sizeof(*out));
-    struct cleaner c = {.out = out, .report = report};
-    if (!clean_file(&c, NULL, path))
+    struct config_file file;
+    const char *why;
+    *out = (struct config_text_out){0};
+    if (config_file_read(path, &file, &why))
+        return config_text_from(path, &file, true, report, out);
+    report_error(report, (struct config_pos){path, 0},
+                 "can't read the configuration: %s; create it, make it readable, or name another "
+                 "with -c FILE",
+                 why);
+    return false;
+}
+
+bool config_text_from(const char *path, struct config_file *file, bool includes,
+                      struct report *report, struct config_text_out *out)
+{
+    *out = (struct config_text_out){0};
+    struct cleaner c = {.out = out, .report = report, .includes = includes};
+    if (!clean_read(&c, NULL, path, file))
         return false;
     if (c.open > 0)
         out->unclosed = c.braces[0];

@@ -98,15 +98,20 @@ void config_read_keys(struct reading *r, const struct config_section *section, v
     }
 }
 
+/* One that begins with '-' would be an option to a command that gets it as %DOOR%. */
+bool config_is_name(const char *text)
+{
+    bool good = *text != '\0' && *text != '-' && strlen(text) <= CONFIG_NAME_MAX;
+    for (const char *p = text; *p; p++)
+        good &= isalnum((unsigned char)*p) || strchr("_.-", *p);
+    return good;
+}
+
 void config_read_title(struct reading *r, const struct config_section *section, const char *what,
                        char **name)
 {
     const char *title = section->title;
-    /* One that begins with '-' would be an option to a command that gets it as %DOOR%. */
-    bool good = *title != '\0' && *title != '-' && strlen(title) <= CONFIG_NAME_MAX;
-    for (const char *p = title; *p; p++)
-        good &= isalnum((unsigned char)*p) || strchr("_.-", *p);
-    if (!good)
+    if (!config_is_name(title))
         report_error(r->report, section->pos,
                      "\"%.80s\" is no name for a %s: expected 1 to 63 of the characters A-Z a-z "
                      "0-9 _ . -, not beginning with -",

@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Makes room for `more` members of `member` bytes behind the first `count`. */
+#include "lib/keyed.h"
+
+/* Makes room for `more` members of `member` bytes behind the first `count`. Not by realloc, which
+ * would leave a secret behind where the array stood. */
 static bool grow(void **array, size_t *size, size_t count, size_t more, size_t member)
 {
     if (count + more <= *size)
@@ -16,9 +19,14 @@ static bool grow(void **array, size_t *size, size_t count, size_t more, size_t m
     size_t wanted = *size ? *size * 2 : 256;
     while (wanted < count + more)
         wanted *= 2;
-    void *larger = realloc(*array, wanted * member);
+    void *larger = malloc(wanted * member);
     if (!larger)
         return false;
+    if (*array) {
+        memcpy(larger, *array, count * member);
+        keyed_wipe(*array, count * member);
+        free(*array);
+    }
     *array = larger;
     *size = wanted;
     return true;
@@ -59,6 +67,8 @@ struct config_pos config_text_pos(const struct config_text_out *out, int line)
 
 void config_text_free(struct config_text_out *out)
 {
+    if (out->text)
+        keyed_wipe(out->text, out->size);
     free(out->text);
     free(out->lines);
     out->text = NULL;
@@ -79,14 +89,11 @@ static bool read_all(int fd, struct config_file *out, const char **why)
         else if (got < 0 && errno != EINTR)
             break;
     }
-    if (!data || got < 0) {
+    if (!data || got < 0)
         *why = strerror(errno);
-        free(data);
-        return false;
-    }
     out->data = data;
     out->len = len;
-    return true;
+    return data && got >= 0;
 }
 
 static bool read_open(int fd, struct config_file *out, const char **why)
@@ -102,17 +109,18 @@ static bool read_open(int fd, struct config_file *out, const char **why)
     }
     out->device = (unsigned long)st.st_dev;
     out->inode = (unsigned long)st.st_ino;
+    out->mode = st.st_mode & 07777;
+    out->owner = st.st_uid;
     if (!read_all(fd, out, why))
         return false;
-    if (out->len <= CONFIG_FILE_SIZE_MAX)
-        return true;
-    *why = "it is larger than 1 MiB";
-    free(out->data);
-    return false;
+    if (out->len > CONFIG_FILE_SIZE_MAX)
+        *why = "it is larger than 1 MiB";
+    return out->len <= CONFIG_FILE_SIZE_MAX;
 }
 
 bool config_file_read(const char *path, struct config_file *out, const char **why)
 {
+    *out = (struct config_file){0};
     /* Without O_NONBLOCK a FIFO would wait here for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -121,5 +129,15 @@ bool config_file_read(const char *path, struct config_file *out, const char **wh
     }
     bool read = read_open(fd, out, why);
     close(fd);
+    if (!read)
+        config_file_free(out);
     return read;
+}
+
+void config_file_free(struct config_file *file)
+{
+    if (file->data)
+        keyed_wipe(file->data, file->len);
+    free(file->data);
+    file->data = NULL;
 }

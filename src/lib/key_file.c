@@ -1,0 +1,202 @@
+#include "lib/key_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/config_keys.h"
+#include "lib/keyed.h"
+
+enum { DIGITS = 2 * SEALED_SECRET_SIZE };
+
+#define KEY_EXAMPLE "expected key = \"64 hex digits\""
+
+/* The value of a hex digit, -1 for anything else. Looks up nothing by it: a table's line in the
+ * cache would tell which. */
+static int digit_value(unsigned char ch)
+{
+    unsigned decimal = ch - '0', letter = (ch | 0x20u) - 'a';
+    int is_decimal = -(int)(decimal < 10), is_letter = -(int)(letter < 6);
+    return ((int)decimal & is_decimal) | ((int)(letter + 10) & is_letter) |
+           ~(is_decimal | is_letter);
+}
+
+/* No message repeats what may be half a secret. */
+static void read_secret(struct reading *r, const struct config_key *key,
+                        const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    uint8_t *secret = field;
+    if (!value)
+        return;
+    size_t len = strlen(value->text);
+    if (len != DIGITS) {
+        report_error(r->report, value->pos, "%s has %zu characters: " KEY_EXAMPLE, key->name, len);
+        return;
+    }
+    for (size_t i = 0; i < DIGITS; i++) {
+        int digit = digit_value((unsigned char)value->text[i]);
+        if (digit < 0) {
+            report_error(r->report, value->pos, "character %zu of %s is no hex digit: " KEY_EXAMPLE,
+                         i + 1, key->name);
+            return;
+        }
+        secret[i / 2] = (uint8_t)(secret[i / 2] << 4 | digit);
+    }
+}
+
+static void read_server(struct reading *r, const struct config_key *key,
+                        const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    size_t len = strlen(value->text);
+    if (len == 0 || len > SEALED_SERVER_MAX)
+        report_error(r->report, value->pos,
+                     "%s: expected the server's name, 1 to %d bytes as in its knockd.conf",
+                     key->name, SEALED_SERVER_MAX);
+    else
+        memcpy(field, value->text, len + 1);
+}
+
+/* Reads "YYYY-MM-DD" as the seconds since 1970 at which that day ends in UTC. */
+static bool parse_day(const char *text, int64_t *out)
+{
+    static const char form[] = "dddd-dd-dd";
+    if (strlen(text) != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+            return false;
+    int year = atoi(text), month = atoi(text + 5), day = atoi(text + 8);
+    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    int64_t start = timegm(&tm); /* it makes March 2 of February 30, and says so */
+    if (tm.tm_year != year - 1900 || tm.tm_mon != month - 1 || tm.tm_mday != day)
+        return false;
+    *out = start + 86400;
+    return true;
+}
+
+static void read_day(struct reading *r, const struct config_key *key,
+                     const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (value && !parse_day(value->text, field))
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" won't do: expected the last day as \"YYYY-MM-DD\"", key->name,
+                     value->text);
+}
+
+static void read_doors(struct reading *r, const struct config_key *key,
+                       const struct config_list *values, void *field)
+{
+    struct config_list *out = field;
+    out->set = true;
+    out->pos = values->pos;
+    for (unsigned i = 0; i < values->count; i++) {
+        const struct config_text *value = &values->items[i];
+        if (!config_is_name(value->text))
+            report_error(r->report, value->pos,
+                         "%s: \"%.80s\" is no name of a door: without this key any door will do",
+                         key->name, value->text);
+        else if (!config_list_add(out, value->text, value->pos))
+            r->no_memory = true;
+    }
+}
+
+#define AT(field) offsetof(struct key_file, field)
+
+static const struct config_key keys[] = {
+    {"key", read_secret, AT(secret), 0, 0},
+    {"server", read_server, AT(server), 0, 0},
+    {"expires", read_day, AT(expires), 0, 0},
+    {"door", read_doors, AT(doors), 0, 0},
+    {0},
+};
+
+static const struct config_grammar grammar = {
+    .kinds = {{NULL, keys, 1, false}},
+    .kind_count = 1,
+    .secret = true,
+};
+
+static void fill(struct reading *r, const struct config_section *section, struct key_file *out)
+{
+    config_read_keys(r, section, out);
+    if (!config_given(section, "key"))
+        report_error(r->report, section->pos, "the key is missing: " KEY_EXAMPLE);
+    if (!config_given(section, "server"))
+        report_error(r->report, section->pos,
+                     "the server's name is missing: expected server = \"NAME\"");
+}
+
+/* What is ours is wiped. Of libconfuse its reader's buffers remain in freed memory, which holds the
+ * digits until it is used again: so a process that reads keys mustn't be dumped or traced. */
+static bool parse(struct reading *r, struct config_file *file, const char *path,
+                  struct key_file *out)
+{
+    struct config_text_out text;
+    struct config_raw raw = {0};
+    bool good = config_text_from(path, file, false, r->report, &text);
+    if (text.file_count == 1)
+        out->path = text.files[0];
+    free(text.files);
+    good = good && config_parse(&text, &grammar, r->report, &raw);
+    if (good)
+        fill(r, &raw.sections[0], out);
+    config_raw_free(&raw);
+    config_text_free(&text);
+    return good;
+}
+
+/* Whoever could read the file may have the key, and whoever could write it may have put in another:
+ * such a file is no secret, whatever it holds. */
+static bool is_private(const struct config_file *file, const char *path, struct report *report)
+{
+    struct config_pos pos = {path, 0};
+    if (file->owner != 0 && file->owner != geteuid()) {
+        report_error(report, pos,
+                     "the key file belongs to user %u: expected root or user %u, who reads it",
+                     file->owner, (unsigned)geteuid());
+        return false;
+    }
+    if (file->mode & 077) {
+        report_error(report, pos,
+                     "others than its owner may use the key file (mode %04o): chmod 600 it, and "
+                     "make a new key if anyone could have read this one",
+                     file->mode);
+        return false;
+    }
+    return true;
+}
+
+bool key_file_read(const char *path, struct report *report, struct key_file *out)
+{
+    struct reading r = {.report = report};
+    unsigned before = report->errors;
+    struct config_file file;
+    const char *why;
+    *out = (struct key_file){.expires = INT64_MAX};
+    if (!config_file_read(path, &file, &why)) {
+        report_error(report, (struct config_pos){path, 0}, "can't read the key file: %s", why);
+        return false;
+    }
+    if (!is_private(&file, path, report)) {
+        config_file_free(&file);
+        return false;
+    }
+    bool good = parse(&r, &file, path, out);
+    if (r.no_memory)
+        report_error(report, (struct config_pos){path, 0}, "out of memory while reading the key");
+    return good && report->errors == before;
+}
+
+void key_file_free(struct key_file *key)
+{
+    config_list_free(&key->doors);
+    free(key->path);
+    keyed_wipe(key, sizeof(*key));
+}
