@@ -6,7 +6,8 @@ export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 
-# Group, Debian package, and how to see its absence where there is no dpkg: c COMMAND, p PKG-CONFIG-MODULE, h HEADER.
+# Group, Debian package, and how to see its absence where there is no dpkg: c COMMAND, p PKG-CONFIG-MODULE, h HEADER,
+# m PERL-MODULE.
 table='
 build gcc                 c cc
 build make                c make
@@ -24,6 +25,7 @@ demo  perl-base           c perl
 demo  util-linux          c setpriv
 check libcmocka-dev       p cmocka
 check perl                c prove
+check libcryptx-perl      m CryptX
 check iproute2            c ip
 check iptables            c iptables
 check nftables            c nft
@@ -96,13 +98,14 @@ present() {
     case $1 in
     c) command -v "$2" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$2" >/dev/null ;;
     p) pkg-config --exists "$2" 2>/dev/null ;;
+    m) perl -M"$2" -e 1 2>/dev/null ;;
     h) "${CC:-cc}" -E -include "$2" -x c /dev/null >/dev/null 2>&1 ;;
     esac
 }
 
 without_apt() {
     local package kind name lacking=() kinds
-    declare -A kinds=([c]=command [p]="pkg-config module" [h]=header)
+    declare -A kinds=([c]=command [p]="pkg-config module" [h]=header [m]="Perl module")
     while read -r package kind name; do
         present "$kind" "$name" || lacking+=("${kinds[$kind]} $name (Debian: $package)")
     done < <(rows "$@")
