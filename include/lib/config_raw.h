@@ -25,7 +25,7 @@ struct config_kind {
 struct config_grammar {
     struct config_kind kinds[CONFIG_KINDS_MAX];
     unsigned kind_count;
-    bool secret; /* messages repeat no word that may be part of a secret: none with a digit */
+    bool secret; /* keeps values from libconfuse, and words that hold a digit out of messages */
 };
 
 /* One key of a section with the texts that it was given. */
@@ -49,7 +49,8 @@ struct config_raw {
 };
 
 /* Reads the text by libconfuse into *raw, tells `report` of mistakes; false: the syntax is wrong.
- * The caller frees *raw either way; its entries point to the grammar's keys. */
+ * The caller frees *raw either way; its entries point to the grammar's keys. The text of a secret
+ * grammar is of no use afterwards. */
 bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
                   struct report *report, struct config_raw *raw);
 

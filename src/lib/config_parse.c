@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "lib/config_keys.h"
+#include "lib/config_mask.h"
 #include "lib/config_words.h"
+#include "lib/keyed.h"
 
 enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
 
@@ -19,7 +21,8 @@ struct parsing {
     struct config_raw *raw;
     cfg_t *root;
     const cfg_t *current; /* the section being read, as libconfuse has it, and as we have it */
-    bool told;            /* of what stopped the parser */
+    struct config_mask mask;
+    bool told; /* of what stopped the parser */
 };
 
 /* libconfuse hands no argument of the caller to callbacks. It does copy the default number of every
@@ -73,9 +76,19 @@ static bool holds_control(const char *text)
     return false;
 }
 
+/* The list's copy is the only one that has a secret uncovered. */
+static bool add_value(const struct parsing *p, struct config_list *values, const char *value,
+                      struct config_pos pos)
+{
+    if (!config_list_add(values, value, pos))
+        return false;
+    if (p->grammar->secret)
+        config_mask_value(&p->mask, values->items[values->count - 1].text);
+    return true;
+}
+
 /* Runs for each text of each key. libconfuse has made room for it: the first of an assignment finds
- * one value, a further one of a list or of += more. Its own copy is nothing that anyone reads, and
- * the text may be a secret that libconfuse wouldn't wipe, so it copies nothing. */
+ * one value, a further one of a list or of += more. Its own copy is nothing that anyone reads. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
     struct parsing *p = parsing_of(cfg);
@@ -101,7 +114,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     }
     if (section && !entry)
         entry = config_raw_entry(section, key, pos);
-    if (!entry || !config_list_add(&entry->values, value, pos))
+    if (!entry || !add_value(p, &entry->values, value, pos))
         return no_memory(p, pos);
     return 0;
 }
@@ -200,6 +213,20 @@ static cfg_t *set_up(struct parsing *p)
     return root;
 }
 
+/* False, told already, where the text has what can't be masked. */
+static bool mask(struct parsing *p)
+{
+    keyed_random(&p->mask, sizeof(p->mask));
+    const char *escape = config_mask_text(&p->mask, p->text->text);
+    int line = 1;
+    for (const char *q = p->text->text; escape && q < escape; q++)
+        line += *q == '\n';
+    if (escape)
+        report_error(p->report, config_text_pos(p->text, line),
+                     "an escape with \\ that stands for a letter or digit: write that itself");
+    return !escape;
+}
+
 bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
                   struct report *report, struct config_raw *raw)
 {
@@ -210,7 +237,12 @@ bool config_parse(const struct config_text_out *text, const struct config_gramma
         no_memory(&p, start);
         return false;
     }
+    if (grammar->secret && !mask(&p)) {
+        cfg_free(p.root);
+        return false;
+    }
     int result = cfg_parse_buf(p.root, text->text);
+    keyed_wipe(&p.mask, sizeof(p.mask));
     if (result != CFG_SUCCESS && !p.told)
         report_error(report, config_text_pos(text, p.root->line),
                      "the syntax is wrong here: expected KEY = VALUE or a section");

@@ -133,8 +133,8 @@ static void fill(struct reading *r, const struct config_section *section, struct
                      "the server's name is missing: expected server = \"NAME\"");
 }
 
-/* What is ours is wiped. Of libconfuse its reader's buffers remain in freed memory, which holds the
- * digits until it is used again: so a process that reads keys mustn't be dumped or traced. */
+/* Text and values are wiped where they are freed. What isn't written as one word is no key, and may
+ * leave traces in libconfuse's memory. */
 static bool parse(struct reading *r, struct config_file *file, const char *path,
                   struct key_file *out)
 {

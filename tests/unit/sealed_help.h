@@ -33,13 +33,15 @@ static inline struct addr address(const char *text)
     return a;
 }
 
-/* SEED, or a new one, which is printed. */
-static inline void sow(void)
+/* For a group of tests to begin with: SEED, or a new one, which is printed. */
+static inline int sow(void **state)
 {
     const char *given = getenv("SEED");
     unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)clock_now();
+    (void)state;
     printf("# SEED=%u\n", seed);
     srand(seed);
+    return 0;
 }
 
 static inline void random_bytes(uint8_t *out, size_t len)

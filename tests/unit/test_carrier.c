@@ -194,13 +194,6 @@ static void spans_at_their_limits(void **state)
     assert_false(carrier_has(1, IPPROTO_TCP, 0));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    sow();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,5 +201,5 @@ int main(void)
         cmocka_unit_test(any_slots_give_the_message), cmocka_unit_test(writes_what_it_reads),
         cmocka_unit_test(refuses_everything_outside), cmocka_unit_test(spans_at_their_limits),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, sow, NULL);
 }

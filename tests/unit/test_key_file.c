@@ -54,6 +54,31 @@ static void reads_everything(void **state)
     end(&told);
 }
 
+/* Long names are masked on their way through the parser as secrets are. */
+static void long_names_come_out_as_they_were(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "abcdefghijklmno",
+        "abcdefghijklmnop",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789zZ",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "abcdefgh.jklmnopqrstuv",
+        "abcdefghijklmnopqrst uv"};
+    struct told told;
+    struct key_file key;
+    begin(&told);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        for (const char *quote = "\"'"; *quote; quote++) {
+            char text[256];
+            snprintf(text, sizeof(text), KEY "server = %c%s%c", *quote, names[i], *quote);
+            assert_true(read_text(&told, text, &key));
+            assert_string_equal(key.server, names[i]);
+            key_file_free(&key);
+        }
+    end(&told);
+}
+
 static void the_last_day(void **state)
 {
     (void)state;
@@ -127,6 +152,11 @@ static void mistakes_come_with_their_place(void **state)
         {KEY SERVER "door \"ssh\" { }", "3: door has no value: expected door = VALUE"},
         {KEY SERVER "include(\"other\")", "3: unknown key \"include\" in this file"},
         {KEY SERVER "/*", "3: this /* comment is never closed"},
+        {KEY "server = gate\\x41", ""},
+        {KEY "server = 'gate\\\\x41'", ""},
+        {KEY "server = \"$gate\\\"\"", ""},
+        {KEY "server = \"\n\\x41bcdefghijklmnopqrstuvwxyz\"", "2: this text has no closing"},
+        {KEY "\nserver = \"\\x41bcdefghijklmnopqrstuvwxyz\"", "3: an escape with \\"},
         {KEY "server = \"\x01\"", "2: a control character (0x01)"},
     };
     struct told told;
@@ -260,10 +290,14 @@ static void nothing_but_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_everything),        cmocka_unit_test(the_last_day),
-        cmocka_unit_test(no_message_tells_digits), cmocka_unit_test(mistakes_come_with_their_place),
-        cmocka_unit_test(only_private_files),      cmocka_unit_test(only_of_root_or_the_caller),
+        cmocka_unit_test(reads_everything),
+        cmocka_unit_test(the_last_day),
+        cmocka_unit_test(no_message_tells_digits),
+        cmocka_unit_test(mistakes_come_with_their_place),
+        cmocka_unit_test(only_private_files),
+        cmocka_unit_test(only_of_root_or_the_caller),
         cmocka_unit_test(nothing_but_files),
+        cmocka_unit_test(long_names_come_out_as_they_were),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,18 +61,11 @@ static void any_points_of_a_polynomial_give_the_others(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    sow();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_goes_on_straight),
         cmocka_unit_test(any_points_of_a_polynomial_give_the_others),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, sow, NULL);
 }
