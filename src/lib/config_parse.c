@@ -227,6 +227,18 @@ static bool mask(struct parsing *p)
     return !escape;
 }
 
+static bool run(struct parsing *p)
+{
+    if (p->grammar->secret && !mask(p))
+        return false;
+    int result = cfg_parse_buf(p->root, p->text->text);
+    keyed_wipe(&p->mask, sizeof(p->mask));
+    if (result != CFG_SUCCESS && !p->told)
+        report_error(p->report, config_text_pos(p->text, p->root->line),
+                     "the syntax is wrong here: expected KEY = VALUE or a section");
+    return result == CFG_SUCCESS;
+}
+
 bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
                   struct report *report, struct config_raw *raw)
 {
@@ -237,18 +249,10 @@ bool config_parse(const struct config_text_out *text, const struct config_gramma
         no_memory(&p, start);
         return false;
     }
-    if (grammar->secret && !mask(&p)) {
-        cfg_free(p.root);
-        return false;
-    }
-    int result = cfg_parse_buf(p.root, text->text);
-    keyed_wipe(&p.mask, sizeof(p.mask));
-    if (result != CFG_SUCCESS && !p.told)
-        report_error(report, config_text_pos(text, p.root->line),
-                     "the syntax is wrong here: expected KEY = VALUE or a section");
+    bool good = run(&p);
     cfg_free(p.root);
     /* At the end of the text libconfuse closes sections by itself. */
-    if (result == CFG_SUCCESS && text->unclosed.line)
+    if (good && text->unclosed.line)
         report_error(report, text->unclosed, "this { is never closed: expected }");
-    return result == CFG_SUCCESS && !text->unclosed.line;
+    return good && !text->unclosed.line;
 }

@@ -173,6 +173,8 @@ static void refuses_everything_outside(void **state)
         if (carrier_read(SPAN, proto, port, rows[i].length, &piece) != rows[i].read)
             fail_msg("%u:%u length %u", rows[i].port, rows[i].proto, rows[i].length);
         assert_int_equal(piece.window == 99, !rows[i].read);
+        if (rows[i].read && proto == IPPROTO_TCP)
+            assert_int_equal(piece.value, (port - SPAN) % 256);
     }
 }
 

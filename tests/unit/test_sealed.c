@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lib/keyed.h"
 #include "lib/sealed.h"
 #include "sealed_help.h"
 
@@ -149,6 +150,22 @@ static void refuses_every_other_length(void **state)
         assert_int_equal(sealed_open(&key, message, len, NULL, &out), len == SEALED_LONG);
 }
 
+/* Who has the key can seal anything, but only two lengths are messages. */
+static void refuses_well_sealed_texts_of_other_lengths(void **state)
+{
+    (void)state;
+    struct sealed_key key = key_for("gate.example");
+    static const uint8_t nonce[KEYED_NONCE_SIZE], text[25];
+    uint8_t extra[31] = "knockd sealed 1", message[8 + sizeof(text) + KEYED_TAG_SIZE] = {0};
+    for (size_t len = 0; len <= sizeof(text); len++) {
+        struct sealed_request out;
+        keyed_seal(key.seal, nonce, (struct keyed_extra){extra, sizeof(extra)}, text, len,
+                   message + 8);
+        assert_int_equal(sealed_open(&key, message, 8 + len + KEYED_TAG_SIZE, NULL, &out),
+                         len == 8 || len == 24);
+    }
+}
+
 static void times(void **state)
 {
     (void)state;
@@ -185,9 +202,13 @@ static void a_hint_lasts_its_period(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_designs_vector),         cmocka_unit_test(opens_what_it_made),
-        cmocka_unit_test(opens_from_nowhere_else),    cmocka_unit_test(refuses_every_turned_bit),
-        cmocka_unit_test(refuses_every_other_length), cmocka_unit_test(times),
+        cmocka_unit_test(the_designs_vector),
+        cmocka_unit_test(opens_what_it_made),
+        cmocka_unit_test(opens_from_nowhere_else),
+        cmocka_unit_test(refuses_every_turned_bit),
+        cmocka_unit_test(refuses_every_other_length),
+        cmocka_unit_test(refuses_well_sealed_texts_of_other_lengths),
+        cmocka_unit_test(times),
         cmocka_unit_test(a_hint_lasts_its_period),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
