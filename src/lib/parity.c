@@ -1,7 +1,6 @@
 #include "lib/parity.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 /* Powers of 2 and their logarithms in GF(256) = GF(2)[x] / (x^8 + x^4 + x^3 + x^2 + 1). */
 enum { ORDER = 255 };
