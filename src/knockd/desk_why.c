@@ -35,11 +35,12 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
                       struct row *row)
 {
     char text[ADDR_TEXT_SIZE];
-    if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS)
+    int64_t now = clock_now();
+    if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS ||
+        packet->time < 0 || packet->time > now)
         return false;
-    int64_t ago = (clock_now() - packet->time) / CLOCK_SECOND;
     row_begin(row, 1, "packets");
-    row_number(row, "ago", ago);
+    row_number(row, "ago", (now - packet->time) / CLOCK_SECOND);
     row_text(row, "source", config->sources[packet->source].name);
     row_number(row, "protocol", packet->proto);
     row_number(row, "port", packet->dpt);

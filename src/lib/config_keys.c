@@ -16,7 +16,7 @@ static const struct config_key global_keys[] = {
     {"facility", read_facility, AT(config, facility), 0, 0},
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
-    {"max_sources", read_number, AT(config, max_sources), 1024, 4194304},
+    {"max_sources", read_number, AT(config, max_sources), 1024, CONFIG_MAX_SOURCES},
     {"max_open", read_number, AT(config, max_open), 1, CONFIG_MAX_OPEN},
     {"init_command", read_commands, AT(config, init), 0, 0},
     {"exit_command", read_commands, AT(config, exit), 0, 0},

@@ -6,7 +6,8 @@
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
-        config->plain > config->doors)
+        config->plain > config->doors || config->max_sources == 0 ||
+        config->max_sources > CONFIG_MAX_SOURCES)
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));

@@ -112,6 +112,11 @@ static void values_out_of_range_are_bad(void **state)
     r = record_of('C');
     r.u.config.doors = SETUP_DOORS_MAX + 1;
     assert_bad("", &r, "a door too many");
+    r = record_of('C');
+    r.u.config.max_sources = 0;
+    assert_bad("", &r, "room for no address");
+    r.u.config.max_sources = CONFIG_MAX_SOURCES + 1;
+    assert_bad("", &r, "room for an address too many");
     r = record_of('P');
     memset(r.u.prefix.text, 'x', sizeof(r.u.prefix.text));
     assert_bad("CS", &r, "a prefix without end");
