@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "table_help.h"
+
 #include "lib/sequence.h"
 #include "listener/envelope.h"
 #include "listener/logline.h"
@@ -31,20 +33,6 @@ struct row {
 
 static const char *const formats[] = {"kernel", "kmsg", "ulogd"};
 static const char *const verdicts[] = {"packet", "foreign", "prefix", "damaged", "partial"};
-
-/* Replaces the table's escapes in place and returns the new length. */
-static size_t unescape(char *text)
-{
-    static const char from[] = "tnr0s\\", to[] = "\t\n\r\0 \\";
-    char *out = text;
-    for (const char *p = text; *p; p++) {
-        const char *which = *p == '\\' && p[1] ? strchr(from, p[1]) : NULL;
-        *out++ = which ? to[which - from] : *p;
-        p += which != NULL;
-    }
-    *out = '\0';
-    return (size_t)(out - text);
-}
 
 static char *next_field(char **rest, const struct row *row)
 {
