@@ -210,13 +210,16 @@ static const char *open_kmsg(const char *p, const char *end, struct envelope *ou
     const char *start = SCAN(scan_digits(p, end), end, ",");
     const char *stop = scan_digits(start, end);
     const char *flags = SCAN(stop, end, ",");
-    p = flags ? memchr(flags, ';', (size_t)(end - flags)) : NULL;
+    if (!flags)
+        return NULL;
+    /* The record's own line ends at the first newline: what follows are its properties. */
+    const char *newline = memchr(flags, '\n', (size_t)(end - flags));
+    out->end = newline ? newline : end;
+    p = memchr(flags, ';', (size_t)(out->end - flags));
     if (!p || p == flags)
         return NULL;
     out->uptime = start;
     out->uptime_len = (size_t)(stop - start);
-    const char *newline = memchr(p, '\n', (size_t)(end - p));
-    out->end = newline ? newline : end;
     return p + 1;
 }
 
