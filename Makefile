@@ -48,6 +48,7 @@ UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 SYSTEM   = $(sort $(wildcard tests/system/*.t))
+FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 all: $(PROGRAMS)
 
@@ -91,7 +92,18 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/targets/%: $(BUILD)/targets/%.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+
 tests: $(PROGRAMS) $(UNIT)
+
+targets: $(FUZZERS)
 
 # Needs no privilege.
 unit: $(UNIT)
@@ -116,6 +128,14 @@ torture:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
 	$(Q)ROUNDS=$(or $(ROUNDS),1000) prove --exec '' -v tests/system/torture.t
+
+# FUZZ_SECONDS= for each target, TARGETS="logline lines": those alone. Everything is built once more, with
+# clang, since what isn't instrumented is fuzzed blindly.
+fuzz:
+	$(Q)scripts/deps.sh build fuzz
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang \
+	    SANITIZE=address,undefined,fuzzer-no-link targets
+	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
 # PART=doors: that one alone.
 bench: $(BENCH)
@@ -145,6 +165,8 @@ clean:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests unit demo check torture bench lint install clean
-.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o
+export FUZZ_SECONDS
+
+.PHONY: all tests targets unit demo check torture fuzz bench lint install clean
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o
 .DELETE_ON_ERROR:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# deps.sh GROUP...: says what the groups build, demo, check, ci need, and installs what is missing where apt-get is.
-# --list only prints the packages.
+# deps.sh GROUP...: says what the groups build, demo, check, fuzz, ci need, and installs what is missing where apt-get
+# is. --list only prints the packages.
 set -u
 export LC_ALL=C
 
@@ -31,6 +31,8 @@ check iptables            c iptables
 check nftables            c nft
 check procps              c ps
 check util-linux          c setpriv
+fuzz  clang               c clang
+fuzz  perl-base           c perl
 ci    clang               c clang
 ci    clang-format        c clang-format
 ci    shellcheck          c shellcheck
@@ -55,7 +57,7 @@ installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# The sanitizers' runtime is a package of its own, of exactly the version that clang has.
+# The runtime of the sanitizers and of libFuzzer is a package of its own, of exactly the version that clang has.
 clang_runtime() {
     local major
     major=$(clang -dumpversion) || die "clang is installed but does not run"
@@ -88,7 +90,7 @@ with_apt() {
     mapfile -t all < <(rows "$@" | cut -d' ' -f1)
     mapfile -t lacking < <(missing "${all[@]}")
     [ ${#lacking[@]} = 0 ] || install "${lacking[@]}"
-    case " $* " in *" ci "*)
+    case " $* " in *" ci "* | *" fuzz "*)
         mapfile -t lacking < <(missing "$(clang_runtime)")
         [ ${#lacking[@]} = 0 ] || install "${lacking[@]}" ;;
     esac
@@ -121,8 +123,8 @@ unpack_rsyslog() {
     rsyslog_unpack || exit 1
 }
 
-known='build demo check ci'
-[ "${1:-}" != --list ] || { shift; rows "${@:-build demo check ci}" | cut -d' ' -f1 | sort -u; exit; }
+known='build demo check fuzz ci'
+[ "${1:-}" != --list ] || { shift; rows "${@:-build demo check fuzz ci}" | cut -d' ' -f1 | sort -u; exit; }
 [ $# -gt 0 ] || die "usage: deps.sh [--list] GROUP...; the groups are: $known"
 for group; do
     [[ " $known " = *" $group "* ]] || die "no group '$group'; the groups are: $known"

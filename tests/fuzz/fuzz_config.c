@@ -1,0 +1,68 @@
+/*
+ * The configuration: refused with reasons or taken; and one that is taken can be handed to a
+ * listener, and its commands looked through.
+ */
+#include "fuzz.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "keeper/plan.h"
+#include "knockd/brief.h"
+#include "lib/config.h"
+#include "listener/setup.h"
+
+static void hear(void *arg, bool error, const char *text)
+{
+    (void)arg;
+    (void)error;
+    CLAIM(*text && !strchr(text, '\n'));
+}
+
+static void take(void *arg, const struct record *record)
+{
+    struct setup *setup = arg;
+    struct record smaller = *record;
+    CLAIM(record_size(record->type) > 0 && !setup->matcher);
+    /* Memory for four million addresses would be all that is measured. */
+    if (record->type == RECORD_CONFIG)
+        smaller.u.config.max_sources = 16;
+    CLAIM(setup_take(setup, &smaller) ==
+          (record->type == RECORD_START ? SETUP_COMPLETE : SETUP_MORE));
+}
+
+static void claim_briefed(const struct config *config)
+{
+    struct setup setup = {0};
+    brief_send(config, NULL, true, take, &setup);
+    CLAIM(setup.matcher && setup.door_count == config->door_count);
+    setup_free(&setup);
+}
+
+static void claim_planned(const struct config *config)
+{
+    struct report report = {.say = hear};
+    struct plans *plans = plans_make(config, &report);
+    CLAIM((plans == NULL) == (report.errors > 0));
+    for (unsigned i = 0; plans && i < config->door_count; i++)
+        CLAIM(plans_get(plans, i, 4) && plans_get(plans, i, 6));
+    plans_free(plans);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char path[64];
+    struct report report = {.say = hear};
+    int fd = memfd_create("config", MFD_CLOEXEC);
+    CLAIM(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    struct config *config = config_load(path, &report);
+    CLAIM((config == NULL) == (report.errors > 0));
+    if (config) {
+        claim_briefed(config);
+        claim_planned(config);
+    }
+    config_free(config);
+    close(fd);
+    return 0;
+}

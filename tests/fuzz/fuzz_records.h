@@ -1,0 +1,149 @@
+/* Good records, and a keeper who judges them, for fuzz_records.c. */
+#ifndef FUZZ_RECORDS_H
+#define FUZZ_RECORDS_H
+
+#include "fuzz.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper/plan.h"
+#include "knockd/desk_parts.h"
+#include "lib/log.h"
+#include "lib/record.h"
+
+struct keeper {
+    struct config *config;
+    struct plans *plans;
+    struct regime regime;
+    struct daemon daemon;
+    struct desk desk; /* nobody asks: answers are judged, and told to nobody */
+};
+
+/* In the place of the C library's: the keeper's messages are made, but no syslog daemon gets them.
+ */
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    (void)fd;
+    (void)address;
+    (void)size;
+    errno = ECONNREFUSED;
+    return -1;
+}
+
+static void hear(void *arg, bool error, const char *text)
+{
+    (void)arg;
+    if (error)
+        fprintf(stderr, "%s\n", text);
+}
+
+static inline void keeper_make(struct keeper *keeper)
+{
+    static const char text[] =
+        "source k { type = kmsg prefix = \"[DENY] \" }\n"
+        "source f { type = file path = \"/var/log/kern.log\" }\n"
+        "door a { sequence = { 9000, 7000, 8000 } start_command = true stop_command = \"\" }\n"
+        "door b { sequence = { 9, 7 } start_command = true stop_command = \"\"\n"
+        " allow = { 192.0.2.0/25, \"2001:db8:1::/48\" } }\n"
+        "door c { sequence = { 19, 17, 18 } start_command = true stop_command = \"\"\n"
+        " start_command_6 = \"\" }\n";
+    char path[64];
+    struct report report = {.say = hear};
+    log_open("fuzz", 0, false, true);
+    int fd = memfd_create("config", MFD_CLOEXEC);
+    CLAIM(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    keeper->config = config_load(path, &report);
+    CLAIM(keeper->config);
+    keeper->plans = plans_make(keeper->config, &report);
+    CLAIM(keeper->plans);
+    close(fd);
+    keeper->regime.setting.config = keeper->config;
+    keeper->daemon.current = &keeper->regime;
+    keeper->desk.daemon = &keeper->daemon;
+}
+
+/* A record that goes down, to the listener: one source and one door, of three steps. */
+static inline bool record_down(char letter, struct record *r)
+{
+    switch (letter) {
+    case 'C':
+        r->type = RECORD_CONFIG;
+        r->u.config = (struct record_config){
+            .sources = 1, .doors = 1, .plain = 1, .max_sources = 16, .debug = 1};
+        return true;
+    case 'S':
+        r->type = RECORD_SOURCE;
+        r->u.source = (struct record_source){SOURCE_KMSG, FORMAT_KERNEL};
+        return true;
+    case 'P':
+        r->type = RECORD_PREFIX;
+        strcpy(r->u.prefix.text, "[DENY]");
+        return true;
+    case 'D':
+        r->type = RECORD_DOOR;
+        r->u.door.sequence =
+            (struct sequence){3, {{7000, IPPROTO_UDP}, {8000, IPPROTO_UDP}, {9000, IPPROTO_UDP}}};
+        r->u.door.timeout = INT64_C(10000000000);
+        r->u.door.strict = 1;
+        return true;
+    case 'I':
+        r->type = RECORD_IGNORE;
+        r->u.ignore.step = (struct step){22, IPPROTO_TCP};
+        return true;
+    case '*':
+        r->type = RECORD_START;
+        return true;
+    case 'Q':
+        r->type = RECORD_QUERY;
+        r->u.query = (struct record_query){7, {4, {192, 0, 2, 1}}};
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Any record; true if it goes down. */
+static inline bool record_of(char letter, struct record *r)
+{
+    static const struct addr address = {4, {192, 0, 2, 1}};
+    r->generation = 1;
+    if (record_down(letter, r))
+        return true;
+    switch (letter) {
+    case 'o':
+        r->type = RECORD_OPEN;
+        r->u.open.address = address;
+        break;
+    case 's':
+        r->type = RECORD_SEEN;
+        strcpy(r->u.seen.prefix, "[UFW BLOCK] ");
+        break;
+    case 'p':
+        r->type = RECORD_PACKET;
+        r->u.packet = (struct record_packet){.proto = IPPROTO_TCP, .dst = address, .time = 1};
+        break;
+    case 'f':
+        r->type = RECORD_EFFECT;
+        break;
+    case 't':
+        r->type = RECORD_TALLY;
+        break;
+    case 'h':
+        r->type = RECORD_OTHER;
+        break;
+    case 'r':
+        r->type = RECORD_REOPEN;
+        break;
+    default:
+        r->type = RECORD_EVENT;
+        r->u.event = (struct record_event){.kind = EVENT_STAGE, .address = address, .number = 1};
+    }
+    return false;
+}
+
+#endif

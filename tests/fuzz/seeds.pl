@@ -1,0 +1,60 @@
+# seeds.pl DIR: the seeds of the fuzzing targets, each in DIR/TARGET/: the files of tests/fuzz/seeds, and what the
+# tables of other tests hold.
+use strict;
+use warnings;
+
+my ($dir) = @ARGV;
+my %count;
+
+sub seed {
+    my ($target, $bytes) = @_;
+    my $path = "$dir/$target";
+    if (!$count{$target}++) {
+        system('mkdir', '-p', $path) == 0 or die "seeds: can't make $path\n";
+    }
+    open my $out, '>:raw', sprintf('%s/%04d', $path, $count{$target}) or die "seeds: $path: $!\n";
+    print $out $bytes;
+    close $out or die "seeds: $path: $!\n";
+}
+
+sub slurp {
+    my ($path) = @_;
+    open my $in, '<:raw', $path or die "seeds: $path: $!\n";
+    local $/;
+    return <$in>;
+}
+
+# The escapes of the tables.
+sub unescape {
+    my ($text) = @_;
+    my %is = (t => "\t", n => "\n", r => "\r", 0 => "\0", s => ' ', '\\' => '\\');
+    $text =~ s/\\([tnr0s\\])/$is{$1}/g;
+    return $text;
+}
+
+# A format and whether there are prefixes as fuzz_logline.c numbers them.
+my %format = (kernel => 0, kmsg => 1, ulogd => 2);
+my $stream = '';
+
+sub line {
+    my ($format, $prefixed, $text) = @_;
+    my $line = unescape($text);
+    seed('logline', chr($format{$format} + ($prefixed ? 3 : 0)) . $line);
+    seed('kmsg', "$line\0$line") if $format eq 'kmsg';
+    $stream .= "$line\n" if length $stream < 3000;
+}
+
+for (split /\n/, slurp('tests/data/loglines.txt')) {
+    my ($format, $prefixes, undef, $text) = split / \| /, $_, 4;
+    line($format, $prefixes ne '-', $text) if !/^#/ && defined $text;
+}
+for (split /\n/, slurp('tests/data/hostile.txt')) {
+    my ($format, undef, $text) = split / \| /, $_, 3;
+    line($format, 1, $text) if !/^#/ && defined $text;
+}
+seed('lines', "\x05\x40\x01\x09$stream");
+seed('config', slurp($_)) for glob 'tests/data/config/*.conf etc/*.conf etc/examples/*.conf';
+for my $path (glob 'tests/fuzz/seeds/*/*') {
+    my ($target) = $path =~ m{seeds/(\w+)/};
+    seed($target, slurp($path));
+}
