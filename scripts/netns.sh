@@ -303,14 +303,14 @@ let_go() {
 # A function in the background would be a shell of its own between us and the program: hence `ip` itself, here and in
 # serve, so that the id is the program's.
 
-# start_knockd CONFIG [ARGUMENT...]: on the gate, its standard error in KNOCKD_LOG; returns when it says that it is
-# ready. Sets KNOCKD_PID.
+# start_knockd CONFIG [ARGUMENT...]: on the gate, its standard input from KNOCKD_INPUT, its standard error in
+# KNOCKD_LOG; returns when it says that it is ready. Sets KNOCKD_PID.
 start_knockd() {
     local config=$1
     shift
     KNOCKD_LOG=$WORK/knockd.$((++netns_calls)).log
     : >"$KNOCKD_LOG"
-    ip netns exec "$GATE" "$KNOCKD" -c "$config" "$@" </dev/null >"$KNOCKD_LOG" 2>&1 &
+    ip netns exec "$GATE" "$KNOCKD" -c "$config" "$@" <"${KNOCKD_INPUT:-/dev/null}" >"$KNOCKD_LOG" 2>&1 &
     KNOCKD_PID=$!
     started "$KNOCKD_PID"
     poll "${KNOCKD_START:-10}" knockd_ready_or_gone && grep -q ready "$KNOCKD_LOG"
