@@ -56,6 +56,9 @@ void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct d
 void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
                         const char *why);
 
+/* Messages that were left out of the log, since there were too many a second. */
+uint64_t doors_messages_dropped(const struct doors *doors);
+
 /* Whether the state is being recorded; else nothing new opens. */
 bool doors_recorded(const struct doors *doors);
 

@@ -31,7 +31,8 @@ enum record_type {
     RECORD_EVENT,     /* something to be logged */
     RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
     RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
-    RECORD_TALLY,     /* answer to RECORD_QUERY: what a source brought so far */
+    RECORD_COUNTERS,  /* answer to RECORD_QUERY: what was left out, and what was forgotten */
+    RECORD_TALLY,     /* likewise: what a source brought so far */
     RECORD_OTHER,     /* of the source before it: packets with another prefix */
     RECORD_PACKET,    /* to a RECORD_QUERY for an address: a packet of its */
     RECORD_EFFECT,    /* what the packet before it did to a door */
@@ -93,6 +94,24 @@ struct record_seen {
     uint64_t packets; /* with other prefixes */
     uint64_t count;   /* of them, with this one */
     char prefix[RECORD_PREFIX_MAX + 1];
+};
+
+/* What a listener left out, forgot or kept to itself since it began, all sources together. */
+enum listener_count {
+    COUNT_OUTGOING, /* packets, by the reasons of enum match_verdict, in the same order */
+    COUNT_GROUP,
+    COUNT_PROTOCOL,
+    COUNT_FLAGS,
+    COUNT_REPEAT,
+    COUNT_IDLE,
+    COUNT_EVICTED, /* addresses that had to make room for others */
+    COUNT_UNSAID,  /* knocks that stayed behind, of which no EVENT_STALLED tells */
+    LISTENER_COUNTS,
+};
+
+struct record_counters {
+    uint32_t query;
+    uint64_t counts[LISTENER_COUNTS];
 };
 
 /* Times in ns as clock_now has them; 0: never. The counts begin with the listener. */
@@ -194,6 +213,7 @@ struct record {
         struct record_event event;
         struct record_reopen reopen;
         struct record_seen seen;
+        struct record_counters counters;
         struct record_tally tally;
         struct record_other other;
         struct record_packet packet;
@@ -212,7 +232,7 @@ struct record {
 /* Whether `type` is part of an answer to RECORD_QUERY. */
 static inline bool record_is_answer(uint32_t type)
 {
-    return type >= RECORD_TALLY && type <= RECORD_ANSWERED;
+    return type >= RECORD_COUNTERS && type <= RECORD_ANSWERED;
 }
 
 /* The exact size of a record of `type`; 0 when there is no such type. */

@@ -199,6 +199,11 @@ void doors_tell_refused(const struct doors *doors, const char *name, const struc
         doors->all.happened(doors->all.happened_arg, &event);
 }
 
+uint64_t doors_messages_dropped(const struct doors *doors)
+{
+    return doors->all.talk.dropped;
+}
+
 bool doors_recorded(const struct doors *doors)
 {
     return !ledger_failing(doors->all.ledger);

@@ -29,9 +29,30 @@ static const struct metric {
     {"failed_total", "knockd_start_failures_total", "counter", NULL, "Start commands that failed."},
     {"failed_stops_total", "knockd_stop_failures_total", "counter", NULL,
      "Stop commands that failed."},
+    {"messages_dropped", "knockd_messages_dropped_total", "counter", NULL,
+     "Messages left out of the log, since there were too many a second."},
 };
 
-enum { METRICS = sizeof(metrics) / sizeof(*metrics), SOURCES_MAX = CONFIG_SOURCES_MAX };
+/* The same of the row that the listener's counters make. */
+static const struct metric listener_metrics[] = {
+    {"ignored_repeat", "knockd_packets_ignored_total", "counter", "reason=\"repeat\"",
+     "Packets that were no part of a knock, by reason, since the listener started."},
+    {"ignored_idle", "knockd_packets_ignored_total", "counter", "reason=\"idle\"", NULL},
+    {"ignored_flags", "knockd_packets_ignored_total", "counter", "reason=\"flags\"", NULL},
+    {"ignored_protocol", "knockd_packets_ignored_total", "counter", "reason=\"protocol\"", NULL},
+    {"ignored_group", "knockd_packets_ignored_total", "counter", "reason=\"group\"", NULL},
+    {"ignored_outgoing", "knockd_packets_ignored_total", "counter", "reason=\"outgoing\"", NULL},
+    {"evicted", "knockd_addresses_evicted_total", "counter", NULL,
+     "Addresses that were forgotten to make room for others (max_sources)."},
+    {"unsaid", "knockd_stalled_unsaid_total", "counter", NULL,
+     "Knocks that stayed behind without a message."},
+};
+
+enum {
+    METRICS = sizeof(metrics) / sizeof(*metrics),
+    LISTENER_METRICS = sizeof(listener_metrics) / sizeof(*listener_metrics),
+    SOURCES_MAX = CONFIG_SOURCES_MAX
+};
 
 /* What there is to say of every source, kept because all of one metric must stand together. */
 static const struct source_metric {
@@ -118,6 +139,8 @@ void show_prometheus(struct reply *reply, int *status)
             keep_source(&sources, &row);
         for (int i = 0; strcmp(row.kind, "status") == 0 && i < METRICS; i++)
             print_metric(&metrics[i], &row);
+        for (int i = 0; strcmp(row.kind, "listener") == 0 && i < LISTENER_METRICS; i++)
+            print_metric(&listener_metrics[i], &row);
     }
     print_sources(&sources);
 }

@@ -39,10 +39,23 @@ static void print_keeper(const struct row_fields *row)
     printf("doors: %lld configured; %lld open, %lld opening, %lld closing, %lld not closed\n",
            number(row, "doors"), number(row, "open"), number(row, "opening"),
            number(row, "closing"), number(row, "not_closed"));
-    printf("since the start: %lld opened, %lld extended, %lld refused, %lld failed\n",
+    printf("since the start: %lld opened, %lld extended, %lld refused, %lld failed; %lld messages "
+           "left out of the log\n",
            number(row, "opened_total"), number(row, "extended_total"), number(row, "refused_total"),
-           number(row, "failed_total"));
+           number(row, "failed_total"), number(row, "messages_dropped"));
     print_warnings(row);
+}
+
+static void print_listener(const struct row_fields *row)
+{
+    printf("ignored packets: %lld retransmissions, %lld that begin no sequence, %lld by their TCP "
+           "flags, %lld neither TCP nor UDP, %lld of groups, %lld sent by this host\n",
+           number(row, "ignored_repeat"), number(row, "ignored_idle"), number(row, "ignored_flags"),
+           number(row, "ignored_protocol"), number(row, "ignored_group"),
+           number(row, "ignored_outgoing"));
+    printf("dropped: %lld addresses that made room for others; %lld knocks that stayed behind "
+           "without a message\n",
+           number(row, "evicted"), number(row, "unsaid"));
 }
 
 static const char *text_ago(const struct row_fields *row, const char *key, char out[TEXT_MAX])
@@ -100,6 +113,8 @@ void show_source_row(const struct row_fields *row)
 {
     if (strcmp(row->kind, "status") == 0)
         print_keeper(row);
+    else if (strcmp(row->kind, "listener") == 0)
+        print_listener(row);
     else if (strcmp(row->kind, "sources") == 0)
         print_source(row);
     else if (strcmp(row->kind, "other_prefixes") == 0)

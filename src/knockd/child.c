@@ -104,6 +104,7 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_OPEN:
     case RECORD_EVENT:
     case RECORD_SEEN:
+    case RECORD_COUNTERS:
     case RECORD_TALLY:
     case RECORD_OTHER:
     case RECORD_PACKET:

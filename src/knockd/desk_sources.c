@@ -127,6 +127,33 @@ static void list_other(const struct errand *errand, const struct record_other *o
     answer_row(errand->answer, &row);
 }
 
+/* Who asks for the sources alone, or why an address opened nothing, isn't told. */
+static void list_counters(const struct errand *errand, const struct record_counters *counters)
+{
+    static const char *const names[LISTENER_COUNTS] = {
+        [COUNT_OUTGOING] = "ignored_outgoing", [COUNT_GROUP] = "ignored_group",
+        [COUNT_PROTOCOL] = "ignored_protocol", [COUNT_FLAGS] = "ignored_flags",
+        [COUNT_REPEAT] = "ignored_repeat",     [COUNT_IDLE] = "ignored_idle",
+        [COUNT_EVICTED] = "evicted",           [COUNT_UNSAID] = "unsaid",
+    };
+    struct row row;
+    if (errand->depth == 0 || errand->address.family != 0)
+        return;
+    row_begin(&row, errand->depth, "listener");
+    for (int i = 0; i < LISTENER_COUNTS; i++)
+        row_number(&row, names[i], (int64_t)counters->counts[i]);
+    answer_row(errand->answer, &row);
+}
+
+/* Nobody has counted that far. */
+static bool counts_are_sound(const struct record_counters *counters)
+{
+    for (int i = 0; i < LISTENER_COUNTS; i++)
+        if (counters->counts[i] > INT64_MAX)
+            return false;
+    return true;
+}
+
 /* Who asked that may be gone by now. */
 static struct errand *find_query(struct desk *desk, uint32_t query)
 {
@@ -162,6 +189,13 @@ bool desk_record(struct desk *desk, const struct config *config, const struct re
             return false;
         if (errand)
             answer_row(errand->answer, &row);
+        return true;
+    case RECORD_COUNTERS:
+        if (!counts_are_sound(&record->u.counters))
+            return false;
+        errand = find_asker(desk, config, record->u.counters.query);
+        if (errand)
+            list_counters(errand, &record->u.counters);
         return true;
     case RECORD_TALLY:
         if (record->u.tally.source >= config->source_count)

@@ -38,6 +38,10 @@ static void add_counts(const struct desk *desk, struct row *row)
                                                    "gone_total",   "refused_total"};
     for (int i = 0; i < DOOR_EVENTS; i++)
         row_number(row, names[i], (int64_t)desk->counts[i]);
+    const struct daemon *d = desk->daemon;
+    row_number(row, "messages_dropped",
+               (int64_t)(d->messages.dropped + d->admission.refusals.dropped +
+                         doors_messages_dropped(d->doors)));
 }
 
 void desk_serve_status(void *arg, struct answer *answer, char *const *words)

@@ -17,6 +17,7 @@ size_t record_size(uint32_t type)
         [RECORD_EVENT] = BODY(event),
         [RECORD_REOPEN] = BODY(reopen),
         [RECORD_SEEN] = BODY(seen),
+        [RECORD_COUNTERS] = BODY(counters),
         [RECORD_TALLY] = BODY(tally),
         [RECORD_OTHER] = BODY(other),
         [RECORD_PACKET] = BODY(packet),

@@ -138,11 +138,26 @@ static void answer_others(struct intake *intake, uint32_t query, unsigned source
     }
 }
 
+static void answer_counters(const struct intake *intake, uint32_t query)
+{
+    _Static_assert((int)COUNT_IDLE - COUNT_OUTGOING == (int)MATCH_IDLE - MATCH_OUTGOING,
+                   "the reasons for leaving out a packet are in one order");
+    const struct matcher_counters *matched = matcher_counters(intake->setup->matcher);
+    struct record record = {.type = RECORD_COUNTERS, .u.counters = {.query = query}};
+    uint64_t *counts = record.u.counters.counts;
+    for (int i = COUNT_OUTGOING; i <= COUNT_IDLE; i++)
+        counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
+    counts[COUNT_EVICTED] = matched->evicted;
+    counts[COUNT_UNSAID] = intake->attempts.unsaid;
+    intake->tell(intake->arg, &record);
+}
+
 void intake_query(struct intake *intake, const struct record_query *asked)
 {
     uint32_t query = asked->query;
     if (asked->address.family != 0)
         why_tell(intake->setup, &intake->trace, query, &asked->address, intake->tell, intake->arg);
+    answer_counters(intake, query);
     for (unsigned i = 0; i < intake->setup->source_count; i++) {
         const struct tally *tally = &intake->tallies[i];
         struct record record = {.type = RECORD_TALLY,

@@ -146,14 +146,20 @@ status() {
     like "version" "$OUT" "^knockd [0-9.]+, serving for [0-9]+ s, configuration $CONFIG"
     like "listener" "$OUT" "listener: process $(listener_pids), generation 1"
     like "counts" "$OUT" "doors: 3 configured; 1 open, 0 opening, 0 closing, 0 not closed"
+    like "what was left out" "$OUT" "ignored packets: 0 retransmissions, 0 that begin no sequence, "
     ctl status --json
     is "JSON" "$(json 'join " ", $j->{phase}, $j->{recorded} ? "recorded" : "not", $j->{open}, $j->{listener_pid}')" \
         "serving recorded 1 $(listener_pids)"
+    is "JSON: what the listener left out and forgot" \
+        "$(json 'my $l = $j->{listener}[0]; join " ", map { $l->{$_} } qw(ignored_repeat ignored_idle evicted unsaid)')" \
+        "0 0 0 0"
+    is "JSON: messages left out" "$(json '$j->{messages_dropped}')" 0
     is "JSON: counters" "$(json '$j->{opened_total} >= 7 && $j->{failed_total} == 1 && $j->{extended_total} == 1')" 1
     ctl status --prometheus
     is "prometheus" "$STATUS" 0
     is "prometheus: every line is one" "$(grep -vEc '^# (HELP|TYPE) knockd_|^knockd_[a-z_]+(\{[^}]*\})? -?[0-9]+$' <<<"$OUT")" 0
     like "prometheus: a gauge" "$OUT" 'knockd_openings\{state="open"\} 1'
+    like "prometheus: what was left out" "$OUT" 'knockd_packets_ignored_total\{reason="idle"\} 0'
     like "prometheus: a source" "$OUT" 'knockd_source_matches_total\{source="firewall"\} 3'
     like "prometheus: a counter" "$OUT" "# TYPE knockd_opened_total counter"
 }
