@@ -113,6 +113,16 @@ struct config_sealed {
     char *server;          /* the name that key files must have */
 };
 
+/* An address that breaks so many knocks within `window` ns isn't listened to for `length`;
+ * max_failures 0: there is no such penalty. */
+struct config_penalty {
+    unsigned max_failures;
+    int64_t window;
+    int64_t length;
+    struct net *exempt; /* allow_always */
+    unsigned exempt_count;
+};
+
 struct config {
     char *path;
     char *user;
@@ -128,6 +138,7 @@ struct config {
     struct config_list exit; /* and after the last */
     unsigned max_sources;    /* addresses that the listener remembers */
     struct config_sealed sealed;
+    struct config_penalty penalty;
     struct config_source *sources;
     unsigned source_count;
     struct config_door *doors;

@@ -48,29 +48,34 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
 /* What no single value shows: what is missing, what contradicts, what invites a scan. */
 void config_check(const struct config *config, struct report *report);
 
+/* The same of the penalty, which only the keys themselves show. */
+void config_check_penalty(const struct config_section *global, const struct config_penalty *penalty,
+                          struct report *report);
+
 /* Readers of values, by the type of their field. */
 typedef void config_read(struct reading *r, const struct config_key *key,
                          const struct config_list *values, void *field);
-config_read read_user;      /* struct config */
-config_read read_path;      /* char *: absolute, at most max bytes */
-config_read read_facility;  /* int */
-config_read read_duration;  /* int64_t: ns */
-config_read read_number;    /* unsigned */
-config_read read_type;      /* enum source_type */
-config_read read_program;   /* struct config_text */
-config_read read_format;    /* enum source_format */
-config_read read_prefixes;  /* struct config_list */
-config_read read_sequence;  /* struct config_door */
-config_read read_flags;     /* struct flag_match */
-config_read read_boolean;   /* bool */
-config_read read_rate;      /* struct config_rate */
-config_read read_port;      /* struct step */
-config_read read_ignore;    /* struct config_door */
-config_read read_address;   /* struct addr */
-config_read read_interface; /* char[IF_NAMESIZE] */
-config_read read_allow;     /* struct config_door */
-config_read read_commands;  /* struct config_list */
-config_read read_statuses;  /* uint64_t[4] */
+config_read read_user;         /* struct config */
+config_read read_path;         /* char *: absolute, at most max bytes */
+config_read read_facility;     /* int */
+config_read read_duration;     /* int64_t: ns */
+config_read read_number;       /* unsigned */
+config_read read_type;         /* enum source_type */
+config_read read_program;      /* struct config_text */
+config_read read_format;       /* enum source_format */
+config_read read_prefixes;     /* struct config_list */
+config_read read_sequence;     /* struct config_door */
+config_read read_flags;        /* struct flag_match */
+config_read read_boolean;      /* bool */
+config_read read_rate;         /* struct config_rate */
+config_read read_port;         /* struct step */
+config_read read_ignore;       /* struct config_door */
+config_read read_address;      /* struct addr */
+config_read read_interface;    /* char[IF_NAMESIZE] */
+config_read read_allow;        /* struct config_door */
+config_read read_allow_always; /* struct config_penalty */
+config_read read_commands;     /* struct config_list */
+config_read read_statuses;     /* uint64_t[4] */
 
 /* The one text of a key that takes no list; NULL, told already, if it was given another number. */
 const struct config_text *read_one(struct reading *r, const struct config_key *key,
@@ -78,6 +83,10 @@ const struct config_text *read_one(struct reading *r, const struct config_key *k
 
 /* Reads "30", "15s", "2m", "1h" or "1d" as ns. False when it is none of these. */
 bool parse_duration(const char *text, int64_t *out);
+
+/* Puts networks into *out, which the configuration owns. */
+void read_nets(struct reading *r, const struct config_key *key, const struct config_list *values,
+               struct net **out, unsigned *count);
 
 /* Copies `text` to *out, over what was there. */
 void read_copy(struct reading *r, const char *text, char **out);

@@ -22,6 +22,8 @@ struct setup_step {
     unsigned door;
 };
 
+struct penalties;
+
 struct setup {
     uint32_t generation;
     struct record_config config;
@@ -32,6 +34,11 @@ struct setup {
     struct matcher *matcher;  /* made when all has arrived */
     struct setup_step *steps; /* of all doors, by port, sorted; each once */
     unsigned step_count;
+    int64_t longest;             /* timeout of all doors, ns */
+    struct penalties *penalties; /* NULL: nobody is penalised */
+    unsigned exempt_count;
+    struct net *exempt;           /* but these, from that */
+    uint32_t gaps[MATCH_SOURCES]; /* of each source, so far */
 };
 
 enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };

@@ -42,10 +42,15 @@ static const struct metric listener_metrics[] = {
     {"ignored_protocol", "knockd_packets_ignored_total", "counter", "reason=\"protocol\"", NULL},
     {"ignored_group", "knockd_packets_ignored_total", "counter", "reason=\"group\"", NULL},
     {"ignored_outgoing", "knockd_packets_ignored_total", "counter", "reason=\"outgoing\"", NULL},
+    {"ignored_penalty", "knockd_packets_ignored_total", "counter", "reason=\"penalty\"", NULL},
     {"evicted", "knockd_addresses_evicted_total", "counter", NULL,
      "Addresses that were forgotten to make room for others (max_sources)."},
     {"unsaid", "knockd_stalled_unsaid_total", "counter", NULL,
      "Knocks that stayed behind without a message."},
+    {"penalised", "knockd_penalties_total", "counter", NULL,
+     "Addresses that were penalised for broken knocks."},
+    {"penalties_evicted", "knockd_penalties_evicted_total", "counter", NULL,
+     "Addresses whose broken knocks or penalty were forgotten to make room for others."},
 };
 
 enum {

@@ -131,10 +131,17 @@ static void list_other(const struct errand *errand, const struct record_other *o
 static void list_counters(const struct errand *errand, const struct record_counters *counters)
 {
     static const char *const names[LISTENER_COUNTS] = {
-        [COUNT_OUTGOING] = "ignored_outgoing", [COUNT_GROUP] = "ignored_group",
-        [COUNT_PROTOCOL] = "ignored_protocol", [COUNT_FLAGS] = "ignored_flags",
-        [COUNT_REPEAT] = "ignored_repeat",     [COUNT_IDLE] = "ignored_idle",
-        [COUNT_EVICTED] = "evicted",           [COUNT_UNSAID] = "unsaid",
+        [COUNT_OUTGOING] = "ignored_outgoing",
+        [COUNT_GROUP] = "ignored_group",
+        [COUNT_PROTOCOL] = "ignored_protocol",
+        [COUNT_FLAGS] = "ignored_flags",
+        [COUNT_REPEAT] = "ignored_repeat",
+        [COUNT_IDLE] = "ignored_idle",
+        [COUNT_DEAF] = "ignored_penalty",
+        [COUNT_PENALISED] = "penalised",
+        [COUNT_UNPENALISED] = "penalties_evicted",
+        [COUNT_EVICTED] = "evicted",
+        [COUNT_UNSAID] = "unsaid",
     };
     struct row row;
     if (errand->depth == 0 || errand->address.family != 0)
@@ -180,6 +187,13 @@ bool desk_record(struct desk *desk, const struct config *config, const struct re
         if (!desk_list_packet(config, &record->u.packet, &row))
             return false;
         errand = find_asker(desk, config, record->u.packet.query);
+        if (errand)
+            answer_row(errand->answer, &row);
+        return true;
+    case RECORD_PENALTY:
+        if (!desk_list_penalty(config, &record->u.penalty, &row))
+            return false;
+        errand = find_asker(desk, config, record->u.penalty.query);
         if (errand)
             answer_row(errand->answer, &row);
         return true;

@@ -26,9 +26,10 @@ void desk_serve_why(void *arg, struct answer *answer, char *const *words)
 }
 
 static const char *const ignored[MATCH_VERDICTS] = {
-    [MATCH_OUTGOING] = "sent by this host",   [MATCH_GROUP] = "to or from a group of hosts",
-    [MATCH_PROTOCOL] = "neither TCP nor UDP", [MATCH_FLAGS] = "its TCP flags are those of no door",
-    [MATCH_REPEAT] = "a retransmission",      [MATCH_IDLE] = "begins no sequence",
+    [MATCH_OUTGOING] = "sent by this host",    [MATCH_GROUP] = "to or from a group of hosts",
+    [MATCH_PROTOCOL] = "neither TCP nor UDP",  [MATCH_FLAGS] = "its TCP flags are those of no door",
+    [MATCH_REPEAT] = "a retransmission",       [MATCH_IDLE] = "begins no sequence",
+    [MATCH_DEAF] = "its address is penalised",
 };
 
 bool desk_list_packet(const struct config *config, const struct record_packet *packet,
@@ -50,6 +51,23 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
         row_text(row, "ignored", ignored[packet->verdict]);
     else
         row_null(row, "ignored");
+    return true;
+}
+
+bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
+                       struct row *row)
+{
+    if (penalty->failures > config->penalty.max_failures)
+        return false;
+    int64_t left = penalty->until - clock_now();
+    row_begin(row, 1, "penalty");
+    row_number(row, "failures", penalty->failures);
+    row_number(row, "max_failures", config->penalty.max_failures);
+    row_number(row, "within", config->penalty.window / CLOCK_SECOND);
+    if (left > 0)
+        row_number(row, "deaf_for", (left + CLOCK_SECOND - 1) / CLOCK_SECOND);
+    else
+        row_null(row, "deaf_for");
     return true;
 }
 

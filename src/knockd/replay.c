@@ -10,6 +10,8 @@
 #include "knockd/brief.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
+#include "listener/guesses.h"
+#include "listener/penalty.h"
 #include "listener/setup.h"
 #include "listener/stamp.h"
 
@@ -83,7 +85,8 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
     struct replay *r = arg;
     pass_time(r, format, line, len);
     r->packet = packet;
-    matcher_feed(r->setup.matcher, 0, packet, r->now.time, on_opened, r);
+    struct guesses_calls calls = {.opened = on_opened, .arg = r};
+    guesses_feed(&r->setup, 0, packet, r->now.time, &calls);
 }
 
 /* Other programs read these names: add to them, but leave what is there. */
@@ -91,6 +94,7 @@ static void print_counters(struct replay *r)
 {
     const struct matcher_counters *matched = matcher_counters(r->setup.matcher);
     const uint64_t *judged = r->reader.judged;
+    uint64_t deaf = r->setup.penalties ? penalties_counters(r->setup.penalties)->ignored : 0;
     uint64_t too_long = r->reader.lines->too_long, lines = too_long;
     for (int i = 0; i < LINE_VERDICTS; i++)
         lines += judged[i];
@@ -113,6 +117,7 @@ static void print_counters(struct replay *r)
         {"ignored_flags", matched->packets[MATCH_FLAGS]},
         {"ignored_repeat", matched->packets[MATCH_REPEAT]},
         {"ignored_idle", matched->packets[MATCH_IDLE]},
+        {"ignored_penalty", deaf},
         /* addresses forgotten in the middle of an attempt, since there were max_sources of them */
         {"evicted", matched->evicted},
         /* sequences that were completed, by what came of them */

@@ -93,23 +93,29 @@ void read_interface(struct reading *r, const struct config_key *key,
         memcpy(field, value->text, len + 1);
 }
 
-void read_allow(struct reading *r, const struct config_key *key, const struct config_list *values,
-                void *field)
+void read_nets(struct reading *r, const struct config_key *key, const struct config_list *values,
+               struct net **out, unsigned *count)
 {
-    struct config_door *door = field;
-    door->allow = calloc(values->count + 1, sizeof(*door->allow));
-    if (!door->allow)
+    *out = calloc(values->count + 1, sizeof(**out));
+    if (!*out)
         r->no_memory = true;
-    for (unsigned i = 0; door->allow && i < values->count; i++) {
+    for (unsigned i = 0; *out && i < values->count; i++) {
         const struct config_text *value = &values->items[i];
-        if (net_parse(value->text, &door->allow[door->allow_count]))
-            door->allow_count++;
+        if (net_parse(value->text, &(*out)[*count]))
+            ++*count;
         else
             report_error(r->report, value->pos,
                          "%s: \"%.80s\" is no network: expected one like 192.0.2.0/24, with all "
                          "bits behind the first 24 zero, or an address",
                          key->name, value->text);
     }
+}
+
+void read_allow(struct reading *r, const struct config_key *key, const struct config_list *values,
+                void *field)
+{
+    struct config_door *door = field;
+    read_nets(r, key, values, &door->allow, &door->allow_count);
 }
 
 static bool is_blank(const char *text)

@@ -17,6 +17,10 @@ static const struct config_key global_keys[] = {
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
     {"max_sources", read_number, AT(config, max_sources), 1024, CONFIG_MAX_SOURCES},
+    {"max_failures", read_number, AT(config, penalty.max_failures), 0, 20},
+    {"failure_window", read_duration, AT(config, penalty.window), 1, DAY},
+    {"penalty", read_duration, AT(config, penalty.length), 1, 30 * DAY},
+    {"allow_always", read_allow_always, AT(config, penalty), 0, 0},
     {"max_open", read_number, AT(config, max_open), 1, CONFIG_MAX_OPEN},
     {"init_command", read_commands, AT(config, init), 0, 0},
     {"exit_command", read_commands, AT(config, exit), 0, 0},
@@ -194,6 +198,13 @@ static void fill_door(struct reading *r, const struct config_section *section,
         door->stop_ok[0] = config_given(section, "rule") ? 3 : 1;
 }
 
+static void fill_global(struct reading *r, const struct config_section *section,
+                        struct config *config)
+{
+    config_read_keys(r, section, config);
+    config_check_penalty(section, &config->penalty, r->report);
+}
+
 void config_fill(struct reading *r, const struct config_raw *raw, struct config *config)
 {
     config->sources = calloc(raw->count + 1, sizeof(*config->sources));
@@ -205,7 +216,7 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
     for (size_t i = 0; i < raw->count; i++) {
         const struct config_section *section = &raw->sections[i];
         if (section->kind == CONFIG_GLOBAL)
-            config_read_keys(r, section, config);
+            fill_global(r, section, config);
         else if (section->kind == CONFIG_SOURCE)
             fill_source(r, section, &config->sources[config->source_count++]);
         else if (section->kind == CONFIG_DOOR)

@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "listener/feed.h"
+#include "listener/guesses.h"
 #include "listener/intake.h"
 #include "listener/sandbox.h"
 #include "listener/stale.h"
@@ -109,7 +110,7 @@ static void take_event(void *arg, enum event_kind kind, uint64_t number)
     struct record record = {.type = RECORD_EVENT,
                             .u.event = {.kind = kind, .source = index, .number = number}};
     if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
-        matcher_gap(l->setup.matcher, index);
+        guesses_gap(&l->setup, index);
     tell(l, &record);
 }
 
@@ -269,7 +270,7 @@ static bool take_record(struct listener *l, const struct record *record, int fd)
     if (fd >= 0 || (l->at_work && record->type != RECORD_QUERY))
         return false;
     if (l->at_work) {
-        intake_query(&l->intake, &record->u.query);
+        intake_query(&l->intake, &record->u.query, clock_now());
         return true;
     }
     enum setup_result result = setup_take(&l->setup, record);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "listener/penalty.h"
+
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
@@ -12,7 +14,19 @@ static bool take_config(struct setup *setup, const struct record_config *config)
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
     setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
-    return setup->sources && setup->doors;
+    setup->exempt = calloc((size_t)config->exempts + 1, sizeof(*setup->exempt));
+    return setup->sources && setup->doors && setup->exempt;
+}
+
+static bool take_exempt(struct setup *setup, const struct record_exempt *record)
+{
+    const struct net *net = &record->net;
+    if (!setup->sources || setup->source_count > 0 || setup->door_count > 0 ||
+        setup->exempt_count >= setup->config.exempts ||
+        net->bits > (net->addr.family == 4 ? 32 : 128))
+        return false;
+    setup->exempt[setup->exempt_count++] = *net;
+    return true;
 }
 
 static bool take_source(struct setup *setup, const struct record_source *record)
@@ -52,6 +66,8 @@ static bool take_door(struct setup *setup, const struct record_door *record)
     struct match_door *door = &setup->doors[setup->door_count++];
     door->sequence = record->sequence;
     door->timeout = record->timeout;
+    if (door->timeout > setup->longest)
+        setup->longest = door->timeout;
     door->flags = record->flags;
     door->target = record->target;
     door->strict = record->strict != 0;
@@ -125,14 +141,25 @@ const struct setup_step *setup_doors_with(const struct setup *setup, struct step
     return &setup->steps[low];
 }
 
+static bool make_penalties(struct setup *setup)
+{
+    const struct record_config *config = &setup->config;
+    struct penalty_rule rule = {config->max_failures, config->failure_window, config->penalty};
+    if (rule.max_failures == 0)
+        return true;
+    setup->penalties = penalties_new(&rule, config->max_sources, config->key);
+    return setup->penalties != NULL;
+}
+
 static bool take_start(struct setup *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
-        setup->door_count != setup->config.doors || setup->matcher || !index_steps(setup))
+        setup->exempt_count != setup->config.exempts || setup->door_count != setup->config.doors ||
+        setup->matcher || !index_steps(setup))
         return false;
     setup->matcher =
         matcher_new(setup->doors, setup->door_count, setup->config.max_sources, setup->config.key);
-    return setup->matcher != NULL;
+    return setup->matcher && make_penalties(setup);
 }
 
 enum setup_result setup_take(struct setup *setup, const struct record *record)
@@ -142,6 +169,9 @@ enum setup_result setup_take(struct setup *setup, const struct record *record)
     case RECORD_CONFIG:
         setup->generation = record->generation;
         ok = take_config(setup, &record->u.config);
+        break;
+    case RECORD_EXEMPT:
+        ok = take_exempt(setup, &record->u.exempt);
         break;
     case RECORD_SOURCE:
         ok = take_source(setup, &record->u.source);
@@ -164,6 +194,7 @@ enum setup_result setup_take(struct setup *setup, const struct record *record)
 void setup_free(struct setup *setup)
 {
     matcher_free(setup->matcher);
+    penalties_free(setup->penalties);
     for (unsigned i = 0; i < setup->source_count; i++) {
         for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
             free(setup->sources[i].prefixes[j]);
@@ -172,6 +203,7 @@ void setup_free(struct setup *setup)
     for (unsigned i = 0; i < setup->door_count; i++)
         free((void *)(uintptr_t)setup->doors[i].ignore);
     free(setup->steps);
+    free(setup->exempt);
     free(setup->sources);
     free(setup->doors);
     *setup = (struct setup){0};

@@ -8,7 +8,7 @@
 : "${KNOCKS:=5}" "${SPOOFED:=300000}" "${RATE:=100000}"
 slowest_allowed=1000 # ms; some 15 are normal, but both processors may be busy
 
-# flood KNOCKS SPOOFED RATE: sets what flood.pl found: lines rate opened slowest full end.
+# flood KNOCKS SPOOFED RATE: sets what flood.pl found.
 flood() {
     local result
     "$(dirname "$0")/flood.pl" "$KNOCKD_LOG" "$(listener_pids)" "$@" "$LOG_PREFIX" "$GATE4" >"$WORK/pipe" \
@@ -16,7 +16,7 @@ flood() {
     diag "$(cat "$WORK/flood")"
     read -r -a result <"$WORK/flood"
     [ "${result[0]:-}" = lines ] || bail "no flood: $(cat "$WORK/flood")"
-    lines=${result[1]} rate=${result[3]} opened=${result[5]} slowest=${result[7]} full=${result[9]} end=${result[11]}
+    lines=${result[1]} opened=${result[5]} slowest=${result[7]} full=${result[9]} end=${result[11]}
 }
 
 # evicted_since NUMBER: so many or a few more; the last lines may be on their way.

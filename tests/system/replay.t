@@ -46,13 +46,14 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 28
+plan 29
 
 # --- the whole output ---
 
 for log in counters envelopes time; do
     is "$log" "$(replay -r "$data/$log.log" -c "$data/replay.conf")" "$(expected $log)"
 done
+is "penalties" "$(replay -r "$data/penalty.log" -c "$data/penalty.conf")" "$(expected penalty)"
 is "with -c first" "$(replay -c "$data/replay.conf" -r "$data/time.log")" "$(expected time)"
 is "standard input, a file" "$(replay -r - -c "$data/replay.conf" <"$data/time.log")" "$(expected time)"
 # shellcheck disable=SC2002 # it has to be a pipe

@@ -1,0 +1,44 @@
+/* The penalty for addresses that guess: what it is by default, and settings that contradict. */
+#include <string.h>
+
+#include "lib/config_keys.h"
+
+void read_allow_always(struct reading *r, const struct config_key *key,
+                       const struct config_list *values, void *field)
+{
+    enum { NETS_MAX = 1024 };
+    struct config_penalty *penalty = field;
+    if (values->count > NETS_MAX)
+        report_error(r->report, values->items[NETS_MAX].pos, "%s: more than %d networks", key->name,
+                     NETS_MAX);
+    else
+        read_nets(r, key, values, &penalty->exempt, &penalty->exempt_count);
+}
+
+static bool is_about_it(const char *name)
+{
+    return strcmp(name, "failure_window") == 0 || strcmp(name, "penalty") == 0 ||
+           strcmp(name, "allow_always") == 0;
+}
+
+static void check_entry(const struct config_entry *entry, const struct config_penalty *penalty,
+                        struct report *report)
+{
+    const char *name = entry->key->name;
+    if (penalty->max_failures == 0 && is_about_it(name))
+        report_warning(report, entry->values.pos,
+                       "%s has no effect: without max_failures no address is ever penalised; set "
+                       "max_failures, or remove %s",
+                       name, name);
+    if (penalty->max_failures == 1 && strcmp(name, "max_failures") == 0)
+        report_warning(report, entry->values.pos,
+                       "max_failures: with 1, whoever loses a single packet of a knock is shut "
+                       "out: expected 3 or more, or 0 for no penalty at all");
+}
+
+void config_check_penalty(const struct config_section *global, const struct config_penalty *penalty,
+                          struct report *report)
+{
+    for (size_t i = 0; i < global->count; i++)
+        check_entry(&global->entries[i], penalty, report);
+}
