@@ -211,6 +211,7 @@ static void what_runs_out_is_a_failure(void **state)
         {{SSH}, "7000 7000@16 7000@40 7000@130 7000@131", "..Dd."},
         {{SSH}, "7000 7000@16 7000@131 8000u 9000", "..!.A"},
         {{SSH}, "7000 8000u 9000@15 7000@40 8000u 9000@55", "..A..A"},
+        {{SSH}, "7000 1 7000@1 8000u 9000@16", "....A"},
         /* begun again in time is nothing */
         {{SSH}, "7000 7000@10 7000@20 7000@30 7000@40 8000u 9000", "......A"},
         {{SSH}, "7000 8000u 7000@10 8000u 7000@20 8000u 7000@30 8000u 9000", "........A"},
@@ -249,6 +250,7 @@ static void what_is_no_failure(void **state)
         {{SSH}, "7000 gap 8000u 7000 gap 8000u 7000 gap 8000u 7000 8000u 9000", "........A"},
         {{SSH}, "7000 gap 7000@16 gap 7000@32 gap 7000@48 8000u 9000", ".....A"},
         /* one log doesn't break what goes on in another */
+        {{SSH}, "7000#1 7000 1#1 7000#1 7000 2#1 8000u 9000", ".......A"},
         {{SSH}, "7000 1#1 2#1 8000u 9000 7000 3#1 8000u 9000", ".ii.A.i.A"},
     };
     RUN(rows);
@@ -273,38 +275,44 @@ static void a_scan_is_guessing(void **state)
     setup_free(&setup);
 }
 
-static void flood(struct setup *setup, unsigned from, unsigned count)
+/* First steps from a hundred times as many addresses as there is room for. */
+static void flood(struct setup *setup, unsigned from, int64_t now)
 {
-    for (unsigned i = from; i < from + count; i++) {
-        struct packet packet = packet_to((struct step){7000, IPPROTO_TCP}, host(i), 1024);
-        assert_int_equal(feed(setup, 0, &packet, 1), '.');
+    static const struct step first = {7000, IPPROTO_TCP};
+    for (unsigned i = 0; i < 100 * MAX_SOURCES; i++) {
+        struct packet packet = packet_to(first, host(from + i), 1024);
+        assert_int_equal(feed(setup, 0, &packet, now), '.');
     }
 }
 
-/* First steps of others take the knock's place in both tables; that makes nobody deaf, and frees
- * nobody who is. */
+/* They take the knock's place in the matcher's table; that makes nobody deaf, not even who has
+ * broken one before, and frees nobody who is. */
 static void a_flood_makes_nobody_deaf(void **state)
 {
     (void)state;
+    static const struct {
+        struct step step;
+        int64_t time;
+        bool flood; /* after it */
+        char expected;
+    } packets[] = {
+        {{7000, IPPROTO_TCP}, 1, false, '.'}, {{1, IPPROTO_TCP}, 1, false, '.'},
+        {{7000, IPPROTO_TCP}, 1, true, '.'},  {{8000, IPPROTO_UDP}, 2, false, 'i'},
+        {{7000, IPPROTO_TCP}, 20, true, '.'}, {{8000, IPPROTO_UDP}, 21, false, 'i'},
+        {{7000, IPPROTO_TCP}, 40, true, '.'}, {{7000, IPPROTO_TCP}, 41, false, '.'},
+        {{2, IPPROTO_TCP}, 41, true, '!'},    {{7000, IPPROTO_TCP}, 42, false, 'd'},
+    };
     struct setup setup;
-    static const struct step steps[] = {{7000, IPPROTO_TCP}, {8000, IPPROTO_UDP}};
     begin(&setup, (const char *const[DOORS]){SSH});
-    for (unsigned i = 0; i < 20; i++) {
-        struct packet packet = packet_to(steps[i % 2], host(1), (uint16_t)i);
-        assert_int_equal(feed(&setup, 0, &packet, 1), i % 2 ? 'i' : '.');
-        flood(&setup, 1000 + i * 10 * MAX_SOURCES, 10 * MAX_SOURCES);
+    for (unsigned i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+        struct packet packet = packet_to(packets[i].step, host(1), (uint16_t)i);
+        int64_t now = packets[i].time * SECOND;
+        assert_int_equal(feed(&setup, 0, &packet, now), packets[i].expected);
+        if (packets[i].flood)
+            flood(&setup, 1000 + 100 * MAX_SOURCES * i, now);
     }
-    assert_int_equal(penalties_counters(setup.penalties)->penalised, 0);
-    for (unsigned i = 0; i < 4; i++) {
-        struct packet packet =
-            packet_to((struct step){i % 2 ? 1 : 7000, IPPROTO_TCP}, host(1), (uint16_t)(100 + i));
-        assert_int_equal(feed(&setup, 0, &packet, 2), i == 3 ? '!' : '.');
-        if (i == 1)
-            flood(&setup, 1000, 100 * MAX_SOURCES);
-    }
-    flood(&setup, 1000, 100 * MAX_SOURCES);
-    struct packet packet = packet_to(steps[0], host(1), 200);
-    assert_int_equal(feed(&setup, 0, &packet, 3), 'd');
+    assert_int_equal(penalties_counters(setup.penalties)->penalised, 1);
+    assert_true(penalties_counters(setup.penalties)->evicted > 0);
     setup_free(&setup);
 }
 

@@ -61,6 +61,7 @@ static void the_window_slides(void **state)
          {0, 59, 61, 62, 63, 64, 65},
          "..."
          "d..d"},
+        {3, {0, 40, 80, 120, 140}, "....d"},
         {4, {0, 20, 40, 61, 80, 81}, "....d."},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
