@@ -57,7 +57,7 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
 bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
                        struct row *row)
 {
-    if (penalty->failures > config->penalty.max_failures)
+    if (config->penalty.max_failures == 0 || penalty->failures > config->penalty.max_failures)
         return false;
     int64_t left = penalty->until - clock_now();
     row_begin(row, 1, "penalty");

@@ -19,7 +19,7 @@
 #include "listener/guesses.h"
 #include "listener/penalty.h"
 
-enum { DOORS = 2, MAX_SOURCES = 1024 };
+enum { DOORS = 2, TOO_MANY = 65, MAX_SOURCES = 1024 };
 #define SECOND INT64_C(1000000000)
 
 struct scenario {
@@ -58,7 +58,8 @@ static void take_door(struct setup *setup, const char *door)
     }
 }
 
-static void begin(struct setup *setup, const char *const doors[DOORS])
+/* With the doors up to the first NULL, `most` of them. */
+static void begin(struct setup *setup, const char *const *doors, unsigned most)
 {
     struct record record = {.type = RECORD_CONFIG};
     struct record_config *config = &record.u.config;
@@ -69,7 +70,7 @@ static void begin(struct setup *setup, const char *const doors[DOORS])
                                      .exempts = 1,
                                      .failure_window = 60 * SECOND,
                                      .penalty = 100 * SECOND};
-    while (config->doors < DOORS && doors[config->doors])
+    while (config->doors < most && doors[config->doors])
         config->doors++;
     config->plain = config->doors;
     keyed_random(config->key, sizeof(config->key));
@@ -77,7 +78,7 @@ static void begin(struct setup *setup, const char *const doors[DOORS])
     take(setup, &(struct record){.type = RECORD_EXEMPT, .u.exempt.net = {host(200), 32}});
     for (int i = 0; i < 2; i++)
         take(setup, &(struct record){.type = RECORD_SOURCE});
-    for (unsigned i = 0; i < DOORS && doors[i]; i++)
+    for (unsigned i = 0; i < record.u.config.doors; i++)
         take_door(setup, doors[i]);
     assert_int_equal(setup_take(setup, &(struct record){.type = RECORD_START}), SETUP_COMPLETE);
     assert_non_null(setup->penalties);
@@ -149,7 +150,7 @@ static void run(const struct scenario *scenario)
     struct setup setup;
     struct packet packet = {0};
     int64_t now = 0;
-    begin(&setup, scenario->doors);
+    begin(&setup, scenario->doors, DOORS);
     strncpy(packets, scenario->packets, sizeof(packets) - 1);
     packets[sizeof(packets) - 1] = '\0';
     for (char *word = strtok_r(packets, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
@@ -262,7 +263,7 @@ static void a_scan_is_guessing(void **state)
     (void)state;
     struct setup setup;
     char last = '.';
-    begin(&setup, (const char *const[DOORS]){SSH, "5000,6000,4000"});
+    begin(&setup, (const char *const[]){SSH, "5000,6000,4000"}, 2);
     for (unsigned port = 1; port <= 65535; port++) {
         struct packet packet =
             packet_to((struct step){(uint16_t)port, IPPROTO_TCP}, host(1), (uint16_t)port);
@@ -273,6 +274,27 @@ static void a_scan_is_guessing(void **state)
     assert_int_equal(penalties_counters(setup.penalties)->ignored, 65535 - 7001);
     assert_int_equal(matcher_counters(setup.matcher)->opened, 0);
     setup_free(&setup);
+}
+
+/* Where too many doors have one first step, nobody is blamed for what breaks there. */
+static void too_many_doors_to_look_at(void **state)
+{
+    (void)state;
+    const char *doors[TOO_MANY];
+    for (unsigned i = 0; i < TOO_MANY; i++)
+        doors[i] = SSH;
+    for (unsigned most = TOO_MANY - 1; most <= TOO_MANY; most++) {
+        struct setup setup;
+        char last = '.';
+        begin(&setup, doors, most);
+        for (unsigned i = 0; i < 8; i++) {
+            struct packet packet =
+                packet_to((struct step){i % 2 ? 1 : 7000, IPPROTO_TCP}, host(1), (uint16_t)i);
+            last = feed(&setup, 0, &packet, 0);
+        }
+        assert_int_equal(last, most == TOO_MANY ? '.' : 'd');
+        setup_free(&setup);
+    }
 }
 
 /* First steps from a hundred times as many addresses as there is room for. */
@@ -303,7 +325,7 @@ static void a_flood_makes_nobody_deaf(void **state)
         {{2, IPPROTO_TCP}, 41, true, '!'},    {{7000, IPPROTO_TCP}, 42, false, 'd'},
     };
     struct setup setup;
-    begin(&setup, (const char *const[DOORS]){SSH});
+    begin(&setup, (const char *const[]){SSH}, 1);
     for (unsigned i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
         struct packet packet = packet_to(packets[i].step, host(1), (uint16_t)i);
         int64_t now = packets[i].time * SECOND;
@@ -321,7 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_guesses_is_deaf),       cmocka_unit_test(what_runs_out_is_a_failure),
         cmocka_unit_test(what_is_no_failure),        cmocka_unit_test(a_scan_is_guessing),
-        cmocka_unit_test(a_flood_makes_nobody_deaf),
+        cmocka_unit_test(too_many_doors_to_look_at), cmocka_unit_test(a_flood_makes_nobody_deaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
