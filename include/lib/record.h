@@ -111,7 +111,8 @@ enum listener_count {
     COUNT_EVICTED, /* addresses that had to make room for others */
     COUNT_UNSAID,  /* knocks that stayed behind and penalties, of which no event tells */
     COUNT_PENALISED,
-    COUNT_UNPENALISED, /* failures or penalties forgotten before their time, to make room */
+    COUNT_UNPENALISED, /* addresses whose failures or penalty had to make room */
+    COUNT_OVERLOOKED,  /* whose knocks had to, so that nobody would see them break */
     LISTENER_COUNTS,
 };
 

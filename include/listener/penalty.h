@@ -38,9 +38,10 @@ struct suspect {
 };
 
 struct penalty_counters {
-    uint64_t penalised; /* penalties so far */
-    uint64_t ignored;   /* packets of deaf addresses, counted by who ignores them */
-    uint64_t evicted;   /* addresses that were forgotten before their time */
+    uint64_t penalised;  /* penalties so far */
+    uint64_t ignored;    /* packets of deaf addresses, counted by who ignores them */
+    uint64_t evicted;    /* addresses whose failures or penalty were forgotten before their time */
+    uint64_t overlooked; /* whose knocks that were under way were */
 };
 
 struct penalties;

@@ -51,6 +51,8 @@ static const struct metric listener_metrics[] = {
      "Addresses that were penalised for broken knocks."},
     {"penalties_evicted", "knockd_penalties_evicted_total", "counter", NULL,
      "Addresses whose broken knocks or penalty were forgotten to make room for others."},
+    {"penalties_overlooked", "knockd_penalties_overlooked_total", "counter", NULL,
+     "Knocks that were forgotten to make room, so that it wouldn't count if they broke."},
 };
 
 enum {

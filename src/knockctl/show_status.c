@@ -57,10 +57,11 @@ static void print_listener(const struct row_fields *row)
            "without a message\n",
            number(row, "evicted"), number(row, "unsaid"));
     if (number(row, "penalised") > 0)
-        printf("penalties: %lld, %lld packets ignored for them; %lld addresses made room before "
-               "their time\n",
-               number(row, "penalised"), number(row, "ignored_penalty"),
-               number(row, "penalties_evicted"));
+        printf(
+            "penalties: %lld, %lld packets ignored for them; to make room %lld were forgotten and "
+            "%lld knocks overlooked\n",
+            number(row, "penalised"), number(row, "ignored_penalty"),
+            number(row, "penalties_evicted"), number(row, "penalties_overlooked"));
 }
 
 static const char *text_ago(const struct row_fields *row, const char *key, char out[TEXT_MAX])

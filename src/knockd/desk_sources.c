@@ -140,6 +140,7 @@ static void list_counters(const struct errand *errand, const struct record_count
         [COUNT_DEAF] = "ignored_penalty",
         [COUNT_PENALISED] = "penalised",
         [COUNT_UNPENALISED] = "penalties_evicted",
+        [COUNT_OVERLOOKED] = "penalties_overlooked",
         [COUNT_EVICTED] = "evicted",
         [COUNT_UNSAID] = "unsaid",
     };

@@ -20,7 +20,7 @@ static const struct config_key global_keys[] = {
     {"max_failures", read_number, AT(config, penalty.max_failures), 0, 20},
     {"failure_window", read_duration, AT(config, penalty.window), 1, DAY},
     {"penalty", read_duration, AT(config, penalty.length), 1, 30 * DAY},
-    {"allow_always", read_allow_always, AT(config, penalty), 0, 0},
+    {"allow_always", read_exempt, AT(config, penalty), 0, 0},
     {"max_open", read_number, AT(config, max_open), 1, CONFIG_MAX_OPEN},
     {"init_command", read_commands, AT(config, init), 0, 0},
     {"exit_command", read_commands, AT(config, exit), 0, 0},

@@ -1,10 +1,10 @@
-/* The penalty for addresses that guess: what it is by default, and settings that contradict. */
+/* The penalty for addresses that guess: who is exempt, and settings that contradict. */
 #include <string.h>
 
 #include "lib/config_keys.h"
 
-void read_allow_always(struct reading *r, const struct config_key *key,
-                       const struct config_list *values, void *field)
+void read_exempt(struct reading *r, const struct config_key *key, const struct config_list *values,
+                 void *field)
 {
     enum { NETS_MAX = 1024 };
     struct config_penalty *penalty = field;

@@ -175,6 +175,7 @@ static void answer_counters(const struct intake *intake, uint32_t query)
         counts[COUNT_DEAF] = penalties->ignored;
         counts[COUNT_PENALISED] = penalties->penalised;
         counts[COUNT_UNPENALISED] = penalties->evicted;
+        counts[COUNT_OVERLOOKED] = penalties->overlooked;
     }
     intake->tell(intake->arg, &record);
 }

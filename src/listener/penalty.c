@@ -122,7 +122,8 @@ struct suspect *penalties_add(struct penalties *penalties, const struct addr *ad
     uint32_t tag;
     enum worth worth;
     size_t place = least_of(penalties, row_of(penalties, address, &tag), now, &worth);
-    penalties->counters.evicted += worth != WORTH_NOTHING;
+    penalties->counters.evicted += worth >= WORTH_FAILED;
+    penalties->counters.overlooked += worth == WORTH_BEGUN;
     penalties->tags[place] = tag;
     penalties->suspects[place] = (struct suspect){.address = *address, .touched = now};
     return &penalties->suspects[place];
