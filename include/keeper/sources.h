@@ -33,7 +33,11 @@ void sources_close(struct sources *sources);
 /* Hands over what is open; from here on, also what comes to be. */
 void sources_start(struct sources *sources, struct handover handover);
 
-/* The folder of log `index` changed: opens the log anew if it is another file now. */
-void sources_reopen(struct sources *sources, unsigned index);
+/* Inotify watch `watch` told of a change on the way to a log, or -1, of any: opens the logs whose
+ * paths mean other files now. */
+void sources_reopen(struct sources *sources, int watch);
+
+/* The listener came to the end of log `index`. A FIFO gets other writers. */
+void sources_closed(struct sources *sources, unsigned index);
 
 #endif

@@ -23,13 +23,16 @@
 
 enum { RECORD_PREFIX_MAX = 127 };
 
+/* Files of one log that are read at a time: that at its path, and those that it replaced. */
+enum { LOG_FILES = 4 };
+
 enum record_type {
     /* up */
     RECORD_REPLY = 1, /* the listener took its configuration and is at work */
     RECORD_OPEN,      /* a sequence was knocked */
     RECORD_SEALED,    /* a sealed knock came in whole; only the keeper can read it */
     RECORD_EVENT,     /* something to be logged */
-    RECORD_REOPEN,    /* a log's folder changed: is it still the same file? */
+    RECORD_REOPEN,    /* a folder changed: do the paths still mean the same files? */
     RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
     RECORD_COUNTERS,  /* answer to RECORD_QUERY: what was left out, and what was forgotten */
     RECORD_TALLY,     /* likewise: what a source brought so far */
@@ -88,7 +91,7 @@ struct record_event {
 };
 
 struct record_reopen {
-    uint32_t source;
+    int32_t watch; /* the inotify watch that told of it; -1: events were lost, it may be any */
 };
 
 /* The one text that comes up: a prefix, as the log had it. It is shown, encoded, and no more. */
@@ -219,10 +222,9 @@ struct record_ignore {
 struct record_fd {
     uint32_t kind;
     uint32_t source;
-    int32_t file_watch;   /* the inotify watch of this file, -1: none */
-    int32_t folder_watch; /* and of its folder */
-    int32_t target_watch; /* and of the folder that a symbolic link leads to */
-    int64_t offset;       /* where to start reading */
+    int32_t watch;   /* the inotify watch of this file, -1: none */
+    uint32_t polled; /* whether it is to be looked at without being told, too */
+    int64_t offset;  /* where to start reading */
 };
 
 struct record {

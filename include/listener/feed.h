@@ -14,7 +14,10 @@ enum { FOLLOWER_MARK = 64 };
 struct follower {
     int fd; /* -1: none */
     int watch;
+    bool polled;
     int64_t offset;
+    int64_t until;     /* when it was replaced: it is let go then */
+    int64_t first;     /* when it was replaced: up to here, newer files have to wait for it */
     unsigned mark_len; /* the bytes before `offset`, to know the file by */
     char mark[FOLLOWER_MARK];
     struct lines *lines;
@@ -30,14 +33,10 @@ struct feed_calls {
 };
 
 struct feed {
-    uint32_t type; /* enum source_type */
-    struct follower now;
-    struct follower old; /* the file before it, whose writer may linger */
-    int folder_watch;
-    int target_watch;
-    bool anew;            /* what it holds may be old */
-    int64_t old_until;    /* when the old one is let go; 0: there is none */
-    uint64_t next_number; /* kmsg: sequence number that should come next; 0: none seen */
+    uint32_t type;                    /* enum source_type */
+    struct follower files[LOG_FILES]; /* the newest first; the writers of the others may linger */
+    bool anew;                        /* what the newest holds may be old */
+    uint64_t next_number;             /* kmsg: what should come next; 0: none seen */
     struct feed_calls calls;
 };
 
@@ -46,21 +45,28 @@ int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls);
 void feed_free(struct feed *feed);
 
 /*
- * Takes descriptor `fd`, handed over by `record`, and owns it. A file read so far is read to its
- * end at once and then kept until `linger` ns after `now`.
+ * Takes descriptor `fd`, handed over by `record`, and owns it. A file read so far is read on for a
+ * minute after `now`, or until LOG_FILES newer ones have come: then it is read to its end first.
  */
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now);
 
 /* Copies the line before the place where reading began to `out`; its length, 0 if there is none. */
 size_t feed_line_before(const struct feed *feed, char *out, size_t size);
 
-/* Reads what is there, a bounded share of it. True: there may be more, call again soon. */
+/* Reads what is there, a bounded share of each file. True: there may be more, call again soon. */
 bool feed_read(struct feed *feed);
 
-/* Lets the old file go, after a last look at it, when its time is over. */
-void feed_tidy(struct feed *feed, int64_t now);
+/* Whether there is anything to read from. */
+bool feed_is_open(const struct feed *feed);
+
+/* Lets the files go that were replaced and whose time is over, after a last look at each. Returns
+ * when to call again, INT64_MAX: not before feed_take. */
+int64_t feed_tidy(struct feed *feed, int64_t now);
 
 /* Whether inotify watch `watch` means that one of the files was written to. */
 bool feed_watches(const struct feed *feed, int watch);
+
+/* Whether no watch tells of all that is written to one of the files. */
+bool feed_is_polled(const struct feed *feed);
 
 #endif

@@ -1,153 +1,107 @@
 /*
- * The life of a file source: absent <-> open (watched: the file for what is written, its folder
- * for what replaces it) -> replaced: the new file is open, the old one is still watched, since
- * its writer may go on for a while -> replaced again: the old watch is removed.
+ * The life of a file source: absent <-> open (watched: the file for what is written, the way to it
+ * for what replaces it) -> replaced: the new file is open, the old one is still watched, since its
+ * writer may go on for a while -> replaced again and again: the oldest watch is removed.
  *
  * The inotify instance is shared with the listener, which reads it; in its chroot it could not
- * add a watch. Our own descriptor of the open file keeps its inode number from being given to
- * another, so that device and inode do tell whether the path still means the same file.
+ * add a watch. Where a watch can't be had or doesn't tell all, the listener looks at the file and
+ * the keeper at its path by a timer.
  */
 #include "keeper/sources.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
+#include "keeper/logfile.h"
 #include "keeper/producer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-/* How often an absent log is looked for, where no watch can tell of it. */
+/* How often a path is looked at where no watch can tell of it. */
 static const int64_t look_again = 1 * CLOCK_SECOND;
 
 struct log {
     struct sources *sources;
     const struct config_source *source;
     struct producer *producer; /* journal, command */
-    int fd;                    /* -1: absent */
-    int file_watch;
-    int old_watch;
-    int folder_watch;
-    int target_watch;
-    int64_t offset;
-    bool missed; /* that it can't be opened was said */
+    struct logfile file;       /* kmsg and stdin: its descriptor alone */
+    int writer;                /* stdin, a FIFO: our own end to write to, so that it never ends */
+    bool missed;               /* that it can't be opened was said */
+    bool unreadable;           /* for a reason of which no watch tells when it is over */
+    bool said_polled;
 };
 
 struct sources {
     struct loop *loop;
     struct timer look;
     struct handover handover;
-    int inotify;
+    int inotify; /* -1: none could be had */
     unsigned count;
     struct log logs[CONFIG_SOURCES_MAX];
 };
 
 static int open_kmsg(struct log *log)
 {
-    log->fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    log->file.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     /* What was logged before knockd came never opens a door. */
-    return log->fd < 0 || lseek(log->fd, 0, SEEK_END) < 0 ? -1 : 0;
+    return log->file.fd < 0 || lseek(log->file.fd, 0, SEEK_END) < 0 ? -1 : 0;
 }
 
-/* Watches the inode that is open, whatever its name means by now. */
-static int watch_file(struct sources *sources, struct log *log, int fd)
+static bool is_used(const struct sources *sources, int watch)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (log->old_watch >= 0)
-        inotify_rm_watch(sources->inotify, log->old_watch);
-    log->old_watch = log->file_watch;
-    log->file_watch = inotify_add_watch(sources->inotify, path, IN_MODIFY);
-    return log->file_watch < 0 ? -1 : 0;
+    for (unsigned i = 0; i < sources->count; i++)
+        if (logfile_uses(&sources->logs[i].file, watch))
+            return true;
+    return false;
 }
 
-static int watch_folder_of(const struct sources *sources, char *path)
+static void release(const struct sources *sources, const int *watches, unsigned count)
 {
-    char *slash = strrchr(path, '/');
-    slash[slash == path] = '\0';
-    return inotify_add_watch(sources->inotify, path,
-                             IN_CREATE | IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR);
+    for (unsigned i = 0; i < count; i++)
+        if (watches[i] >= 0 && !is_used(sources, watches[i]))
+            inotify_rm_watch(sources->inotify, watches[i]);
 }
 
-/* The path's folder, where a new file or link appears, and that of what a link leads to. */
-static void watch_folders(const struct sources *sources, struct log *log)
+/* Looks at the path anew, and gives up the watches that nobody needs any more. */
+static int look_at(struct log *log)
 {
-    char *path = strdup(log->source->path), *target = realpath(log->source->path, NULL);
-    if (path)
-        log->folder_watch = watch_folder_of(sources, path);
-    if (target)
-        log->target_watch = watch_folder_of(sources, target);
-    free(path);
-    free(target);
+    const struct sources *sources = log->sources;
+    struct logfile before = log->file;
+    int rc = logfile_look(&log->file, sources->inotify, log->source->path), error = errno;
+    release(sources, before.way.watches, before.way.count);
+    release(sources, before.old, LOG_FILES - 1);
+    log->unreadable = rc < 0 && error != ENOENT && error != ENOTDIR;
+    errno = error;
+    return rc;
 }
 
-static bool same_file(const struct log *log, int fd)
-{
-    struct stat before, now;
-    return log->fd >= 0 && fstat(log->fd, &before) == 0 && fstat(fd, &now) == 0 &&
-           before.st_dev == now.st_dev && before.st_ino == now.st_ino;
-}
-
-/* Opens the path if it means another file than the one that is open. 1: it does; -1 and errno. */
-static int open_file(struct sources *sources, struct log *log)
-{
-    struct stat st;
-    int fd = open(log->source->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    if (same_file(log, fd)) {
-        close(fd);
-        return 0;
-    }
-    int rc = fstat(fd, &st);
-    if (rc == 0 && !S_ISREG(st.st_mode)) {
-        errno = EINVAL;
-        rc = -1;
-    }
-    if (rc < 0 || watch_file(sources, log, fd) < 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    if (log->fd >= 0)
-        close(log->fd);
-    log->fd = fd;
-    log->offset = st.st_size;
-    return 1;
-}
-
-static const char *reason(int error)
-{
-    return error == EINVAL ? "not a regular file" : strerror(error);
-}
-
-static void hand_over(const struct log *log, int fd)
+static void hand_over(const struct log *log, int fd, int64_t offset)
 {
     const struct sources *sources = log->sources;
     struct record record = {
         .type = RECORD_FD,
         .u.fd = {.kind = FD_LOG,
                  .source = (uint32_t)(log - sources->logs),
-                 .file_watch = log->file_watch,
-                 .folder_watch = log->folder_watch,
-                 .target_watch = log->target_watch,
-                 .offset = log->offset},
+                 .watch = log->file.watch,
+                 .polled = log->file.polled,
+                 .offset = offset},
     };
     sources->handover.send(sources->handover.arg, &record, fd);
 }
 
 /* Absence is no error: the log may come to be. */
-static void open_first_file(struct sources *sources, struct log *log, struct report *report)
+static void open_first_file(struct log *log, struct report *report)
 {
     const struct config_source *source = log->source;
-    watch_folders(sources, log);
-    if (open_file(sources, log) >= 0)
+    if (look_at(log) >= 0)
         return;
     log->missed = true;
     if (errno == ENOENT)
@@ -155,12 +109,12 @@ static void open_first_file(struct sources *sources, struct log *log, struct rep
                        source->name, source->path);
     else
         report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
-                     source->path, reason(errno));
+                     source->path, logfile_reason(errno));
 }
 
 static void on_produced(void *arg, int fd)
 {
-    hand_over(arg, fd);
+    hand_over(arg, fd, 0);
 }
 
 /* Opens what one source reads for the first time. */
@@ -175,7 +129,7 @@ static void open_first(struct sources *sources, struct log *log, const struct co
                          source->name, strerror(errno));
         return;
     case SOURCE_FILE:
-        open_first_file(sources, log, report);
+        open_first_file(log, report);
         return;
     case SOURCE_JOURNAL:
     case SOURCE_COMMAND:
@@ -185,82 +139,131 @@ static void open_first(struct sources *sources, struct log *log, const struct co
                          source->name, strerror(errno));
         return;
     case SOURCE_STDIN:
-        log->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-        if (log->fd < 0)
+        log->file.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+        if (log->file.fd < 0)
             report_error(report, source->pos, "source \"%s\": can't read standard input: %s",
                          source->name, strerror(errno));
         return;
     }
 }
 
-static void look_later(struct sources *sources)
+/* Whether a change of what the path means may go unnoticed. */
+static bool is_blind(const struct log *log)
 {
-    if (!timer_is_set(&sources->look))
+    return log->source->type == SOURCE_FILE && (log->unreadable || !log->file.way.whole);
+}
+
+static void look_later(struct sources *sources, const struct log *log)
+{
+    if (is_blind(log) && !timer_is_set(&sources->look))
         loop_timer_set(sources->loop, &sources->look, clock_now() + look_again);
 }
 
-void sources_reopen(struct sources *sources, unsigned index)
+static void say_polled(struct log *log)
 {
-    if (index >= sources->count || sources->logs[index].source->type != SOURCE_FILE)
+    if (log->said_polled || (!log->file.polled && log->file.way.whole))
+        return;
+    log_notice("source %s: %s can't be watched; looking once a second", log->source->name,
+               log->source->path);
+    log->said_polled = true;
+}
+
+/* It came to be while we were there, so all of it is new. */
+static void take_new_file(struct log *log)
+{
+    log_notice("source %s: reading the new %s", log->source->name, log->source->path);
+    say_polled(log);
+    hand_over(log, log->file.fd, 0);
+}
+
+static void reopen(struct log *log)
+{
+    int rc = look_at(log);
+    look_later(log->sources, log);
+    if (rc < 0 && log->unreadable && !log->missed)
+        log_warning("source %s: can't read %s: %s; trying on", log->source->name, log->source->path,
+                    logfile_reason(errno));
+    log->missed = rc < 0 && (log->missed || log->unreadable);
+    if (rc == 1)
+        take_new_file(log);
+}
+
+void sources_reopen(struct sources *sources, int watch)
+{
+    for (unsigned i = 0; i < sources->count; i++) {
+        struct log *log = &sources->logs[i];
+        if (log->source->type == SOURCE_FILE && (watch < 0 || way_has(&log->file.way, watch)))
+            reopen(log);
+    }
+}
+
+/* With an end to write to in our hands, it waits for the next writer for ever. Only a FIFO that has
+ * a name can get one. */
+static bool wait_for_writer(struct log *log)
+{
+    struct stat st;
+    struct statfs fs;
+    if (log->writer >= 0 || fstat(log->file.fd, &st) < 0 || !S_ISFIFO(st.st_mode) ||
+        fstatfs(log->file.fd, &fs) < 0 || fs.f_type == PIPEFS_MAGIC)
+        return false;
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", log->file.fd);
+    log->writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return log->writer >= 0;
+}
+
+void sources_closed(struct sources *sources, unsigned index)
+{
+    if (index >= sources->count || sources->logs[index].source->type != SOURCE_STDIN)
         return;
     struct log *log = &sources->logs[index];
-    /* The same folder keeps its watch, another one at this path gets its own. */
-    watch_folders(sources, log);
-    int rc = open_file(sources, log);
-    if (rc < 0 && (errno != ENOENT || log->folder_watch < 0)) {
-        if (!log->missed)
-            log_warning("source %s: can't read %s: %s; trying on", log->source->name,
-                        log->source->path, reason(errno));
-        log->missed = true;
-        look_later(sources);
+    if (!wait_for_writer(log)) {
+        log_error("source %s: nothing more will be read from it", log->source->name);
+        return;
     }
-    if (rc < 0)
-        return;
-    log->missed = false;
-    if (rc == 0)
-        return;
-    /* It came to be while we were there, so all of it is new. */
-    log->offset = 0;
-    log_notice("source %s: reading the new %s", log->source->name, log->source->path);
-    hand_over(log, log->fd);
+    log_notice("source %s: going on when the FIFO gets another writer, and not saying so each time",
+               log->source->name);
+    hand_over(log, log->file.fd, 0);
 }
 
 static void on_look(void *arg)
 {
     struct sources *sources = arg;
-    for (unsigned i = 0; i < sources->count; i++) {
-        struct log *log = &sources->logs[i];
-        if (log->missed)
-            sources_reopen(sources, i);
-        if (log->missed)
-            look_later(sources);
-    }
+    for (unsigned i = 0; i < sources->count; i++)
+        if (is_blind(&sources->logs[i]))
+            reopen(&sources->logs[i]);
 }
 
 /* What was logged until now is the business of the listener before, if there is one: read by both,
  * a knock would run its door's commands twice. */
-static void begin_here(struct log *log)
+static int64_t begin_here(const struct log *log)
 {
-    off_t end = log->fd >= 0 ? lseek(log->fd, 0, SEEK_END) : -1;
-    if (log->source->type == SOURCE_FILE && end >= 0)
-        log->offset = end;
+    off_t end = lseek(log->file.fd, 0, SEEK_END);
+    if (log->source->type != SOURCE_FILE)
+        return 0;
+    return end >= 0 ? end : log->file.size;
+}
+
+static void start(struct log *log)
+{
+    if (log->producer)
+        producer_start(log->producer);
+    if (log->source->type == SOURCE_FILE)
+        say_polled(log);
+    if (log->file.fd >= 0)
+        hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
 }
 
 void sources_start(struct sources *sources, struct handover handover)
 {
     struct record record = {.type = RECORD_FD, .u.fd.kind = FD_INOTIFY};
     sources->handover = handover;
-    handover.send(handover.arg, &record, sources->inotify);
-    for (unsigned i = 0; i < sources->count; i++) {
-        if (sources->logs[i].producer)
-            producer_start(sources->logs[i].producer);
-        if (sources->logs[i].fd < 0)
-            continue;
-        if (sources->logs[i].source->type != SOURCE_STDIN)
-            begin_here(&sources->logs[i]);
-        hand_over(&sources->logs[i], sources->logs[i].fd);
-    }
-    on_look(sources);
+    if (sources->inotify >= 0)
+        handover.send(handover.arg, &record, sources->inotify);
+    for (unsigned i = 0; i < sources->count; i++)
+        start(&sources->logs[i]);
+    /* What came to be before the listener could tell. */
+    sources_reopen(sources, -1);
 }
 
 void sources_check(const struct config *config, bool only_check, struct report *report)
@@ -273,7 +276,7 @@ void sources_check(const struct config *config, bool only_check, struct report *
             continue;
         if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))
             report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
-                         source->path, reason(EINVAL));
+                         source->path, logfile_reason(EINVAL));
         else if (only_check && access(source->path, R_OK) < 0)
             report_warning(report, source->pos, "source \"%s\": can't read %s now: %s",
                            source->name, source->path, strerror(errno));
@@ -294,21 +297,25 @@ struct sources *sources_open(struct loop *loop, const struct config *config, str
     sources->count = config->source_count;
     sources->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (sources->inotify < 0)
-        report_error(report, whole, "can't watch files: inotify_init1: %s", strerror(errno));
+        report_warning(report, whole, "can't watch files: %s; looking at them once a second",
+                       strerror(errno));
     for (unsigned i = 0; i < sources->count; i++) {
-        sources->logs[i] = (struct log){.sources = sources,
-                                        .source = &config->sources[i],
-                                        .fd = -1,
-                                        .file_watch = -1,
-                                        .old_watch = -1,
-                                        .folder_watch = -1,
-                                        .target_watch = -1};
-        open_first(sources, &sources->logs[i], config, report);
+        struct log *log = &sources->logs[i];
+        *log = (struct log){.sources = sources, .source = &config->sources[i], .writer = -1};
+        logfile_init(&log->file);
     }
+    for (unsigned i = 0; i < sources->count; i++)
+        open_first(sources, &sources->logs[i], config, report);
     if (report->errors == errors)
         return sources;
     sources_close(sources);
     return NULL;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }
 
 void sources_close(struct sources *sources)
@@ -318,10 +325,9 @@ void sources_close(struct sources *sources)
     loop_timer_unregister(sources->loop, &sources->look);
     for (unsigned i = 0; i < sources->count; i++) {
         producer_free(sources->logs[i].producer);
-        if (sources->logs[i].fd >= 0)
-            close(sources->logs[i].fd);
+        close_fd(sources->logs[i].file.fd);
+        close_fd(sources->logs[i].writer);
     }
-    if (sources->inotify >= 0)
-        close(sources->inotify);
+    close_fd(sources->inotify);
     free(sources);
 }

@@ -97,12 +97,15 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_REPLY:
         return take_reply(child);
     case RECORD_REOPEN:
-        if (record->u.reopen.source >= child->config->source_count)
+        sources_reopen(child->sources, record->u.reopen.watch);
+        return true;
+    case RECORD_EVENT:
+        if (!child->replied || !child->calls.record(child->calls.arg, record))
             return false;
-        sources_reopen(child->sources, record->u.reopen.source);
+        if (record->u.event.kind == EVENT_CLOSED)
+            sources_closed(child->sources, record->u.event.source);
         return true;
     case RECORD_OPEN:
-    case RECORD_EVENT:
     case RECORD_SEEN:
     case RECORD_COUNTERS:
     case RECORD_TALLY:

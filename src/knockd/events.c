@@ -33,8 +33,11 @@ static void log_source(const struct config *config, const struct record_event *e
         log_notice("source %s: the log was emptied; reading it from its start", name);
         break;
     case EVENT_CLOSED:
-        log_error("source %s: can't be read any more: %s", name,
-                  number > 0 && number < 4096 ? strerror((int)number) : "end of file");
+        if (number == 0)
+            log_warning("source %s: end of file", name);
+        else
+            log_error("source %s: can't be read any more: %s", name,
+                      number < 4096 ? strerror((int)number) : "unknown error");
         break;
     }
 }

@@ -1,7 +1,8 @@
 /*
- * The life of a feed: empty -> reading `now` -> replaced: `now` becomes `old` and both are read
- * -> the old one's time is over, or a third comes: it is closed. A half line at the end of the
- * old file is dropped with it and never joined to the new one's beginning.
+ * The life of a file: the newest, read from where the keeper says -> replaced: read on, up to where
+ * its end was then before newer ones are, and beside them from there -> its time is over, or there
+ * are too many: read to its end, and closed. Half a line at its end is dropped with it and never
+ * joined to another file's beginning.
  */
 #include "listener/feed.h"
 
@@ -21,10 +22,15 @@ enum { SHARE = 64 };
 
 int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls)
 {
-    *feed = (struct feed){.type = type, .folder_watch = -1, .target_watch = -1, .calls = calls};
-    feed->now = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
-    feed->old = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
-    return feed->now.lines && feed->old.lines ? 0 : -1;
+    int rc = 0;
+    *feed = (struct feed){.type = type, .calls = calls};
+    for (int i = 0; i < LOG_FILES; i++) {
+        struct follower *f = &feed->files[i];
+        *f = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
+        if (!f->lines)
+            rc = -1;
+    }
+    return rc;
 }
 
 static void let_go(struct follower *f)
@@ -36,29 +42,15 @@ static void let_go(struct follower *f)
 
 void feed_free(struct feed *feed)
 {
-    let_go(&feed->now);
-    let_go(&feed->old);
-    free(feed->now.lines);
-    free(feed->old.lines);
+    for (int i = 0; i < LOG_FILES; i++) {
+        let_go(&feed->files[i]);
+        free(feed->files[i].lines);
+    }
 }
 
-/* Remembers the last bytes before the offset, by which the file is known again. */
-static void set_mark(struct follower *f)
+bool feed_is_open(const struct feed *feed)
 {
-    int64_t len = f->offset < FOLLOWER_MARK ? f->offset : FOLLOWER_MARK;
-    ssize_t got = pread(f->fd, f->mark, (size_t)len, f->offset - len);
-    f->mark_len = got == len ? (unsigned)len : 0;
-}
-
-/* Whether the bytes before the offset are still those that were read. */
-static bool same_content(const struct follower *f)
-{
-    char now[FOLLOWER_MARK];
-    /* Its mark could not be read: it was emptied just then. */
-    if (f->offset > 0 && f->mark_len == 0)
-        return false;
-    ssize_t got = pread(f->fd, now, f->mark_len, f->offset - f->mark_len);
-    return got == (ssize_t)f->mark_len && memcmp(now, f->mark, f->mark_len) == 0;
+    return feed->files[0].fd >= 0;
 }
 
 static void begin_anew(struct feed *feed)
@@ -66,48 +58,95 @@ static void begin_anew(struct feed *feed)
     feed->anew = feed->calls.anew(feed->calls.arg, true);
 }
 
-/*
- * An emptied file is read from its start: what it held is gone, what follows is new. It may have
- * grown beyond the old place by now, so its size alone doesn't tell.
- */
-static bool truncated(struct feed *feed, struct follower *f)
+/* Remembers the last of `got` bytes that were read, by which the file is known again. They are not
+ * read a second time: it could have been emptied and refilled by then. */
+static void set_mark(struct follower *f, const char *bytes, size_t got)
 {
-    if (same_content(f))
-        return false;
-    if (f == &feed->old) {
+    size_t fresh = got < FOLLOWER_MARK ? got : FOLLOWER_MARK;
+    size_t kept = f->mark_len < FOLLOWER_MARK - fresh ? f->mark_len : FOLLOWER_MARK - fresh;
+    memmove(f->mark, f->mark + f->mark_len - kept, kept);
+    memcpy(f->mark + kept, bytes + got - fresh, fresh);
+    f->mark_len = (unsigned)(kept + fresh);
+}
+
+/* The mark of a file that is not read from its start. */
+static void find_mark(struct follower *f)
+{
+    char bytes[FOLLOWER_MARK];
+    size_t len = f->offset < FOLLOWER_MARK ? (size_t)f->offset : FOLLOWER_MARK;
+    ssize_t got = pread(f->fd, bytes, len, f->offset - (int64_t)len);
+    f->mark_len = 0;
+    if (got == (ssize_t)len)
+        set_mark(f, bytes, len);
+}
+
+enum look { LOOK_BYTES, LOOK_NOTHING, LOOK_CHANGED };
+
+/* The next bytes to `into`, which has `room`, with the mark before them in one call: what is read
+ * is what follows those bytes, even if the file is emptied meanwhile and grows beyond the old
+ * place. */
+static enum look look(struct follower *f, char *into, size_t room, size_t *fresh)
+{
+    ssize_t got;
+    /* No mark was found: it was emptied before it was handed over. */
+    if (f->offset > 0 && f->mark_len == 0)
+        return LOOK_CHANGED;
+    do
+        got = pread(f->fd, into, room, f->offset - f->mark_len);
+    while (got < 0 && errno == EINTR);
+    /* A file system that fails says nothing of what the file holds. */
+    if (got < 0)
+        return LOOK_NOTHING;
+    if ((size_t)got < f->mark_len || memcmp(into, f->mark, f->mark_len) != 0)
+        return LOOK_CHANGED;
+    *fresh = (size_t)got - f->mark_len;
+    memmove(into, into + f->mark_len, *fresh);
+    return *fresh > 0 ? LOOK_BYTES : LOOK_NOTHING;
+}
+
+/* An emptied file is read from its start: what it held is gone, what follows is new. */
+static void start_over(struct feed *feed, struct follower *f)
+{
+    if (f != feed->files) {
         /* Its lines have been read under the name that it had; nobody writes knocks there. */
         let_go(f);
-        return false;
+        return;
     }
     f->offset = 0;
     f->mark_len = 0;
     lines_reset(f->lines, false);
     feed->calls.event(feed->calls.arg, EVENT_TRUNCATED, 0);
     begin_anew(feed);
-    return true;
+}
+
+/* One block. False at the file's end. */
+static bool read_block(struct feed *feed, struct follower *f)
+{
+    size_t room, fresh = 0;
+    char *into = lines_room(f->lines, &room);
+    switch (look(f, into, room, &fresh)) {
+    case LOOK_BYTES:
+        set_mark(f, into, fresh);
+        f->offset += (int64_t)fresh;
+        lines_take(f->lines, fresh, feed->calls.line, feed->calls.arg);
+        return true;
+    case LOOK_CHANGED:
+        start_over(feed, f);
+        return f->fd >= 0;
+    case LOOK_NOTHING:
+        break;
+    }
+    return false;
 }
 
 static bool read_file(struct feed *feed, struct follower *f)
 {
     uint64_t too_long = f->lines->too_long;
-    int64_t before = f->offset;
-    truncated(feed, f);
-    bool more = f->fd >= 0;
-    for (int i = 0; more && i < SHARE; i++) {
-        size_t room;
-        char *into = lines_room(f->lines, &room);
-        ssize_t got = pread(f->fd, into, room, f->offset);
-        if (got > 0) {
-            f->offset += got;
-            lines_take(f->lines, (size_t)got, feed->calls.line, feed->calls.arg);
-        } else {
-            more = got < 0 && errno == EINTR;
-        }
-    }
-    if (!more && feed->anew && f == &feed->now)
+    bool more = true;
+    for (int i = 0; more && i < SHARE; i++)
+        more = read_block(feed, f);
+    if (!more && feed->anew && f == feed->files)
         feed->anew = feed->calls.anew(feed->calls.arg, false);
-    if (f->fd >= 0 && f->offset != before)
-        set_mark(f);
     if (f->lines->too_long > too_long)
         feed->calls.event(feed->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     return more;
@@ -142,14 +181,14 @@ static bool read_kmsg(struct feed *feed)
     for (int i = 0; i < 16 * SHARE; i++) {
         /* The kernel wants room for a whole record, else EINVAL and it is lost. */
         char record[LINES_LONGEST];
-        ssize_t got = read(feed->now.fd, record, sizeof(record));
+        ssize_t got = read(feed->files[0].fd, record, sizeof(record));
         if (got > 0) {
             take_kmsg(feed, record, (size_t)got);
         } else if (got < 0 && errno == EAGAIN) {
             return false;
         } else if (got == 0 || (errno != EPIPE && errno != EINTR && errno != EINVAL)) {
             feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-            let_go(&feed->now);
+            let_go(feed->files);
             return false;
         }
         /* EPIPE: records were overwritten; the next one's number tells how many. */
@@ -164,58 +203,73 @@ static bool starts_midway(int fd, int64_t offset)
     return offset > 0 && pread(fd, &before, 1, offset - 1) == 1 && before != '\n';
 }
 
+/* The oldest one has no more time: it is read to its end now, or as far as a writer that never ends
+ * allows. */
+static void finish(struct feed *feed, struct follower *f)
+{
+    for (int i = 0; i < SHARE && f->fd >= 0 && read_file(feed, f); i++)
+        ;
+    let_go(f);
+}
+
+/* Makes the newest file one that was replaced. */
+static void move_on(struct feed *feed, int64_t now)
+{
+    int last = 1;
+    while (last < LOG_FILES - 1 && feed->files[last].fd >= 0)
+        last++;
+    finish(feed, &feed->files[last]);
+    struct follower spare = feed->files[last], *old = &feed->files[1];
+    memmove(old, feed->files, (size_t)last * sizeof(*old));
+    feed->files[0] = spare;
+    old->until = now + linger;
+    old->first = lseek(old->fd, 0, SEEK_END);
+    /* What is left of it is still new. */
+    read_file(feed, old);
+    begin_anew(feed);
+}
+
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now)
 {
-    if (feed->now.fd >= 0 && feed->type == SOURCE_FILE) {
-        /* A third file: the first one has no more time, so it is read to its end now, or as far as
-         * a writer that never ends allows. */
-        for (int i = 0; i < SHARE && feed->old.fd >= 0 && read_file(feed, &feed->old); i++)
-            ;
-        let_go(&feed->old);
-        struct follower spare = feed->old;
-        feed->old = feed->now;
-        feed->now = spare;
-        feed->old_until = now + linger;
-        /* What is left of the old one is still new. */
-        read_file(feed, &feed->old);
-        begin_anew(feed);
-    }
-    let_go(&feed->now);
-    feed->now.fd = fd;
-    feed->now.watch = record->file_watch;
-    feed->now.offset = record->offset;
-    feed->folder_watch = record->folder_watch;
-    feed->target_watch = record->target_watch;
-    feed->now.mark_len = 0;
+    struct follower *f = feed->files;
+    if (f->fd >= 0 && feed->type == SOURCE_FILE)
+        move_on(feed, now);
+    let_go(f);
+    f->fd = fd;
+    f->watch = record->watch;
+    f->polled = record->polled;
+    f->offset = record->offset;
+    f->mark_len = 0;
     if (feed->type == SOURCE_FILE)
-        set_mark(&feed->now);
-    lines_reset(feed->now.lines, feed->type == SOURCE_FILE && starts_midway(fd, record->offset));
-    feed->now.lines->too_long = 0;
+        find_mark(f);
+    lines_reset(f->lines, feed->type == SOURCE_FILE && starts_midway(fd, f->offset));
+    f->lines->too_long = 0;
 }
 
 /* A pipe or a terminal: one read, since a second one might wait. */
 static void read_stream(struct feed *feed)
 {
+    struct follower *f = feed->files;
     size_t room;
-    char *into = lines_room(feed->now.lines, &room);
-    uint64_t too_long = feed->now.lines->too_long;
-    ssize_t got = read(feed->now.fd, into, room);
+    char *into = lines_room(f->lines, &room);
+    uint64_t too_long = f->lines->too_long;
+    ssize_t got = read(f->fd, into, room);
     if (got > 0)
-        lines_take(feed->now.lines, (size_t)got, feed->calls.line, feed->calls.arg);
-    if (feed->now.lines->too_long > too_long)
-        feed->calls.event(feed->calls.arg, EVENT_LONG, feed->now.lines->too_long - too_long);
+        lines_take(f->lines, (size_t)got, feed->calls.line, feed->calls.arg);
+    if (f->lines->too_long > too_long)
+        feed->calls.event(feed->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))
         return;
     /* A program that ended is started again by the keeper, who knows how it ended. */
     if (feed->type == SOURCE_STDIN)
         feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-    let_go(&feed->now);
+    let_go(f);
 }
 
 size_t feed_line_before(const struct feed *feed, char *out, size_t size)
 {
     char text[1024];
-    const struct follower *f = &feed->now;
+    const struct follower *f = feed->files;
     size_t len = f->offset < (int64_t)sizeof(text) ? (size_t)f->offset : sizeof(text);
     if (f->fd < 0 || pread(f->fd, text, len, f->offset - (int64_t)len) != (ssize_t)len)
         return 0;
@@ -229,34 +283,57 @@ size_t feed_line_before(const struct feed *feed, char *out, size_t size)
     return found;
 }
 
-bool feed_read(struct feed *feed)
+static bool read_files(struct feed *feed)
 {
-    if (feed->type != SOURCE_KMSG && feed->type != SOURCE_FILE) {
-        if (feed->now.fd >= 0)
-            read_stream(feed);
-        return false;
+    bool more = false;
+    for (int i = LOG_FILES - 1; i >= 0; i--) {
+        struct follower *f = &feed->files[i];
+        bool left = f->fd >= 0 && read_file(feed, f);
+        /* What it held when it was replaced was written before anything in the newer ones. */
+        if (left && i > 0 && f->offset < f->first)
+            return true;
+        more = more || left;
     }
-    if (feed->type == SOURCE_KMSG)
-        return feed->now.fd >= 0 && read_kmsg(feed);
-    /* The old file first, since its lines were written first. */
-    bool more = feed->old.fd >= 0 && read_file(feed, &feed->old);
-    if (!more && feed->now.fd >= 0)
-        more = read_file(feed, &feed->now);
     return more;
 }
 
-void feed_tidy(struct feed *feed, int64_t now)
+bool feed_read(struct feed *feed)
 {
-    if (feed->old_until == 0 || now < feed->old_until)
-        return;
-    if (feed->old.fd >= 0)
-        read_file(feed, &feed->old);
-    let_go(&feed->old);
-    feed->old_until = 0;
+    if (feed->type == SOURCE_FILE)
+        return read_files(feed);
+    if (!feed_is_open(feed))
+        return false;
+    if (feed->type == SOURCE_KMSG)
+        return read_kmsg(feed);
+    read_stream(feed);
+    return false;
+}
+
+int64_t feed_tidy(struct feed *feed, int64_t now)
+{
+    int64_t next = INT64_MAX;
+    for (int i = LOG_FILES - 1; i > 0; i--) {
+        struct follower *f = &feed->files[i];
+        if (f->fd >= 0 && now >= f->until)
+            finish(feed, f);
+        if (f->fd >= 0 && f->until < next)
+            next = f->until;
+    }
+    return next;
 }
 
 bool feed_watches(const struct feed *feed, int watch)
 {
-    return (feed->now.fd >= 0 && feed->now.watch == watch) ||
-           (feed->old.fd >= 0 && feed->old.watch == watch);
+    for (int i = 0; i < LOG_FILES; i++)
+        if (feed->files[i].fd >= 0 && feed->files[i].watch == watch)
+            return true;
+    return false;
+}
+
+bool feed_is_polled(const struct feed *feed)
+{
+    for (int i = 0; i < LOG_FILES; i++)
+        if (feed->files[i].fd >= 0 && feed->files[i].polled)
+            return true;
+    return false;
 }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,8 +17,12 @@
 #include "listener/feed.h"
 #include "listener/guesses.h"
 #include "listener/intake.h"
+#include "listener/notices.h"
 #include "listener/sandbox.h"
 #include "listener/stale.h"
+
+/* How often a file is looked at of which no watch tells. */
+static const int64_t look_again = 1 * CLOCK_SECOND;
 
 /* How long a log that is read anew may take to get its old lines back. */
 static const int64_t settling = 5 * CLOCK_SECOND;
@@ -45,7 +48,8 @@ struct listener {
     struct source sources[CONFIG_SOURCES_MAX];
     struct timer again; /* some feed has more than its share */
     struct timer tidy;
-    struct timer due; /* the intake has something to say */
+    struct timer poll; /* some feed is to be looked at without being told */
+    struct timer due;  /* the intake has something to say */
     struct intake intake;
     int64_t now; /* of the lines that are being read */
     int status;
@@ -145,7 +149,7 @@ static void on_source_ready(void *arg)
 {
     struct source *source = arg;
     read_source(source);
-    if (source->feed.now.fd < 0) {
+    if (!feed_is_open(&source->feed)) {
         loop_unwatch(source->on_ready);
         source->on_ready = NULL;
     }
@@ -162,49 +166,48 @@ static void on_again(void *arg)
 static void on_tidy(void *arg)
 {
     struct listener *l = arg;
+    int64_t next = INT64_MAX;
     l->now = clock_now();
     for (unsigned i = 0; i < l->setup.source_count; i++) {
-        struct feed *feed = &l->sources[i].feed;
-        feed_tidy(feed, l->now);
-        if (feed->old_until)
-            loop_timer_set(l->loop, &l->tidy, feed->old_until);
+        int64_t due = feed_tidy(&l->sources[i].feed, l->now);
+        next = due < next ? due : next;
+    }
+    if (next < INT64_MAX)
+        loop_timer_set(l->loop, &l->tidy, next);
+    set_due(l);
+}
+
+static void on_poll(void *arg)
+{
+    struct listener *l = arg;
+    for (unsigned i = 0; i < l->setup.source_count; i++) {
+        if (!feed_is_polled(&l->sources[i].feed))
+            continue;
+        read_source(&l->sources[i]);
+        loop_timer_set(l->loop, &l->poll, l->now + look_again);
     }
 }
 
-static void ask_to_reopen(struct listener *l, unsigned source)
+static void on_written(void *arg, int watch)
 {
-    struct record record = {.type = RECORD_REOPEN, .u.reopen = {.source = source}};
-    tell(l, &record);
-}
-
-static void take_inotify(struct listener *l, const struct inotify_event *event)
-{
-    bool overflow = event->mask & IN_Q_OVERFLOW;
+    struct listener *l = arg;
     for (unsigned i = 0; i < l->setup.source_count; i++) {
         struct source *source = &l->sources[i];
-        if (source->feed.type != SOURCE_FILE)
-            continue;
-        if (overflow || feed_watches(&source->feed, event->wd))
+        if (source->feed.type == SOURCE_FILE && (watch < 0 || feed_watches(&source->feed, watch)))
             read_source(source);
-        if (overflow || source->feed.folder_watch == event->wd ||
-            source->feed.target_watch == event->wd)
-            ask_to_reopen(l, i);
     }
+}
+
+static void on_moved(void *arg, int watch)
+{
+    struct record record = {.type = RECORD_REOPEN, .u.reopen = {.watch = watch}};
+    tell(arg, &record);
 }
 
 static void on_inotify_ready(void *arg)
 {
     struct listener *l = arg;
-    union {
-        struct inotify_event align;
-        char bytes[4096];
-    } buffer;
-    ssize_t got = read(l->inotify, buffer.bytes, sizeof(buffer.bytes));
-    for (ssize_t at = 0; at < got;) {
-        const struct inotify_event *event = (const void *)(buffer.bytes + at);
-        take_inotify(l, event);
-        at += (ssize_t)(sizeof(*event) + event->len);
-    }
+    notices_read(l->inotify, (struct notice_calls){on_written, on_moved, l});
 }
 
 static bool take_log(struct listener *l, const struct record_fd *record, int fd)
@@ -224,8 +227,8 @@ static bool take_log(struct listener *l, const struct record_fd *record, int fd)
         size_t len = feed_line_before(&source->feed, line, sizeof(line));
         stale_note(&source->stale, line, len);
     }
-    if (source->feed.old_until)
-        loop_timer_set(l->loop, &l->tidy, source->feed.old_until);
+    on_tidy(l);
+    on_poll(l);
     /* What was written before the watch was armed is read here. */
     read_source(source);
     return true;
@@ -301,6 +304,7 @@ static void free_all(struct listener *l)
     setup_free(&l->setup);
     loop_timer_unregister(l->loop, &l->again);
     loop_timer_unregister(l->loop, &l->tidy);
+    loop_timer_unregister(l->loop, &l->poll);
     loop_timer_unregister(l->loop, &l->due);
     loop_free(l->loop);
 }
@@ -324,6 +328,7 @@ int listener_main(uid_t uid, gid_t gid)
     l.loop = loop_new();
     if (!l.loop || loop_timer_register(l.loop, &l.again, on_again, &l) < 0 ||
         loop_timer_register(l.loop, &l.tidy, on_tidy, &l) < 0 ||
+        loop_timer_register(l.loop, &l.poll, on_poll, &l) < 0 ||
         loop_timer_register(l.loop, &l.due, on_due, &l) < 0)
         return 1;
     enum sandbox_step failed = sandbox_enter(uid, gid);

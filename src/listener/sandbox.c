@@ -10,9 +10,9 @@
 
 #include "listener/filter.h"
 
-/* Two logs a source, the old and the new, for 16 sources, and the loop's own; not 0, since
- * descriptors that come by SCM_RIGHTS count. */
-enum { DESCRIPTORS = 64 };
+/* LOG_FILES for each of 16 sources, and the loop's own; not 0, since descriptors that come by
+ * SCM_RIGHTS count. */
+enum { DESCRIPTORS = 96 };
 
 static int set_limits(void)
 {

@@ -47,7 +47,7 @@ identity() {
     is "and not its own to write to" "$(stat -c '%u %a' /run/knockd/empty)" "0 555"
     is "its folder is there" "$(readlink "/proc/$listener/cwd")" /run/knockd/empty
     is "no environment" "$(tr '\0' '\n' <"/proc/$listener/environ")" ""
-    is "limit of descriptors" "$(limit 'Max open files')" "64 64"
+    is "limit of descriptors" "$(limit 'Max open files')" "96 96"
     is "limit of file size" "$(limit 'Max file size')" "0 0"
     is "limit of processes" "$(limit 'Max processes')" "0 0"
     is "no core" "$(limit 'Max core file size')" "0 0"

@@ -1,83 +1,7 @@
-/* Following a log: from where it is told to, past its being emptied and its being replaced. */
-#include "keeper_help.h"
+/* Following a log: from where it is told to, past its being emptied; lines too long; kmsg. */
+#include "feed_help.h"
 
 #include <sys/socket.h>
-
-#include "lib/config.h"
-#include "listener/feed.h"
-
-struct feed_world {
-    struct bench bench;
-    struct feed feed;
-    char heard[1 << 14]; /* <line>, !EVENT:number! */
-};
-
-static void say(struct feed_world *w, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void say(struct feed_world *w, const char *format, ...)
-{
-    size_t used = strlen(w->heard);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(w->heard + used, sizeof(w->heard) - used, format, args);
-    va_end(args);
-}
-
-static void on_line(void *arg, const char *line, size_t len)
-{
-    say(arg, "<%.*s>", (int)(len < 200 ? len : 200), line);
-}
-
-static bool on_anew(void *arg, bool begins)
-{
-    (void)arg;
-    return begins;
-}
-
-static void on_event(void *arg, enum event_kind kind, uint64_t number)
-{
-    static const char *const names[EVENT_KINDS] = {[EVENT_GAP] = "gap",
-                                                   [EVENT_LONG] = "long",
-                                                   [EVENT_TRUNCATED] = "truncated",
-                                                   [EVENT_CLOSED] = "closed"};
-    assert_non_null(names[kind]);
-    say(arg, "!%s:%llu!", names[kind], (unsigned long long)number);
-}
-
-static void make_world(struct feed_world *w, uint32_t type)
-{
-    bench_make(&w->bench);
-    struct feed_calls calls = {on_line, on_event, on_anew, w};
-    assert_int_equal(feed_init(&w->feed, type, calls), 0);
-    w->heard[0] = '\0';
-}
-
-static void end_world(struct feed_world *w)
-{
-    const char *made[] = {"a", "b", "c", NULL};
-    feed_free(&w->feed);
-    bench_end(&w->bench, made);
-}
-
-static void take(struct feed_world *w, const char *name, int64_t offset, int watch, int64_t now)
-{
-    char path[128];
-    bench_path(&w->bench, name, path);
-    struct record_fd record = {
-        .kind = FD_LOG, .file_watch = watch, .folder_watch = 9, .offset = offset};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    feed_take(&w->feed, &record, fd, now);
-}
-
-/* Reads all there is and compares what was heard since the last time. */
-static void assert_heard(struct feed_world *w, const char *expected)
-{
-    for (int i = 0; feed_read(&w->feed); i++)
-        assert_true(i < 1000);
-    assert_string_equal(w->heard, expected);
-    w->heard[0] = '\0';
-}
 
 static void starts_where_it_is_told_to(void **state)
 {
@@ -145,98 +69,55 @@ static void an_emptied_file_is_read_from_its_start(void **state)
     end_world(&w);
 }
 
-static void a_replaced_file_is_read_to_its_end_first(void **state)
+/* Emptied and filled again with more than it held, while its lines are being taken. */
+static void empty_and_fill(void *arg, const char *line, size_t len)
+{
+    struct feed_world *w = arg;
+    char path[128];
+    on_line(arg, line, len);
+    if (strncmp(line, "last", 4) != 0)
+        return;
+    bench_path(&w->bench, "a", path);
+    assert_int_equal(truncate(path, 0), 0);
+    bench_write(&w->bench, "a", "a new beginning, longer than before\nand on\n");
+}
+
+static void a_file_emptied_while_it_is_read(void **state)
 {
     (void)state;
     struct feed_world w;
     make_world(&w, SOURCE_FILE);
-    bench_write(&w.bench, "a", "a1\n");
+    w.feed.calls.line = empty_and_fill;
+    bench_write(&w.bench, "a", "first\nlast\n");
     take(&w, "a", 0, 1, 0);
-    assert_heard(&w, "<a1>");
-    bench_write(&w.bench, "a", "a2\nhalf");
-    bench_write(&w.bench, "b", "b1\n");
-    take(&w, "b", 0, 2, 0);
-    assert_true(feed_watches(&w.feed, 1) && feed_watches(&w.feed, 2));
-    assert_false(feed_watches(&w.feed, 3) || feed_watches(&w.feed, -1));
-    assert_heard(&w, "<a2><b1>");
-    /* Its writer goes on with the old one for a while. */
-    bench_write(&w.bench, "b", "b2\n");
-    bench_write(&w.bench, "a", " whole\na3\nhalf");
-    assert_heard(&w, "<half whole><a3><b2>");
+    assert_heard(&w, "<first><last>!truncated:0!<a new beginning, longer than before><and on>");
     end_world(&w);
 }
 
-static void the_old_file_is_let_go(void **state)
+/* A hole before what a writer without O_APPEND goes on with, a line of 10 MB: bounded memory. */
+static void holes_and_huge_lines(void **state)
 {
     (void)state;
+    enum { HUGE_LINE = 10 << 20 };
     struct feed_world w;
-    int64_t now = 1000 * CLOCK_SECOND;
+    char path[128], *text = malloc(HUGE_LINE + 1);
+    assert_non_null(text);
+    memset(text, 'x', HUGE_LINE);
+    text[HUGE_LINE] = '\0';
     make_world(&w, SOURCE_FILE);
-    bench_write(&w.bench, "a", "a1\nhalf");
-    bench_write(&w.bench, "b", "b1\n");
-    bench_write(&w.bench, "c", "c1\n");
-    take(&w, "a", 0, 1, now);
-    assert_int_equal(w.feed.old_until, 0);
-    take(&w, "b", 0, 2, now);
-    assert_heard(&w, "<a1><b1>");
-    int64_t until = w.feed.old_until;
-    assert_true(until > now);
-    feed_tidy(&w.feed, until - 1);
-    assert_true(feed_watches(&w.feed, 1));
-    bench_write(&w.bench, "a", "-a2\na3");
-    feed_tidy(&w.feed, until);
-    assert_false(feed_watches(&w.feed, 1));
-    assert_true(feed_watches(&w.feed, 2));
-    assert_int_equal(w.feed.old_until, 0);
-    /* Its last look found what was written; its half line went with it. */
-    assert_heard(&w, "<half-a2>");
-    bench_write(&w.bench, "b", "b2\n");
-    assert_heard(&w, "<b2>");
-    end_world(&w);
-}
-
-/* The half line at the end of one file is never joined to the beginning of another. */
-static void half_lines_are_never_joined(void **state)
-{
-    (void)state;
-    struct feed_world w;
-    int before;
-    make_world(&w, SOURCE_FILE);
-    before = open_count();
-    bench_write(&w.bench, "a", "a1\nhalf-a");
-    bench_write(&w.bench, "b", "b1\nhalf-b");
-    bench_write(&w.bench, "c", "c1\n");
+    bench_path(&w.bench, "a", path);
+    bench_write(&w.bench, "a", "one\n");
     take(&w, "a", 0, 1, 0);
-    assert_heard(&w, "<a1>");
-    take(&w, "b", 0, 2, 0);
-    assert_heard(&w, "<b1>");
-    take(&w, "c", 0, 3, 0);
-    assert_heard(&w, "<c1>");
-    assert_false(feed_watches(&w.feed, 1));
-    assert_true(feed_watches(&w.feed, 2) && feed_watches(&w.feed, 3));
-    assert_int_equal(open_count(), before + 2);
-    bench_write(&w.bench, "a", "more\n");
-    bench_write(&w.bench, "c", "c2\n");
-    bench_write(&w.bench, "b", "-b2\n");
-    assert_heard(&w, "<half-b-b2><c2>");
-    end_world(&w);
-}
-
-/* What was written before the third file came is read, though the first is let go for it. */
-static void a_third_file_loses_nothing(void **state)
-{
-    (void)state;
-    struct feed_world w;
-    make_world(&w, SOURCE_FILE);
-    bench_write(&w.bench, "a", "a1\n");
-    bench_write(&w.bench, "b", "b1\n");
-    bench_write(&w.bench, "c", "c1\n");
-    take(&w, "a", 0, 1, 0);
-    assert_heard(&w, "<a1>");
-    bench_write(&w.bench, "a", "a2\n");
-    take(&w, "b", 0, 2, 0);
-    take(&w, "c", 0, 3, 0);
-    assert_heard(&w, "<a2><b1><c1>");
+    assert_heard(&w, "<one>");
+    bench_write(&w.bench, "a", text);
+    bench_write(&w.bench, "a", "\ntwo\n");
+    assert_heard(&w, "!long:1!<two>");
+    int64_t size = (int64_t)HUGE_LINE + 9;
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, size), 0);
+    bench_write(&w.bench, "a", "three\nfour\n");
+    assert_heard(&w, "!truncated:0!<three><four>");
+    free(text);
     end_world(&w);
 }
 
@@ -303,7 +184,7 @@ static void counts_the_gaps_of_kmsg(void **state)
     make_world(&w, SOURCE_KMSG);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
                      0);
-    struct record_fd record = {.kind = FD_LOG, .file_watch = -1, .folder_watch = -1};
+    struct record_fd record = {.kind = FD_LOG, .watch = -1};
     feed_take(&w.feed, &record, ends[0], 0);
     for (size_t i = 0; i < sizeof(records) / sizeof(*records); i++)
         assert_int_equal(send(ends[1], records[i], strlen(records[i]), 0), strlen(records[i]));
@@ -321,10 +202,8 @@ int main(void)
         cmocka_unit_test(starts_where_it_is_told_to),
         cmocka_unit_test(starts_in_a_half_line),
         cmocka_unit_test(an_emptied_file_is_read_from_its_start),
-        cmocka_unit_test(a_replaced_file_is_read_to_its_end_first),
-        cmocka_unit_test(the_old_file_is_let_go),
-        cmocka_unit_test(half_lines_are_never_joined),
-        cmocka_unit_test(a_third_file_loses_nothing),
+        cmocka_unit_test(a_file_emptied_while_it_is_read),
+        cmocka_unit_test(holes_and_huge_lines),
         cmocka_unit_test(long_lines_are_told_of),
         cmocka_unit_test(a_large_file_is_read_in_shares),
         cmocka_unit_test(counts_the_gaps_of_kmsg),

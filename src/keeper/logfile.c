@@ -1,0 +1,76 @@
+#include "keeper/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void logfile_init(struct logfile *file)
+{
+    *file = (struct logfile){.fd = -1, .watch = -1};
+    for (int i = 0; i < LOG_FILES - 1; i++)
+        file->old[i] = -1;
+}
+
+/* Our own descriptor of the open file keeps its inode number from being given to another, so that
+ * device and inode do tell. */
+static bool same_file(const struct logfile *file, int fd)
+{
+    struct stat before, now;
+    return file->fd >= 0 && fstat(file->fd, &before) == 0 && fstat(fd, &now) == 0 &&
+           before.st_dev == now.st_dev && before.st_ino == now.st_ino;
+}
+
+/* Watches the inode that is open, whatever its name means by now. */
+static void watch(struct logfile *file, int inotify)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    memmove(file->old + 1, file->old, sizeof(file->old) - sizeof(*file->old));
+    file->old[0] = file->watch;
+    file->watch = inotify_add_watch(inotify, path, IN_MODIFY);
+    file->polled = file->watch < 0 || !way_is_told(file->fd);
+}
+
+int logfile_look(struct logfile *file, int inotify, const char *path)
+{
+    struct stat st;
+    way_watch(&file->way, inotify, path);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (same_file(file, fd)) {
+        close(fd);
+        return 0;
+    }
+    int rc = fstat(fd, &st), error = errno;
+    if (rc < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        errno = rc < 0 ? error : EINVAL;
+        return -1;
+    }
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = fd;
+    file->size = st.st_size;
+    watch(file, inotify);
+    return 1;
+}
+
+bool logfile_uses(const struct logfile *file, int number)
+{
+    if (number == file->watch || way_has(&file->way, number))
+        return true;
+    for (int i = 0; i < LOG_FILES - 1; i++)
+        if (number == file->old[i])
+            return true;
+    return false;
+}
+
+const char *logfile_reason(int error)
+{
+    return error == EINVAL ? "not a regular file" : strerror(error);
+}

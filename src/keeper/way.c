@@ -1,0 +1,155 @@
+/*
+ * A folder that is moved or removed says so itself, and so does a link, which is turned by another
+ * one in its place. So only the last folder, in which the next name or the file is to appear, is
+ * watched for what comes to be in it: /tmp on the way to a log wakes nobody with its files.
+ */
+#include "keeper/way.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+enum { LINKS_MAX = 40 }; /* as the kernel, path_resolution(7) */
+
+enum { HERE = IN_MOVE_SELF | IN_DELETE_SELF, WITHIN = HERE | IN_CREATE | IN_MOVED_TO };
+
+struct walk {
+    struct way *way;
+    int inotify;
+    int links;
+    char here[PATH_MAX]; /* without links; "": the root */
+    char rest[PATH_MAX];
+};
+
+bool way_is_told(int fd)
+{
+    /* From the kernel's magic.h and the file systems' own headers: NFS, SMB of old, CIFS, SMB 2,
+     * FUSE, 9P, Ceph, AFS, kAFS, Coda, Lustre, GFS2, OCFS2, of VirtualBox, of VMware. */
+    static const unsigned untold[] = {
+        0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x65735546,
+        0x01021997, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245,
+        0x0bd00bd0, 0x01161970, 0x7461636f, 0x786f4256, 0xbacbacbc,
+    };
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(untold) / sizeof(*untold); i++)
+        if ((unsigned)fs.f_type == untold[i])
+            return false;
+    return true;
+}
+
+static bool folder_is_told(const char *path)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool told = fd >= 0 && way_is_told(fd);
+    if (fd >= 0)
+        close(fd);
+    return told;
+}
+
+/* Another log may lead through the same folder and want to be told of more. */
+static void watch(struct walk *walk, const char *path, uint32_t events)
+{
+    struct way *way = walk->way;
+    int got = inotify_add_watch(walk->inotify, path, events | IN_DONT_FOLLOW | IN_MASK_ADD);
+    if (got < 0 || way->count == WAY_MAX)
+        way->whole = false;
+    else if (!way_has(way, got))
+        way->watches[way->count++] = got;
+}
+
+static const char *folder(const struct walk *walk)
+{
+    return walk->here[0] ? walk->here : "/";
+}
+
+/* The next name of the rest; false at its end. */
+static bool take_name(struct walk *walk, char name[NAME_MAX + 1])
+{
+    const char *start = walk->rest + strspn(walk->rest, "/");
+    size_t len = strcspn(start, "/");
+    if (len == 0 || len > NAME_MAX)
+        return false;
+    memcpy(name, start, len);
+    name[len] = '\0';
+    memmove(walk->rest, start + len, strlen(start + len) + 1);
+    return true;
+}
+
+static void go_up(struct walk *walk)
+{
+    char *slash = strrchr(walk->here, '/');
+    if (slash)
+        *slash = '\0';
+}
+
+/* What a link says stands for its name. */
+static bool turn(struct walk *walk, const char *link)
+{
+    char target[PATH_MAX], rest[PATH_MAX];
+    ssize_t len = readlink(link, target, sizeof(target) - 1);
+    if (len <= 0 || ++walk->links > LINKS_MAX)
+        return false;
+    target[len] = '\0';
+    memcpy(rest, walk->rest, sizeof(rest));
+    int size = snprintf(walk->rest, sizeof(walk->rest), "%s%s", target, rest);
+    if (target[0] == '/')
+        walk->here[0] = '\0';
+    return size > 0 && (size_t)size < sizeof(walk->rest);
+}
+
+/* Watches first and looks then, so that what happens between is seen by one or the other. */
+static bool step(struct walk *walk, const char *name)
+{
+    char next[PATH_MAX];
+    struct stat st;
+    int size = snprintf(next, sizeof(next), "%s/%s", walk->here, name);
+    if (size < 0 || (size_t)size >= sizeof(next)) {
+        walk->way->whole = false;
+        return false;
+    }
+    if (lstat(next, &st) < 0 || (!S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))) {
+        watch(walk, folder(walk), WITHIN);
+        if (lstat(next, &st) < 0 || (!S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)))
+            return false;
+    }
+    watch(walk, next, HERE);
+    if (S_ISLNK(st.st_mode))
+        return turn(walk, next);
+    memcpy(walk->here, next, sizeof(next));
+    return true;
+}
+
+void way_watch(struct way *way, int inotify, const char *path)
+{
+    struct walk walk = {.way = way, .inotify = inotify};
+    char name[NAME_MAX + 1];
+    bool on = true;
+    way->count = 0;
+    way->whole = strlen(path) < sizeof(walk.rest);
+    snprintf(walk.rest, sizeof(walk.rest), "%s", path);
+    while (on && take_name(&walk, name)) {
+        if (strcmp(name, "..") == 0)
+            go_up(&walk);
+        else if (strcmp(name, ".") != 0)
+            on = step(&walk, name);
+    }
+    if (!folder_is_told(folder(&walk)))
+        way->whole = false;
+}
+
+bool way_has(const struct way *way, int watch_number)
+{
+    for (unsigned i = 0; i < way->count; i++)
+        if (way->watches[i] == watch_number)
+            return true;
+    return false;
+}

@@ -1,0 +1,98 @@
+#!/bin/bash
+# A log that is rotated again and again: each line is read once, nothing leaks, and no knock is late. ROTATIONS=1000 for
+# the longer run under load, and MANY=... for the one in quick succession.
+# shellcheck source-path=SCRIPTDIR source=control.sh
+. "$(dirname "$0")/control.sh"
+export LOG_PREFIX
+
+write_config() {
+    configure_file <<'TABLE'
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    start_command = "/bin/true"
+    stop_command  = ""
+}
+TABLE
+}
+
+# lines_read: as knockd counts them.
+lines_read() {
+    ctl status --json
+    json '$j->{sources}[0]{lines}'
+}
+
+have_read() {
+    [ "$(lines_read)" -ge "$1" ]
+}
+
+watches() {
+    cat "/proc/$1/fdinfo/"* 2>/dev/null | grep -c '^inotify wd'
+}
+
+# reads_all DESCRIPTION NUMBER: so many lines more than before, and none twice.
+reads_all() {
+    poll 20 have_read $((before + $2))
+    sleep 0.2
+    is "$1" $(($(lines_read) - before)) "$2"
+}
+
+in_succession() {
+    local before written keeper_before listener listener_before
+    listener=$(listener_pids)
+    log_packets 198.51.100.1 "${steps[@]}"
+    ok "a knock opens" says "door ssh: opened for 198.51.100.1,"
+    before=$(lines_read)
+    # As many files as are ever read at a time.
+    perl "$TREE/tests/system/rotate.pl" each "$KERN_LOG" 10 "$KNOCKD_PID" >/dev/null
+    keeper_before=$(descriptors "$KNOCKD_PID")/$(watches "$KNOCKD_PID")
+    listener_before=$(descriptors "$listener")/$(watches "$listener")
+    written=$(perl "$TREE/tests/system/rotate.pl" each "$KERN_LOG" "${MANY:-10000}" "$KNOCKD_PID")
+    is "${MANY:-10000} rotations are noticed" "$written" $((2 * ${MANY:-10000}))
+    reads_all "each line is read once" $((20 + ${written:-0}))
+    is "no descriptor and no watch is left in the keeper" \
+        "$(descriptors "$KNOCKD_PID")/$(watches "$KNOCKD_PID")" "$keeper_before"
+    is "nor in the listener" "$(descriptors "$listener")/$(watches "$listener")" "$listener_before"
+    is "which is the same" "$(listener_pids)" "$listener"
+    log_packets 198.51.100.2 "${steps[@]}"
+    ok "a knock opens still" says "door ssh: opened for 198.51.100.2,"
+}
+
+under_load() {
+    local before written
+    before=$(lines_read)
+    written=$(perl "$TREE/tests/system/rotate.pl" load "$KERN_LOG" "${ROTATIONS:-100}" 100 50000)
+    ok "${ROTATIONS:-100} rotations under load" test "${written:-0}" -gt 0
+    reads_all "each of $written lines is read once" "${written:-0}"
+}
+
+# Old files have writers that don't stop before 100 MB; the knock is in the newest.
+lingering() {
+    local i writers=()
+    for i in 3 4; do
+        log_packets 203.0.113.1 20000
+        { ulimit -f 100000; exec yes "$LINE" >>"$KERN_LOG"; } &
+        started $!
+        writers+=($!)
+        mv "$KERN_LOG" "$KERN_LOG.$i"
+        log_packets "198.51.100.$i" "${steps[@]}"
+        ok "a knock after rotation, while the old file is being written to without end" \
+            says "door ssh: opened for 198.51.100.$i," 3
+    done
+    kill "${writers[@]}"
+    wait "${writers[@]}" 2>/dev/null
+    rm "$KERN_LOG".[34]
+    log_packets 198.51.100.5 "${steps[@]}"
+    ok "and when that has ended" says "door ssh: opened for 198.51.100.5," 20
+}
+
+needs_gate
+needs_knockctl
+write_config
+: >"$KERN_LOG"
+starts "starts"
+in_succession
+under_load
+lingering
+stop_knockd
+is "ends well" $? 0
+done_testing
