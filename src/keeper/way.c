@@ -1,7 +1,8 @@
 /*
- * A folder that is moved or removed says so itself, and so does a link, which is turned by another
- * one in its place. So only the last folder, in which the next name or the file is to appear, is
- * watched for what comes to be in it: /tmp on the way to a log wakes nobody with its files.
+ * A folder that is moved says so itself, and so does a link, which is turned by another one in its
+ * place. So only the last folder, in which the next name or the file is to appear, is watched for
+ * what comes to be in it. A folder that is removed says so too late if the file in it is open: its
+ * own folder tells of that.
  */
 #include "keeper/way.h"
 
@@ -18,7 +19,7 @@
 
 enum { LINKS_MAX = 40 }; /* as the kernel, path_resolution(7) */
 
-enum { HERE = IN_MOVE_SELF | IN_DELETE_SELF, WITHIN = HERE | IN_CREATE | IN_MOVED_TO };
+enum { HERE = IN_MOVE_SELF | IN_DELETE_SELF | IN_DELETE, WITHIN = HERE | IN_CREATE | IN_MOVED_TO };
 
 struct walk {
     struct way *way;
