@@ -15,8 +15,9 @@ struct way {
     bool whole; /* nothing can change on the way without an event */
 };
 
-/* Watches the way to the absolute `path`, as it is now, by `inotify`. Removes no watch. */
-void way_watch(struct way *way, int inotify, const char *path);
+/* Watches the way to the absolute `path`, as it is now, by `inotify`. `held`: a file that was there
+ * is open. Removes no watch. */
+void way_watch(struct way *way, int inotify, const char *path, bool held);
 
 bool way_has(const struct way *way, int watch);
 

@@ -56,7 +56,7 @@ enum record_type {
 
 enum event_kind {
     EVENT_STAGE = 1, /* an address reached step `number` of the door */
-    EVENT_GAP,       /* the kernel overwrote `number` lines before they were read */
+    EVENT_GAP,       /* the kernel overwrote `number` lines before they were read; 0: some */
     EVENT_LONG,      /* `number` lines too long to be a packet's were skipped */
     EVENT_TRUNCATED, /* the log was emptied and is read from its start */
     EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */

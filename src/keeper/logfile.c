@@ -38,7 +38,7 @@ static void watch(struct logfile *file, int inotify)
 int logfile_look(struct logfile *file, int inotify, const char *path)
 {
     struct stat st;
-    way_watch(&file->way, inotify, path);
+    way_watch(&file->way, inotify, path, file->fd >= 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -1;

@@ -1,8 +1,9 @@
 /*
  * A folder that is moved says so itself, and so does a link, which is turned by another one in its
  * place. So only the last folder, in which the next name or the file is to appear, is watched for
- * what comes to be in it. A folder that is removed says so too late if the file in it is open: its
- * own folder tells of that.
+ * what comes to be in it: what others do in /tmp on the way to a log wakes nobody. A folder that is
+ * removed says so too late if the file that was in it is held open: while there is no other, the
+ * folder's own folder is to tell of that.
  */
 #include "keeper/way.h"
 
@@ -19,12 +20,17 @@
 
 enum { LINKS_MAX = 40 }; /* as the kernel, path_resolution(7) */
 
-enum { HERE = IN_MOVE_SELF | IN_DELETE_SELF | IN_DELETE, WITHIN = HERE | IN_CREATE | IN_MOVED_TO };
+enum {
+    HERE = IN_MOVE_SELF | IN_DELETE_SELF,
+    WITHIN = HERE | IN_CREATE | IN_MOVED_TO | IN_DELETE,
+};
 
 struct walk {
     struct way *way;
     int inotify;
+    uint32_t here_events;
     int links;
+    bool absent;         /* it ended where something isn't there */
     char here[PATH_MAX]; /* without links; "": the root */
     char rest[PATH_MAX];
 };
@@ -107,6 +113,11 @@ static bool turn(struct walk *walk, const char *link)
     return size > 0 && (size_t)size < sizeof(walk->rest);
 }
 
+static bool leads_on(const char *path, struct stat *st)
+{
+    return lstat(path, st) == 0 && (S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode));
+}
+
 /* Watches first and looks then, so that what happens between is seen by one or the other. */
 static bool step(struct walk *walk, const char *name)
 {
@@ -117,26 +128,30 @@ static bool step(struct walk *walk, const char *name)
         walk->way->whole = false;
         return false;
     }
-    if (lstat(next, &st) < 0 || (!S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))) {
+    if (!leads_on(next, &st)) {
         watch(walk, folder(walk), WITHIN);
-        if (lstat(next, &st) < 0 || (!S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)))
+        if (!leads_on(next, &st)) {
+            walk->absent = access(next, F_OK) < 0;
             return false;
+        }
     }
-    watch(walk, next, HERE);
+    watch(walk, next, walk->here_events);
     if (S_ISLNK(st.st_mode))
         return turn(walk, next);
     memcpy(walk->here, next, sizeof(next));
     return true;
 }
 
-void way_watch(struct way *way, int inotify, const char *path)
+/* True: the file is there. */
+static bool go(struct way *way, int inotify, const char *path, uint32_t here_events)
 {
-    struct walk walk = {.way = way, .inotify = inotify};
+    struct walk walk = {.way = way, .inotify = inotify, .here_events = here_events};
     char name[NAME_MAX + 1];
     bool on = true;
     way->count = 0;
     way->whole = strlen(path) < sizeof(walk.rest);
     snprintf(walk.rest, sizeof(walk.rest), "%s", path);
+    watch(&walk, "/", here_events);
     while (on && take_name(&walk, name)) {
         if (strcmp(name, "..") == 0)
             go_up(&walk);
@@ -145,6 +160,13 @@ void way_watch(struct way *way, int inotify, const char *path)
     }
     if (!folder_is_told(folder(&walk)))
         way->whole = false;
+    return !walk.absent;
+}
+
+void way_watch(struct way *way, int inotify, const char *path, bool held)
+{
+    if (!go(way, inotify, path, HERE) && held)
+        go(way, inotify, path, HERE | IN_DELETE);
 }
 
 bool way_has(const struct way *way, int watch_number)

@@ -19,11 +19,13 @@ static void log_source(const struct config *config, const struct record_event *e
 {
     const char *name = config->sources[event->source].name;
     unsigned long long number = event->number;
+    char count[24];
     switch (event->kind) {
     case EVENT_GAP:
-        log_warning("source %s: %llu lines were overwritten before they could be read; strict "
+        snprintf(count, sizeof(count), number > 0 ? "%llu" : "some", number);
+        log_warning("source %s: %s lines were overwritten before they could be read; strict "
                     "knocks under way start over",
-                    name, number);
+                    name, count);
         break;
     case EVENT_LONG:
         log_warning("source %s: skipped %llu lines that are too long to be a packet's", name,

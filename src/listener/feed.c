@@ -191,7 +191,10 @@ static bool read_kmsg(struct feed *feed)
             let_go(feed->files);
             return false;
         }
-        /* EPIPE: records were overwritten; the next one's number tells how many. */
+        /* EPIPE: records were overwritten; the next one's number tells how many, unless none was
+         * read before. */
+        if (got < 0 && errno == EPIPE && feed->next_number == 0)
+            feed->calls.event(feed->calls.arg, EVENT_GAP, 0);
     }
     return true;
 }
