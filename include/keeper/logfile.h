@@ -7,6 +7,7 @@
 #define KEEPER_LOGFILE_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "keeper/way.h"
 #include "lib/record.h"
@@ -16,7 +17,9 @@ struct logfile {
     int watch;              /* of inotify; -1: none could be had */
     int old[LOG_FILES - 1]; /* of those before it, the newest first */
     bool polled;            /* inotify doesn't tell of all that is written to it */
-    int64_t size;           /* when it was opened */
+    dev_t device;
+    ino_t inode;
+    int64_t size; /* when it was opened */
     struct way way;
 };
 

@@ -16,12 +16,11 @@ void logfile_init(struct logfile *file)
 }
 
 /* Our own descriptor of the open file keeps its inode number from being given to another, so that
- * device and inode do tell. */
-static bool same_file(const struct logfile *file, int fd)
+ * device and inode do tell. As they were when it was opened: FUSE may show the new file's under the
+ * old descriptor. */
+static bool is_open(const struct logfile *file, const struct stat *st)
 {
-    struct stat before, now;
-    return file->fd >= 0 && fstat(file->fd, &before) == 0 && fstat(fd, &now) == 0 &&
-           before.st_dev == now.st_dev && before.st_ino == now.st_ino;
+    return file->fd >= 0 && st->st_dev == file->device && st->st_ino == file->inode;
 }
 
 /* Watches the inode that is open, whatever its name means by now. */
@@ -42,19 +41,18 @@ int logfile_look(struct logfile *file, int inotify, const char *path)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (same_file(file, fd)) {
-        close(fd);
-        return 0;
-    }
     int rc = fstat(fd, &st), error = errno;
-    if (rc < 0 || !S_ISREG(st.st_mode)) {
+    bool same = rc == 0 && is_open(file, &st);
+    if (rc < 0 || same || !S_ISREG(st.st_mode)) {
         close(fd);
         errno = rc < 0 ? error : EINVAL;
-        return -1;
+        return same ? 0 : -1;
     }
     if (file->fd >= 0)
         close(file->fd);
     file->fd = fd;
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
     file->size = st.st_size;
     watch(file, inotify);
     return 1;

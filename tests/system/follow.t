@@ -63,6 +63,8 @@ source \"quiet\" { type = command command = \"sleep 1000\" }"
     KERN_LOG=$WORK/no/such/folder/absent.log
     mkdir -p "${KERN_LOG%/*}"
     works "a log comes to be, with its folders" 3
+    KERN_LOG=$WORK/here/absent.log
+    works "and another in its folder" 6
     KERN_LOG=$WORK/kern.log
 }
 
@@ -76,13 +78,16 @@ late_watch() {
     ok "what was written before the file was watched" says "door ssh: opened for 198.51.100.4,"
 }
 
-# More events than the kernel keeps (fs.inotify.max_queued_events, 16384): that of the rotation is among those lost.
+# More events than the kernel keeps (fs.inotify.max_queued_events, 16384), of writing alone: that of the rotation is lost.
 lost_events() {
     local listener
     listener=$(listener_pids)
     kill -STOP "$listener"
-    perl -e 'for (1 .. $ARGV[1]) { open(my $f, ">", "$ARGV[0]/$_") or die; close $f; unlink "$ARGV[0]/$_" }' \
-        "$WORK" $((1 + $(cat /proc/sys/fs/inotify/max_queued_events) / 2)) || bail "no files can be made"
+    # shellcheck disable=SC2016 # expanded by Perl
+    perl -e 'my $count = shift; my @logs = map { open(my $log, ">>", $_) or die; $log } @ARGV;
+        for (1 .. $count) { syswrite($_, "\n") or die for @logs }' \
+        $((1 + $(cat /proc/sys/fs/inotify/max_queued_events) / 2)) "$KERN_LOG" "$WORK/here/absent.log" ||
+        bail "no lines can be written"
     mv "$KERN_LOG" "$KERN_LOG.1"
     log_packets 198.51.100.5 "${right[@]}"
     kill -CONT "$listener"
@@ -174,6 +179,7 @@ pipe() {
 
 # flood NUMBER: packets that are denied and logged.
 flood() {
+    # shellcheck disable=SC2016 # expanded by Perl
     on_client perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0) or die;
         my $to = pack_sockaddr_in(20000, inet_aton($ARGV[0])); send($s, "x", 0, $to) for 1 .. $ARGV[1]' "$GATE4" "$1"
 }
