@@ -34,8 +34,8 @@ struct log {
     struct producer *producer; /* journal, command */
     struct logfile file;       /* kmsg and stdin: its descriptor alone */
     int writer;                /* stdin, a FIFO: our own end to write to, so that it never ends */
-    bool missed;               /* that it can't be opened was said */
     bool unreadable;           /* for a reason of which no watch tells when it is over */
+    bool said_unreadable;
     bool said_polled;
 };
 
@@ -103,7 +103,6 @@ static void open_first_file(struct log *log, struct report *report)
     const struct config_source *source = log->source;
     if (look_at(log) >= 0)
         return;
-    log->missed = true;
     if (errno == ENOENT)
         report_warning(report, source->pos, "source \"%s\": %s isn't there yet; waiting for it",
                        source->name, source->path);
@@ -178,12 +177,12 @@ static void take_new_file(struct log *log)
 
 static void reopen(struct log *log)
 {
-    int rc = look_at(log);
+    int rc = look_at(log), error = errno;
     look_later(log->sources, log);
-    if (rc < 0 && log->unreadable && !log->missed)
+    if (rc < 0 && log->unreadable && !log->said_unreadable)
         log_warning("source %s: can't read %s: %s; trying on", log->source->name, log->source->path,
-                    logfile_reason(errno));
-    log->missed = rc < 0 && (log->missed || log->unreadable);
+                    logfile_reason(error));
+    log->said_unreadable = rc < 0 && (log->said_unreadable || log->unreadable);
     if (rc == 1)
         take_new_file(log);
 }

@@ -61,8 +61,8 @@ in_succession() {
 under_load() {
     local before written
     before=$(lines_read)
-    written=$(perl "$TREE/tests/system/rotate.pl" load "$KERN_LOG" "${ROTATIONS:-100}" 100 50000)
-    ok "${ROTATIONS:-100} rotations under load" test "${written:-0}" -gt 0
+    written=$(perl "$TREE/tests/system/rotate.pl" load "$KERN_LOG" "${ROTATIONS:-50}" 100 50000)
+    ok "${ROTATIONS:-50} rotations under load" test "${written:-0}" -gt 0
     reads_all "each of $written lines is read once" "${written:-0}"
 }
 
@@ -71,7 +71,7 @@ lingering() {
     local i writers=()
     for i in 3 4; do
         log_packets 203.0.113.1 20000
-        { ulimit -f 100000; exec yes "$LINE" >>"$KERN_LOG"; } &
+        yes "$LINE" | head -c 100M >>"$KERN_LOG" &
         started $!
         writers+=($!)
         mv "$KERN_LOG" "$KERN_LOG.$i"
@@ -79,8 +79,7 @@ lingering() {
         ok "a knock after rotation, while the old file is being written to without end" \
             says "door ssh: opened for 198.51.100.$i," 3
     done
-    kill "${writers[@]}"
-    wait "${writers[@]}" 2>/dev/null
+    wait "${writers[@]}"
     rm "$KERN_LOG".[34]
     log_packets 198.51.100.5 "${steps[@]}"
     ok "and when that has ended" says "door ssh: opened for 198.51.100.5," 20
