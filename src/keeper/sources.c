@@ -37,6 +37,7 @@ struct log {
     bool unreadable;           /* for a reason of which no watch tells when it is over */
     bool said_unreadable;
     bool said_polled;
+    bool ended; /* stdin: that it came to an end was said */
 };
 
 struct sources {
@@ -202,8 +203,8 @@ static bool wait_for_writer(struct log *log)
 {
     struct stat st;
     struct statfs fs;
-    if (log->writer >= 0 || fstat(log->file.fd, &st) < 0 || !S_ISFIFO(st.st_mode) ||
-        fstatfs(log->file.fd, &fs) < 0 || fs.f_type == PIPEFS_MAGIC)
+    if (fstat(log->file.fd, &st) < 0 || !S_ISFIFO(st.st_mode) || fstatfs(log->file.fd, &fs) < 0 ||
+        fs.f_type == PIPEFS_MAGIC)
         return false;
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", log->file.fd);
@@ -216,6 +217,9 @@ void sources_closed(struct sources *sources, unsigned index)
     if (index >= sources->count || sources->logs[index].source->type != SOURCE_STDIN)
         return;
     struct log *log = &sources->logs[index];
+    if (log->ended)
+        return;
+    log->ended = true;
     if (!wait_for_writer(log)) {
         log_error("source %s: nothing more will be read from it", log->source->name);
         return;
