@@ -6,11 +6,10 @@
 void read_exempt(struct reading *r, const struct config_key *key, const struct config_list *values,
                  void *field)
 {
-    enum { NETS_MAX = 1024 };
     struct config_penalty *penalty = field;
-    if (values->count > NETS_MAX)
-        report_error(r->report, values->items[NETS_MAX].pos, "%s: more than %d networks", key->name,
-                     NETS_MAX);
+    if (values->count > CONFIG_EXEMPT_MAX)
+        report_error(r->report, values->items[CONFIG_EXEMPT_MAX].pos, "%s: more than %d networks",
+                     key->name, CONFIG_EXEMPT_MAX);
     else
         read_nets(r, key, values, &penalty->exempt, &penalty->exempt_count);
 }

@@ -9,12 +9,12 @@ static bool take_config(struct setup *setup, const struct record_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
         config->plain > config->doors || config->max_sources == 0 ||
-        config->max_sources > CONFIG_MAX_SOURCES)
+        config->max_sources > CONFIG_MAX_SOURCES || config->exempts > CONFIG_EXEMPT_MAX)
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
     setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
-    setup->exempt = calloc((size_t)config->exempts + 1, sizeof(*setup->exempt));
+    setup->exempt = calloc(config->exempts + 1, sizeof(*setup->exempt));
     return setup->sources && setup->doors && setup->exempt;
 }
 

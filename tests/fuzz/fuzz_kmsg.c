@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = input_of(data, size);
     struct sent sent = {0};
     struct feed feed;
-    struct record_fd record = {.kind = FD_LOG, .file_watch = -1};
+    struct record_fd record = {.kind = FD_LOG, .watch = -1};
     int ends[2];
     CLAIM(feed_init(&feed, SOURCE_KMSG, (struct feed_calls){on_line, on_event, on_anew, &sent}) ==
           0);

@@ -95,6 +95,10 @@ static inline bool record_down(char letter, struct record *r)
         r->type = RECORD_IGNORE;
         r->u.ignore.step = (struct step){22, IPPROTO_TCP};
         return true;
+    case 'E':
+        r->type = RECORD_EXEMPT;
+        r->u.exempt.net = (struct net){{4, {192, 0, 2, 0}}, 24};
+        return true;
     case '*':
         r->type = RECORD_START;
         return true;
@@ -138,6 +142,13 @@ static inline bool record_of(char letter, struct record *r)
         break;
     case 'r':
         r->type = RECORD_REOPEN;
+        break;
+    case 'c':
+        r->type = RECORD_COUNTERS;
+        break;
+    case 'y':
+        r->type = RECORD_PENALTY;
+        r->u.penalty.failures = 1;
         break;
     default:
         r->type = RECORD_EVENT;
