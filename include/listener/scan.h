@@ -6,6 +6,7 @@
 #ifndef LISTENER_SCAN_H
 #define LISTENER_SCAN_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,24 +84,72 @@ static inline const char *scan_digits(const char *p, const char *end)
     return p;
 }
 
-/* A decimal number up to `max`, as the kernel writes it: no sign, no leading zero. */
+/* Eight bytes, the first one lowest. */
+static inline uint64_t scan_load8(const void *p)
+{
+    uint64_t bytes;
+    memcpy(&bytes, p, sizeof(bytes));
+    return le64toh(bytes);
+}
+
+/* What turns eight digits into their values. */
+#define SCAN_ZEROS UINT64_C(0x3030303030303030)
+
+/* Of eight values, a bit 0x80 for each that isn't below 10: for each that was no digit. */
+static inline uint64_t scan_others(uint64_t values)
+{
+    const uint64_t high = 0x8080808080808080;
+    return (((values & ~high) + 0x7676767676767676) | values) & high;
+}
+
+/* How many of the eight values are digits before the first other one, which there must be. */
+static inline unsigned scan_count(uint64_t others)
+{
+    return (unsigned)__builtin_ctzll(others) / 8;
+}
+
+/* Sixteen bytes, to be looked at side by side, whatever the processor has for that. A comparison
+ * makes 0xff of each that it is true of. */
+typedef uint8_t scan_bytes __attribute__((vector_size(16)));
+
+static inline scan_bytes scan_load16(const void *p)
+{
+    scan_bytes bytes;
+    memcpy(&bytes, p, sizeof(bytes));
+    return bytes;
+}
+
+/* Whether all are 0. */
+static inline bool scan_none(scan_bytes bytes)
+{
+    uint64_t halves[2];
+    memcpy(halves, &bytes, sizeof(halves));
+    return (halves[0] | halves[1]) == 0;
+}
+
+/* Digit by digit, for what may be long or near the end of the text. */
+const char *scan_long_number(const char *p, const char *end, uint32_t max, uint32_t *out);
+
+/* A decimal number up to `max`, as the kernel writes it: no sign, no leading zero. Eight digits are
+ * taken at a time, without a branch that their number, which is random, would mislead. */
 static inline const char *scan_number(const char *p, const char *end, uint32_t max, uint32_t *out)
 {
-    if (!p || p == end || !is_digit(*p))
+    uint64_t values, others;
+    if (!p || end - p < 8 || (others = scan_others(values = scan_load8(p) ^ SCAN_ZEROS)) == 0)
+        return scan_long_number(p, end, max, out);
+    unsigned digits = scan_count(others);
+    bool leading_zero = digits > 1 && (values & 0xff) == 0;
+    if (digits == 0 || leading_zero)
         return NULL;
-    const char *start = p;
-    uint64_t value = digit_value(*p++);
-    bool zero = value == 0;
-    unsigned digit;
-    while (p < end && (digit = digit_value(*p)) <= 9) {
-        value = value * 10 + digit;
-        p++;
-    }
-    bool leading_zero = zero && p - start > 1;
-    if (value > max || p - start > 10 || leading_zero)
-        return NULL;
-    *out = (uint32_t)value;
-    return p;
+    /* Zeros in front make them eight; then two become one, and four of those one number. */
+    values <<= 64 - 8 * digits;
+    values = values * 10 + (values >> 8);
+    const uint64_t first_and_third = 0x000000ff000000ff;
+    values = ((values & first_and_third) * ((UINT64_C(1000000) << 32) + 100) +
+              ((values >> 16) & first_and_third) * ((UINT64_C(10000) << 32) + 1)) >>
+             32;
+    *out = (uint32_t)values;
+    return values <= max ? p + digits : NULL;
 }
 
 /* From `min` to `max` hex digits. */

@@ -59,28 +59,34 @@ static bool take_header(const char **p, const struct items *it)
 static const char *ports(const char *p, const char *end, struct packet *packet)
 {
     uint32_t spt = 0, dpt = 0;
-    p = FIELD(p, end, "SPT=", 65535, &spt);
-    p = FIELD(p, end, "DPT=", 65535, &dpt);
+    p = FIELD(FIELD(p, end, "SPT=", 65535, &spt), end, "DPT=", 65535, &dpt);
     packet->spt = (uint16_t)spt;
     packet->dpt = (uint16_t)dpt;
     return p;
 }
 
 /* The bare tokens between RES= and URGP=. AE has no bit in what we keep of the flags. */
-static inline const char *tcp_flags(const char *p, const char *end, uint8_t *out)
+static const char *tcp_flags(const char *p, const char *end, uint8_t *out)
 {
-    unsigned flags = 0;
+    static const char names[] = "CWR ECE URG ACK PSH RST SYN FIN ";
+    *out = 0;
     TAKE(&p, end, "AE ");
-    flags |= TAKE(&p, end, "CWR ") ? TCP_CWR : 0;
-    flags |= TAKE(&p, end, "ECE ") ? TCP_ECE : 0;
-    flags |= TAKE(&p, end, "URG ") ? TCP_URG : 0;
-    flags |= TAKE(&p, end, "ACK ") ? TCP_ACK : 0;
-    flags |= TAKE(&p, end, "PSH ") ? TCP_PSH : 0;
-    flags |= TAKE(&p, end, "RST ") ? TCP_RST : 0;
-    flags |= TAKE(&p, end, "SYN ") ? TCP_SYN : 0;
-    flags |= TAKE(&p, end, "FIN ") ? TCP_FIN : 0;
-    *out = (uint8_t)flags;
+    for (int i = 0; i < 8; i++)
+        *out |= scan_take(&p, end, names + (ptrdiff_t)4 * i, 4) ? TCP_CWR >> i : 0;
     return p;
+}
+
+/* Behind WINDOW=. Nearly every denied packet is a bare SYN. */
+static const char *tcp_end(const char *p, const struct items *it, struct packet *packet)
+{
+    uint32_t ignored;
+    packet->flags = TCP_SYN;
+    if (!it->ulogd && TAKE(&p, it->end, "RES=0x00 SYN URGP=0 "))
+        return p;
+    if (!it->ulogd)
+        p = SCAN(scan_hex(SCAN(p, it->end, "RES=0x"), it->end, 2, 2), it->end, " ");
+    p = tcp_flags(p, it->end, &packet->flags);
+    return LAST_FIELD(p, it, "URGP=", 65535, &ignored);
 }
 
 static const char *tcp(const char *p, const struct items *it, struct packet *packet)
@@ -95,11 +101,7 @@ static const char *tcp(const char *p, const struct items *it, struct packet *pac
         p = SCAN(scan_number(p, end, UINT32_MAX, &ignored), end, " ");
         p = FIELD(p, end, "ACK=", UINT32_MAX, &ignored);
     }
-    p = FIELD(p, end, "WINDOW=", 65535, &ignored);
-    if (!it->ulogd)
-        p = SCAN(scan_hex(SCAN(p, end, "RES=0x"), end, 2, 2), end, " ");
-    p = tcp_flags(p, end, &packet->flags);
-    p = LAST_FIELD(p, it, "URGP=", 65535, &ignored);
+    p = tcp_end(FIELD(p, end, "WINDOW=", 65535, &ignored), it, packet);
     if (TAKE(&p, end, "OPT (")) {
         const char *cut = SCAN(p, end, "TRUNCATED");
         p = item_end(SCAN(cut ? cut : scan_hex(p, end, 2, 80), end, ")"), it);
@@ -113,8 +115,7 @@ static const char *udp(const char *p, const struct items *it, int16_t proto, str
     packet->proto = proto;
     if (!take_header(&p, it))
         return p;
-    p = ports(p, it->end, packet);
-    p = LAST_FIELD(p, it, "LEN=", 65535, &packet->length);
+    p = LAST_FIELD(ports(p, it->end, packet), it, "LEN=", 65535, &packet->length);
     packet->has_ports = p;
     return p;
 }
@@ -210,17 +211,24 @@ static const char *transport(const char *p, const struct items *it, struct packe
     return p;
 }
 
+static const char *service(const char *p, const struct items *it)
+{
+    /* Zeros are what nearly every packet has. */
+    if (TAKE(&p, it->end, "TOS=0x00 PREC=0x00 "))
+        return p;
+    p = SCAN(p, it->end, "TOS=");
+    if (!TAKE(&p, it->end, "0x") && !it->ulogd)
+        return NULL;
+    p = SCAN(scan_hex(p, it->end, 2, 2), it->end, " PREC=0x");
+    return SCAN(scan_hex(p, it->end, 2, 2), it->end, " ");
+}
+
 static const char *ip4(const char *p, struct items *it, struct packet *packet)
 {
     const char *end = it->end;
     uint32_t ignored, offset = 0;
-    p = SCAN(FIELD(p, end, "LEN=", LENGTH_MAX, &packet->length), end, "TOS=");
-    if (!TAKE(&p, end, "0x") && !it->ulogd)
-        return NULL;
-    p = SCAN(scan_hex(p, end, 2, 2), end, " PREC=0x");
-    p = SCAN(scan_hex(p, end, 2, 2), end, " ");
-    p = FIELD(p, end, "TTL=", 255, &ignored);
-    p = FIELD(p, end, "ID=", 65535, &ignored);
+    p = service(FIELD(p, end, "LEN=", LENGTH_MAX, &packet->length), it);
+    p = FIELD(FIELD(p, end, "TTL=", 255, &ignored), end, "ID=", 65535, &ignored);
     TAKE(&p, end, "CE ");
     TAKE(&p, end, "DF ");
     TAKE(&p, end, "MF ");
@@ -301,8 +309,7 @@ static const char *ip_packet(const char *p, struct items *it, struct packet *pac
 {
     packet->proto = -1;
     packet->has_ports = false;
-    packet->flags = 0;
-    packet->spt = packet->dpt = 0;
+    packet->spt = packet->dpt = packet->flags = 0;
     p = SCAN(scan_address(SCAN(p, it->end, "SRC="), it->end, &packet->src), it->end, " ");
     p = SCAN(scan_address(SCAN(p, it->end, "DST="), it->end, &packet->dst), it->end, " ");
     if (!p || packet->src.family != packet->dst.family)

@@ -12,18 +12,38 @@ const uint8_t scan_hex_class[256] = {
     ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
 };
 
-/* One to three digits without a leading zero, up to 255, shifted into *quad. */
-static inline const char *octet(const char *p, const char *end, uint32_t *quad)
+const char *scan_long_number(const char *p, const char *end, uint32_t max, uint32_t *out)
+{
+    if (!p || p == end || !is_digit(*p))
+        return NULL;
+    const char *start = p;
+    uint64_t value = digit_value(*p++);
+    bool zero = value == 0;
+    unsigned digit;
+    while (p < end && (digit = digit_value(*p)) <= 9) {
+        value = value * 10 + digit;
+        p++;
+    }
+    bool leading_zero = zero && p - start > 1;
+    if (value > max || p - start > 10 || leading_zero)
+        return NULL;
+    *out = (uint32_t)value;
+    return p;
+}
+
+/* One to three digits without a leading zero, up to 255, shifted into *quad. The text goes on: its
+ * digits end before its end. */
+static inline const char *octet(const char *p, uint32_t *quad)
 {
     unsigned value, digit;
-    if (p == end || (value = digit_value(*p++)) > 9)
+    if (!p || (value = digit_value(*p++)) > 9)
         return NULL;
-    if (p < end && (digit = digit_value(*p)) <= 9) {
+    if ((digit = digit_value(*p)) <= 9) {
         if (value == 0)
             return NULL;
         value = value * 10 + digit;
         p++;
-        if (p < end && (digit = digit_value(*p)) <= 9) {
+        if ((digit = digit_value(*p)) <= 9) {
             value = value * 10 + digit;
             p++;
         }
@@ -32,15 +52,30 @@ static inline const char *octet(const char *p, const char *end, uint32_t *quad)
     return value <= 255 ? p : NULL;
 }
 
+static inline const char *dot(const char *p)
+{
+    return p && *p == '.' ? p + 1 : NULL;
+}
+
 const char *scan_quad(const char *p, const char *end, uint8_t out[4])
 {
+    enum { ROOM = 16 }; /* the longest quad and what ends it */
+    char copy[ROOM] = {0};
+    const char *at = p;
+    if (!p)
+        return NULL;
+    /* Near the end of the text it is read from a copy, so that no digit has to look for the end. */
+    if (end - p < ROOM)
+        at = memcpy(copy, p, (size_t)(end - p));
+    const char *start = at;
     uint32_t quad = 0;
-    p = p ? octet(p, end, &quad) : NULL;
-    for (int i = 1; i < 4 && p; i++)
-        p = p < end && *p == '.' ? octet(p + 1, end, &quad) : NULL;
+    at = octet(at, &quad);
+    at = octet(dot(at), &quad);
+    at = octet(dot(at), &quad);
+    at = octet(dot(at), &quad);
     quad = htonl(quad);
     memcpy(out, &quad, sizeof(quad));
-    return p;
+    return at ? p + (at - start) : NULL;
 }
 
 /* Returns NULL for any other form: only the kernel writes this one, and it writes no other. */

@@ -1,6 +1,5 @@
 #include "listener/stamp.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,20 +23,6 @@ static int digits4(const char *p)
     return high < 0 || low < 0 ? -1 : 100 * high + low;
 }
 
-static uint64_t load8(const char *p)
-{
-    uint64_t bytes;
-    memcpy(&bytes, p, sizeof(bytes));
-    return le64toh(bytes);
-}
-
-/* A bit 0x80 for each byte that isn't below 10. */
-static uint64_t others(uint64_t bytes)
-{
-    const uint64_t high = 0x8080808080808080;
-    return (((bytes & ~high) + 0x7676767676767676) | bytes) & high;
-}
-
 /* Up to nine digits, one by one. */
 static const char *slow_digits(const char *p, const char *end, int64_t *value, unsigned *count)
 {
@@ -54,8 +39,8 @@ static inline const char *fraction(const char *p, const char *end, struct stamp 
                                     10000,      1000,      100,      10,      1};
     int64_t value;
     unsigned count = 6;
-    uint64_t bytes = end - p < 8 ? UINT64_MAX : load8(p) ^ 0x3030303030303030;
-    if ((others(bytes) & 0x0080ffffffffffff) == 0x0080000000000000) {
+    uint64_t bytes = end - p < 8 ? UINT64_MAX : scan_load8(p) ^ SCAN_ZEROS;
+    if ((scan_others(bytes) & 0x0080ffffffffffff) == 0x0080000000000000) {
         bytes = bytes * 10 + (bytes >> 8);
         value =
             (int64_t)((bytes & 0xff) * 10000 + (bytes >> 16 & 0xff) * 100 + (bytes >> 32 & 0xff));
@@ -75,8 +60,8 @@ static inline const char *clock_time(const char *p, const char *end, struct stam
 {
     if (end - p < 8)
         return NULL;
-    uint64_t bytes = load8(p) ^ 0x30303a30303a3030; /* "00:00:00" */
-    if ((bytes & 0x0000ff0000ff0000) || others(bytes))
+    uint64_t bytes = scan_load8(p) ^ 0x30303a30303a3030; /* "00:00:00" */
+    if ((bytes & 0x0000ff0000ff0000) || scan_others(bytes))
         return NULL;
     bytes = bytes * 10 + (bytes >> 8);
     int hours = bytes & 0xff, minutes = bytes >> 24 & 0xff, seconds = bytes >> 48 & 0xff;
