@@ -11,6 +11,7 @@
 #define KNOCKD_LOG_READER_H
 
 #include "lib/config.h"
+#include "listener/heads.h"
 #include "listener/lines.h"
 #include "listener/logline.h"
 
@@ -29,6 +30,7 @@ struct log_calls {
 struct log_reader {
     struct log_calls calls;
     struct line_spec specs[LOG_FORMATS]; /* by enum log_format */
+    struct heads heads[LOG_FORMATS];
     const char **prefixes;
     bool has_ulogd;
     struct lines *lines;            /* its too_long counts what no verdict was made of */

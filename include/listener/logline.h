@@ -11,6 +11,8 @@
 
 #include "listener/packet.h"
 
+struct envelope;
+
 enum { PREFIX_MAX = 127 }; /* characters of a prefix: 29 by iptables LOG, 127 by nft */
 
 enum log_format {
@@ -44,6 +46,18 @@ enum line_verdict {
  */
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet);
+
+/* The first half of it: what stands before the items of link and packet. LINE_PACKET: *env, *items,
+ * where they begin, and what tells of the interface in *packet are set. */
+enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
+                               struct envelope *env, struct packet *packet, const char **items);
+
+/* The second half: the items, which must fill the text up to `end`. */
+enum line_verdict logline_items(const struct line_spec *spec, const char *items, const char *end,
+                                struct packet *packet);
+
+/* The length of the line without a CR at its end. */
+size_t logline_length(const char *line, size_t len);
 
 /*
  * The prefix of a line that tells of a packet, to show to whoever wonders why none is ours. Points

@@ -4,7 +4,7 @@
 
 #include "lib/config.h"
 #include "lib/record.h"
-#include "listener/logline.h"
+#include "listener/heads.h"
 #include "listener/matcher.h"
 
 /* The configuration's doors and all one-time sequences. */
@@ -13,6 +13,7 @@ enum { SETUP_DOORS_MAX = 32000 };
 struct setup_source {
     uint32_t type; /* enum source_type */
     struct line_spec spec;
+    struct heads heads; /* of the lines read so far */
     char **prefixes;
 };
 

@@ -56,10 +56,11 @@ static void take_line(void *arg, const char *line, size_t len)
     struct log_reader *reader = arg;
     struct packet packet;
     enum log_format format = guess_format(line, len);
-    enum line_verdict verdict = logline_parse(&reader->specs[format], line, len, &packet);
+    enum line_verdict verdict =
+        heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
     if (verdict == LINE_FOREIGN && reader->has_ulogd) {
         format = LOG_ULOGD;
-        verdict = logline_parse(&reader->specs[format], line, len, &packet);
+        verdict = heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
     }
     reader->judged[verdict]++;
     if (verdict == LINE_PACKET)

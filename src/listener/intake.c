@@ -123,8 +123,8 @@ enum line_verdict intake_line(struct intake *intake, unsigned source, const char
 {
     intake->source = source;
     intake->now = now;
-    enum line_verdict verdict =
-        logline_parse(&intake->setup->sources[source].spec, line, len, &intake->packet);
+    struct setup_source *from = &intake->setup->sources[source];
+    enum line_verdict verdict = heads_parse(&from->heads, &from->spec, line, len, &intake->packet);
     count(intake, verdict, line, len);
     if (verdict != LINE_PACKET)
         return verdict;

@@ -1,0 +1,94 @@
+#include "listener/heads.h"
+
+#include "listener/envelope.h"
+#include "listener/scan.h"
+
+/*
+ * The last digits of the minute, of the second and all of the fraction: whatever they are, the time
+ * is one. Of the others that isn't true ("29:00"), nor of a leap second's.
+ */
+static void loosen_clock(struct pattern *pattern, const char *line, const struct envelope *env)
+{
+    const char *end = env->stamp + env->stamp_len;
+    const char *colon = memchr(env->stamp, ':', env->stamp_len);
+    size_t minutes = (size_t)(colon + 1 - line), seconds = minutes + 3;
+    pattern_loosen(pattern, minutes + 1, minutes + 2);
+    if (line[seconds] != '6')
+        pattern_loosen(pattern, seconds + 1, seconds + 2);
+    const char *fraction = SCAN(line + seconds + 2, end, "."), *zone = scan_digits(fraction, end);
+    if (zone)
+        pattern_loosen(pattern, (size_t)(fraction - line), (size_t)(zone - line));
+}
+
+/*
+ * Whether the head alone decided where the prefix ends. It doesn't when text behind it might have
+ * been the prefix, or might hold an "IN=" that has precedence over one that abuts.
+ */
+static bool is_settled(const struct line_spec *spec, const struct envelope *env, const char *in)
+{
+    if (spec->prefix_count == 0)
+        return in == env->message || in[-1] == ' ';
+    for (unsigned i = 0; i < spec->prefix_count; i++)
+        if (strlen(spec->prefixes[i]) > (size_t)(in - env->message))
+            return false;
+    return true;
+}
+
+/*
+ * The key that follows belongs to it: another item of the head might come in its place. Records of
+ * /dev/kmsg are numbered, so that none begins like the one before.
+ */
+static void learn(struct heads *heads, const struct line_spec *spec, const char *line,
+                  const struct envelope *env, const struct packet *packet, const char *items)
+{
+    const char *key = SCAN(items, env->end, "MAC="),
+               *end = key ? key : SCAN(items, env->end, "SRC=");
+    if (spec->format == LOG_KMSG || !end || end - line > PATTERN_MOST ||
+        !is_settled(spec, env, packet->in - 3))
+        return;
+    struct head *head = &heads->list[heads->oldest];
+    heads->latest = heads->oldest;
+    heads->oldest = (uint8_t)((heads->oldest + 1) % HEADS);
+    pattern_set(&head->pattern, line, (size_t)(end - line));
+    if (env->stamp)
+        loosen_clock(&head->pattern, line, env);
+    if (env->uptime)
+        pattern_loosen(&head->pattern, (size_t)(env->uptime - line),
+                       (size_t)(env->uptime + env->uptime_len - line));
+    head->items = (uint8_t)(items - line);
+    head->in = (uint8_t)(packet->in - line);
+    head->in_len = packet->in_len;
+}
+
+static const struct head *find(struct heads *heads, const char *line, size_t len)
+{
+    const struct head *latest = &heads->list[heads->latest];
+    if (pattern_fits(&latest->pattern, line, len))
+        return latest;
+    for (uint8_t i = 0; i < HEADS; i++) {
+        if (i != heads->latest && pattern_fits(&heads->list[i].pattern, line, len)) {
+            heads->latest = i;
+            return &heads->list[i];
+        }
+    }
+    return NULL;
+}
+
+enum line_verdict heads_parse(struct heads *heads, const struct line_spec *spec, const char *line,
+                              size_t len, struct packet *packet)
+{
+    struct envelope env;
+    const char *items;
+    len = logline_length(line, len);
+    const struct head *head = find(heads, line, len);
+    if (head) {
+        packet->in = line + head->in;
+        packet->in_len = head->in_len;
+        return logline_items(spec, line + head->items, line + len, packet);
+    }
+    enum line_verdict verdict = logline_head(spec, line, len, &env, packet, &items);
+    if (verdict != LINE_PACKET)
+        return verdict;
+    learn(heads, spec, line, &env, packet, items);
+    return logline_items(spec, items, env.end, packet);
+}

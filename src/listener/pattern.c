@@ -1,0 +1,24 @@
+#include "listener/pattern.h"
+
+#include <assert.h>
+
+void pattern_set(struct pattern *pattern, const char *text, size_t len)
+{
+    pattern->len = 0;
+    if (len < PATTERN_LEAST || len > PATTERN_MOST)
+        return;
+    pattern->len = (uint8_t)len;
+    memcpy(pattern->low, text, len);
+    memset(pattern->more, 0, len);
+}
+
+void pattern_loosen(struct pattern *pattern, size_t from, size_t to)
+{
+    assert(to <= pattern->len);
+    for (size_t i = from; i < to; i++) {
+        if (!is_digit((char)pattern->low[i]))
+            continue;
+        pattern->low[i] = '0';
+        pattern->more[i] = 9;
+    }
+}
