@@ -26,6 +26,10 @@ void match_index_free(struct match_index *index);
 /* Whether TCP packets with these flags are seen by any door. */
 bool match_index_flags(const struct match_index *index, uint8_t flags);
 
+/* Whether the port of a TCP or UDP packet is the first, second or last step of any door, seen by it
+ * or not. */
+bool match_index_concerns(const struct match_index *index, const struct packet *packet);
+
 /* Fills all of *out but its time and dst from a TCP or UDP packet with ports. */
 void match_index_digest(const struct match_index *index, const struct packet *packet,
                         struct seen *out);

@@ -66,6 +66,10 @@ void matcher_free(struct matcher *m);
 enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
                                 int64_t now, void (*opened)(void *arg, unsigned door), void *arg);
 
+/* Whether the packet is left out whatever the time; then it is counted, and that was all. Else it
+ * is matcher_feed's, which takes any packet. For whom it costs something to tell the time. */
+bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet);
+
 /*
  * How many first steps of `door` the packets of (source, address) fulfil right now: 0 to its
  * number of steps, counting attempts that end with the newest packet that could be a stray for the

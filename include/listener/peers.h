@@ -37,6 +37,7 @@ struct peer {
     int64_t midway_until; /* the matcher's: when the attempt that made it midway ends */
     uint32_t epoch;       /* the matcher's: gaps of the source, as far as known here */
     uint32_t bucket;
+    uint32_t mark;  /* its place among the marks */
     uint32_t chain; /* next of the bucket, plus one */
     struct addr address;
     uint8_t source;
@@ -52,6 +53,10 @@ struct peers;
 /* A table for `max` (1 or more) addresses, its hash keyed with `key`. NULL and errno on error. */
 struct peers *peers_new(unsigned max, const uint8_t key[16]);
 void peers_free(struct peers *peers);
+
+/* Whether there may be a record of (source, address). No for nearly all that have none, and quicker
+ * than peers_find. */
+bool peers_may_have(const struct peers *peers, unsigned source, const struct addr *address);
 
 /* The record of (source, address), or NULL. */
 struct peer *peers_find(const struct peers *peers, unsigned source, const struct addr *address);

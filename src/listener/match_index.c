@@ -22,7 +22,9 @@ struct view {
 };
 
 struct match_index {
-    uint8_t roles[2][65536]; /* by TCP/UDP and port; most packets need to look no further */
+    uint8_t roles[2][65536];         /* by TCP/UDP and port; most packets need to look no further */
+    uint8_t concerned[2][65536 / 8]; /* a bit for each port with a role: small enough to stay in the
+                                        nearest cache, where nearly every packet asks for it */
     bool flags[256];
     struct word *words; /* sorted */
     unsigned word_count;
@@ -127,7 +129,9 @@ static void add_entry(struct match_index *index, enum kind kind, const struct st
     uint64_t from = earlier ? step_key(earlier->proto, earlier->port) : 0;
     uint64_t key = entry_key(kind, from, step_key(later->proto, later->port));
     index->entries[index->entry_count++] = (struct index_entry){key, value};
-    index->roles[later->proto == IPPROTO_UDP][later->port] |= (uint8_t)(1 << kind);
+    bool udp = later->proto == IPPROTO_UDP;
+    index->roles[udp][later->port] |= (uint8_t)(1 << kind);
+    index->concerned[udp][later->port / 8] |= (uint8_t)(1 << later->port % 8);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -240,6 +244,12 @@ static bool begins(const struct match_index *index, const struct seen *seen)
         if (view_sees(&index->views[entry->value], seen))
             return true;
     return false;
+}
+
+bool match_index_concerns(const struct match_index *index, const struct packet *packet)
+{
+    bool udp = packet->proto == IPPROTO_UDP;
+    return index->concerned[udp][packet->dpt / 8] & 1 << packet->dpt % 8;
 }
 
 void match_index_digest(const struct match_index *index, const struct packet *packet,

@@ -80,6 +80,20 @@ static enum match_verdict judge(const struct matcher *m, const struct packet *pa
     return MATCH_SEEN;
 }
 
+/*
+ * The verdict on a packet as far as it needs neither time nor record. Nearly all packets of a log
+ * end here: MATCH_SEEN is for those that may be a step, or a stray of an address that is known.
+ */
+static enum match_verdict glance(const struct matcher *m, unsigned source,
+                                 const struct packet *packet)
+{
+    enum match_verdict verdict = judge(m, packet);
+    if (verdict == MATCH_SEEN && !match_index_concerns(m->index, packet) &&
+        !peers_may_have(m->peers, source, &packet->src))
+        return MATCH_IDLE;
+    return verdict;
+}
+
 static bool is_step(struct step step, const struct seen *seen)
 {
     return step.port == seen->dpt && step.proto == seen->proto;
@@ -193,7 +207,7 @@ static void remember(struct matcher *m, struct peer *peer, const struct seen *se
 static enum match_verdict take(struct matcher *m, unsigned source, const struct packet *packet,
                                int64_t now, void (*opened)(void *arg, unsigned door), void *arg)
 {
-    enum match_verdict verdict = judge(m, packet);
+    enum match_verdict verdict = glance(m, source, packet);
     if (verdict != MATCH_SEEN)
         return verdict;
     struct seen seen;
@@ -210,6 +224,14 @@ static enum match_verdict take(struct matcher *m, unsigned source, const struct 
     remember(m, peer, &seen);
     open_doors(m, peer, &seen, opened, arg);
     return MATCH_SEEN;
+}
+
+bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet)
+{
+    assert(source < MATCH_SOURCES);
+    enum match_verdict verdict = glance(m, source, packet);
+    m->counters.packets[verdict] += verdict != MATCH_SEEN;
+    return verdict != MATCH_SEEN;
 }
 
 enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,

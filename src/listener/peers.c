@@ -11,6 +11,8 @@ _Static_assert(sizeof(struct seen) == 24 && sizeof(struct peer) <= 850, "records
 /* Every record in use is in one of the first two lists, newest at the front. */
 enum list { LIST_TOUCHED, LIST_MIDWAY, LIST_FREE, LISTS };
 
+enum { MARKS_MANY = 255 };
+
 struct link {
     uint32_t prev, next;
 };
@@ -20,6 +22,7 @@ struct peers {
     uint32_t max;
     uint32_t used; /* records from here on were never needed */
     uint32_t bucket_mask;
+    uint8_t *marks;     /* how many records have each; MARKS_MANY stays. As many as buckets */
     uint32_t *buckets;  /* first record of each, plus one: calloc's zero is "none" */
     struct link *links; /* of the records, then the heads of the lists */
     struct peer *items;
@@ -62,9 +65,10 @@ struct peers *peers_new(unsigned max, const uint8_t key[16])
     if (!peers)
         return NULL;
     peers->buckets = calloc(buckets, sizeof(*peers->buckets));
+    peers->marks = calloc(buckets, sizeof(*peers->marks));
     peers->links = calloc((size_t)max + LISTS, sizeof(*peers->links));
     peers->items = calloc(max, sizeof(*peers->items));
-    if (!peers->buckets || !peers->links || !peers->items) {
+    if (!peers->buckets || !peers->marks || !peers->links || !peers->items) {
         peers_free(peers);
         return NULL;
     }
@@ -81,6 +85,7 @@ void peers_free(struct peers *peers)
     if (!peers)
         return;
     free(peers->buckets);
+    free(peers->marks);
     free(peers->links);
     free(peers->items);
     free(peers);
@@ -92,6 +97,36 @@ static uint32_t bucket_of(const struct peers *peers, unsigned source, const stru
     memcpy(name, address, sizeof(*address));
     name[sizeof(*address)] = (uint8_t)source;
     return (uint32_t)keyed_hash(peers->key, name, sizeof(name)) & peers->bucket_mask;
+}
+
+/*
+ * A mark is no secret: who finds addresses of the same mark makes peers_find look for all of them,
+ * which every packet would do without marks.
+ */
+static uint32_t mark_of(const struct peers *peers, unsigned source, const struct addr *address)
+{
+    uint64_t halves[2];
+    memcpy(halves, address->bytes, sizeof(halves));
+    uint64_t mark = (halves[0] ^ (halves[1] + source) * UINT64_C(0xff51afd7ed558ccd)) *
+                    UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(mark >> 32) & peers->bucket_mask;
+}
+
+static void add_mark(struct peers *peers, uint32_t mark)
+{
+    if (peers->marks[mark] < MARKS_MANY)
+        peers->marks[mark]++;
+}
+
+static void remove_mark(struct peers *peers, uint32_t mark)
+{
+    if (peers->marks[mark] < MARKS_MANY)
+        peers->marks[mark]--;
+}
+
+bool peers_may_have(const struct peers *peers, unsigned source, const struct addr *address)
+{
+    return peers->marks[mark_of(peers, source, address)] > 0;
 }
 
 struct peer *peers_find(const struct peers *peers, unsigned source, const struct addr *address)
@@ -112,6 +147,7 @@ void peers_remove(struct peers *peers, struct peer *peer)
     while (*place != node + 1)
         place = &peers->items[*place - 1].chain;
     *place = peer->chain;
+    remove_mark(peers, peer->mark);
     unlink_node(peers, node);
     push_front(peers, LIST_FREE, node);
 }
@@ -157,6 +193,8 @@ struct peer *peers_add(struct peers *peers, unsigned source, const struct addr *
     peer->count = peer->strict = 0;
     peer->touched = alive_since;
     peer->bucket = bucket;
+    peer->mark = mark_of(peers, source, address);
+    add_mark(peers, peer->mark);
     peer->chain = peers->buckets[bucket];
     peers->buckets[bucket] = node + 1;
     push_front(peers, LIST_TOUCHED, node);
