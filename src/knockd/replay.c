@@ -11,16 +11,15 @@
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
 #include "listener/guesses.h"
+#include "listener/log_clock.h"
 #include "listener/penalty.h"
 #include "listener/setup.h"
-#include "listener/stamp.h"
 
 struct replay {
     struct config *config; /* NULL: none is read */
     struct setup setup;    /* as the listener has it, with its matcher */
     struct log_reader reader;
-    struct stamps stamps;
-    struct stamp now; /* the log's clock */
+    struct log_clock clock;
     struct log_doors *doors;
     const struct packet *packet; /* of the line that is being read */
     FILE *out;
@@ -46,7 +45,7 @@ static void wrote(struct replay *r, int result)
 static void print_knock(struct replay *r, enum log_knock knock, const char *door)
 {
     char stamp[STAMP_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-    wrote(r, fprintf(r->out, "%s %s %s %s\n", stamp_format(&r->now, stamp),
+    wrote(r, fprintf(r->out, "%s %s %s %s\n", stamp_format(log_clock_now(&r->clock), stamp),
                      knock == LOG_KNOCK_EXTEND ? "extend" : "open", door,
                      addr_format(&r->packet->src, address)));
 }
@@ -55,12 +54,13 @@ static void on_opened(void *arg, unsigned number)
 {
     struct replay *r = arg;
     const struct config_door *door = &r->config->doors[number];
+    int64_t now = log_clock_now(&r->clock)->time;
     if (!config_allows(door, &r->packet->src)) {
         r->refused++;
         return;
     }
-    enum log_knock knock = log_doors_knock(r->doors, number, &r->packet->src, r->now.time,
-                                           r->now.time + door->cmd_timeout);
+    enum log_knock knock =
+        log_doors_knock(r->doors, number, &r->packet->src, now, now + door->cmd_timeout);
     if (knock == LOG_KNOCK_NO_MEMORY) {
         r->no_memory = true;
         return;
@@ -69,24 +69,17 @@ static void on_opened(void *arg, unsigned number)
     print_knock(r, knock, door->name);
 }
 
-/* Lines come late, and clocks are set back: the log's clock never goes back for that. */
-static void pass_time(struct replay *r, enum log_format format, const char *line, size_t len)
-{
-    struct stamp stamp;
-    if (!stamp_read(&r->stamps, format, line, len, &stamp))
-        return;
-    if (r->now.zone == STAMP_NONE || stamp.time >= r->now.time)
-        r->now = stamp;
-}
-
 static void match_packet(void *arg, enum log_format format, const char *line, size_t len,
                          const struct packet *packet)
 {
     struct replay *r = arg;
-    pass_time(r, format, line, len);
+    log_clock_pass(&r->clock, format, line, len);
+    /* Who counts failures wants to see strays as well. */
+    if (!r->setup.penalties && matcher_leaves(r->setup.matcher, 0, packet))
+        return;
     r->packet = packet;
     struct guesses_calls calls = {.opened = on_opened, .arg = r};
-    guesses_feed(&r->setup, 0, packet, r->now.time, &calls);
+    guesses_feed(&r->setup, 0, packet, log_clock_now(&r->clock)->time, &calls);
 }
 
 /* Other programs read these names: add to them, but leave what is there. */
@@ -163,7 +156,7 @@ static bool on_pause(void *arg, bool live)
 static void on_last_line(void *arg, enum log_format format, const char *line, size_t len)
 {
     struct replay *r = arg;
-    stamps_end(&r->stamps, format, line, len);
+    stamps_end(&r->clock.stamps, format, line, len);
 }
 
 static int read_log(struct replay *r, const char *log)
@@ -239,7 +232,7 @@ int replay_log(const struct options *options, int64_t today, FILE *out)
         if (!r.config)
             return 1;
     }
-    stamps_init(&r.stamps, today);
+    stamps_init(&r.clock.stamps, today);
     int status = prepare(&r, options) ? read_log(&r, options->log) : 1;
     if (status == 0 && !options->packets && !failed(&r))
         print_counters(&r);

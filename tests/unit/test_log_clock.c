@@ -1,0 +1,92 @@
+/* The log's clock must show what it would if every line's time were read at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "listener/log_clock.h"
+
+static const int64_t today = INT64_C(1795435200) * 1000000000; /* 2026-11-23T12:00:00 */
+
+static uint32_t state = 20261123;
+
+static int any(int below)
+{
+    state = state * 1664525 + 1013904223;
+    return (int)((state >> 8) % (uint32_t)below);
+}
+
+/* A line's beginning, of one of several kinds, at a clock that mostly goes forward. */
+static size_t make_line(char *out, size_t size, int kind, int *second)
+{
+    static const char *const zones[] = {"Z", "+00:00", "+02:00", "-0330"};
+    *second += any(8) == 0 ? -any(400) : any(3);
+    *second = *second < 0 ? 0 : *second;
+    int day = 22 + *second / 600 % 3, hours = *second / 60 % 10, minutes = *second % 60;
+    char clock[64];
+    int digits = kind % 4 == 0 ? 0 : kind % 4 == 1 ? 3 : 6;
+    int used = snprintf(clock, sizeof(clock), "%02d:%02d:%02d", hours, minutes, any(60));
+    if (digits > 0)
+        snprintf(clock + used, sizeof(clock) - (size_t)used, ".%0*d", digits, any(1000));
+    if (kind < 16)
+        return (size_t)snprintf(
+            out, size, "2026-11-%02dT%s%s gate kernel: IN=eth0 OUT= SRC=203.0.113.9 DST=192.0.2.1 ",
+            day, clock, zones[kind / 4]);
+    if (kind < 20)
+        return (size_t)snprintf(
+            out, size, "Nov %d %s gate kernel: IN=eth0 OUT= SRC=203.0.113.9 DST=192.0.2.1 ", day,
+            clock);
+    return (size_t)snprintf(out, size, "[%5d.%06d] IN=eth0 OUT= SRC=203.0.113.9 DST=192.0.2.1 ",
+                            *second, any(1000000));
+}
+
+/* What log_clock_pass spares itself. */
+static void pass_at_once(struct stamps *stamps, struct stamp *now, const char *line, size_t len)
+{
+    struct stamp stamp;
+    if (stamp_read(stamps, LOG_KERNEL, line, len, &stamp) &&
+        (now->zone == STAMP_NONE || stamp.time >= now->time))
+        *now = stamp;
+}
+
+static void read_later_is_the_same(void **unused)
+{
+    (void)unused;
+    unsigned unread = 0;
+    for (int log = 0; log < 300; log++) {
+        struct log_clock clock = {0};
+        struct stamps stamps;
+        struct stamp now = {0};
+        int second = any(900), kind = any(21), patience = 1 + any(200);
+        stamps_init(&stamps, today);
+        stamps_init(&clock.stamps, today);
+        for (int i = 0; i < 400; i++) {
+            char line[128], got[STAMP_TEXT_SIZE], expected[STAMP_TEXT_SIZE];
+            kind = any(patience) == 0 ? any(21) : kind;
+            size_t len = make_line(line, sizeof(line), kind, &second);
+            pass_at_once(&stamps, &now, line, len);
+            log_clock_pass(&clock, LOG_KERNEL, line, len);
+            unread += clock.unread;
+            if (any(3))
+                continue;
+            assert_string_equal(stamp_format(log_clock_now(&clock), got),
+                                stamp_format(&now, expected));
+            assert_int_equal(log_clock_now(&clock)->time, now.time);
+        }
+    }
+    /* Of use only if much was left for later. */
+    assert_true(unread > 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(read_later_is_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
