@@ -46,7 +46,7 @@ PROGRAMS = $(foreach name,$(NAMES),$(BUILD)/$(name)/$(name))
 ARCHIVES = $(addprefix $(BUILD)/,knockd.a listener.a keeper.a lib.a)
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
-BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
+BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 SYSTEM   = $(sort $(wildcard tests/system/*.t))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -137,8 +137,8 @@ fuzz:
 	    SANITIZE=address,undefined,fuzzer-no-link targets
 	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
-# PART=doors: that one alone.
-bench: $(BENCH)
+# PART=doors, PART=log: that one alone.
+bench: $(PROGRAMS) $(BENCH)
 	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
 
 lint:
