@@ -1,10 +1,12 @@
 /*
  * The log line: what is taken for a packet is one that the line literally tells of, and stays the
- * same in another envelope. The first byte chooses format and prefixes, the rest is the line.
+ * same in another envelope, and behind a head that is known. The first byte chooses format and
+ * prefixes, the rest is the line.
  */
 #include "fuzz.h"
 
 #include "listener/envelope.h"
+#include "listener/heads.h"
 #include "listener/logline.h"
 #include "listener/stamp.h"
 
@@ -80,6 +82,19 @@ static void claim_moved(const struct line_spec *spec, const char *message, size_
     }
 }
 
+/* What stands before a newline is the line before in the same log, whose head may come again. */
+static void claim_known_head(const struct line_spec *spec, const char *line, size_t len)
+{
+    struct heads heads = {0};
+    struct packet packet, expected;
+    const char *newline = memchr(line, '\n', len), *next = newline ? newline + 1 : line;
+    size_t next_len = len - (size_t)(next - line);
+    heads_parse(&heads, spec, line, newline ? (size_t)(newline - line) : len, &packet);
+    enum line_verdict verdict = heads_parse(&heads, spec, next, next_len, &packet);
+    CLAIM(verdict == logline_parse(spec, next, next_len, &expected));
+    CLAIM(verdict != LINE_PACKET || same(&packet, &expected));
+}
+
 static void claim_time(enum log_format format, const char *line, size_t len)
 {
     struct stamps stamps;
@@ -100,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct envelope env;
     enum line_verdict verdict = logline_parse(spec, in.p, len, &packet);
     const char *prefix = logline_prefix(spec->format, in.p, len, &prefix_len);
+    claim_known_head(spec, in.p, len);
     CLAIM(verdict != LINE_PREFIX || prefix);
     CLAIM(!prefix || (prefix >= in.p && prefix + prefix_len <= in.end));
     if (verdict != LINE_PACKET)
