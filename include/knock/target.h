@@ -34,8 +34,17 @@ struct knock_target {
  */
 bool knock_target_resolve(const char *host, int family, struct knock_target *out, const char **why);
 
+/* The same, and says on standard error why it isn't found, and what to do. */
+bool knock_target_find(const char *host, int family, struct knock_target *out);
+
 /* Writes "tcp 192.0.2.1:7000" or "udp [2001:db8::1]:7000" to `out` and returns it. */
 const char *knock_target_point(const struct knock_target *target, struct step step,
                                char out[KNOCK_POINT_SIZE]);
+
+/* The same machine at `port`, for connect() and the like. */
+struct knock_target knock_target_at(const struct knock_target *target, uint16_t port);
+
+/* The address alone, without its zone. */
+struct addr knock_target_addr(const struct knock_target *target);
 
 #endif

@@ -1,6 +1,7 @@
 #include "knock/send.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 void knock_sender_open(struct knock_sender *sender)
@@ -23,16 +24,6 @@ static void hold(struct knock_sender *sender, int fd)
     if (*slot >= 0)
         close(*slot);
     *slot = fd;
-}
-
-static struct knock_target with_port(const struct knock_target *target, uint16_t port)
-{
-    struct knock_target to = *target;
-    if (to.address.any.sa_family == AF_INET6)
-        to.address.ip6.sin6_port = htons(port);
-    else
-        to.address.ip4.sin_port = htons(port);
-    return to;
 }
 
 /*
@@ -62,8 +53,15 @@ static int send_udp(struct knock_sender *sender, const struct knock_target *to)
 
 int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step)
 {
-    struct knock_target to = with_port(target, step.port);
+    struct knock_target to = knock_target_at(target, step.port);
     return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(&to);
+}
+
+void knock_pause(unsigned ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        continue;
 }
 
 const char *knock_send_advice(const struct knock_target *target, int error)

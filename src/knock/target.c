@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "knock/say.h"
+
 /* One socket type, or each address would come three times. */
 static int look_up(const char *host, int family, int flags, struct addrinfo **list)
 {
@@ -44,6 +46,19 @@ bool knock_target_resolve(const char *host, int family, struct knock_target *out
     return true;
 }
 
+bool knock_target_find(const char *host, int family, struct knock_target *out)
+{
+    const char *why;
+    if (knock_target_resolve(host, family, out, &why))
+        return true;
+    if (family == AF_UNSPEC)
+        say("cannot resolve \"%s\": %s; check the name or give an address", host, why);
+    else
+        say("cannot resolve \"%s\" to an IPv%d address: %s; try without -%d", host,
+            family == AF_INET ? 4 : 6, why, family == AF_INET ? 4 : 6);
+    return false;
+}
+
 const char *knock_target_point(const struct knock_target *target, struct step step,
                                char out[KNOCK_POINT_SIZE])
 {
@@ -51,4 +66,26 @@ const char *knock_target_point(const struct knock_target *target, struct step st
     snprintf(out, KNOCK_POINT_SIZE, ip6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(step.proto),
              target->text, (unsigned)step.port);
     return out;
+}
+
+struct knock_target knock_target_at(const struct knock_target *target, uint16_t port)
+{
+    struct knock_target to = *target;
+    if (to.address.any.sa_family == AF_INET6)
+        to.address.ip6.sin6_port = htons(port);
+    else
+        to.address.ip4.sin_port = htons(port);
+    return to;
+}
+
+struct addr knock_target_addr(const struct knock_target *target)
+{
+    struct addr addr = {.family = 4};
+    if (target->address.any.sa_family == AF_INET6) {
+        addr.family = 6;
+        memcpy(addr.bytes, &target->address.ip6.sin6_addr, 16);
+    } else {
+        memcpy(addr.bytes, &target->address.ip4.sin_addr, 4);
+    }
+    return addr;
 }

@@ -1,0 +1,41 @@
+/*
+ * The last time that a key was used with, kept so that none is used twice: not by two profiles, two
+ * processes, after a crash, nor when the clock was set back. The file is named by the key itself,
+ * so that copies of a key file share it.
+ */
+#ifndef KNOCK_LAST_H
+#define KNOCK_LAST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/sealed.h"
+
+enum { LAST_PATH_SIZE = 4096, LAST_AHEAD_MAX = 60 /* seconds ahead of the clock */ };
+
+struct last {
+    int fd;
+    char path[LAST_PATH_SIZE];
+    uint64_t time; /* the last one used, as sealed_time() has it; 0: none yet */
+};
+
+/*
+ * Opens the file of the key named `id` in $XDG_STATE_HOME/knock or ~/.local/state/knock, made
+ * where missing, and waits until no other process has it. False, told already, when that fails; the
+ * caller calls last_close() either way.
+ */
+bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE]);
+
+/*
+ * The time to use now, the clock's or one later than the last: it is on the disk before this
+ * returns. False, told already, when it can't be recorded or the clock is far behind.
+ */
+bool last_take(struct last *last, uint64_t *time);
+
+/* Pure: the time that follows from clock and last. False when `last` is too far ahead. */
+bool last_next(uint64_t clock, uint64_t last, uint64_t *time);
+
+/* Lets the next process in. */
+void last_close(struct last *last);
+
+#endif

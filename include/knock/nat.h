@@ -1,0 +1,15 @@
+/* Whether an address translator must stand between two addresses. Pure. */
+#ifndef KNOCK_NAT_H
+#define KNOCK_NAT_H
+
+#include <stdbool.h>
+
+#include "lib/addr.h"
+
+/*
+ * Whether packets from `own` can reach `target` only with another source address: `own` is of a
+ * smaller scope, or a translator to IPv4 is the target. False also where it can't be told.
+ */
+bool nat_between(const struct addr *own, const struct addr *target);
+
+#endif
