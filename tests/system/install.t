@@ -63,6 +63,7 @@ is "all files, with their modes" "$(installed f)" "\
 $(installed_examples usr/local/share/doc/knockd/examples "644 ")
 644 usr/local/share/doc/knockd/knockd.conf
 644 usr/local/share/man/man1/knock.1
+644 usr/local/share/man/man5/knock.conf.5
 644 usr/local/share/man/man5/knockd.conf.5
 644 usr/local/share/man/man7/knock-protocol.7
 644 usr/local/share/man/man8/knockctl.8

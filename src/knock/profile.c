@@ -1,0 +1,187 @@
+#include "knock/profile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "knock/profile_keys.h"
+#include "knock/say.h"
+
+static void set_defaults(struct profile *profile)
+{
+    *profile = (struct profile){.ask_port = PROFILE_UNSET,
+                                .retries = 3,
+                                .delay_ms = PROFILE_UNSET,
+                                .span = CARRIER_SPAN_DEFAULT};
+}
+
+/* It holds sequences, and names who is knocked at: nobody else may read it, let alone write. */
+static bool check_mode(const char *path, struct report *report)
+{
+    struct config_pos pos = {path, 0};
+    struct stat st;
+    if (stat(path, &st) < 0)
+        report_error(report, pos, "can't look at it: %s", strerror(errno));
+    else if (st.st_uid != geteuid() && st.st_uid != 0)
+        report_error(report, pos, "it belongs to another user: make it your own");
+    else if (st.st_mode & 077)
+        report_error(report, pos, "others may read or write it (mode %04o): chmod 600 it",
+                     (unsigned)st.st_mode & 07777);
+    else
+        return true;
+    return false;
+}
+
+static void take_section(struct reading *r, const struct config_section *section,
+                         struct profile *profile)
+{
+    config_read_keys(r, section, profile);
+    for (size_t i = 0; i < section->count && section->kind == PROFILE_PROFILE; i++)
+        profile->given |= profile_key_bit(section->entries[i].key);
+}
+
+/* Only the profile asked for is understood: a mistake in another must not keep this one shut. */
+static bool take_profile(struct reading *r, const struct config_raw *raw, const char *name,
+                         struct profile *profile)
+{
+    for (size_t i = 1; i < raw->count; i++) {
+        if (strcmp(raw->sections[i].title, name) != 0)
+            continue;
+        take_section(r, &raw->sections[0], profile);
+        take_section(r, &raw->sections[i], profile);
+        read_copy(r, name, &profile->name);
+        return true;
+    }
+    return false;
+}
+
+static void no_profile(const char *path, const char *name)
+{
+    say("there is no profile \"%s\" in %s: add it, see knock.conf(5); or to knock at ports of a "
+        "host, give them: knock HOST PORT[:PROTO]...",
+        name, path);
+}
+
+static void read_text_into(struct reading *r, const char *path, const char *name,
+                           struct profile *profile)
+{
+    struct config_text_out text;
+    struct config_raw raw = {0};
+    bool good = config_text_read(path, r->report, &text);
+    for (unsigned i = 0; good && i < text.file_count; i++)
+        good = check_mode(text.files[i], r->report);
+    if (good && config_parse(&text, &profile_grammar, r->report, &raw) &&
+        !take_profile(r, &raw, name, profile)) {
+        no_profile(path, name);
+        r->report->errors++;
+    }
+    config_raw_free(&raw);
+    config_text_free(&text);
+    for (unsigned i = 0; i < text.file_count; i++)
+        free(text.files[i]);
+    free(text.files);
+}
+
+static void read_profile(struct reading *r, const char *path, const char *name,
+                         struct profile *profile)
+{
+    if (access(path, F_OK) == 0) {
+        read_text_into(r, path, name, profile);
+        return;
+    }
+    no_profile(path, name);
+    r->report->errors++;
+}
+
+static void take_value(struct reading *r, const struct profile_value *value,
+                       struct profile *profile)
+{
+    struct config_pos pos = {"command line", 0};
+    const struct config_key *key = profile_key(value->key);
+    struct config_list list = {.set = true, .pos = pos};
+    if (!config_list_add(&list, value->text, pos))
+        r->no_memory = true;
+    else
+        key->read(r, key, &list, (char *)profile + key->offset);
+    config_list_free(&list);
+    profile->given |= profile_key_bit(key);
+}
+
+/* What is wrong with the profile as a whole; NULL: nothing. */
+static const char *find_fault(const struct profile *profile)
+{
+    if (!profile->host)
+        return "host is missing: say whom to knock at";
+    if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
+        return "expected one of key, sequence and once";
+    if (!profile->key)
+        return NULL;
+    if (!profile->door)
+        return "door is missing: say which door the key opens, as the server's knockd.conf calls it";
+    if (profile->open_for.family && profile->carrier == PACKETS_TCP)
+        return "a knock for another address doesn't fit the carrier tcp: say udp or packet";
+    if (addr_is_group(&profile->open_for) ||
+        (profile->open_for.family && addr_is_unspecified(&profile->open_for)))
+        return "for: expected the address of a host";
+    return NULL;
+}
+
+static bool check(const char *path, const struct profile *profile)
+{
+    const char *fault = find_fault(profile), *key = profile_sealed_key(profile);
+    char where[512] = "command line";
+    if (profile->name)
+        snprintf(where, sizeof(where), "%s: profile %s", path, profile->name);
+    if (fault)
+        say("%s: %s", where, fault);
+    else if (!profile->key && key)
+        say("%s: %s is of sealed knocks, and here is no key: remove it, or give a key and a door",
+            where, key);
+    else
+        return true;
+    return false;
+}
+
+/* The file of --once takes the place of the profile's own way to knock. */
+static void make_way(struct profile *profile, const struct profile_value *values, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(values[i].key, "once") == 0) {
+            free(profile->key);
+            profile->key = NULL;
+            profile->sequence.count = 0;
+            profile->given = 0;
+        }
+}
+
+bool profile_load(const char *path, const char *name, const struct profile_value *values,
+                  unsigned count, struct profile *profile)
+{
+    struct report report = {.say = say_finding};
+    struct reading r = {.report = &report};
+    set_defaults(profile);
+    if (name)
+        read_profile(&r, path, name, profile);
+    if (report.errors == 0)
+        make_way(profile, values, count);
+    for (unsigned i = 0; report.errors == 0 && i < count; i++)
+        take_value(&r, &values[i], profile);
+    if (profile->packet_port == 0)
+        profile->packet_port = profile->span + CARRIER_SPAN_SIZE - 1;
+    if (r.no_memory)
+        say("out of memory");
+    return report.errors == 0 && !r.no_memory && check(path, profile);
+}
+
+void profile_free(struct profile *profile)
+{
+    free(profile->name);
+    free(profile->host);
+    free(profile->door);
+    free(profile->key);
+    free(profile->once);
+    *profile = (struct profile){0};
+}

@@ -1,0 +1,182 @@
+#include "knock/profile_keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/clock.h"
+
+enum { HOUR = 3600, PROFILES_MAX = 1024, TEXT_MAX = 255, PORT_MAX = 65535 };
+
+static config_read read_text, read_file, read_steps, read_carrier, read_bind, read_family;
+
+#define AT(field) offsetof(struct profile, field)
+
+static const struct config_key keys[] = {
+    {"host", read_text, AT(host), 1, TEXT_MAX},
+    {"port", read_number, AT(port), 0, PORT_MAX},
+    {"key", read_file, AT(key), 0, 0},
+    {"once", read_file, AT(once), 0, 0},
+    {"sequence", read_steps, AT(sequence), 0, 0},
+    /* Those that only sealed knocks have. */
+    {"door", read_text, AT(door), 1, CONFIG_NAME_MAX},
+    {"for", read_address, AT(open_for), 0, 0},
+    {"ask_port", read_number, AT(ask_port), 0, PORT_MAX},
+    {"seconds", read_duration, AT(seconds), 0, PORT_MAX},
+    /* From here on they may stand outside of a profile as well, and hold for all then. */
+    {"carrier", read_carrier, AT(carrier), 0, 0},
+    {"bind", read_bind, 0, 0, 0},
+    {"span", read_number, AT(span), 1, CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
+    {"packet_port", read_number, AT(packet_port), 1, PORT_MAX},
+    /* Those of any knock again. */
+    {"timeout", read_duration, AT(timeout), 1, HOUR},
+    {"retries", read_number, AT(retries), 0, 20},
+    {"delay", read_number, AT(delay_ms), 0, 60000},
+    {"family", read_family, AT(family), 0, 0},
+    {0},
+};
+
+enum { FIRST_SEALED = 5, FIRST_GLOBAL = 9, LAST_SEALED = 12 };
+
+const struct config_grammar profile_grammar = {
+    .kinds = {{.keys = keys + FIRST_GLOBAL},
+              {.name = "profile", .keys = keys, .max = PROFILES_MAX, .titled = true}},
+    .kind_count = 2,
+};
+
+const struct config_key *profile_key(const char *name)
+{
+    for (const struct config_key *key = keys; key->name; key++)
+        if (strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
+}
+
+uint32_t profile_key_bit(const struct config_key *key)
+{
+    return UINT32_C(1) << (key - keys);
+}
+
+const char *profile_sealed_key(const struct profile *profile)
+{
+    for (unsigned i = FIRST_SEALED; i <= LAST_SEALED; i++)
+        if (profile->given & profile_key_bit(&keys[i]))
+            return keys[i].name;
+    return NULL;
+}
+
+static void read_text(struct reading *r, const struct config_key *key,
+                      const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    size_t len = strlen(value->text);
+    if (len < (size_t)key->min || len > (size_t)key->max)
+        report_error(r->report, value->pos, "%s: expected 1 to %d characters", key->name,
+                     (int)key->max);
+    else
+        read_copy(r, value->text, field);
+}
+
+/* "~/" is the home directory; other paths begin where the file does that holds them, or where the
+ * client was called if they come from an option. */
+static bool expand(const struct config_text *value, char *out, size_t size)
+{
+    const char *text = value->text, *home = getenv("HOME");
+    const char *slash = strrchr(value->pos.file, '/');
+    int len;
+    if (strncmp(text, "~/", 2) == 0 && home)
+        len = snprintf(out, size, "%s%s", home, text + 1);
+    else if (text[0] == '/' || !slash)
+        len = snprintf(out, size, "%s", text);
+    else
+        len = snprintf(out, size, "%.*s/%s", (int)(slash - value->pos.file), value->pos.file, text);
+    return len > 0 && (size_t)len < size;
+}
+
+static void read_file(struct reading *r, const struct config_key *key,
+                      const struct config_list *values, void *field)
+{
+    char path[4096];
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    if (expand(value, path, sizeof(path)))
+        read_copy(r, path, field);
+    else
+        report_error(r->report, value->pos, "%s: expected the path of a file", key->name);
+}
+
+static void read_steps(struct reading *r, const struct config_key *key,
+                       const struct config_list *values, void *field)
+{
+    struct sequence sequence = {0};
+    const char *why;
+    for (unsigned i = 0; i < values->count; i++)
+        if (!sequence_append(&sequence, values->items[i].text, &why)) {
+            report_error(r->report, values->items[i].pos, "%s: \"%.80s\": %s", key->name,
+                         values->items[i].text, why);
+            return;
+        }
+    *(struct sequence *)field = sequence;
+}
+
+/* A word that stands for a number. */
+struct word {
+    const char *word;
+    int value;
+};
+
+/* -1, told already, if the one value of the key is none of the words. */
+static int read_word(struct reading *r, const struct config_key *key,
+                     const struct config_list *values, const struct word *words,
+                     const char *expected)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return -1;
+    for (; words->word; words++)
+        if (strcmp(value->text, words->word) == 0)
+            return words->value;
+    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected %s", key->name,
+                 value->text, expected);
+    return -1;
+}
+
+static void read_carrier(struct reading *r, const struct config_key *key,
+                         const struct config_list *values, void *field)
+{
+    static const struct word words[] = {
+        {"udp", PACKETS_UDP}, {"tcp", PACKETS_TCP}, {"packet", PACKETS_ONE}, {0}};
+    int carrier = read_word(r, key, values, words, "udp, tcp or packet");
+    if (carrier >= 0)
+        *(enum packets_carrier *)field = (enum packets_carrier)carrier;
+}
+
+static void read_family(struct reading *r, const struct config_key *key,
+                        const struct config_list *values, void *field)
+{
+    static const struct word words[] = {{"4", AF_INET}, {"6", AF_INET6}, {"any", AF_UNSPEC}, {0}};
+    int family = read_word(r, key, values, words, "4, 6 or any");
+    if (family >= 0)
+        *(int *)field = family;
+}
+
+static void read_bind(struct reading *r, const struct config_key *key,
+                      const struct config_list *values, void *field)
+{
+    struct profile *profile = field;
+    static const struct word words[] = {{"auto", BIND_AUTO}, {"any", BIND_ANY}, {0}};
+    struct addr address;
+    int bind = BIND_ADDRESS;
+    if (values->count == 1 &&
+        addr_parse(values->items[0].text, strlen(values->items[0].text), &address))
+        profile->bind_address = address;
+    else
+        bind = read_word(r, key, values, words,
+                         "auto, any or the address that the server sees, as 198.51.100.7");
+    if (bind >= 0)
+        profile->bind = (enum profile_bind)bind;
+}
