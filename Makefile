@@ -47,6 +47,7 @@ ARCHIVES = $(addprefix $(BUILD)/,knockd.a listener.a keeper.a lib.a)
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 SYSTEM   = $(sort $(wildcard tests/system/*.t))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -56,9 +57,10 @@ $(BUILD)/knockd/knockd: $(BUILD)/knockd/main.o $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The client is the one program that people install by itself: it needs no library that it doesn't use.
 $(BUILD)/knock/knock: $(BUILD)/knock/main.o $(BUILD)/knock.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
 
 $(BUILD)/knockctl/knockctl: $(BUILD)/knockctl/main.o $(BUILD)/knockctl.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
@@ -92,6 +94,16 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What the system tests need besides the programs.
+$(BUILD)/tools/%.o: tests/tools/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/tools/%: $(BUILD)/tools/%.o $(BUILD)/lib.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -101,7 +113,7 @@ $(BUILD)/targets/%: $(BUILD)/targets/%.o $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
-tests: $(PROGRAMS) $(UNIT)
+tests: $(PROGRAMS) $(UNIT) $(TOOLS)
 
 targets: $(FUZZERS)
 
@@ -168,5 +180,5 @@ clean:
 export FUZZ_SECONDS
 
 .PHONY: all tests targets unit demo check torture fuzz bench lint install clean
-.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o $(BUILD)/tools/%.o
 .DELETE_ON_ERROR:

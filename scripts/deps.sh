@@ -31,6 +31,7 @@ check iptables            c iptables
 check nftables            c nft
 check procps              c ps
 check util-linux          c setpriv
+check bsdutils            c script
 fuzz  clang               c clang
 fuzz  perl-base           c perl
 ci    clang               c clang

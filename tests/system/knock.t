@@ -231,7 +231,13 @@ while IFS='|' read -r message arguments; do
     result "wrong:$arguments: usage" has_error "usage: knock "
 done <<'TABLE'
 no HOST given|
-no PORT given to knock at on host "192.0.2.99"| 192.0.2.99
+no PORT given to knock at on host "192.0.2.99"| -- 192.0.2.99
+--carrier is not for this form of the command| --carrier udp 192.0.2.99 7000
+--udp is not for this form of the command| -u home
+-k FILE is followed by HOST and DOOR| -k file 192.0.2.99
+-k and --proxy exclude each other| -k file --proxy home gate 22
+--proxy is followed by NAME, HOST and PORT| --proxy home
+option requires an argument -- 'k'| -k
 port "0"| 192.0.2.99 0
 port "65536"| 192.0.2.99 7000 65536
 port "-"| 192.0.2.99 7000 -
@@ -250,6 +256,15 @@ option requires an argument -- 'd'| 192.0.2.99 7000 -d
 invalid option -- 'z'| -z 192.0.2.99 7000
 unrecognized option '--nothing'| --nothing 192.0.2.99 7000
 TABLE
+
+# One word is a profile: whoever forgot the ports is told both.
+export HOME=$DIR
+knock 192.0.2.99
+result "one word: no such profile" refused \
+    "knock: there is no profile \"192.0.2.99\" in $DIR/.config/knock/knock.conf: add it, see knock.conf(5); or"
+result "one word: the plain form" has_error "knock HOST PORT[:PROTO]..."
+knock -d 0 192.0.2.99 7000 -- 8000
+result "-- among ports ends the options, as ever" holds packets "tcp 192.0.2.99 7000 0x02" "tcp 192.0.2.99 8000 0x02"
 
 knock nosuchhost.invalid 7000
 result "a host that doesn't resolve" refused 'knock: cannot resolve "nosuchhost.invalid"'

@@ -1,0 +1,42 @@
+/* The client's command line: its options, and which of its forms was meant. */
+#ifndef KNOCK_OPTIONS_H
+#define KNOCK_OPTIONS_H
+
+#include "knock/profile.h"
+
+/* Bits, since most options are good for several. */
+enum knock_form {
+    FORM_PORTS = 1,   /* HOST PORT... */
+    FORM_PROFILE = 2, /* NAME [-- COMMAND...] */
+    FORM_KEY = 4,     /* -k FILE HOST DOOR [-- COMMAND...] */
+    FORM_PROXY = 8,   /* --proxy NAME HOST PORT */
+    FORM_SEALED = FORM_PROFILE | FORM_KEY | FORM_PROXY,
+    FORM_ANY = FORM_PORTS | FORM_SEALED,
+};
+
+enum { OPTION_VALUES_MAX = 32, OPTION_WORDS_MAX = 2, DELAY_DEFAULT = 20 };
+
+struct options {
+    enum knock_form form;
+    int family;
+    uint8_t proto; /* of ports that don't say it */
+    unsigned delay_ms;
+    bool verbose, dry_run, close;
+    const char *config; /* NULL: the usual file */
+    struct profile_value values[OPTION_VALUES_MAX + OPTION_WORDS_MAX];
+    unsigned value_count;
+    char **words; /* arguments of the form */
+    unsigned word_count;
+    char **command; /* NULL: none; ends with NULL */
+};
+
+/* What to do after the options were read. */
+enum verdict { GO_ON, DONE, WRONG };
+
+/* Reads the command line. WRONG: told already, with the usage. `argv` is put into another order. */
+enum verdict options_read(int argc, char **argv, struct options *out);
+
+/* Tells what is wrong with the arguments, and the usage. Returns WRONG. */
+enum verdict options_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

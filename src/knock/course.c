@@ -1,0 +1,192 @@
+#include "knock/course.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "knock/message.h"
+#include "knock/say.h"
+#include "knock/watch.h"
+#include "lib/clock.h"
+
+/* A course under way. */
+struct going {
+    const struct course *course;
+    const struct profile *profile;
+    struct knock_target target;  /* that is knocked at */
+    struct knock_target watched; /* that is waited for, with its port */
+    const char *watched_name;    /* as the user calls it */
+    struct knock_target own;     /* to connect from; length 0: the kernel chooses */
+    struct source source;
+    struct message message;
+    int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
+};
+
+static bool find(const char *host, int family, struct knock_target *out)
+{
+    say_progress("looking up %s", host);
+    bool found = knock_target_find(host, family, out);
+    say_no_progress();
+    return found;
+}
+
+/* ssh names the host as its own configuration does: by the profile's name, its host, its address,
+ * or it is another one behind the one that is knocked at. */
+static bool find_watched(struct going *go)
+{
+    const struct profile *profile = go->profile;
+    const char *host = go->course->proxy_host;
+    go->watched = go->target;
+    go->watched_name = profile->host;
+    go->own = go->source.own;
+    if (host && strcasecmp(host, profile->host) != 0 && strcasecmp(host, profile->name) != 0) {
+        if (!find(host, go->target.address.any.sa_family, &go->watched))
+            return false;
+        go->watched_name = host;
+        struct addr other = knock_target_addr(&go->watched), same = knock_target_addr(&go->target);
+        if (!addr_equal(&other, &same))
+            go->own.length = 0;
+    }
+    go->watched = knock_target_at(&go->watched, (uint16_t)profile->port);
+    return true;
+}
+
+/* What the packets won't show. */
+static void list_seal(const struct going *go, FILE *list)
+{
+    char text[ADDR_TEXT_SIZE];
+    const struct addr *bound = &go->source.bound, *other = &go->profile->open_for;
+    if (go->target.named)
+        fprintf(list, "%s is %s\n", go->profile->host, go->target.text);
+    if (!go->profile->key)
+        return;
+    fprintf(list, "sealed for door %s, ", go->profile->door);
+    if (other->family)
+        fprintf(list, "to open for %s, ", addr_format(other, text));
+    fprintf(list, bound->family ? "bound to %s\n" : "not bound to an address\n",
+            addr_format(bound, text));
+}
+
+/* `list`: where the packets are named; NULL: nowhere. */
+static bool prepare(struct going *go, FILE *list)
+{
+    const struct profile *profile = go->profile = go->course->profile;
+    if (!find(profile->host, profile->family, &go->target) ||
+        !source_choose(profile, &go->target, &go->source) || !find_watched(go))
+        return false;
+    if (list)
+        list_seal(go, list);
+    go->message = (struct message){
+        .profile = profile, .target = &go->target, .own = &go->source.own, .list = list};
+    return true;
+}
+
+/* Waits for the port after `round`: ever longer, for a slow path, but not past the end. */
+static int wait_after(struct going *go, unsigned round)
+{
+    static const int waits_ms[] = {500, 1000, 2000};
+    unsigned last = sizeof(waits_ms) / sizeof(*waits_ms) - 1;
+    int64_t until = clock_now() + waits_ms[round < last ? round : last] * (CLOCK_SECOND / 1000);
+    return watch_port(&go->watched, &go->own, until < go->until ? until : go->until);
+}
+
+static bool time_is_left(const struct going *go)
+{
+    return clock_now() < go->until;
+}
+
+/* Without a port to wait for there is no asking for more: parity is sent as well, at once. */
+static enum course_end send_blind(struct going *go)
+{
+    if (!message_next(&go->message) || !message_send(&go->message, 0))
+        return COURSE_NOT_SENT;
+    if (go->profile->key && go->profile->retries > 0)
+        message_send(&go->message, 1);
+    return COURSE_OPEN;
+}
+
+/* One message, round after round. `*sent`: whether a round went out. */
+static enum course_end send_message(struct going *go, bool *sent, int *connected)
+{
+    unsigned rounds = go->profile->retries + 1;
+    if (!message_next(&go->message))
+        return *sent ? COURSE_SHUT : COURSE_NOT_SENT;
+    for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(go)); round++) {
+        if (!go->course->verbose)
+            say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
+                         go->watched.text, round + 1, rounds);
+        if (!message_send(&go->message, round))
+            return *sent ? COURSE_SHUT : COURSE_NOT_SENT;
+        *sent = true;
+        *connected = wait_after(go, round);
+        if (*connected >= 0)
+            return COURSE_OPEN;
+    }
+    return COURSE_SHUT;
+}
+
+static enum course_end send_all(struct going *go, int *connected)
+{
+    bool sent = false, more = go->profile->timeout > 0;
+    enum course_end end;
+    go->started = clock_now();
+    go->until = more ? go->started + go->profile->timeout : INT64_MAX;
+    do
+        end = send_message(go, &sent, connected);
+    while (end == COURSE_SHUT && more && time_is_left(go));
+    say_no_progress();
+    return end;
+}
+
+static void tell(const struct going *go, enum course_end end, bool watched)
+{
+    char where[KNOCK_HOST_SIZE + 4] = "", seen[ADDR_TEXT_SIZE] = "ADDRESS";
+    if (strcmp(go->watched_name, go->watched.text) != 0)
+        snprintf(where, sizeof(where), " (%s)", go->watched.text);
+    if (go->source.bound.family)
+        addr_format(&go->source.bound, seen);
+    if (end == COURSE_SHUT)
+        say("sent, but port %u of %s%s did not answer within %d s; on the server, \"knockctl why "
+            "%s\" tells what became of it",
+            go->profile->port, go->watched_name, where,
+            (int)((clock_now() - go->started) / CLOCK_SECOND), seen);
+    else if (end == COURSE_OPEN && !go->course->quiet && watched)
+        printf("port %u of %s%s is open\n", go->profile->port, go->watched_name, where);
+    else if (end == COURSE_OPEN && !go->course->quiet)
+        printf("sent to %s%s\n", go->watched_name, where);
+}
+
+enum course_end course_run(const struct course *course, int *connected)
+{
+    struct going go = {.course = course};
+    enum sealed_op op = course->close ? SEALED_CLOSE : SEALED_OPEN;
+    enum course_end end = COURSE_NOT_SENT;
+    *connected = -1;
+    FILE *out = course->quiet ? stderr : stdout;
+    if (!prepare(&go, course->verbose ? out : NULL))
+        return end;
+    bool watched = go.profile->port > 0 && !course->close;
+    if (message_open(&go.message, &go.source, op))
+        end = watched ? send_all(&go, connected) : send_blind(&go);
+    message_close(&go.message);
+    tell(&go, end, watched);
+    return end;
+}
+
+enum course_end course_show(const struct course *course)
+{
+    struct going go = {.course = course};
+    enum sealed_op op = course->close ? SEALED_CLOSE : SEALED_OPEN;
+    if (!prepare(&go, stdout))
+        return COURSE_NOT_SENT;
+    go.message.only_list = true;
+    bool good = message_open(&go.message, &go.source, op) && message_next(&go.message) &&
+                message_send(&go.message, 0);
+    if (good && go.message.packets.parity > 0) {
+        puts("then, for packets that are lost:");
+        message_send(&go.message, 1);
+    }
+    if (good && go.profile->key)
+        puts("the ports and lengths change with each knock; no time was used up");
+    message_close(&go.message);
+    return good ? COURSE_OPEN : COURSE_NOT_SENT;
+}

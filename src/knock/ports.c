@@ -1,0 +1,91 @@
+#include "knock/ports.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knock/port.h"
+#include "knock/send.h"
+#include "knock/target.h"
+
+static bool read_steps(char **texts, unsigned count, uint8_t proto, struct step *steps)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const char *why;
+        if (!knock_port_parse(texts[i], proto, knock_service_lookup, &steps[i], &why)) {
+            options_wrong("port \"%s\": %s", texts[i], why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find(const char *host, int family, struct knock_target *target)
+{
+    struct step step;
+    const char *why;
+    /* The resolver takes 7000 for 0.0.27.88: a forgotten HOST would go unnoticed. */
+    if (step_parse(host, &step, &why)) {
+        options_wrong("host \"%s\" is a port: give HOST before the ports", host);
+        return false;
+    }
+    return knock_target_find(host, family, target);
+}
+
+static bool knock_once(struct knock_sender *sender, const struct knock_target *target,
+                       struct step step, const struct options *options)
+{
+    char point[KNOCK_POINT_SIZE];
+    knock_target_point(target, step, point);
+    if (options->verbose || options->dry_run)
+        printf("hitting %s\n", point);
+    int error = options->dry_run ? 0 : knock_send(sender, target, step);
+    if (error == 0)
+        return true;
+    const char *advice = knock_send_advice(target, error);
+    fprintf(stderr, "knock: cannot send to %s: %s%s%s\n", point, strerror(error),
+            advice ? "; " : "", advice ? advice : "");
+    return false;
+}
+
+static bool knock_all(const struct knock_target *target, const struct step *steps, unsigned count,
+                      const struct options *options)
+{
+    struct knock_sender sender;
+    bool sent = true;
+    knock_sender_open(&sender);
+    for (unsigned i = 0; sent && i < count; i++) {
+        if (i > 0 && !options->dry_run)
+            knock_pause(options->delay_ms);
+        sent = knock_once(&sender, target, steps[i], options);
+    }
+    knock_sender_close(&sender);
+    return sent;
+}
+
+/* Nothing is sent before every argument is known to be right. */
+bool knock_ports(const struct options *options)
+{
+    if (options->word_count < 2) {
+        if (options->word_count < 1)
+            options_wrong("no HOST given");
+        else
+            options_wrong("no PORT given to knock at on host \"%s\"", options->words[0]);
+        return false;
+    }
+    const char *host = options->words[0];
+    unsigned count = options->word_count - 1;
+    struct step *steps = calloc(count, sizeof(*steps));
+    if (!steps) {
+        fprintf(stderr, "knock: out of memory for %u ports\n", count);
+        return false;
+    }
+    struct knock_target target;
+    bool done = read_steps(options->words + 1, count, options->proto, steps) &&
+                find(host, options->family, &target);
+    if (done && target.named && (options->verbose || options->dry_run))
+        printf("%s is %s\n", host, target.text);
+    done = done && knock_all(&target, steps, count, options);
+    free(steps);
+    return done;
+}

@@ -1,0 +1,108 @@
+#include "knock/proxy.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "knock/say.h"
+
+/* One way: what was read from `from` and waits to be written to `to`. */
+struct way {
+    int from, to;
+    bool open;
+    int error; /* why it ended; 0: by the end of what there was to read */
+    size_t at, len;
+    char bytes[65536];
+};
+
+static void end(struct way *way, int error)
+{
+    way->open = false;
+    way->error = error;
+    /* A socket's other half lives on; what isn't one, as standard output, has no halves. */
+    if (shutdown(way->to, SHUT_WR) < 0 && errno == ENOTSOCK)
+        close(way->to);
+}
+
+static bool again(void)
+{
+    return errno == EINTR || errno == EAGAIN;
+}
+
+static void fill(struct way *way)
+{
+    ssize_t got = read(way->from, way->bytes, sizeof(way->bytes));
+    way->at = 0;
+    way->len = got > 0 ? (size_t)got : 0;
+    if (got == 0 || (got < 0 && !again()))
+        end(way, got < 0 ? errno : 0);
+}
+
+/* Never waits, or each side could be waiting for the other to read. A pipe that has room takes
+ * PIPE_BUF bytes at least; to make it non-blocking would make it so for whoever shares it. */
+static ssize_t put(const struct way *way)
+{
+    const char *bytes = way->bytes + way->at;
+    size_t len = way->len - way->at;
+    ssize_t sent = send(way->to, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == ENOTSOCK)
+        sent = write(way->to, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+    return sent;
+}
+
+static void drain(struct way *way)
+{
+    ssize_t sent = put(way);
+    if (sent >= 0)
+        way->at += (size_t)sent;
+    else if (!again())
+        end(way, errno);
+    if (way->at == way->len)
+        way->at = way->len = 0;
+}
+
+/* What the way waits for: bytes to come, or room for those that came. */
+static struct pollfd wants(const struct way *way)
+{
+    if (!way->open)
+        return (struct pollfd){.fd = -1};
+    if (way->len > 0)
+        return (struct pollfd){.fd = way->to, .events = POLLOUT};
+    return (struct pollfd){.fd = way->from, .events = POLLIN};
+}
+
+static void step(struct way *way, const struct pollfd *ready)
+{
+    if (!ready->revents)
+        return;
+    if (way->len > 0)
+        drain(way);
+    else
+        fill(way);
+}
+
+bool proxy_relay(int fd)
+{
+    static struct way out, in; /* too large for a stack */
+    out = (struct way){.from = STDIN_FILENO, .to = fd, .open = true};
+    in = (struct way){.from = fd, .to = STDOUT_FILENO, .open = true};
+    signal(SIGPIPE, SIG_IGN);
+    /* When the peer has ended, there is nobody left for what may come from standard input. */
+    while (in.open) {
+        struct pollfd ready[2] = {wants(&out), wants(&in)};
+        if (poll(ready, 2, -1) < 0)
+            continue; /* a signal */
+        step(&out, &ready[0]);
+        step(&in, &ready[1]);
+    }
+    close(fd);
+    /* Who reads our output may leave when it has enough. */
+    if (in.error == 0 || in.error == EPIPE)
+        return true;
+    say("the connection broke: %s", strerror(in.error));
+    return false;
+}

@@ -1,0 +1,100 @@
+#include "knock/volley.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/keyed.h"
+
+static int open_socket(const struct knock_target *to, int type)
+{
+    return socket(to->address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Several sockets of TCP may have one source port if all of them say so. */
+static void share_port(int fd)
+{
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+/* Without a port of its own a message still arrives: the receiver has a record for those whose
+ * ports a translator scattered. */
+static void hold_port(struct volley *volley, const struct knock_target *own)
+{
+    volley->from = *own;
+    share_port(volley->fd);
+    if (bind(volley->fd, &own->address.any, own->length) < 0 ||
+        getsockname(volley->fd, &volley->from.address.any, &volley->from.length) < 0)
+        volley->from.length = 0;
+}
+
+int volley_open(struct volley *volley, const struct knock_target *target,
+                const struct knock_target *own, uint8_t proto)
+{
+    *volley = (struct volley){.to = *target};
+    volley->fd = open_socket(target, proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM);
+    if (volley->fd < 0)
+        return errno;
+    if (proto == IPPROTO_UDP)
+        return bind(volley->fd, &own->address.any, own->length) < 0 ? errno : 0;
+    hold_port(volley, own);
+    return 0;
+}
+
+/*
+ * Closed at once, or the kernel would send the SYN again. Should a service have answered already,
+ * it is reset: a regular end would keep the ports from being used by the next round.
+ */
+static int send_syn(const struct volley *volley, const struct knock_target *to, bool bound)
+{
+    int fd = open_socket(to, SOCK_STREAM);
+    if (fd < 0)
+        return errno;
+    const struct linger reset = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    int error = 0;
+    if (bound) {
+        share_port(fd);
+        error = bind(fd, &volley->from.address.any, volley->from.length) < 0 ? EADDRNOTAVAIL : 0;
+    }
+    if (error == 0 && connect(fd, &to->address.any, to->length) < 0)
+        error = errno;
+    close(fd);
+    return error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
+}
+
+static int send_tcp(const struct volley *volley, const struct knock_target *to)
+{
+    int error = EADDRNOTAVAIL; /* also when an earlier connection of these ports isn't over */
+    if (volley->from.length > 0)
+        error = send_syn(volley, to, true);
+    return error == EADDRNOTAVAIL ? send_syn(volley, to, false) : error;
+}
+
+/* Unconnected: an ICMP answer to an earlier packet must not fail a later one. */
+static int send_udp(const struct volley *volley, const struct knock_target *to,
+                    const struct carrier_packet *packet, const uint8_t *payload)
+{
+    uint8_t filler[1024];
+    if (!payload) {
+        keyed_random(filler, packet->length);
+        payload = filler;
+    }
+    ssize_t sent = sendto(volley->fd, payload, packet->length, 0, &to->address.any, to->length);
+    /* A full queue has lost the packet, as any router might. */
+    return sent >= 0 || errno == EAGAIN || errno == ENOBUFS ? 0 : errno;
+}
+
+int volley_send(struct volley *volley, const struct carrier_packet *packet, const uint8_t *payload)
+{
+    struct knock_target to = knock_target_at(&volley->to, packet->port);
+    return packet->proto == IPPROTO_UDP ? send_udp(volley, &to, packet, payload)
+                                        : send_tcp(volley, &to);
+}
+
+void volley_close(struct volley *volley)
+{
+    if (volley->fd >= 0)
+        close(volley->fd);
+    volley->fd = -1;
+}
