@@ -111,6 +111,7 @@ struct config_door {
 struct config_sealed {
     struct config_pos pos; /* of the section; line 0: none was written */
     unsigned span;         /* first port; 0: no door takes sealed knocks */
+    unsigned span_said;    /* the same, even while no door takes any */
     unsigned packet_port;  /* UDP port that takes a knock in one packet, by sources that capture */
     int64_t max_skew;      /* ns between a knock's time and the clock */
     char *server;          /* the name that key files must have */
@@ -156,6 +157,14 @@ struct config {
  */
 struct config *config_load(const char *path, struct report *report);
 void config_free(struct config *config);
+
+/* Whether `name` may be a key's: as that of a door, and none of those that the history has for
+ * other ways to open one. */
+bool config_is_key_name(const char *name);
+
+/* What a door opens when a knock doesn't say: its `port`, else the first of its `ports`; port 0:
+ * neither was said. */
+struct step config_own_port(const struct config_door *door);
 
 /* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.
  */

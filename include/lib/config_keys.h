@@ -7,6 +7,9 @@
 
 #include "lib/config_raw.h"
 
+/* The largest max_skew, in seconds. */
+enum { CONFIG_SKEW_MAX = 600 };
+
 #define CONFIG_SOURCE_TYPES "kmsg, journal, file, command or stdin"
 
 /* What readers of values tell, and whether memory ran out on the way. */
@@ -17,8 +20,8 @@ struct reading {
 
 /*
  * `read` puts the value into `field`, `offset` bytes into the section's object (of knockd.conf a
- * struct config, config_source or config_door), or reports why it can't. NULL: a key of the design
- * that this version doesn't have.
+ * struct config, config_source, config_door or config_sealed), or reports why it can't. NULL: a key
+ * of the design that this version doesn't have.
  */
 struct config_key {
     const char *name;
@@ -52,30 +55,36 @@ void config_check(const struct config *config, struct report *report);
 void config_check_penalty(const struct config_section *global, const struct config_penalty *penalty,
                           struct report *report);
 
+/* The same for sealed knocks: doors that can't be told apart, ports that would mean two things. */
+void config_check_sealed(const struct config *config, struct report *report);
+
 /* Readers of values, by the type of their field. */
 typedef void config_read(struct reading *r, const struct config_key *key,
                          const struct config_list *values, void *field);
-config_read read_user;      /* struct config */
-config_read read_path;      /* char *: absolute, at most max bytes */
-config_read read_facility;  /* int */
-config_read read_duration;  /* int64_t: ns */
-config_read read_number;    /* unsigned */
-config_read read_type;      /* enum source_type */
-config_read read_program;   /* struct config_text */
-config_read read_format;    /* enum source_format */
-config_read read_prefixes;  /* struct config_list */
-config_read read_sequence;  /* struct config_door */
-config_read read_flags;     /* struct flag_match */
-config_read read_boolean;   /* bool */
-config_read read_rate;      /* struct config_rate */
-config_read read_port;      /* struct step */
-config_read read_ignore;    /* struct config_door */
-config_read read_address;   /* struct addr */
-config_read read_interface; /* char[IF_NAMESIZE] */
-config_read read_allow;     /* struct config_door */
-config_read read_exempt;    /* struct config_penalty */
-config_read read_commands;  /* struct config_list */
-config_read read_statuses;  /* uint64_t[4] */
+config_read read_user;        /* struct config */
+config_read read_path;        /* char *: absolute, at most max bytes */
+config_read read_facility;    /* int */
+config_read read_duration;    /* int64_t: ns */
+config_read read_number;      /* unsigned */
+config_read read_type;        /* enum source_type */
+config_read read_program;     /* struct config_text */
+config_read read_format;      /* enum source_format */
+config_read read_prefixes;    /* struct config_list */
+config_read read_sequence;    /* struct config_door */
+config_read read_flags;       /* struct flag_match */
+config_read read_boolean;     /* bool */
+config_read read_rate;        /* struct config_rate */
+config_read read_port;        /* struct step */
+config_read read_ignore;      /* struct config_door */
+config_read read_ports;       /* struct config_door */
+config_read read_key_names;   /* struct config_list */
+config_read read_server_name; /* char * */
+config_read read_address;     /* struct addr */
+config_read read_interface;   /* char[IF_NAMESIZE] */
+config_read read_allow;       /* struct config_door */
+config_read read_exempt;      /* struct config_penalty */
+config_read read_commands;    /* struct config_list */
+config_read read_statuses;    /* uint64_t[4] */
 
 /* The one text of a key that takes no list; NULL, told already, if it was given another number. */
 const struct config_text *read_one(struct reading *r, const struct config_key *key,

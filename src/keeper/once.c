@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/carrier.h"
 #include "lib/log.h"
 
 enum { LINE_LONGEST = 1024 };
@@ -17,6 +18,7 @@ enum { LINE_LONGEST = 1024 };
 struct reader {
     const struct config_door *door;
     unsigned index; /* of the door */
+    unsigned span;  /* first port of those that carry sealed knocks; 0: there are none */
     struct config_pos pos;
     struct once *once;
     struct report *report;
@@ -30,6 +32,14 @@ static char *canonical(const struct sequence *sequence)
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u:%s", i ? "," : "",
                                  sequence->steps[i].port, proto_name(sequence->steps[i].proto));
     return strdup(text);
+}
+
+static bool carries_sealed(const struct reader *r, const struct sequence *sequence)
+{
+    for (unsigned i = 0; r->span && i < sequence->count; i++)
+        if (carrier_has((uint16_t)r->span, sequence->steps[i].proto, sequence->steps[i].port))
+            return true;
+    return false;
 }
 
 static bool add_line(struct reader *r, const struct sequence *sequence)
@@ -69,6 +79,13 @@ static bool read_line(struct reader *r, char *text)
         return true;
     if (!sequence_append(&sequence, text, &why)) {
         report_error(r->report, r->pos, "\"%.80s\" is no sequence: %s", text, why);
+        return false;
+    }
+    if (carries_sealed(r, &sequence)) {
+        report_error(
+            r->report, r->pos,
+            "\"%.80s\" uses a port from %u to %u, which carry sealed knocks: choose others", text,
+            r->span, r->span + CARRIER_SPAN_SIZE - 1);
         return false;
     }
     return add_line(r, &sequence);
@@ -113,7 +130,11 @@ bool once_load(const struct config *config, struct once *once, struct report *re
     bool good = true;
     *once = (struct once){0};
     for (unsigned i = 0; i < config->door_count; i++) {
-        struct reader r = {.door = &config->doors[i], .index = i, .once = once, .report = report};
+        struct reader r = {.door = &config->doors[i],
+                           .index = i,
+                           .span = config->sealed.span,
+                           .once = once,
+                           .report = report};
         if (r.door->once_path.text && !read_file(&r))
             good = false;
     }

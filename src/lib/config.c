@@ -1,9 +1,13 @@
 #include "lib/config.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include "lib/carrier.h"
 #include "lib/config_keys.h"
+#include "lib/sealed.h"
 
 static void free_commands(struct config_commands *commands)
 {
@@ -19,6 +23,8 @@ static void free_door(struct config_door *door)
     free(door->once_path.text);
     free(door->ignore);
     free(door->allow);
+    free(door->ports);
+    config_list_free(&door->keys);
     config_list_free(&door->rules);
     free_commands(&door->ip4);
     free_commands(&door->ip6);
@@ -53,7 +59,20 @@ void config_free(struct config *config)
     free(config->state_dir);
     free(config->control);
     free(config->key_dir);
+    free(config->sealed.server);
     free(config);
+}
+
+/* sealed { }: a host without a name has to be given one before its keys can be made. */
+static void set_sealed_defaults(struct reading *r, struct config_sealed *sealed)
+{
+    char host[SEALED_SERVER_MAX + 1] = "";
+    if (gethostname(host, sizeof(host)) < 0)
+        host[0] = '\0';
+    host[SEALED_SERVER_MAX] = '\0';
+    read_copy(r, host, &sealed->server);
+    sealed->span_said = CARRIER_SPAN_DEFAULT;
+    sealed->max_skew = INT64_C(120) * 1000000000;
 }
 
 static void set_defaults(struct reading *r, const char *path, struct config *config)
@@ -70,6 +89,7 @@ static void set_defaults(struct reading *r, const char *path, struct config *con
     config->max_sources = 65536;
     config->penalty.window = config->penalty.length = INT64_C(600) * 1000000000;
     config->max_open = CONFIG_MAX_OPEN;
+    set_sealed_defaults(r, &config->sealed);
 }
 
 /* The text and what libconfuse made of it live only as long as this takes. */
@@ -104,6 +124,16 @@ struct config *config_load(const char *path, struct report *report)
         return config;
     config_free(config);
     return NULL;
+}
+
+bool config_is_key_name(const char *name)
+{
+    return config_is_name(name) && strcmp(name, "sequence") != 0 && strcmp(name, "knockctl") != 0;
+}
+
+struct step config_own_port(const struct config_door *door)
+{
+    return door->port.port == 0 && door->port_count > 0 ? door->ports[0] : door->port;
 }
 
 bool config_allows(const struct config_door *door, const struct addr *address)

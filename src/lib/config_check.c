@@ -118,10 +118,12 @@ static void check_ignored(const struct config_door *door, struct report *report)
         if (!is_step(&door->sequence, step))
             continue;
         bool opens = door->port.port && same_step(step, door->port);
+        for (unsigned j = 0; j < door->port_count; j++)
+            opens |= same_step(step, door->ports[j]);
         report_error(report, door->sequence_pos,
                      "door \"%s\": %u:%s is a step of the sequence, but %s: choose another port",
                      door->name, step.port, proto_name(step.proto),
-                     opens ? "it is the port that the door opens" : "ignore names it as well");
+                     opens ? "it is a port that the door opens" : "ignore names it as well");
         return;
     }
 }
@@ -143,10 +145,10 @@ static void check_door(const struct config_door *door, struct report *report)
                      "one_time_sequences: \"%.200s\" is no absolute path: expected one that begins "
                      "with /",
                      door->once_path.text);
-    if (door->sequence_pos.line == 0 && !door->once_path.text)
+    if (door->sequence_pos.line == 0 && !door->once_path.text && !door->keys.set)
         report_error(report, door->pos,
                      "door \"%s\" has no sequence: expected sequence = { 40112, 28733:udp, 51990 } "
-                     "or the like",
+                     "or the like, or key = { alice } for sealed knocks",
                      door->name);
     check_commands(door, report);
     check_undo(door, report);
@@ -200,4 +202,5 @@ void config_check(const struct config *config, struct report *report)
     for (unsigned i = 0; i < config->door_count; i++)
         check_door(&config->doors[i], report);
     check_overlap(config, report);
+    config_check_sealed(config, report);
 }

@@ -43,26 +43,75 @@ void read_port(struct reading *r, const struct config_key *key, const struct con
                      why);
 }
 
-void read_ignore(struct reading *r, const struct config_key *key, const struct config_list *values,
-                 void *field)
+/* The ports of a list, and how many they are. */
+static struct step *read_steps(struct reading *r, const struct config_key *key,
+                               const struct config_list *values, unsigned *count)
 {
-    enum { IGNORED_MAX = 1024 };
-    struct config_door *door = field;
+    enum { PORTS_MAX = 1024 };
     const char *why;
-    if (values->count > IGNORED_MAX) {
-        report_error(r->report, values->pos, "%s: more than %d ports", key->name, IGNORED_MAX);
-        return;
+    if (values->count > PORTS_MAX) {
+        report_error(r->report, values->pos, "%s: more than %d ports", key->name, PORTS_MAX);
+        return NULL;
     }
-    door->ignore = calloc(values->count + 1, sizeof(*door->ignore));
-    if (!door->ignore)
+    struct step *steps = calloc(values->count + 1, sizeof(*steps));
+    if (!steps)
         r->no_memory = true;
-    for (unsigned i = 0; door->ignore && i < values->count; i++) {
+    for (unsigned i = 0; steps && i < values->count; i++) {
         const struct config_text *value = &values->items[i];
-        if (step_parse(value->text, &door->ignore[door->ignore_count], &why))
-            door->ignore_count++;
+        if (step_parse(value->text, &steps[*count], &why))
+            ++*count;
         else
             report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
                          value->text, why);
+    }
+    return steps;
+}
+
+void read_ignore(struct reading *r, const struct config_key *key, const struct config_list *values,
+                 void *field)
+{
+    struct config_door *door = field;
+    door->ignore = read_steps(r, key, values, &door->ignore_count);
+}
+
+void read_ports(struct reading *r, const struct config_key *key, const struct config_list *values,
+                void *field)
+{
+    struct config_door *door = field;
+    door->ports = read_steps(r, key, values, &door->port_count);
+}
+
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+/* A name is half of a path in key_dir, so nothing that could lead elsewhere is one. One empty text
+ * says that there is none, on purpose: the last key may have been taken away. */
+void read_key_names(struct reading *r, const struct config_key *key,
+                    const struct config_list *values, void *field)
+{
+    enum { KEYS_MAX = 65535 };
+    struct config_list *out = field;
+    out->set = true;
+    out->pos = values->pos;
+    if (values->count == 1 && is_blank(values->items[0].text)) {
+        report_warning(r->report, values->pos,
+                       "%s: the list is empty, so no sealed knock opens this door", key->name);
+        return;
+    }
+    if (values->count > KEYS_MAX)
+        report_error(r->report, values->pos, "%s: more than %d keys", key->name, KEYS_MAX);
+    for (unsigned i = 0; i < values->count && i < KEYS_MAX; i++) {
+        const struct config_text *value = &values->items[i];
+        if (!config_is_key_name(value->text))
+            report_error(r->report, value->pos,
+                         "%s: \"%.80s\" is no name for a key: expected 1 to 63 of the characters "
+                         "A-Z a-z 0-9 _ . -, not beginning with -, and neither sequence nor "
+                         "knockctl",
+                         key->name, value->text);
+        else if (!config_list_add(out, value->text, value->pos))
+            r->no_memory = true;
     }
 }
 
@@ -116,11 +165,6 @@ void read_allow(struct reading *r, const struct config_key *key, const struct co
 {
     struct config_door *door = field;
     read_nets(r, key, values, &door->allow, &door->allow_count);
-}
-
-static bool is_blank(const char *text)
-{
-    return text[strspn(text, " \t\r\n")] == '\0';
 }
 
 /* One empty text says that there is none, on purpose: such a list is set, but holds nothing. */

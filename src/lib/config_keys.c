@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/carrier.h"
+#include "lib/sealed.h"
+
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400, SOCKET_PATH_MAX = 107, PATH_BYTES_MAX = 4095 };
 
 #define AT(type, field) offsetof(struct type, field)
@@ -62,19 +65,22 @@ static const struct config_key door_keys[] = {
     {"start_delay", read_duration, AT(config_door, start_delay), 0, 10 * MINUTE},
     {"stop_ok", read_statuses, AT(config_door, stop_ok), 0, 255},
     {"one_time_sequences", read_program, AT(config_door, once_path), 0, 0},
-    {.name = "key"},
-    {.name = "ports"},
-    {.name = "max_timeout"},
-    {.name = "bound"},
-    {.name = "for"},
+    {"key", read_key_names, AT(config_door, keys), 0, 0},
+    {"ports", read_ports, 0, 0, 0},
+    {"max_timeout", read_duration, AT(config_door, max_timeout), 1, 30 * DAY},
+    {"bound", read_boolean, AT(config_door, bound), 0, 0},
+    {"for", read_boolean, AT(config_door, for_others), 0, 0},
     {"max_open", read_number, AT(config_door, max_open), 1, CONFIG_MAX_OPEN},
     {"rate", read_rate, AT(config_door, rate), 0, 0},
     {0},
 };
 
 static const struct config_key sealed_keys[] = {
-    {.name = "span"},    {.name = "max_skew"},    {.name = "server"},
-    {.name = "retries"}, {.name = "packet_port"}, {0},
+    {"span", read_number, AT(config_sealed, span_said), 1, CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
+    {"max_skew", read_duration, AT(config_sealed, max_skew), 1, CONFIG_SKEW_MAX},
+    {"server", read_server_name, AT(config_sealed, server), 1, SEALED_SERVER_MAX},
+    {"packet_port", read_number, AT(config_sealed, packet_port), 1, UINT16_MAX},
+    {0},
 };
 
 const struct config_grammar *config_grammar(void)
@@ -180,6 +186,17 @@ static void add_ignored(struct reading *r, struct config_door *door, struct step
     more[door->ignore_count++] = step;
 }
 
+/* What a door says about sealed knocks that it doesn't take. */
+static void warn_of_unused(struct reading *r, const struct config_section *section)
+{
+    static const char *const names[] = {"ports", "max_timeout", "bound", "for"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (config_given(section, names[i]))
+            report_warning(r->report, section->pos,
+                           "door \"%s\": %s is about sealed knocks, and without key it takes none",
+                           section->title, names[i]);
+}
+
 static void fill_door(struct reading *r, const struct config_section *section,
                       struct config_door *door)
 {
@@ -187,12 +204,16 @@ static void fill_door(struct reading *r, const struct config_section *section,
     door->seq_timeout = INT64_C(25) * 1000000000;
     door->cmd_timeout = INT64_C(10) * 1000000000;
     door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
-    door->strict = true;
+    door->strict = door->bound = true;
     door->check_interval = CONFIG_CHECK_INTERVAL;
     config_read_title(r, section, "door", &door->name);
     config_read_keys(r, section, door);
     if (door->port.port)
         add_ignored(r, door, door->port);
+    for (unsigned i = 0; i < door->port_count; i++)
+        add_ignored(r, door, door->ports[i]);
+    if (!config_given(section, "key"))
+        warn_of_unused(r, section);
     /* A rule that is gone already makes `iptables -D` exit with 1: closed, as wanted. */
     if (!config_given(section, "stop_ok"))
         door->stop_ok[0] = config_given(section, "rule") ? 3 : 1;
@@ -203,6 +224,24 @@ static void fill_global(struct reading *r, const struct config_section *section,
 {
     config_read_keys(r, section, config);
     config_check_penalty(section, &config->penalty, r->report);
+}
+
+static void fill_sealed(struct reading *r, const struct config_section *section,
+                        struct config_sealed *sealed)
+{
+    sealed->pos = section->pos;
+    config_read_keys(r, section, sealed);
+}
+
+/* The listener looks for sealed knocks only if there is a door for them. */
+static void settle_sealed(struct config *config)
+{
+    struct config_sealed *sealed = &config->sealed;
+    if (sealed->packet_port == 0)
+        sealed->packet_port = sealed->span_said + CARRIER_SPAN_SIZE - 1;
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (config->doors[i].keys.count > 0)
+            sealed->span = sealed->span_said;
 }
 
 void config_fill(struct reading *r, const struct config_raw *raw, struct config *config)
@@ -222,8 +261,7 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
         else if (section->kind == CONFIG_DOOR)
             fill_door(r, section, &config->doors[config->door_count++]);
         else
-            report_error(r->report, section->pos,
-                         "sealed knocks are not supported by this version of knockd: remove the "
-                         "section sealed");
+            fill_sealed(r, section, &config->sealed);
     }
+    settle_sealed(config);
 }

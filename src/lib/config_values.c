@@ -64,6 +64,27 @@ void read_path(struct reading *r, const struct config_key *key, const struct con
         read_copy(r, value->text, field);
 }
 
+/* It stands in key files, and both sides must have the same bytes: nothing that could be quoted,
+ * escaped or lost on the way. */
+void read_server_name(struct reading *r, const struct config_key *key,
+                      const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(r, key, values);
+    if (!value)
+        return;
+    size_t len = strlen(value->text);
+    bool good = len >= (size_t)key->min && len <= (size_t)key->max;
+    for (const char *p = value->text; *p; p++)
+        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$", *p);
+    if (good)
+        read_copy(r, value->text, field);
+    else
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" won't do: expected 1 to %d characters without blanks, quotes, "
+                     "\\ and $, like gate.example",
+                     key->name, value->text, (int)key->max);
+}
+
 void read_facility(struct reading *r, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
