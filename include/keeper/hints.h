@@ -1,0 +1,31 @@
+/*
+ * Which keys may have made a message: a table by hint for each period of 128 s that a message's
+ * time may lie in. It is made when the first message of its period comes, and then kept as long as
+ * that period isn't stale, so ten thousand keys cost a few milliseconds every 128 s.
+ */
+#ifndef KEEPER_HINTS_H
+#define KEEPER_HINTS_H
+
+#include "lib/sealed.h"
+
+enum { HINTS_KEYS_MAX = 65535 };
+
+struct hints;
+
+/*
+ * For `count` keys, at most HINTS_KEYS_MAX, which stay the caller's and in place, and for messages
+ * whose time is at most `skew` s from the clock. NULL when memory is short.
+ */
+struct hints *hints_new(const struct sealed_key *keys, unsigned count, int64_t skew);
+void hints_free(struct hints *hints);
+
+/* The keys whose messages around `time` have `hint`: *count entries, each for hint_key(). */
+const uint32_t *hints_find(struct hints *hints, uint64_t time, uint16_t hint, unsigned *count);
+
+/* The number of the key that an entry stands for. */
+static inline unsigned hint_key(uint32_t entry)
+{
+    return entry & 0xffff;
+}
+
+#endif
