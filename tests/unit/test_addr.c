@@ -117,6 +117,36 @@ static void nobodies(void **state)
     }
 }
 
+static void addresses_of_here_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int loopback, link_local;
+    } rows[] = {{"127.0.0.0", 1, 0},
+                {"127.255.255.255", 1, 0},
+                {"126.255.255.255", 0, 0},
+                {"128.0.0.0", 0, 0},
+                {"::1", 1, 0},
+                {"::2", 0, 0},
+                {"::", 0, 0},
+                {"7f00::", 0, 0},
+                {"169.254.0.0", 0, 1},
+                {"169.255.0.0", 0, 0},
+                {"169.253.255.255", 0, 0},
+                {"fe80::", 0, 1},
+                {"febf::1", 0, 1},
+                {"fec0::", 0, 0},
+                {"fe7f::1", 0, 0},
+                {"a9fe::", 0, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct addr a;
+        assert_true(addr_parse(rows[i].text, strlen(rows[i].text), &a));
+        assert_int_equal(addr_is_loopback(&a), rows[i].loopback);
+        assert_int_equal(addr_is_link_local(&a), rows[i].link_local);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +155,7 @@ int main(void)
         cmocka_unit_test(networks),
         cmocka_unit_test(refuses_what_is_no_network),
         cmocka_unit_test(nobodies),
+        cmocka_unit_test(addresses_of_here_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
