@@ -14,9 +14,9 @@
  * bound for want of memory is an error and not a hole.
  */
 struct database_layout {
-    int32_t application; /* application_id: whose file it is */
-    int version;         /* user_version, from 1 */
-    const char *schema;  /* makes the tables */
+    int32_t application;      /* application_id: whose file it is */
+    int version;              /* user_version, from 1 */
+    const char *const *steps; /* SQL: number n leads from version n to n + 1, 0 makes the tables */
     const char *const *statements;
     unsigned count; /* of them; a statement is spoken of by its index */
 };
@@ -30,8 +30,9 @@ enum database_verdict {
 struct database;
 
 /*
- * Opens the file `path`, which exists; with `make` it is empty, and the tables are made. `layout`
- * lives as long as the database. *out is NULL unless the verdict is good; then one line in `why`.
+ * Opens the file `path`, which exists; with `make` it is empty, and the tables are made. One of an
+ * older version is brought to this one, as a whole or not at all. `layout` lives as long as the
+ * database. *out is NULL unless the verdict is good; then one line in `why`.
  */
 enum database_verdict database_open(const char *path, bool make,
                                     const struct database_layout *layout, struct database **out,

@@ -1,7 +1,7 @@
 /*
- * What must survive the keeper: the openings and how each is undone, the one-time sequences that
- * are used up, and a history of what was opened. SQLite (WAL,
- * synchronous=FULL) in state_dir/state.db. Written before a command runs; what happens in one
+ * What must survive the keeper: the openings and how each is undone, the one-time sequences and
+ * sealed knocks that are used up, and a history of what was opened. SQLite (WAL, synchronous=FULL)
+ * in state_dir/state.db. Written before a command runs; what happens in one
  * moment shares one transaction.
  *
  * The store belongs to the process that opened it, alone: not to be used on both sides of a fork,
@@ -12,6 +12,7 @@
 #define KEEPER_STORE_H
 
 #include "keeper/command.h"
+#include "lib/sealed.h"
 
 enum {
     STORE_HISTORY_MAX = 10000, /* lines that the history keeps; the oldest go first */
@@ -30,6 +31,7 @@ struct stored_door {
     enum stored_state state;
     char name[CONFIG_NAME_MAX + 1];
     struct addr address;
+    struct step port;          /* what is open; port 0: nothing in particular, or not known */
     char by[STORE_BY_MAX + 1]; /* by which knock: "sequence", "knockctl", a key's name */
     int64_t opened_wall;       /* s since 1970 */
     int64_t deadline;          /* ns, CLOCK_BOOTTIME of `this_boot` */
@@ -120,5 +122,18 @@ int store_once_used(struct store *store, const char *door, const char *sequence)
 
 /* A writer: uses it up. 0, 1 when that was done before, or -1. */
 int store_once_use(struct store *store, const char *door, const char *sequence, int64_t wall);
+
+/*
+ * The time of the last message of a sealed key that was used up, and when that was, in s since
+ * 1970: also of keys that were removed meanwhile. Of a key that has none: the store's creation, and
+ * 0. Returns 0, or -1.
+ */
+int store_sealed_last(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t *last,
+                      int64_t *wall);
+
+/* A writer: uses up a key's message of that `time`, and all before it. 0, 1 when that was done
+ * before, or -1. */
+int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t time,
+                     int64_t wall);
 
 #endif

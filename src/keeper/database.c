@@ -10,14 +10,13 @@ struct database {
     sqlite3 *db;
     const struct database_layout *layout;
     char *path;
+    int version; /* that it was found in; 0: just made */
     char error[640];
     sqlite3_stmt *statements[];
 };
 
-/*
- * EXCLUSIVE before anything is read: then there is no -shm file, and nobody else gets in. No mmap:
- * an error of the disk is to be an error, not SIGBUS.
- */
+/* EXCLUSIVE before anything is read: then there is no -shm file, and nobody else gets in. No mmap:
+ * an error of the disk is to be an error, not SIGBUS. */
 static const char settings[] =
     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA mmap_size=0;"
     "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
@@ -105,26 +104,26 @@ static enum database_verdict ask_once(struct database *db, const char *sql, char
 {
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(db->db, sql, -1, &statement, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
+    rc = rc == SQLITE_OK ? sqlite3_step(statement) : rc;
     const unsigned char *text = rc == SQLITE_ROW ? sqlite3_column_text(statement, 0) : NULL;
     snprintf(out, size, "%s", text ? (const char *)text : "");
     sqlite3_finalize(statement); /* keeps the error of a step that failed */
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? DATABASE_GOOD : judge(db, "read it");
 }
 
-static enum database_verdict make_tables(struct database *db)
+/* From the version it is in to ours. */
+static enum database_verdict upgrade(struct database *db)
 {
     char marks[96];
+    const char *what = db->version == 0 ? "make it" : "upgrade it";
+    if (db->version == db->layout->version)
+        return DATABASE_GOOD;
     snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
              db->layout->application, db->layout->version);
-    enum database_verdict verdict = execute(db, "BEGIN IMMEDIATE", "make it");
-    if (verdict == DATABASE_GOOD)
-        verdict = execute(db, db->layout->schema, "make it");
-    if (verdict == DATABASE_GOOD)
-        verdict = execute(db, marks, "make it");
-    /* Nothing was lost with a file that we could not make. */
-    return verdict == DATABASE_GOOD ? verdict : DATABASE_REFUSED;
+    enum database_verdict verdict = execute(db, "BEGIN IMMEDIATE", what);
+    for (int i = db->version; i < db->layout->version && verdict == DATABASE_GOOD; i++)
+        verdict = execute(db, db->layout->steps[i], what);
+    return verdict == DATABASE_GOOD ? execute(db, marks, what) : verdict;
 }
 
 static enum database_verdict check_marks(struct database *db)
@@ -137,17 +136,17 @@ static enum database_verdict check_marks(struct database *db)
     }
     if (verdict == DATABASE_GOOD)
         verdict = ask_once(db, "PRAGMA user_version", text, sizeof(text));
-    if (verdict != DATABASE_GOOD || atoll(text) == db->layout->version)
+    db->version = (int)atoll(text);
+    if (verdict != DATABASE_GOOD || (db->version > 0 && db->version <= db->layout->version))
         return verdict;
-    if (atoll(text) < db->layout->version) {
+    if (db->version <= 0) {
         database_fail(db, "use it", "its version is none that there was");
         return DATABASE_DAMAGED;
     }
     database_remark(db,
-                    "a newer knockd wrote it, in version %s of the format; this one reads version "
-                    "%d: install the newer one again, or move the file away, and what it left "
-                    "open stays open",
-                    text, db->layout->version);
+                    "a newer knockd wrote it, in version %d of the format and not %d: install that "
+                    "one again, or move the file away, and what it left open stays open",
+                    db->version, db->layout->version);
     return DATABASE_REFUSED;
 }
 
@@ -188,7 +187,7 @@ static enum database_verdict prepare(struct database *db)
 }
 
 typedef enum database_verdict check(struct database *db);
-static check *const checks[] = {check_marks, check_pages, use_wal, prepare};
+static check *const checks[] = {check_marks, check_pages, use_wal, upgrade, prepare};
 
 static enum database_verdict start(struct database *db, bool make)
 {
@@ -199,8 +198,9 @@ static enum database_verdict start(struct database *db, bool make)
     sqlite3_db_config(db->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_db_config(db->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     enum database_verdict verdict = execute(db, settings, "set it up");
-    if (verdict == DATABASE_GOOD && make)
-        verdict = make_tables(db);
+    /* Nothing was lost with a file that we could not make. */
+    if (verdict == DATABASE_GOOD && make && upgrade(db) != DATABASE_GOOD)
+        verdict = DATABASE_REFUSED;
     for (unsigned i = 0; i < sizeof(checks) / sizeof(*checks) && verdict == DATABASE_GOOD; i++)
         verdict = checks[i](db);
     if (verdict == DATABASE_GOOD)

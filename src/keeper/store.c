@@ -8,55 +8,7 @@
 #include "keeper/database.h"
 #include "keeper/store_blob.h"
 #include "keeper/store_file.h"
-
-/* An opening has the id of its line in the history, which AUTOINCREMENT never gives again. */
-static const char schema[] =
-    "CREATE TABLE opening(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, boot TEXT NOT NULL,"
-    " deadline INTEGER NOT NULL, length INTEGER NOT NULL, opened INTEGER NOT NULL,"
-    " door TEXT NOT NULL, address TEXT NOT NULL, knock TEXT NOT NULL, commands BLOB NOT NULL);"
-    "CREATE TABLE history(id INTEGER PRIMARY KEY AUTOINCREMENT, opened INTEGER NOT NULL,"
-    " closed INTEGER NOT NULL DEFAULT 0, door TEXT NOT NULL, address TEXT NOT NULL,"
-    " knock TEXT NOT NULL, ending TEXT NOT NULL DEFAULT '');"
-    "CREATE TABLE once(door TEXT NOT NULL, sequence TEXT NOT NULL, used INTEGER NOT NULL,"
-    " PRIMARY KEY(door, sequence)) WITHOUT ROWID";
-
-enum {
-    ADD_HISTORY,
-    TRIM_HISTORY,
-    ADD_OPENING,
-    UPDATE_OPENING,
-    REMOVE_OPENING,
-    END_HISTORY,
-    USE_ONCE,
-    EACH_OPENING,
-    EACH_HISTORY,
-    USED_ONCE,
-    STATEMENTS,
-};
-
-static const char *const statements[STATEMENTS] = {
-    [ADD_HISTORY] = "INSERT INTO history(opened, door, address, knock) VALUES(?, ?, ?, ?)",
-    [TRIM_HISTORY] = "DELETE FROM history WHERE id <= ?",
-    [ADD_OPENING] = "INSERT INTO opening(id, state, boot, deadline, length, opened, door, address,"
-                    " knock, commands) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [UPDATE_OPENING] = "UPDATE opening SET state = ?, deadline = ?, boot = ? WHERE id = ?",
-    [REMOVE_OPENING] = "DELETE FROM opening WHERE id = ?",
-    [END_HISTORY] = "UPDATE history SET closed = ?, ending = ? WHERE id = ? AND closed = 0",
-    [USE_ONCE] = "INSERT OR IGNORE INTO once(door, sequence, used) VALUES(?, ?, ?)",
-    [EACH_OPENING] = "SELECT id, state, boot, deadline, length, opened, door, address, knock,"
-                     " commands FROM opening ORDER BY id",
-    [EACH_HISTORY] = "SELECT opened, closed, door, address, knock, ending FROM history"
-                     " ORDER BY id DESC LIMIT ?",
-    [USED_ONCE] = "SELECT 1 FROM once WHERE door = ? AND sequence = ?",
-};
-
-static const struct database_layout layout = {
-    .application = 0x6b6e6b64, /* "knkd" */
-    .version = 1,
-    .schema = schema,
-    .statements = statements,
-    .count = STATEMENTS,
-};
+#include "keeper/store_layout.h"
 
 struct store {
     struct database *db;
@@ -73,7 +25,7 @@ static int make_file(struct store *store, const char *path, char *why, size_t wh
         return -1;
     }
     if (store_file_make(name, why, why_size) == 0 &&
-        database_open(name, true, &layout, &store->db, why, why_size) == DATABASE_GOOD) {
+        database_open(name, true, store_layout(), &store->db, why, why_size) == DATABASE_GOOD) {
         database_close(store->db);
         store->db = NULL;
         store_file_remove(path); /* a journal without its file would be taken for the new one's */
@@ -96,7 +48,7 @@ static enum database_verdict open_file(struct store *store, const char *path, ch
     if (file == STORE_FILE_REFUSED ||
         (file == STORE_FILE_MISSING && make_file(store, path, why, why_size) < 0))
         return DATABASE_REFUSED;
-    return database_open(path, false, &layout, &store->db, why, why_size);
+    return database_open(path, false, store_layout(), &store->db, why, why_size);
 }
 
 static int open_or_replace(struct store *store, const char *path, char **moved, char *why,
@@ -147,10 +99,10 @@ static int put_opening(struct store *store, const struct stored_door *door, cons
     uint8_t *blob = store_blob_encode(door, &size);
     if (!blob)
         return database_fail(store->db, what, "out of memory");
-    int rc =
-        database_put(store->db, ADD_OPENING, what, "iitiiitttb", door->id, (int64_t)door->state,
-                     store->boot, door->deadline, door->length, door->opened_wall, door->name,
-                     address, door->by, (const void *)blob, size);
+    int rc = database_put(store->db, ADD_OPENING, what, "iitiiitttbii", door->id,
+                          (int64_t)door->state, store->boot, door->deadline, door->length,
+                          door->opened_wall, door->name, address, door->by, (const void *)blob,
+                          size, (int64_t)door->port.port, (int64_t)door->port.proto);
     free(blob);
     return rc;
 }
@@ -212,6 +164,18 @@ static bool read_address(struct store *store, unsigned statement, int column, st
            addr_parse(text, strlen(text), out);
 }
 
+/* Ports of all 16 bits, protocols of 8. */
+static bool read_port(struct store *store, int column, struct step *out)
+{
+    int64_t port, proto;
+    bool good = database_int(store->db, EACH_OPENING, column, &port) &&
+                database_int(store->db, EACH_OPENING, column + 1, &proto) && port >= 0 &&
+                port <= UINT16_MAX && proto >= 0 && proto <= UINT8_MAX;
+    if (good)
+        *out = (struct step){(uint16_t)port, (uint8_t)proto};
+    return good;
+}
+
 /* As store_blob_decode. */
 static int read_opening(struct store *store, struct stored_door *door)
 {
@@ -229,7 +193,8 @@ static int read_opening(struct store *store, struct stored_door *door)
                 database_text(db, EACH_OPENING, 6, door->name, sizeof(door->name)) &&
                 read_address(store, EACH_OPENING, 7, &door->address) &&
                 database_text(db, EACH_OPENING, 8, door->by, sizeof(door->by)) &&
-                database_blob(db, EACH_OPENING, 9, &blob, &size);
+                database_blob(db, EACH_OPENING, 9, &blob, &size) &&
+                read_port(store, 10, &door->port);
     if (!good)
         return -1;
     door->state = (enum stored_state)state;
@@ -301,6 +266,31 @@ int store_once_use(struct store *store, const char *door, const char *sequence, 
 {
     if (database_put(store->db, USE_ONCE, "use up a one-time sequence", "tti", door, sequence,
                      wall) < 0)
+        return -1;
+    return database_changes(store->db) == 1 ? 0 : 1;
+}
+
+int store_sealed_last(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t *last,
+                      int64_t *wall)
+{
+    static const char what[] = "look up the last knock of a key";
+    int64_t time = 0;
+    database_ask(store->db, LAST_SEALED, "b", (const void *)id, (size_t)SEALED_ID_SIZE);
+    int rc = database_next(store->db, LAST_SEALED, what) < 0 ? -1 : 0;
+    bool good = rc == 0 && database_int(store->db, LAST_SEALED, 0, &time) && time > 0 &&
+                database_int(store->db, LAST_SEALED, 1, wall);
+    database_end(store->db, LAST_SEALED);
+    *last = (uint64_t)time;
+    if (good || rc < 0)
+        return rc;
+    return database_fail(store->db, what, "its creation isn't in it; was it changed by hand?");
+}
+
+int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t time,
+                     int64_t wall)
+{
+    if (database_put(store->db, USE_SEALED, "use up a sealed knock", "bii", (const void *)id,
+                     (size_t)SEALED_ID_SIZE, (int64_t)time, wall) < 0)
         return -1;
     return database_changes(store->db) == 1 ? 0 : 1;
 }

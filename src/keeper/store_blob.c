@@ -45,7 +45,7 @@ static bool get(struct input *in, unsigned bytes, uint64_t *number)
 static uint64_t sum(const uint8_t *body, size_t size, const struct stored_door *door)
 {
     static const uint8_t key[KEYED_KEY_SIZE];
-    uint8_t whole[3 * 8 + sizeof(door->name) + 1 + sizeof(door->address.bytes)] = {0};
+    uint8_t whole[3 * 8 + sizeof(door->name) + 1 + sizeof(door->address.bytes) + 3] = {0};
     uint8_t *at = put(whole, keyed_hash(key, body, size), 8);
     at = put(at, (uint64_t)door->opened_wall, 8);
     at = put(at, (uint64_t)door->length, 8);
@@ -53,7 +53,11 @@ static uint64_t sum(const uint8_t *body, size_t size, const struct stored_door *
     at += sizeof(door->name);
     *at++ = door->address.family;
     memcpy(at, door->address.bytes, sizeof(door->address.bytes));
-    return keyed_hash(key, whole, sizeof(whole));
+    at += sizeof(door->address.bytes);
+    /* Openings of the store's first version have none. */
+    if (door->port.port)
+        at = put(put(at, door->port.port, 2), door->port.proto, 1);
+    return keyed_hash(key, whole, (size_t)(at - whole));
 }
 
 static size_t list_size(const struct commands *list)

@@ -109,6 +109,8 @@ static inline struct stored_door door_make(unsigned number)
     struct stored_door door = {.state = STORED_OPENING,
                                .address = {.family = 4, .bytes = {203, 0, 113}},
                                .opened_wall = 1800000000 + number,
+                               .port = {(uint16_t)number,
+                                        (uint8_t)(number ? 6 + number % 2 * 11 : 0)},
                                .deadline = INT64_C(30000000000) + number,
                                .length = INT64_C(10000000000) + number,
                                .stop_ok = {1, number, 0, UINT64_C(1) << 63}};
@@ -128,7 +130,8 @@ static inline struct stored_door door_make(unsigned number)
 static inline bool door_equal(const struct stored_door *a, const struct stored_door *b)
 {
     return a->id == b->id && a->state == b->state && strcmp(a->name, b->name) == 0 &&
-           addr_equal(&a->address, &b->address) && strcmp(a->by, b->by) == 0 &&
+           addr_equal(&a->address, &b->address) && a->port.port == b->port.port &&
+           a->port.proto == b->port.proto && strcmp(a->by, b->by) == 0 &&
            a->opened_wall == b->opened_wall && a->deadline == b->deadline &&
            a->length == b->length && a->this_boot == b->this_boot &&
            memcmp(a->stop_ok, b->stop_ok, sizeof(a->stop_ok)) == 0 &&

@@ -9,7 +9,8 @@ enum { SUM = 8, LISTS_AT = 32, MUTATIONS = 20000 };
 static void sum_up(uint8_t *blob, size_t size, const struct stored_door *door)
 {
     static const uint8_t key[KEYED_KEY_SIZE];
-    uint8_t all[8 + 8 + 8 + CONFIG_NAME_MAX + 1 + 17] = {0};
+    enum { OF_ALL = 8 + 8 + 8 + CONFIG_NAME_MAX + 1 + 17, OF_PORT = 3 };
+    uint8_t all[OF_ALL + OF_PORT] = {0};
     uint64_t numbers[3] = {keyed_hash(key, blob, size - SUM), (uint64_t)door->opened_wall,
                            (uint64_t)door->length};
     for (int i = 0; i < 24; i++)
@@ -17,7 +18,10 @@ static void sum_up(uint8_t *blob, size_t size, const struct stored_door *door)
     memcpy(all + 24, door->name, strlen(door->name));
     all[24 + CONFIG_NAME_MAX + 1] = door->address.family;
     memcpy(all + 24 + CONFIG_NAME_MAX + 2, door->address.bytes, 16);
-    uint64_t sum = keyed_hash(key, all, sizeof(all));
+    all[OF_ALL] = (uint8_t)door->port.port;
+    all[OF_ALL + 1] = (uint8_t)(door->port.port >> 8);
+    all[OF_ALL + 2] = door->port.proto;
+    uint64_t sum = keyed_hash(key, all, OF_ALL + (door->port.port ? OF_PORT : 0));
     for (int i = 0; i < 8; i++)
         blob[size - SUM + (size_t)i] = (uint8_t)(sum >> 8 * i);
 }
@@ -53,15 +57,17 @@ static void belongs_to_its_row(void **state)
     struct stored_door door = door_make(5);
     size_t size;
     uint8_t *blob = store_blob_encode(&door, &size);
-    struct stored_door rows[5];
-    for (int i = 0; i < 5; i++)
+    struct stored_door rows[7];
+    for (int i = 0; i < 7; i++)
         rows[i] = same_row(&door);
     rows[0].name[0] = 'D';
     rows[1].address.bytes[3] ^= 1;
     rows[2].address.family = 6;
     rows[3].length++;
     rows[4].opened_wall--;
-    for (int i = 0; i < 5; i++) {
+    rows[5].port.port ^= 0x100;
+    rows[6].port = (struct step){0};
+    for (int i = 0; i < 7; i++) {
         assert_int_equal(store_blob_decode(blob, size, &rows[i]), -1);
         assert_null(rows[i].start.items);
     }
