@@ -5,6 +5,24 @@
 
 #include "keeper/plan.h"
 
+/*
+ * What a knock asks for: what the door's commands are expanded with. The texts and the door live
+ * as long as whoever is told of it needs.
+ */
+struct knock {
+    const struct config_door *door;
+    const struct plan *plan; /* of the door, for the address's family */
+    struct addr address;
+    struct step port; /* to open; port 0: nothing in particular */
+    int64_t length;   /* ns that it stays open */
+    const char *by;   /* what kind of knock it is, or the name of the key */
+    const char *key;  /* the same name; NULL: no sealed knock */
+};
+
+/* A knock that asks for nothing but what the door itself says. */
+struct knock knock_plain(const struct config_door *door, const struct plan *plan,
+                         const struct addr *address, const char *by);
+
 /* A command ready to be executed: its words, one after the other, each with its NUL. */
 struct command {
     unsigned words;
@@ -28,13 +46,11 @@ struct value_texts {
 /* A command of `words`, the first replaced by `program`. -1 when memory is short. */
 int command_from_words(const struct words *words, const char *program, struct command *out);
 
-/* Sets what the placeholders of `door` stand for when it opens for `address`. */
-void value_texts_fill(struct value_texts *texts, const struct config_door *door,
-                      const struct addr *address);
+/* Sets what the placeholders stand for when a door opens by `knock`. */
+void value_texts_fill(struct value_texts *texts, const struct knock *knock);
 
-/* The commands of `list` of `door` for `address`. Returns -1 when memory is short. */
-int commands_expand(const struct plan_list *list, const struct config_door *door,
-                    const struct addr *address, struct commands *out);
+/* The commands of `list`, of the plan of `knock`. Returns -1 when memory is short. */
+int commands_expand(const struct plan_list *list, const struct knock *knock, struct commands *out);
 
 void commands_free(struct commands *commands);
 bool commands_equal(const struct commands *a, const struct commands *b);

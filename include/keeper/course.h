@@ -10,8 +10,7 @@
 #include "keeper/store.h"
 
 /* An opening that nothing has happened to yet. NULL when memory is short. */
-struct opening *course_new(struct openings *all, const struct config_door *door,
-                           const struct plan *plan, const struct addr *address, const char *by);
+struct opening *course_new(struct openings *all, const struct knock *knock);
 
 /* Records it, then opens it. It is in the table from here on. */
 void course_begin(struct opening *o);
@@ -22,8 +21,8 @@ struct opening *course_resume(struct openings *all, struct stored_door *stored);
 /* Runs its start commands again: something else closed it. */
 void course_renew(struct opening *o);
 
-/* A knock on it while it is open, OPEN to RENEWING: it closes `length` ns from now. */
-void course_extend(struct opening *o, int64_t length);
+/* A knock on it while it is open, OPEN to RENEWING: it closes as long from now as that says. */
+void course_extend(struct opening *o, const struct knock *knock);
 
 /* Closes it now, or as soon as the command that runs is done. */
 void course_close(struct opening *o);

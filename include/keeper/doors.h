@@ -1,6 +1,6 @@
 /*
- * The open doors: one opening per (door, address), its timer, and the commands that opened it and
- * will close it. A door that was opened is closed, whatever fails on the way.
+ * The open doors: one opening per (door, address, port), its timer, and the commands that opened it
+ * and will close it. A door that was opened is closed, whatever fails on the way.
  */
 #ifndef KEEPER_DOORS_H
 #define KEEPER_DOORS_H
@@ -27,12 +27,10 @@ void doors_free(struct doors *doors);
 int doors_resume(struct doors *doors);
 
 /*
- * A valid knock by `address` for `door`, whose commands `plan` holds: opens it, or extends it when
- * it is open. All is copied as far as it is needed; `by` tells of the knock in the history. Says in
- * the log what came of it.
+ * A valid knock: opens the door, or extends it when it is open. All is copied as far as it is
+ * needed. Says in the log what came of it.
  */
-void doors_knock(struct doors *doors, const struct config_door *door, const struct plan *plan,
-                 const struct addr *address, const char *by);
+void doors_knock(struct doors *doors, const struct knock *knock);
 
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);
@@ -41,18 +39,25 @@ unsigned doors_count(const struct doors *doors);
 void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
                 void *arg);
 
+/* Which openings are meant; what isn't said is any. */
+struct doors_choice {
+    const char *door;
+    const struct addr *address;
+    uint16_t port;
+    const char *key; /* only what this key opened; NULL: an administrator chooses */
+};
+
 /*
- * Closes, now, what is open of the door `name` (NULL: of any) for `address` (NULL: for any), and
- * drops what waited to open after that. Returns how many openings that are; what becomes of each is
- * told as an event.
+ * Closes, now, what is chosen and open, and drops what was chosen and waited to open after another.
+ * Returns how many openings that are; what becomes of each is told as an event.
  */
-unsigned doors_close(struct doors *doors, const char *name, const struct addr *address);
+unsigned doors_close(struct doors *doors, const struct doors_choice *choice);
 
 /* From here on, calls happened(arg, event) for all that happens. It must not use the doors. */
 void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
                  void *arg);
 
-/* Tells who watches that a knock was refused elsewhere. */
+/* Tells who watches that a knock was refused elsewhere; `name` NULL: at no door that is known. */
 void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
                         const char *why);
 

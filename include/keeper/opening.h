@@ -1,4 +1,4 @@
-/* One opening of a door, the table of them by (door, address), and what they all share. */
+/* One opening of a door, the table of them by (door, address, port), and what they all share. */
 #ifndef KEEPER_OPENING_H
 #define KEEPER_OPENING_H
 
@@ -43,11 +43,12 @@ enum door_event_kind {
 
 struct door_event {
     enum door_event_kind kind;
-    const char *door;
+    const char *door; /* NULL: of a refused sealed knock, that it names none which is known */
     const struct addr *address;
-    const char *by;  /* by which knock; NULL: of a refused one */
-    const char *why; /* or NULL */
-    int64_t length;  /* ns that it stays open, once opened or extended */
+    const char *by;   /* by which knock; NULL: of a refused one */
+    const char *why;  /* or NULL */
+    int64_t length;   /* ns that it stays open, once opened or extended */
+    struct step port; /* port 0: not said */
 };
 
 struct opening {
@@ -56,9 +57,11 @@ struct opening {
     enum opening_state state;
     char name[CONFIG_NAME_MAX + 1]; /* of the door */
     char label[CONFIG_NAME_MAX + ADDR_TEXT_SIZE + 16];
-    char text[ADDR_TEXT_SIZE]; /* of the address */
-    char by[64];               /* by which knock */
+    char text[ADDR_TEXT_SIZE];       /* of the address */
+    char by[64];                     /* by which knock, or the name of the key */
+    char note[CONFIG_NAME_MAX + 24]; /* of a sealed knock: whose, and which port, for messages */
     struct addr address;
+    struct step port; /* what it opens; port 0: nothing in particular, or not known */
     struct commands start, stop, extend, check;
     uint64_t stop_ok[4];
     int64_t knocked;  /* when it was asked for */
@@ -76,6 +79,7 @@ struct opening {
     bool failed;          /* its start failed: never reported as open */
     bool last_try;        /* of an earlier boot: one attempt to undo it, and it is done */
     bool by_hand;         /* an administrator closes it */
+    bool by_key;          /* the key that opened it closes it */
     uint64_t stopped;     /* bit n: stop command n succeeded, and needn't be run again */
     unsigned attempts;    /* stops that failed */
     struct {              /* the ledger's own */
@@ -104,13 +108,20 @@ struct openings {
     uint8_t key[KEYED_KEY_SIZE];
 };
 
+/* Who knocked, as an opening keeps it. */
+struct opening_name {
+    const char *door;
+    struct addr address;
+    struct step port;
+    const char *by;
+};
+
 /*
  * An opening that nothing has happened to yet; its timers call due() and check() with it. NULL when
  * memory is short.
  */
-struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
-                            const char *by, void (*due)(void *opening),
-                            void (*check)(void *opening));
+struct opening *opening_new(struct openings *all, const struct opening_name *name,
+                            void (*due)(void *opening), void (*check)(void *opening));
 
 /* One of an earlier life of the keeper, whose commands it takes out of `stored`. Else as above. */
 struct opening *opening_restore(struct openings *all, struct stored_door *stored,
@@ -118,6 +129,9 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
 
 /* Tells who listens what happens to it. */
 void opening_tell(const struct opening *opening, enum door_event_kind kind, const char *why);
+
+/* The same of a knock on it by `by`, while it is open. */
+void opening_tell_extended(const struct opening *opening, const char *by);
 
 /* Enters a state, which the ledger hears of. */
 void opening_enter(struct opening *o, enum opening_state state);
@@ -147,8 +161,10 @@ enum opening_found opening_found(const struct opening *opening);
 int openings_init(struct openings *table);
 void openings_free(struct openings *table, void (*free_one)(struct opening *o));
 
+/* Where a door opens several ports, each has an opening of its own. One of no particular port, of
+ * an earlier configuration or version, stands for any. */
 struct opening *openings_find(const struct openings *table, const char *name,
-                              const struct addr *address);
+                              const struct addr *address, struct step port);
 void openings_add(struct openings *table, struct opening *opening);
 void openings_remove(struct openings *table, struct opening *opening);
 

@@ -21,6 +21,7 @@ struct errand {
     struct timer deadline;
     char door[CONFIG_NAME_MAX + 1]; /* "": any */
     struct addr address;            /* family 0: any */
+    struct step port;               /* port 0: any */
     uint32_t query;                 /* number of the question to the listener */
     unsigned depth;                 /* of the rows that answer it */
     bool counted;                   /* to be closed: `asked` is known */

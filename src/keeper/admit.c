@@ -41,8 +41,10 @@ bool admit_open(struct admission *admission, const struct config *config, const 
     if (verdict == GATE_OPEN && one_time && once_spend(once, line, config, store, &why) < 0)
         verdict = GATE_REFUSED;
     if (verdict == GATE_OPEN) {
-        doors_knock(doors, door, plans_get(plans, open.door, open.address.family), &open.address,
-                    one_time ? "one-time sequence" : "sequence");
+        const struct plan *plan = plans_get(plans, open.door, open.address.family);
+        struct knock knock =
+            knock_plain(door, plan, &open.address, one_time ? "one-time sequence" : "sequence");
+        doors_knock(doors, &knock);
         return true;
     }
     doors_tell_refused(doors, door->name, &open.address, why);

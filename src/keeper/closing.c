@@ -36,8 +36,11 @@ static void be_closed(struct opening *o)
         course_renew(o);
         return;
     }
-    log_notice("door %s: %s for %s", o->name, o->failed ? "undone" : "closed", o->text);
-    closing_forget(o, o->failed ? "failed, undone" : o->by_hand ? "closed by knockctl" : "closed");
+    log_notice("door %s: %s for %s%s", o->name, o->failed ? "undone" : "closed", o->text, o->note);
+    closing_forget(o, o->failed    ? "failed, undone"
+                      : o->by_hand ? "closed by knockctl"
+                      : o->by_key  ? "closed by its key"
+                                   : "closed");
 }
 
 static void retry(struct opening *o)

@@ -6,21 +6,43 @@
 
 #include "lib/clock.h"
 
-void value_texts_fill(struct value_texts *t, const struct config_door *door,
-                      const struct addr *address)
+struct knock knock_plain(const struct config_door *door, const struct plan *plan,
+                         const struct addr *address, const char *by)
 {
-    bool ip6 = address->family == 6;
-    snprintf(t->port, sizeof(t->port), "%u", door->port.port);
+    return (struct knock){.door = door,
+                          .plan = plan,
+                          .address = *address,
+                          .port = config_own_port(door),
+                          .length = door->cmd_timeout,
+                          .by = by};
+}
+
+/*
+ * Where nothing but keys opens a door, knockctl is the exception, for which "-" stands: no key has
+ * that name. Elsewhere %KEY% would be nobody's for whoever knows the sequence.
+ */
+static const char *key_text(const struct knock *knock)
+{
+    const struct config_door *door = knock->door;
+    bool keys_alone = door->keys.set && door->sequence.count == 0 && !door->once_path.text;
+    return !keys_alone ? NULL : knock->key ? knock->key : "-";
+}
+
+void value_texts_fill(struct value_texts *t, const struct knock *knock)
+{
+    bool ip6 = knock->address.family == 6;
+    snprintf(t->port, sizeof(t->port), "%u", knock->port.port);
     snprintf(t->timeout, sizeof(t->timeout), "%lld",
-             (long long)((door->cmd_timeout + CLOCK_SECOND - 1) / CLOCK_SECOND));
+             (long long)((knock->length + CLOCK_SECOND - 1) / CLOCK_SECOND));
     t->values = (struct values){
-        .ip = addr_format(address, t->ip),
+        .ip = addr_format(&knock->address, t->ip),
         .iptables = ip6 ? "ip6tables" : "iptables",
         .family = ip6 ? "6" : "4",
-        .door = door->name,
-        .port = door->port.port ? t->port : NULL,
-        .proto = door->port.port ? proto_name(door->port.proto) : NULL,
+        .door = knock->door->name,
+        .port = knock->port.port ? t->port : NULL,
+        .proto = knock->port.port ? proto_name(knock->port.proto) : NULL,
         .timeout = t->timeout,
+        .key = key_text(knock),
     };
 }
 
@@ -42,17 +64,16 @@ static int expand_one(const struct plan_command *plan, const struct values *valu
 {
     struct words words;
     char why[160];
-    /* Only lengths can differ from the trial expansion, and no address is that long. */
+    /* Only lengths can differ from the trial expansion, which took the longest texts. */
     if (!template_expand(plan->template, values, &words, why, sizeof(why)))
         return -1;
     return command_from_words(&words, plan->program, out);
 }
 
-int commands_expand(const struct plan_list *list, const struct config_door *door,
-                    const struct addr *address, struct commands *out)
+int commands_expand(const struct plan_list *list, const struct knock *knock, struct commands *out)
 {
     struct value_texts texts;
-    value_texts_fill(&texts, door, address);
+    value_texts_fill(&texts, knock);
     *out = (struct commands){.items = calloc(list->count + 1, sizeof(*out->items))};
     if (!out->items)
         return -1;

@@ -48,10 +48,10 @@ static void on_started(void *arg, bool success)
         log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
                   o->stop.count && o->job.started ? "; undoing it" : "");
     else if (o->stop.count == 0)
-        log_notice("door %s: opened for %s, nothing closes it", o->name, o->text);
+        log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
     else
-        log_notice("door %s: opened for %s, closes in %lld s", o->name, o->text,
-                   opening_seconds(o->length));
+        log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
+                   opening_seconds(o->length), o->note);
     if (!success && o->job.started == 0) {
         closing_forget(o, "failed");
         return;
@@ -169,21 +169,23 @@ void course_begin(struct opening *o)
     ledger_add(o->all->ledger, o, on_recorded);
 }
 
-struct opening *course_new(struct openings *all, const struct config_door *door,
-                           const struct plan *plan, const struct addr *address, const char *by)
+struct opening *course_new(struct openings *all, const struct knock *knock)
 {
-    struct opening *o = opening_new(all, door->name, address, by, on_due, on_check);
+    const struct config_door *door = knock->door;
+    const struct plan *plan = knock->plan;
+    struct opening_name name = {door->name, knock->address, knock->port, knock->by};
+    struct opening *o = opening_new(all, &name, on_due, on_check);
     if (!o)
         return NULL;
     o->knocked = clock_now();
-    o->length = door->cmd_timeout;
+    o->length = knock->length;
     o->delay = door->start_delay;
     o->interval = door->check_interval;
     memcpy(o->stop_ok, door->stop_ok, sizeof(o->stop_ok));
-    if (commands_expand(&plan->start, door, address, &o->start) == 0 &&
-        commands_expand(&plan->stop, door, address, &o->stop) == 0 &&
-        commands_expand(&plan->extend, door, address, &o->extend) == 0 &&
-        commands_expand(&plan->check, door, address, &o->check) == 0)
+    if (commands_expand(&plan->start, knock, &o->start) == 0 &&
+        commands_expand(&plan->stop, knock, &o->stop) == 0 &&
+        commands_expand(&plan->extend, knock, &o->extend) == 0 &&
+        commands_expand(&plan->check, knock, &o->check) == 0)
         return o;
     opening_free(o);
     return NULL;
@@ -203,15 +205,16 @@ struct opening *course_resume(struct openings *all, struct stored_door *stored)
     return o;
 }
 
-void course_extend(struct opening *o, int64_t length)
+void course_extend(struct opening *o, const struct knock *knock)
 {
-    o->length = length;
-    o->deadline = clock_now() + length;
+    o->length = knock->length;
+    o->deadline = clock_now() + knock->length;
     if (limit_take(&o->all->talk, clock_now()))
-        log_notice("door %s: extended for %s, closes in %lld s", o->name, o->text,
-                   opening_seconds(length));
+        log_notice("door %s: extended for %s, closes in %lld s%s%s%s", o->name, o->text,
+                   opening_seconds(knock->length), knock->key ? " (" : "",
+                   knock->key ? knock->key : "", knock->key ? ")" : "");
     o->extend_next = o->extend.count > 0;
-    opening_tell(o, DOOR_EXTENDED, NULL);
+    opening_tell_extended(o, knock->by);
     ledger_change(o->all->ledger, o);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
     if (o->state == OPEN)

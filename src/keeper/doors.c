@@ -69,26 +69,26 @@ int doors_resume(struct doors *doors)
 }
 
 /* Whether the door of a reloaded configuration still does what this opening did. */
-static bool same_commands(const struct opening *o, const struct config_door *door,
-                          const struct plan *plan)
+static bool same_commands(const struct opening *o, const struct knock *knock)
 {
-    struct commands now;
-    if (commands_expand(&plan->start, door, &o->address, &now) < 0)
-        return true;
-    bool same = commands_equal(&now, &o->start);
-    commands_free(&now);
+    struct commands start = {0}, extend = {0};
+    bool same = true;
+    if (commands_expand(&knock->plan->start, knock, &start) == 0 &&
+        commands_expand(&knock->plan->extend, knock, &extend) == 0)
+        same = commands_equal(&start, &o->start) && commands_equal(&extend, &o->extend);
+    commands_free(&start);
+    commands_free(&extend);
     return same;
 }
 
 /* The door must be closed before it can open again; the knock waits for that. */
-static void inherit(struct opening *o, const struct config_door *door, const struct plan *plan,
-                    const char *by)
+static void inherit(struct opening *o, const struct knock *knock)
 {
     bool again = o->heir != NULL;
     /* The last knock counts: the configuration may have changed between them. */
     if (again)
         opening_free(o->heir);
-    o->heir = course_new(o->all, door, plan, &o->address, by);
+    o->heir = course_new(o->all, knock);
     if (!again)
         log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
                    o->name, o->text,
@@ -96,16 +96,15 @@ static void inherit(struct opening *o, const struct config_door *door, const str
     course_close(o);
 }
 
-static void knock_again(struct opening *o, const struct config_door *door, const struct plan *plan,
-                        const char *by)
+static void knock_again(struct opening *o, const struct knock *knock)
 {
     bool starts = o->state == RECORDING || o->state == DELAYED || o->state == STARTING;
     if (starts && !o->close_next)
         log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
-    else if (o->state >= STOPPING || o->close_next || !same_commands(o, door, plan))
-        inherit(o, door, plan, by);
+    else if (o->state >= STOPPING || o->close_next || !same_commands(o, knock))
+        inherit(o, knock);
     else
-        course_extend(o, door->cmd_timeout);
+        course_extend(o, knock);
 }
 
 struct count {
@@ -147,30 +146,38 @@ void doors_set_max(struct doors *doors, unsigned max_open)
     doors->max_open = max_open;
 }
 
-static void refuse(struct doors *doors, const struct config_door *door, const struct addr *address,
-                   const char *why)
+static void tell_refused(const struct doors *doors, const char *name, const struct addr *address,
+                         struct step port, const char *why)
 {
-    char text[ADDR_TEXT_SIZE];
-    doors_tell_refused(doors, door->name, address, why);
-    if (limit_take(&doors->all.talk, clock_now()))
-        log_warning("door %s: refused %s: %s", door->name, addr_format(address, text), why);
+    struct door_event event = {
+        .kind = DOOR_REFUSED, .door = name, .address = address, .why = why, .port = port};
+    if (doors->all.happened)
+        doors->all.happened(doors->all.happened_arg, &event);
 }
 
-void doors_knock(struct doors *doors, const struct config_door *door, const struct plan *plan,
-                 const struct addr *address, const char *by)
+static void refuse(struct doors *doors, const struct knock *knock, const char *why)
 {
-    struct opening *o = openings_find(&doors->all, door->name, address);
+    char text[ADDR_TEXT_SIZE];
+    tell_refused(doors, knock->door->name, &knock->address, knock->port, why);
+    if (limit_take(&doors->all.talk, clock_now()))
+        log_warning("door %s: refused %s: %s", knock->door->name,
+                    addr_format(&knock->address, text), why);
+}
+
+void doors_knock(struct doors *doors, const struct knock *knock)
+{
+    struct opening *o = openings_find(&doors->all, knock->door->name, &knock->address, knock->port);
     const char *why = doors->all.closing ? "knockd is stopping" : NULL;
     if (!why && o) {
-        knock_again(o, door, plan, by);
+        knock_again(o, knock);
         return;
     }
-    why = why ? why : too_many(doors, door, address);
-    o = why ? NULL : course_new(&doors->all, door, plan, address, by);
+    why = why ? why : too_many(doors, knock->door, &knock->address);
+    o = why ? NULL : course_new(&doors->all, knock);
     if (o)
         course_begin(o);
     else
-        refuse(doors, door, address, why ? why : "out of memory");
+        refuse(doors, knock, why ? why : "out of memory");
 }
 
 unsigned doors_count(const struct doors *doors)
@@ -194,9 +201,7 @@ void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct d
 void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
                         const char *why)
 {
-    struct door_event event = {.kind = DOOR_REFUSED, .door = name, .address = address, .why = why};
-    if (doors->all.happened)
-        doors->all.happened(doors->all.happened_arg, &event);
+    tell_refused(doors, name, address, (struct step){0}, why);
 }
 
 uint64_t doors_messages_dropped(const struct doors *doors)
@@ -210,28 +215,38 @@ bool doors_recorded(const struct doors *doors)
 }
 
 struct closing {
-    const char *name;
-    const struct addr *address;
+    const struct doors_choice *choice;
     unsigned count;
 };
+
+static bool is_chosen(const struct opening *o, const struct doors_choice *choice)
+{
+    return (!choice->door || strcmp(choice->door, o->name) == 0) &&
+           (!choice->address || addr_equal(choice->address, &o->address)) &&
+           (choice->port == 0 || choice->port == o->port.port) &&
+           (!choice->key || strcmp(choice->key, o->by) == 0);
+}
 
 static void close_match(void *arg, struct opening *o)
 {
     struct closing *closing = arg;
-    if ((closing->name && strcmp(closing->name, o->name) != 0) ||
-        (closing->address && !addr_equal(closing->address, &o->address)))
-        return;
-    closing->count++;
-    o->by_hand = true;
-    if (o->heir)
+    bool chosen = is_chosen(o, closing->choice);
+    bool heir = o->heir && is_chosen(o->heir, closing->choice);
+    if (heir) {
         opening_free(o->heir);
-    o->heir = NULL;
+        o->heir = NULL;
+    }
+    closing->count += chosen || heir;
+    if (!chosen)
+        return;
+    o->by_hand = !closing->choice->key;
+    o->by_key = closing->choice->key != NULL;
     course_close(o);
 }
 
-unsigned doors_close(struct doors *doors, const char *name, const struct addr *address)
+unsigned doors_close(struct doors *doors, const struct doors_choice *choice)
 {
-    struct closing closing = {name, address, 0};
+    struct closing closing = {choice, 0};
     openings_each(&doors->all, close_match, &closing);
     return closing.count;
 }

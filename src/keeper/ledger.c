@@ -117,6 +117,7 @@ static int write_new(struct ledger *ledger, struct opening *o)
 {
     struct stored_door door = {.state = STORED_OPENING,
                                .address = o->address,
+                               .port = o->port,
                                .opened_wall = time(NULL),
                                .deadline = o->deadline,
                                .length = o->length,

@@ -8,9 +8,20 @@
 #include "keeper/ledger.h"
 #include "lib/clock.h"
 
-struct opening *opening_new(struct openings *all, const char *name, const struct addr *address,
-                            const char *by, void (*due)(void *opening),
-                            void (*check)(void *opening))
+/* No other kind of knock has a name that a key could have. */
+static void make_note(struct opening *o)
+{
+    if (!config_is_key_name(o->by))
+        return;
+    if (o->port.port)
+        snprintf(o->note, sizeof(o->note), " (%s, %u:%s)", o->by, o->port.port,
+                 proto_name(o->port.proto));
+    else
+        snprintf(o->note, sizeof(o->note), " (%s)", o->by);
+}
+
+struct opening *opening_new(struct openings *all, const struct opening_name *name,
+                            void (*due)(void *opening), void (*check)(void *opening))
 {
     struct opening *o = calloc(1, sizeof(*o));
     if (!o)
@@ -25,18 +36,21 @@ struct opening *opening_new(struct openings *all, const char *name, const struct
         return NULL;
     }
     o->all = all;
-    o->address = *address;
-    addr_format(address, o->text);
-    snprintf(o->name, sizeof(o->name), "%s", name);
-    snprintf(o->by, sizeof(o->by), "%s", by);
-    snprintf(o->label, sizeof(o->label), "door %s: %s", name, o->text);
+    o->address = name->address;
+    o->port = name->port;
+    addr_format(&name->address, o->text);
+    snprintf(o->name, sizeof(o->name), "%s", name->door);
+    snprintf(o->by, sizeof(o->by), "%s", name->by);
+    snprintf(o->label, sizeof(o->label), "door %s: %s", name->door, o->text);
+    make_note(o);
     return o;
 }
 
 struct opening *opening_restore(struct openings *all, struct stored_door *stored,
                                 void (*due)(void *opening), void (*check)(void *opening))
 {
-    struct opening *o = opening_new(all, stored->name, &stored->address, stored->by, due, check);
+    struct opening_name name = {stored->name, stored->address, stored->port, stored->by};
+    struct opening *o = opening_new(all, &name, due, check);
     if (!o)
         return NULL;
     o->start = stored->start;
@@ -58,11 +72,22 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
     return o;
 }
 
-void opening_tell(const struct opening *o, enum door_event_kind kind, const char *why)
+static void tell(const struct opening *o, enum door_event_kind kind, const char *by,
+                 const char *why)
 {
-    struct door_event event = {kind, o->name, &o->address, o->by, why, o->length};
+    struct door_event event = {kind, o->name, &o->address, by, why, o->length, o->port};
     if (o->all->happened)
         o->all->happened(o->all->happened_arg, &event);
+}
+
+void opening_tell(const struct opening *o, enum door_event_kind kind, const char *why)
+{
+    tell(o, kind, o->by, why);
+}
+
+void opening_tell_extended(const struct opening *o, const char *by)
+{
+    tell(o, DOOR_EXTENDED, by, NULL);
 }
 
 long long opening_seconds(int64_t ns)
@@ -150,11 +175,17 @@ static struct opening **bucket(const struct openings *table, const char *name,
     return &table->buckets[keyed_hash(table->key, &key, sizeof(key)) % BUCKETS];
 }
 
+static bool same_port(struct step a, struct step b)
+{
+    return a.port == 0 || b.port == 0 || (a.port == b.port && a.proto == b.proto);
+}
+
 struct opening *openings_find(const struct openings *table, const char *name,
-                              const struct addr *address)
+                              const struct addr *address, struct step port)
 {
     struct opening *o = *bucket(table, name, address);
-    while (o && (strcmp(o->name, name) != 0 || !addr_equal(&o->address, address)))
+    while (o && (strcmp(o->name, name) != 0 || !addr_equal(&o->address, address) ||
+                 !same_port(o->port, port)))
         o = o->next;
     return o;
 }

@@ -1,6 +1,7 @@
 #include "keeper/plan.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "keeper/command.h"
 #include "keeper/program.h"
 #include "keeper/rule.h"
+#include "lib/clock.h"
 
 struct plans {
     unsigned count;
@@ -22,7 +24,27 @@ struct draft {
     bool lacks_iptables;
 };
 
-/* Expands a command for one of two addresses of the documentation's networks (RFC 5737, 3849). */
+/* The longest of the names that a key can have. */
+#define SAMPLE_KEY "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+_Static_assert(sizeof(SAMPLE_KEY) - 1 == CONFIG_NAME_MAX, "as long as a name can be");
+
+/*
+ * One of two knocks by addresses of the documentation's networks (RFC 5737, 3849), which differ in
+ * all that knocks at this door can differ in.
+ */
+static struct knock sample_knock(const struct draft *draft, const struct addr *address, int which)
+{
+    const struct config_door *door = draft->door;
+    struct knock knock = knock_plain(door, NULL, address, "sequence");
+    if (which == 0)
+        knock.key = SAMPLE_KEY;
+    else if (door->keys.count > 0)
+        knock.length = door->max_timeout > knock.length ? door->max_timeout : CLOCK_SECOND / 2;
+    if (which == 1 && door->port_count > 0)
+        knock.port = (struct step){UINT16_MAX, knock.port.proto ^ IPPROTO_TCP ^ IPPROTO_UDP};
+    return knock;
+}
+
 static bool try_command(struct draft *draft, const struct config_text *text, int which,
                         struct words *words)
 {
@@ -35,7 +57,8 @@ static bool try_command(struct draft *draft, const struct config_text *text, int
     bool ok = addr_parse(sample, strlen(sample), &address);
     assert(ok);
     (void)ok;
-    value_texts_fill(&texts, draft->door, &address);
+    struct knock knock = sample_knock(draft, &address, which);
+    value_texts_fill(&texts, &knock);
     if (template_expand(text->text, &texts.values, words, why, sizeof(why)))
         return true;
     report_error(draft->report, text->pos, "door \"%s\": %s", draft->door->name, why);
@@ -63,7 +86,9 @@ static char *check_program(struct draft *draft, const struct config_text *text)
         return NULL;
     if (strcmp(words.text, other.text) != 0) {
         report_error(draft->report, text->pos,
-                     "door \"%s\": the name of the program can't hold %%IP%%", draft->door->name);
+                     "door \"%s\": the name of the program can't hold %%IP%%, nor what sealed "
+                     "knocks choose: %%PORT%%, %%PROTO%%, %%TIMEOUT%%, %%KEY%%",
+                     draft->door->name);
         return NULL;
     }
     return find_program(draft, words.text, text->pos);

@@ -24,6 +24,7 @@ static void print_event(const struct row_fields *row)
     print_part(row, "source", " source ", ":");
     print_part(row, "event", " ", "");
     print_part(row, "address", " for ", "");
+    print_part(row, "port", ", port ", "");
     print_part(row, "by", " by ", "");
     const char *event = row_get(row, "event");
     bool penalised = event && strcmp(event, "penalised") == 0;

@@ -42,6 +42,16 @@ static const char *state_name(enum opening_state state)
     return "not-closed";
 }
 
+static void add_port(struct row *row, struct step port)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%u:%s", port.port, proto_name(port.proto));
+    if (port.port)
+        row_text(row, "port", text);
+    else
+        row_null(row, "port");
+}
+
 static void list_door(void *arg, struct opening *o)
 {
     struct row row;
@@ -49,12 +59,17 @@ static void list_door(void *arg, struct opening *o)
     row_begin(&row, 0, "doors");
     row_text(&row, "door", o->name);
     row_text(&row, "address", o->text);
+    add_port(&row, o->port);
     row_text(&row, "state", state_name(o->state));
     if (is_open)
         row_number(&row, "closes_in", seconds_until(o->deadline));
     else
         row_null(&row, "closes_in");
     row_text(&row, "by", o->by);
+    if (config_is_key_name(o->by))
+        row_text(&row, "key", o->by);
+    else
+        row_null(&row, "key");
     row_number(&row, "failed_stops", o->attempts);
     answer_row(arg, &row);
 }
@@ -152,13 +167,15 @@ static void open_door(struct desk *desk, struct answer *answer, int number,
     const struct setting *setting = &desk->daemon->current->setting;
     struct config_door door = setting->config->doors[number];
     const struct plan *plan = plans_get(setting->plans, (unsigned)number, address->family);
+    struct knock knock = knock_plain(&door, plan, address, "knockctl");
     door.rate.count = 0;
-    door.cmd_timeout = seconds ? (int64_t)seconds * CLOCK_SECOND : door.cmd_timeout;
+    knock.length = seconds ? (int64_t)seconds * CLOCK_SECOND : knock.length;
     struct errand *errand =
         errand_begin(&desk->errands, ERRAND_OPEN, answer, clock_now() + errand_time);
     snprintf(errand->door, sizeof(errand->door), "%s", door.name);
     errand->address = *address;
-    doors_knock(desk->daemon->doors, &door, plan, address, "knockctl");
+    errand->port = knock.port;
+    doors_knock(desk->daemon->doors, &knock);
     if (door.start_delay > 0 && errand->kind == ERRAND_OPEN) {
         char text[ADDR_TEXT_SIZE];
         errand_end(&desk->errands, errand);
@@ -206,7 +223,8 @@ static void close_doors(struct desk *desk, struct answer *answer, const char *na
     snprintf(errand->door, sizeof(errand->door), "%s", name ? name : "");
     if (address)
         errand->address = *address;
-    unsigned count = doors_close(desk->daemon->doors, name, address);
+    struct doors_choice choice = {.door = name, .address = address};
+    unsigned count = doors_close(desk->daemon->doors, &choice);
     if (count > 0 || !name) {
         errand_count(&desk->errands, errand, count);
         return;

@@ -48,8 +48,11 @@ void desk_tell_door(struct desk *desk, const struct door_event *event)
                                                    "not-closed", "gone",     "refused"};
     struct row row;
     begin(&row, names[event->kind]);
-    row_text(&row, "door", event->door);
+    if (event->door)
+        row_text(&row, "door", event->door);
     add_address(&row, event->address);
+    if (event->port.port)
+        row_number(&row, "port", event->port.port);
     if (event->by)
         row_text(&row, "by", event->by);
     if (event->why)

@@ -44,6 +44,7 @@ struct errand *errand_begin(struct errands *errands, enum errand_kind kind, stru
     errand->answer = answer;
     errand->door[0] = '\0';
     errand->address = (struct addr){0};
+    errand->port = (struct step){0};
     errand->counted = false;
     errand->asked = errand->closed = errand->failed = 0;
     loop_timer_set(errands->loop, &errand->deadline, deadline);
@@ -131,8 +132,12 @@ void errand_count(struct errands *errands, struct errand *errand, unsigned count
 
 static bool concerns(const struct errand *errand, const struct door_event *event)
 {
-    return (errand->door[0] == '\0' || strcmp(errand->door, event->door) == 0) &&
-           (errand->address.family == 0 || addr_equal(&errand->address, event->address));
+    bool same_port =
+        errand->port.port == 0 || event->port.port == 0 ||
+        (errand->port.port == event->port.port && errand->port.proto == event->port.proto);
+    return event->door && (errand->door[0] == '\0' || strcmp(errand->door, event->door) == 0) &&
+           (errand->address.family == 0 || addr_equal(&errand->address, event->address)) &&
+           same_port;
 }
 
 void errands_event(struct errands *errands, const struct door_event *event)

@@ -63,8 +63,10 @@ static void on_record(void *arg)
     struct bench *b = arg;
     struct record record;
     int fd;
-    if (record_receive(b->current->sockets[1], &record, &fd) == RECORD_GOT)
-        doors_knock(b->current->doors, &b->door, &b->plan, &record.u.open.address, "sequence");
+    if (record_receive(b->current->sockets[1], &record, &fd) != RECORD_GOT)
+        return;
+    struct knock knock = knock_plain(&b->door, &b->plan, &record.u.open.address, "sequence");
+    doors_knock(b->current->doors, &knock);
 }
 
 static void on_stamp(void *arg)

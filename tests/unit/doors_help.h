@@ -87,10 +87,16 @@ static inline void end_world(struct doors_world *w)
     bench_end(&w->bench, made);
 }
 
+static inline void knock_as(struct doors_world *w, const struct addr *address)
+{
+    struct knock knock = knock_plain(&w->door, &w->plan, address, "sequence");
+    doors_knock(w->doors, &knock);
+}
+
 static inline void knock_from(struct doors_world *w, const char *address)
 {
     struct addr a = address_of(address);
-    doors_knock(w->doors, &w->door, &w->plan, &a, "sequence");
+    knock_as(w, &a);
 }
 
 static inline void knock(struct doors_world *w)

@@ -200,7 +200,7 @@ static void there_is_a_cap(void **state)
     for (unsigned i = 0; i < CONFIG_MAX_OPEN + 2; i++) {
         struct addr a = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
         a.bytes[1] = (uint8_t)(i >> 16);
-        doors_knock(w.doors, &w.door, &w.plan, &a, "sequence");
+        knock_as(&w, &a);
         assert_int_equal(doors_count(w.doors), i < CONFIG_MAX_OPEN ? i + 1 : CONFIG_MAX_OPEN);
     }
     assert_int_equal(bench_count(&w.bench, "log", "as many doors as max_open allows are open"), 2);

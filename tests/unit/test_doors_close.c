@@ -146,7 +146,7 @@ static void close_all_of_many(void **state)
     make_world(&w, LONG, AT_ONCE, AT_ONCE, NULL);
     for (int i = 0; i < MANY; i++) {
         struct addr a = {4, {192, 0, 2, (uint8_t)(1 + i)}};
-        doors_knock(w.doors, &w.door, &w.plan, &a, "sequence");
+        knock_as(&w, &a);
     }
     wait_log(&w, "opened for 192.0.2.20,");
     close_all(&w);

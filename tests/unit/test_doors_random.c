@@ -33,7 +33,7 @@ static void knock_at_random(void *arg)
     if (rand() % 16 == 0)
         reload(w, rand() % 2);
     w->door.cmd_timeout = (1 + rand() % 120) * MS;
-    doors_knock(w->doors, &w->door, &w->plan, &a, "sequence");
+    knock_as(w, &a);
 }
 
 /* A command ends before another begins; each start is undone before the next one. */

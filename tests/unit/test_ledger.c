@@ -71,7 +71,7 @@ static void many_share_a_transaction(void **state)
     for (unsigned i = 0; i < 2000; i++) {
         struct addr a = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
         k.w.door.start_delay = i < 20 ? 0 : LONG;
-        doors_knock(k.w.doors, &k.w.door, &k.w.plan, &a, "sequence");
+        knock_as(&k.w, &a);
     }
     assert_int_equal(syncs, before);
     serve(&k.w, 10 * MS);

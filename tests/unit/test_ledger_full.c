@@ -65,7 +65,7 @@ static void exhaust(struct kept_world *k)
     fill(k, true);
     for (int i = 0; i < 200 && bench_count(&k->w.bench, "log", "can't be recorded, so") == 0; i++) {
         a.bytes[3]++;
-        doors_knock(k->w.doors, &k->w.door, &k->w.plan, &a, "sequence");
+        knock_as(&k->w, &a);
         serve(&k->w, 5 * MS);
     }
     wait_log(&k->w, "the state can't be recorded, so nothing new is opened");

@@ -20,7 +20,8 @@ static const char *show(const struct plan_list *list, const struct config_door *
     struct addr a;
     size_t used = 0;
     assert_true(addr_parse(address, strlen(address), &a));
-    assert_int_equal(commands_expand(list, door, &a, &commands), 0);
+    struct knock knock = knock_plain(door, NULL, &a, "sequence");
+    assert_int_equal(commands_expand(list, &knock, &commands), 0);
     assert_int_equal(commands.count, list->count);
     for (unsigned i = 0; i < commands.count; i++) {
         const char *word = commands.items[i].text;
@@ -219,6 +220,67 @@ static void the_program_is_known_before_any_knock(void **state)
     assert_all_refused(rows, sizeof(rows) / sizeof(*rows));
 }
 
+#define KEYED SOURCE "door d { key = alice\n"
+
+/* Nor has what a sealed knock chooses; and whose key it was is known only where keys alone open. */
+static void sealed_knocks_choose_texts_alone(void **state)
+{
+    (void)state;
+    static const struct told_row rows[] = {
+        {KEYED "port = 22 ports = { 80 } start_command = '/bin/echo%PORT%' }",
+         "3: can't hold %IP%, nor"},
+        {KEYED "ports = { 80 } start_command = '/bin/echo%PORT%' }", "3: can't hold %IP%, nor"},
+        {KEYED "ports = { 80 } start_command = '/bin/echo%PROTO%' }", "3: can't hold %IP%, nor"},
+        {KEYED "start_command = '/bin/echo%TIMEOUT%' }", "3: can't hold %IP%, nor"},
+        {KEYED "cmd_timeout = 1 max_timeout = 2 start_command = '/bin/echo%TIMEOUT%' }",
+         "3: can't hold %IP%, nor"},
+        {KEYED "start_command = '/bin/echo%KEY%' }", "3: can't hold %IP%, nor"},
+        {KEYED "start_command = 'echo %PORT%' }", "3: placeholder %PORT%"},
+        {KEYED "sequence = { 90, 70, 80 } start_command = 'echo %KEY%' }", "3: placeholder %KEY%"},
+        {KEYED "one_time_sequences = /x start_command = 'echo %KEY%' }", "3: placeholder %KEY%"},
+    };
+    struct told told;
+    begin(&told);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        assert_refused(&told, rows[i].text, rows[i].expected);
+    end(&told);
+}
+
+static void sealed_knocks_have_texts(void **state)
+{
+    (void)state;
+    struct told told;
+    begin(&told);
+    struct report report = {.say = hear, .arg = &told};
+    struct config *config = load_text(
+        &told,
+        KEYED "ports = { 80, 443:udp } start_command = 'echo %KEY% %PORT%/%PROTO% %TIMEOUT%' }");
+    assert_non_null(config);
+    struct plans *plans = plans_make(config, &report);
+    assert_non_null(plans);
+    const struct plan *plan = plans_get(plans, 0, 4);
+    struct addr a = {.family = 4, .bytes = {192, 0, 2, 1}};
+    struct knock knock = knock_plain(config->doors, plan, &a, "knockctl");
+    struct commands commands;
+    for (int sealed = 0; sealed < 2; sealed++) {
+        static const char *const expected[] = {"-|80/tcp|10|", "alice|443/udp|2|"};
+        if (sealed) {
+            knock.key = "alice";
+            knock.port = config->doors[0].ports[1];
+            knock.length = 1500000000;
+        }
+        assert_int_equal(commands_expand(&plan->start, &knock, &commands), 0);
+        char *text = commands.items[0].text;
+        for (size_t i = 0; i < commands.items[0].size; i++)
+            text[i] = text[i] ? text[i] : '|';
+        assert_memory_equal(strchr(text, '|') + 1, expected[sealed], strlen(expected[sealed]));
+        commands_free(&commands);
+    }
+    plans_free(plans);
+    config_free(config);
+    end(&told);
+}
+
 static void all_doors_are_looked_at(void **state)
 {
     (void)state;
@@ -274,6 +336,8 @@ int main(void)
         cmocka_unit_test(families_have_their_commands),
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(the_program_is_known_before_any_knock),
+        cmocka_unit_test(sealed_knocks_choose_texts_alone),
+        cmocka_unit_test(sealed_knocks_have_texts),
         cmocka_unit_test(all_doors_are_looked_at),
         cmocka_unit_test(each_family_is_tried),
         cmocka_unit_test(finds_programs),
