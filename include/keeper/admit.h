@@ -5,11 +5,15 @@
 #include "keeper/doors.h"
 #include "keeper/gate.h"
 #include "keeper/once.h"
+#include "keeper/unseal.h"
 
 /* How much a listener may ask for, whatever it reads. */
 struct admission {
     struct limit openings;
-    struct limit refusals; /* that are logged */
+    struct limit refusals;            /* that are logged */
+    struct limit messages;            /* sealed ones that are looked at */
+    struct limit strangers;           /* refusals that anyone can cause, and that are logged */
+    uint64_t sealed[UNSEAL_VERDICTS]; /* messages so far, by what became of them */
 };
 
 struct admission admit_make(int64_t now);

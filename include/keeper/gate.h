@@ -20,4 +20,7 @@ enum gate_verdict gate_judge(const struct config *config, const struct plans *pl
                              const struct record_open *open, struct limit *rate, int64_t now,
                              const char **why);
 
+/* Whether an address is one that a parser of logs can yield: of a family, and zero behind IPv4. */
+bool gate_address(const struct addr *address);
+
 #endif

@@ -12,8 +12,8 @@
 struct child_calls {
     /* The listener has its configuration and its logs. */
     void (*ready)(void *arg);
-    /* It says something: OPEN, EVENT or an answer, of the right size and generation. False: not
-     * acceptable. */
+    /* It says something: OPEN, SEALED, EVENT or an answer, of the right size and generation. False:
+     * not acceptable. */
     bool (*record)(void *arg, const struct record *record);
     /* It died, or had to be ended because of what it said. Only child_end is left to do. */
     void (*lost)(void *arg);

@@ -3,6 +3,7 @@
 #define KNOCKD_DAEMON_H
 
 #include "keeper/command.h"
+#include "keeper/keyring.h"
 #include "keeper/once.h"
 #include "knockd/options.h"
 
@@ -10,7 +11,8 @@
 struct setting {
     struct config *config;
     struct plans *plans;
-    struct once once;     /* one-time sequences */
+    struct once once; /* one-time sequences */
+    struct keyring *keyring;
     struct commands init; /* before the first door */
     struct commands exit; /* after the last */
     uid_t uid;

@@ -5,10 +5,15 @@
 /* A second, and at once. */
 enum { OPEN_RATE = 5000, OPEN_BURST = 10000, REFUSAL_RATE = 20, REFUSAL_BURST = 200 };
 
+/* What an honest listener's assembler hands over at most, and a burst of as much. */
+enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 5, STRANGER_BURST = 100 };
+
 struct admission admit_make(int64_t now)
 {
     return (struct admission){.openings = limit_make(OPEN_RATE, OPEN_BURST, now),
-                              .refusals = limit_make(REFUSAL_RATE, REFUSAL_BURST, now)};
+                              .refusals = limit_make(REFUSAL_RATE, REFUSAL_BURST, now),
+                              .messages = limit_make(SEALED_RATE, SEALED_BURST, now),
+                              .strangers = limit_make(STRANGER_RATE, STRANGER_BURST, now)};
 }
 
 /* What a listener calls a door beyond the configuration's is a one-time sequence of one of them. */
@@ -32,6 +37,9 @@ bool admit_open(struct admission *admission, const struct config *config, const 
     unsigned line = 0;
     bool one_time = open.door >= config->door_count;
     if (one_time && !find_once(config, once, &open, &line))
+        return false;
+    /* What only keys or one-time sequences open isn't a listener's to ask for. */
+    if (!one_time && config->doors[open.door].sequence.count == 0)
         return false;
     enum gate_verdict verdict = gate_judge(config, plans, &open, &admission->openings, now, &why);
     if (verdict == GATE_BAD)

@@ -1,14 +1,13 @@
 #include "keeper/gate.h"
 
-/* What a parser of addresses can't yield: another family, or bytes behind an IPv4 address. */
-static bool malformed(const struct addr *address)
+bool gate_address(const struct addr *address)
 {
     if (address->family != 4)
-        return address->family != 6;
+        return address->family == 6;
     for (int i = 4; i < 16; i++)
         if (address->bytes[i] != 0)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
 enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
@@ -16,7 +15,7 @@ enum gate_verdict gate_judge(const struct config *config, const struct plans *pl
                              const char **why)
 {
     if (open->door >= config->door_count || open->source >= config->source_count ||
-        malformed(&open->address))
+        !gate_address(&open->address))
         return GATE_BAD;
     const struct config_door *door = &config->doors[open->door];
     if (!config_allows(door, &open->address)) {

@@ -31,6 +31,14 @@ static const struct metric {
      "Stop commands that failed."},
     {"messages_dropped", "knockd_messages_dropped_total", "counter", NULL,
      "Messages left out of the log, since there were too many a second."},
+    {"keys", "knockd_keys", "gauge", NULL, "Keys of sealed knocks."},
+    {"sealed_served_total", "knockd_sealed_total", "counter", "verdict=\"served\"",
+     "Sealed messages so far, by what became of them."},
+    {"sealed_refused_total", "knockd_sealed_total", "counter", "verdict=\"refused\"", NULL},
+    {"sealed_stale_total", "knockd_sealed_total", "counter", "verdict=\"stale\"", NULL},
+    {"sealed_unknown_total", "knockd_sealed_total", "counter", "verdict=\"unknown\"", NULL},
+    {"sealed_replayed_total", "knockd_sealed_total", "counter", "verdict=\"replayed\"", NULL},
+    {"sealed_dropped_total", "knockd_sealed_total", "counter", "verdict=\"dropped\"", NULL},
 };
 
 /* The same of the row that the listener's counters make. */

@@ -28,6 +28,18 @@ static void print_warnings(const struct row_fields *row)
                number(row, "not_closed"));
 }
 
+static void print_sealed(const struct row_fields *row)
+{
+    if (number(row, "keys") == 0)
+        return;
+    printf("sealed knocks: %lld keys; %lld served, %lld refused; of strangers: %lld stale, %lld "
+           "unknown, %lld replayed, %lld not looked at\n",
+           number(row, "keys"), number(row, "sealed_served_total"),
+           number(row, "sealed_refused_total"), number(row, "sealed_stale_total"),
+           number(row, "sealed_unknown_total"), number(row, "sealed_replayed_total"),
+           number(row, "sealed_dropped_total"));
+}
+
 static void print_keeper(const struct row_fields *row)
 {
     char uptime[TEXT_MAX];
@@ -43,6 +55,7 @@ static void print_keeper(const struct row_fields *row)
            "left out of the log\n",
            number(row, "opened_total"), number(row, "extended_total"), number(row, "refused_total"),
            number(row, "failed_total"), number(row, "messages_dropped"));
+    print_sealed(row);
     print_warnings(row);
 }
 

@@ -106,6 +106,7 @@ static bool take_record(struct child *child, const struct record *record)
             sources_closed(child->sources, record->u.event.source);
         return true;
     case RECORD_OPEN:
+    case RECORD_SEALED:
     case RECORD_SEEN:
     case RECORD_COUNTERS:
     case RECORD_TALLY:

@@ -44,6 +44,22 @@ static void add_counts(const struct desk *desk, struct row *row)
                          doors_messages_dropped(d->doors)));
 }
 
+/* Messages that anyone can send by what was wrong with them, and those of keys. */
+static void add_sealed(const struct daemon *d, struct row *row)
+{
+    const struct admission *a = &d->admission;
+    uint64_t refused = 0;
+    for (int i = UNSEAL_HASTY; i < UNSEAL_VERDICTS; i++)
+        refused += a->sealed[i];
+    row_number(row, "keys", d->current->setting.keyring->count);
+    row_number(row, "sealed_served_total", (int64_t)a->sealed[UNSEAL_GOOD]);
+    row_number(row, "sealed_refused_total", (int64_t)refused);
+    row_number(row, "sealed_stale_total", (int64_t)a->sealed[UNSEAL_STALE]);
+    row_number(row, "sealed_unknown_total", (int64_t)a->sealed[UNSEAL_UNKNOWN]);
+    row_number(row, "sealed_replayed_total", (int64_t)a->sealed[UNSEAL_REPLAYED]);
+    row_number(row, "sealed_dropped_total", (int64_t)a->messages.dropped);
+}
+
 void desk_serve_status(void *arg, struct answer *answer, char *const *words)
 {
     struct desk *desk = arg;
@@ -65,6 +81,7 @@ void desk_serve_status(void *arg, struct answer *answer, char *const *words)
     row_number(&row, "doors", d->current->setting.config->door_count);
     add_states(desk, &row);
     add_counts(desk, &row);
+    add_sealed(d, &row);
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
     desk_ask_sources(desk, answer, 1, NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/admit_sealed.h"
 #include "knockd/events.h"
 #include "knockd/notify.h"
 #include "knockd/place.h"
@@ -19,12 +20,25 @@
 static const int64_t pause_first = 1 * CLOCK_SECOND;
 static const int64_t pause_longest = 60 * CLOCK_SECOND;
 
+static bool serve_sealed(struct regime *r, const struct record_sealed *record)
+{
+    struct daemon *d = r->daemon;
+    const struct setting *setting = &r->setting;
+    struct sealed_service service = {setting->config, setting->plans, setting->keyring, d->store,
+                                     d->doors};
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return admit_sealed(&d->admission, &service, record, clock_now(), wall);
+}
+
 static bool on_record(void *arg, const struct record *record)
 {
     struct regime *r = arg;
     struct daemon *d = r->daemon;
     if (record_is_answer(record->type))
         return desk_record(d->desk, r->setting.config, record);
+    if (record->type == RECORD_SEALED)
+        return r != d->current || serve_sealed(r, &record->u.sealed);
     if (record->type != RECORD_OPEN) {
         bool good = events_log(r->setting.config, record, &d->messages, clock_now());
         if (good)

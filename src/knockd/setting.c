@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "keeper/hooks.h"
 #include "keeper/sources.h"
@@ -21,7 +22,8 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
     bool hooks = hooks_make(&setting->config->init, "init_command", report, &setting->init) == 0;
     hooks &= hooks_make(&setting->config->exit, "exit_command", report, &setting->exit) == 0;
     bool once = once_load(setting->config, &setting->once, report);
-    if (user && sources && hooks && once && setting->plans)
+    setting->keyring = keyring_load(setting->config, time(NULL), report);
+    if (user && sources && hooks && once && setting->plans && setting->keyring)
         return true;
     setting_free(setting);
     return false;
@@ -31,6 +33,7 @@ void setting_free(struct setting *setting)
 {
     plans_free(setting->plans);
     once_free(&setting->once);
+    keyring_free(setting->keyring);
     commands_free(&setting->init);
     commands_free(&setting->exit);
     config_free(setting->config);

@@ -1,0 +1,27 @@
+/*
+ * A listener hands over a sealed message: unsealed, used up durably, judged, and then the door is
+ * opened or closed, or it is refused with the reason. Nothing is ever answered to who knocked.
+ */
+#ifndef KEEPER_ADMIT_SEALED_H
+#define KEEPER_ADMIT_SEALED_H
+
+#include <time.h>
+
+#include "keeper/admit.h"
+#include "keeper/unseal.h"
+
+/* What a sealed knock is served by. */
+struct sealed_service {
+    const struct config *config;
+    const struct plans *plans;
+    struct keyring *keyring; /* it remembers what is used up */
+    struct store *store;
+    struct doors *doors;
+};
+
+/* Serves a SEALED record that came at `now`, `wall` by the clock. False when no honest listener
+ * says that. */
+bool admit_sealed(struct admission *admission, const struct sealed_service *service,
+                  const struct record_sealed *record, int64_t now, struct timespec wall);
+
+#endif

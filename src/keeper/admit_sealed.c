@@ -1,0 +1,146 @@
+#include "keeper/admit_sealed.h"
+
+#include <stdio.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+
+static bool is_acceptable(const struct config *config, const struct record_sealed *record)
+{
+    return config->sealed.span != 0 && record->source < config->source_count &&
+           (record->length == SEALED_SHORT || record->length == SEALED_LONG) &&
+           gate_address(&record->address);
+}
+
+/* Anyone can cause these, as many as he likes: some are logged, all are counted. */
+static void refuse_stranger(struct admission *a, const struct sealed_service *s,
+                            const struct record_sealed *record, enum unseal_verdict verdict,
+                            int64_t now, struct timespec wall)
+{
+    char text[ADDR_TEXT_SIZE], apart[64] = "";
+    if (!limit_take(&a->strangers, now))
+        return;
+    int64_t ahead = (int64_t)(sealed_message_time(record->message) >> 16) - wall.tv_sec;
+    if (verdict == UNSEAL_STALE)
+        snprintf(apart, sizeof(apart), ", by %lld s", (long long)ahead);
+    log_notice("sealed knock from %s refused: %s%s", addr_format(&record->address, text),
+               unseal_reason(verdict), apart);
+    doors_tell_refused(s->doors, NULL, &record->address, unseal_reason(verdict));
+}
+
+static void refuse_key(struct admission *a, const struct sealed_service *s, const struct key *key,
+                       const struct sealed_wish *wish, const char *why, int64_t now)
+{
+    char text[ADDR_TEXT_SIZE];
+    const char *door = wish->door ? wish->door->name : NULL;
+    doors_tell_refused(s->doors, door, &wish->address, why);
+    if (!limit_take(&a->refusals, now))
+        return;
+    if (door)
+        log_notice("door %s: refused %s: %s (%s)", door, addr_format(&wish->address, text), why,
+                   key->name);
+    else
+        log_notice("sealed knock of %s from %s refused: %s", key->name,
+                   addr_format(&wish->address, text), why);
+}
+
+/* A key's last time is looked up when it knocks for the first time. */
+static bool know_last(const struct sealed_service *s, unsigned number)
+{
+    struct key *key = &s->keyring->keys[number];
+    int64_t used;
+    if (!key->known &&
+        store_sealed_last(s->store, s->keyring->secrets[number].id, &key->last, &used) == 0)
+        key->known = true;
+    return key->known;
+}
+
+/* What was used up stays that, whatever follows, and whenever the power fails from here on. */
+static enum unseal_verdict use_up(const struct sealed_service *s, const struct unsealed *message,
+                                  int64_t now, int64_t wall)
+{
+    struct key *key = &s->keyring->keys[message->key];
+    if (!know_last(s, message->key))
+        return UNSEAL_UNRECORDED;
+    if (message->time <= key->last)
+        return UNSEAL_REPLAYED;
+    /* Not used up then, but good for no longer than max_skew, and the key can knock again. */
+    if (!limit_take(&key->rate, now))
+        return UNSEAL_HASTY;
+    int rc = store_sealed_use(s->store, s->keyring->secrets[message->key].id, message->time, wall);
+    if (rc < 0 || store_commit(s->store) < 0)
+        return UNSEAL_UNRECORDED;
+    key->last = message->time;
+    return rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
+}
+
+static enum unseal_verdict open_door(struct admission *a, const struct sealed_service *s,
+                                     const struct key *key, const struct sealed_wish *wish,
+                                     int64_t now, const char **why)
+{
+    struct record_open open = {.door = wish->number, .address = wish->address};
+    if (gate_judge(s->config, s->plans, &open, &a->openings, now, why) != GATE_OPEN)
+        return UNSEAL_DOOR;
+    struct knock knock = {.door = wish->door,
+                          .plan = plans_get(s->plans, wish->number, wish->address.family),
+                          .address = wish->address,
+                          .port = wish->port,
+                          .length = wish->length,
+                          .by = key->name,
+                          .key = key->name};
+    doors_knock(s->doors, &knock);
+    return UNSEAL_GOOD;
+}
+
+static enum unseal_verdict close_door(const struct sealed_service *s, const struct key *key,
+                                      const struct sealed_wish *wish)
+{
+    struct doors_choice choice = {.door = wish->door->name,
+                                  .address = &wish->address,
+                                  .port = wish->port.port,
+                                  .key = key->name};
+    return doors_close(s->doors, &choice) > 0 ? UNSEAL_GOOD : UNSEAL_NOTHING;
+}
+
+/* A message that a key made. */
+static enum unseal_verdict serve(struct admission *a, const struct sealed_service *s,
+                                 const struct unsealed *message, const struct addr *source,
+                                 int64_t now, int64_t wall)
+{
+    const struct key *key = &s->keyring->keys[message->key];
+    struct sealed_wish wish = {.address = *source};
+    enum unseal_verdict verdict = use_up(s, message, now, wall);
+    if (verdict == UNSEAL_REPLAYED)
+        return verdict;
+    if (verdict == UNSEAL_UNRECORDED && limit_take(&a->refusals, now))
+        log_error("a sealed knock can't be recorded, so it isn't served: %s",
+                  store_error(s->store));
+    if (verdict == UNSEAL_GOOD)
+        verdict = unseal_judge(s->config, s->keyring, message, source, wall, &wish);
+    const char *why = NULL;
+    if (verdict == UNSEAL_GOOD)
+        verdict = wish.op == SEALED_OPEN ? open_door(a, s, key, &wish, now, &why)
+                                         : close_door(s, key, &wish);
+    if (verdict != UNSEAL_GOOD)
+        refuse_key(a, s, key, &wish, why ? why : unseal_reason(verdict), now);
+    return verdict;
+}
+
+bool admit_sealed(struct admission *a, const struct sealed_service *s,
+                  const struct record_sealed *record, int64_t now, struct timespec wall)
+{
+    struct unsealed message;
+    if (!is_acceptable(s->config, record))
+        return false;
+    if (!limit_take(&a->messages, now))
+        return true;
+    enum unseal_verdict verdict =
+        unseal_open(s->keyring, record, sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
+                    s->config->sealed.max_skew, &message);
+    if (verdict == UNSEAL_GOOD)
+        verdict = serve(a, s, &message, &record->address, now, wall.tv_sec);
+    if (verdict == UNSEAL_STALE || verdict == UNSEAL_UNKNOWN || verdict == UNSEAL_REPLAYED)
+        refuse_stranger(a, s, record, verdict, now, wall);
+    a->sealed[verdict]++;
+    return true;
+}

@@ -1,0 +1,122 @@
+/* A keeper without its processes: configuration, keys, store and doors, and sealed messages. */
+#ifndef TEST_ADMIT_HELP_H
+#define TEST_ADMIT_HELP_H
+
+#include "keys_help.h"
+#include "ledger_help.h"
+#include "test_config_help.h"
+
+#include "keeper/admit_sealed.h"
+
+#define HOME   "198.51.100.7"
+#define SERVER "server = \"" KEYS_SERVER "\""
+
+enum { ALICE = 1, BOB };
+
+struct admit_world {
+    struct told told;
+    struct kept_world kept; /* its doors and store alone */
+    struct config *config;
+    struct plans *plans;
+    struct keyring *keyring;
+    struct admission admission;
+    struct timespec wall; /* what the clock says */
+    int64_t now;
+};
+
+static inline void admit_unload(struct admit_world *w)
+{
+    keyring_free(w->keyring);
+    plans_free(w->plans);
+    config_free(w->config);
+}
+
+/* As a reload does: the doors of `text`, with the keys that there are. */
+static inline void admit_load(struct admit_world *w, const char *text)
+{
+    char whole[2048];
+    struct report report = {.say = hear, .arg = &w->told};
+    admit_unload(w);
+    snprintf(whole, sizeof(whole), "key_dir = %s sealed { server = " KEYS_SERVER " }\n" SOURCE "%s",
+             w->told.dir, text);
+    w->config = load_text(&w->told, whole);
+    w->plans = w->config ? plans_make(w->config, &report) : NULL;
+    w->keyring = w->plans ? keyring_load(w->config, w->wall.tv_sec, &report) : NULL;
+    if (!w->keyring)
+        fail_msg("%s", w->told.lines);
+}
+
+static inline void admit_make_world(struct admit_world *w, const char *text)
+{
+    memset(w, 0, sizeof(*w));
+    begin(&w->told);
+    keys_write(w->told.dir, "alice", ALICE, SERVER);
+    keys_write(w->told.dir, "bob", BOB, SERVER);
+    kept_make(&w->kept, LONG, AT_ONCE, AT_ONCE);
+    clock_gettime(CLOCK_REALTIME, &w->wall);
+    w->wall.tv_sec += 1; /* the store is older than all that knock */
+    w->now = clock_now();
+    w->admission = admit_make(w->now);
+    admit_load(w, text);
+}
+
+static inline void admit_end_world(struct admit_world *w)
+{
+    admit_unload(w);
+    kept_end(&w->kept);
+    remove_file(w->told.dir, "alice.key");
+    remove_file(w->told.dir, "bob.key");
+    end(&w->told);
+}
+
+/* What a client sends; what isn't said is that of a good knock of alice's at ssh. */
+struct sent {
+    unsigned key;
+    const char *door;
+    uint8_t op;
+    uint16_t port, seconds;
+    const char *bound; /* "": to nothing */
+    const char *address;
+    int later; /* in 1/65536 s from now */
+};
+
+static inline struct record_sealed admit_seal(const struct admit_world *w, struct sent sent)
+{
+    struct sealed_key key = keys_derive(sent.key ? sent.key : ALICE);
+    struct sealed_request request = {
+        .op = sent.op ? sent.op : SEALED_OPEN, .port = sent.port, .seconds = sent.seconds};
+    struct record_sealed record = {.address = address_of(HOME)};
+    struct addr bound = {0};
+    if (!sent.bound)
+        bound = record.address;
+    else if (*sent.bound)
+        bound = record.address = address_of(sent.bound);
+    if (sent.address)
+        request.address = address_of(sent.address);
+    sealed_door(sent.door ? sent.door : "ssh", request.door);
+    uint64_t time = sealed_time(w->wall.tv_sec, (int32_t)w->wall.tv_nsec) + (uint64_t)sent.later;
+    record.length =
+        (uint32_t)sealed_make(&key, time, bound.family ? &bound : NULL, &request, record.message);
+    return record;
+}
+
+/* What becomes of a record; -1: it is none that an honest listener sends. */
+static inline int admit(struct admit_world *w, const struct record_sealed *record)
+{
+    struct sealed_service service = {w->config, w->plans, w->keyring, w->kept.store,
+                                     w->kept.w.doors};
+    struct admission before = w->admission;
+    if (!admit_sealed(&w->admission, &service, record, w->now, w->wall))
+        return -1;
+    for (int i = 0; i < UNSEAL_VERDICTS; i++)
+        if (w->admission.sealed[i] != before.sealed[i])
+            return i;
+    return UNSEAL_VERDICTS; /* not looked at */
+}
+
+static inline unsigned admit_open_doors(const struct admit_world *w)
+{
+    return doors_count(w->kept.w.doors);
+}
+
+#endif

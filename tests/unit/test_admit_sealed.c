@@ -1,0 +1,208 @@
+/* Sealed knocks from the listener's record to the door, and what makes old messages stay dead. */
+#include "admit_help.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#define COMMANDS " start_command = true stop_command = true "
+
+static const char doors_text[] =
+    "door ssh { key = alice port = 22 cmd_timeout = 300" COMMANDS "}\n"
+    "door web { key = { alice, bob } ports = { 443, 8443 } bound = false" COMMANDS "}\n"
+    "door guest { key = alice for = true" COMMANDS "}\n";
+
+static void opens_and_closes(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    struct record_sealed record = admit_seal(&w, (struct sent){0});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    wait_log(&w.kept.w, "door ssh: opened for 198.51.100.7, closes in 300 s (alice, 22:tcp)");
+    record = admit_seal(&w, (struct sent){.door = "web", .later = 1, .bound = ""});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    record = admit_seal(&w, (struct sent){.door = "web", .later = 2, .port = 8443});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    record = admit_seal(&w, (struct sent){.door = "guest", .later = 3, .address = "2001:db8::5"});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    wait_log(&w.kept.w, "door guest: opened for 2001:db8::5, closes in 10 s (alice)");
+    assert_int_equal(admit_open_doors(&w), 4);
+    record = admit_seal(&w, (struct sent){.key = BOB, .door = "web", .op = SEALED_CLOSE});
+    assert_int_equal(admit(&w, &record), UNSEAL_NOTHING);
+    record = admit_seal(&w, (struct sent){.door = "web", .op = SEALED_CLOSE, .later = 4});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 8443:tcp)");
+    wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 443:tcp)");
+    assert_int_equal(admit_open_doors(&w), 2);
+    admit_end_world(&w);
+}
+
+/* Reloads, keys that come and go, clocks and lost stores: what was sent once is good for once. */
+static void old_messages_stay_dead(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    struct record_sealed old = admit_seal(&w, (struct sent){0});
+    struct record_sealed newer = admit_seal(&w, (struct sent){.later = 1});
+    assert_int_equal(admit(&w, &newer), UNSEAL_GOOD);
+    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+    /* Another's times are his own. */
+    struct record_sealed bobs = admit_seal(&w, (struct sent){.key = BOB, .door = "web"});
+    assert_int_equal(admit(&w, &bobs), UNSEAL_GOOD);
+    /* A reload, the key taken away, and given again. */
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    admit_load(&w, "door web { key = bob" COMMANDS "}");
+    assert_int_equal(admit(&w, &newer), UNSEAL_UNKNOWN);
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    /* The keeper's clock set back, as far as the message isn't stale, and further. */
+    w.wall.tv_sec -= 100;
+    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    w.wall.tv_sec -= 100;
+    assert_int_equal(admit(&w, &newer), UNSEAL_STALE);
+    w.wall.tv_sec += 200;
+    /* A restart. */
+    kept_die(&w.kept);
+    kept_begin(&w.kept);
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(admit(&w, &bobs), UNSEAL_REPLAYED);
+    admit_end_world(&w);
+}
+
+static void a_lost_store_makes_nothing_good_again(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    w.wall.tv_sec -= 1; /* now it is */
+    struct record_sealed record = admit_seal(&w, (struct sent){.later = 66});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    kept_die(&w.kept);
+    folder_names(&w.kept.folder, "", true);
+    usleep(10000); /* past the message's time, which is up to 3 ms ahead */
+    kept_begin(&w.kept);
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &record), UNSEAL_REPLAYED);
+    w.wall.tv_sec += 5;
+    record = admit_seal(&w, (struct sent){0});
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    admit_end_world(&w);
+}
+
+static void what_was_refused_is_used_up(void **state)
+{
+    (void)state;
+    static const char without[] = "door ssh { key = bob port = 22" COMMANDS "}\n"
+                                  "door web { key = alice" COMMANDS "}";
+    struct admit_world w;
+    admit_make_world(&w, without);
+    struct record_sealed record = admit_seal(&w, (struct sent){0});
+    struct record_sealed before = admit_seal(&w, (struct sent){.later = -1});
+    assert_int_equal(admit(&w, &record), UNSEAL_OTHER_DOOR);
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &record), UNSEAL_REPLAYED);
+    assert_int_equal(admit(&w, &before), UNSEAL_REPLAYED);
+    assert_int_equal(admit_open_doors(&w), 0);
+    assert_int_equal(bench_count(&w.kept.w.bench, "log",
+                                 "door ssh: refused 198.51.100.7: not this door: the key isn't in "
+                                 "its list, or names other doors (alice)"),
+                     1);
+    admit_end_world(&w);
+}
+
+static void take_and_die(struct folder *folder, struct admit_world *w)
+{
+    (void)folder;
+    struct record_sealed record = admit_seal(w, (struct sent){.later = 77});
+    kept_begin(&w->kept);
+    admit(w, &record);
+    kill(getpid(), SIGKILL);
+}
+
+/* The power fails after the message is used up, and before its command runs. */
+static void a_crash_before_the_command_leaves_it_used_up(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    int status;
+    admit_make_world(&w, doors_text);
+    doors_free(w.kept.w.doors);
+    w.kept.w.doors = NULL;
+    store_close(w.kept.store);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        take_and_die(&w.kept.folder, &w);
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    kept_begin(&w.kept);
+    struct record_sealed record = admit_seal(&w, (struct sent){.later = 77});
+    assert_int_equal(admit(&w, &record), UNSEAL_REPLAYED);
+    assert_int_equal(admit_open_doors(&w), 0);
+    assert_int_equal(bench_count(&w.kept.w.bench, "log", "opened"), 0);
+    admit_end_world(&w);
+}
+
+static void nothing_is_served_that_cant_be_recorded(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    struct record_sealed record = admit_seal(&w, (struct sent){0});
+    /* No byte more may be written to any file. */
+    struct rlimit limit, none;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = (struct rlimit){0, limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &none);
+    int verdict = admit(&w, &record);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    assert_int_equal(verdict, UNSEAL_UNRECORDED);
+    assert_int_equal(admit_open_doors(&w), 0);
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    assert_int_equal(admit(&w, &record), UNSEAL_REPLAYED);
+    admit_end_world(&w);
+}
+
+static void tells_why(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    struct record_sealed record = admit_seal(&w, (struct sent){0});
+    w.wall.tv_sec += 312;
+    assert_int_equal(admit(&w, &record), UNSEAL_STALE);
+    wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: stale: its time is further from "
+                        "this clock than max_skew, by -312 s");
+    record.message[31] ^= 1;
+    w.wall.tv_sec -= 312;
+    assert_int_equal(admit(&w, &record), UNSEAL_UNKNOWN);
+    wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: unknown: no key made it");
+    record = admit_seal(&w, (struct sent){.door = "nowhere"});
+    assert_int_equal(admit(&w, &record), UNSEAL_NO_DOOR);
+    wait_log(&w.kept.w, "sealed knock of alice from 198.51.100.7 refused: not this door: no door");
+    /* However many there are, the log stays readable. */
+    record.message[31] ^= 1;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(admit(&w, &record), UNSEAL_UNKNOWN);
+    assert_true(bench_count(&w.kept.w.bench, "log", "refused: unknown") <= 100);
+    assert_int_equal(w.admission.sealed[UNSEAL_UNKNOWN], 1001);
+    admit_end_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_and_closes),
+        cmocka_unit_test(old_messages_stay_dead),
+        cmocka_unit_test(a_lost_store_makes_nothing_good_again),
+        cmocka_unit_test(what_was_refused_is_used_up),
+        cmocka_unit_test(a_crash_before_the_command_leaves_it_used_up),
+        cmocka_unit_test(nothing_is_served_that_cant_be_recorded),
+        cmocka_unit_test(tells_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
