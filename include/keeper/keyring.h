@@ -36,7 +36,8 @@ struct keyring {
 
 /*
  * Loads the keys that the doors of `config` name, which must live as long; none if no door takes
- * sealed knocks. `now` in s since 1970 tells which are warned of as expired. Refuses a folder or a
+ * sealed knocks. `now` in s since 1970 tells which are expired; of those, and of files that aren't
+ * there, it only warns: so a key is taken away. Refuses a folder or a
  * file that others may write to, another server's key, and one secret under two names. NULL after
  * telling `report`.
  */

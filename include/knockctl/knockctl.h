@@ -13,6 +13,7 @@ int knockctl_main(int argc, char **argv);
  */
 int knockctl_rules(int argc, char **argv);
 int knockctl_sequence(int argc, char **argv);
+int knockctl_key(int argc, char **argv);
 
 /* All those that ask knockd. */
 int knockctl_ask(int argc, char **argv);

@@ -15,8 +15,9 @@ struct desk {
     uint64_t counts[DOOR_EVENTS];
 };
 
-/* The requests `status` and `sources`. */
+/* The requests `status`, `keys` and `sources`. */
 void desk_serve_status(void *desk, struct answer *answer, char *const *words);
+void desk_serve_keys(void *desk, struct answer *answer, char *const *words);
 void desk_serve_sources(void *desk, struct answer *answer, char *const *words);
 
 /* Reads an address; false after answering that it isn't one. */

@@ -30,4 +30,8 @@ struct key_file {
 bool key_file_read(const char *path, struct report *report, struct key_file *out);
 void key_file_free(struct key_file *key);
 
+/* Reads "YYYY-MM-DD" as the seconds since 1970 at which that day ends in UTC. False when it is no
+ * day of the calendar. */
+bool key_file_day(const char *text, int64_t *out);
+
 #endif

@@ -99,11 +99,14 @@ static bool load_key(struct loading *l, const struct config_text *name)
     struct keyring *keyring = l->keyring;
     struct key_file *file = l->file;
     snprintf(path, sizeof(path), "%s/%s.key", l->config->key_dir, name->text);
+    /* A key that was taken away must not keep the others, or a reload, from working. */
     if (access(path, F_OK) < 0 && errno == ENOENT) {
-        report_error(l->report, name->pos,
-                     "key: there is no %s: make it by knockctl key new %s, or remove the name",
-                     path, name->text);
-        return false;
+        report_warning(
+            l->report, name->pos,
+            "key: there is no %s, so %s opens nothing: make it by knockctl key new %s, or "
+            "remove the name",
+            path, name->text, name->text);
+        return true;
     }
     bool good = key_file_read(path, l->report, file) && check_key(l, file);
     if (good) {

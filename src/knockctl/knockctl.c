@@ -22,6 +22,7 @@ static const struct command {
     {"watch", knockctl_ask, "", "what happens, as it happens"},
     {"reload", knockctl_ask, "", "read the configuration anew"},
     {"rules", knockctl_rules, "[OPTION]...", "print firewall rules made from the configuration"},
+    {"key", knockctl_key, "new|list|remove [OPTION]...", "keys of sealed knocks"},
     {"sequence", knockctl_sequence, "[N]", "print a good random sequence of N knocks"},
 };
 

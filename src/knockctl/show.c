@@ -28,13 +28,11 @@ static void show_table(struct reply *reply, int *status, const struct column *co
 
 void show_doors(struct reply *reply, int *status)
 {
-    static const struct column columns[] = {{"door", "DOOR", COLUMN_TEXT},
-                                            {"address", "ADDRESS", COLUMN_TEXT},
-                                            {"port", "PORT", COLUMN_TEXT},
-                                            {"state", "STATE", COLUMN_TEXT},
-                                            {"closes_in", "CLOSES IN", COLUMN_SECONDS},
-                                            {"by", "BY", COLUMN_TEXT},
-                                            {NULL, NULL, COLUMN_TEXT}};
+    static const struct column columns[] = {
+        {"door", "DOOR", COLUMN_TEXT},   {"address", "ADDRESS", COLUMN_TEXT},
+        {"state", "STATE", COLUMN_TEXT}, {"closes_in", "CLOSES IN", COLUMN_SECONDS},
+        {"by", "BY", COLUMN_TEXT},       {"port", "PORT", COLUMN_TEXT},
+        {NULL, NULL, COLUMN_TEXT}};
     show_table(reply, status, columns, "no door is open");
 }
 

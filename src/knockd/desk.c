@@ -285,7 +285,7 @@ static const struct control_request requests[] = {
     {"watch", 0, 0, desk_serve_watch},   {"why", 1, 1, desk_serve_why},
     {"doors", 0, 0, serve_doors},        {"open", 2, 3, serve_open},
     {"close", 1, 2, serve_close},        {"history", 1, 1, serve_history},
-    {"reload", 0, 0, serve_reload},
+    {"reload", 0, 0, serve_reload},      {"keys", 0, 0, desk_serve_keys},
 };
 
 static void on_event(void *arg, const struct door_event *event)

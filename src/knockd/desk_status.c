@@ -1,4 +1,4 @@
-/* knockctl status: what the keeper knows of itself. */
+/* knockctl status: what the keeper knows of itself; and of its keys, for knockctl key list. */
 #include "knockd/desk_parts.h"
 #include "lib/clock.h"
 
@@ -85,4 +85,26 @@ void desk_serve_status(void *arg, struct answer *answer, char *const *words)
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
     desk_ask_sources(desk, answer, 1, NULL);
+}
+
+void desk_serve_keys(void *arg, struct answer *answer, char *const *words)
+{
+    const struct desk *desk = arg;
+    const struct keyring *keyring = desk->daemon->current->setting.keyring;
+    (void)words;
+    answer_begin(answer, ANSWER_LIST);
+    for (unsigned i = 0; i < keyring->count; i++) {
+        struct row row;
+        uint64_t last;
+        int64_t used = 0;
+        store_sealed_last(desk->daemon->store, keyring->secrets[i].id, &last, &used);
+        row_begin(&row, 0, "keys");
+        row_text(&row, "key", keyring->keys[i].name);
+        if (used)
+            row_number(&row, "used", used);
+        else
+            row_null(&row, "used");
+        answer_row(answer, &row);
+    }
+    answer_end(answer);
 }

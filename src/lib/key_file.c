@@ -62,8 +62,7 @@ static void read_server(struct reading *r, const struct config_key *key,
         memcpy(field, value->text, len + 1);
 }
 
-/* Reads "YYYY-MM-DD" as the seconds since 1970 at which that day ends in UTC. */
-static bool parse_day(const char *text, int64_t *out)
+bool key_file_day(const char *text, int64_t *out)
 {
     static const char form[] = "dddd-dd-dd";
     if (strlen(text) != sizeof(form) - 1)
@@ -84,7 +83,7 @@ static void read_day(struct reading *r, const struct config_key *key,
                      const struct config_list *values, void *field)
 {
     const struct config_text *value = read_one(r, key, values);
-    if (value && !parse_day(value->text, field))
+    if (value && !key_file_day(value->text, field))
         report_error(r->report, value->pos,
                      "%s: \"%.80s\" won't do: expected the last day as \"YYYY-MM-DD\"", key->name,
                      value->text);

@@ -1,0 +1,31 @@
+/* knockctl key: the files of sealed keys, on the server. It needs no running knockd. */
+#ifndef KNOCKCTL_KEY_H
+#define KNOCKCTL_KEY_H
+
+#include "lib/config.h"
+
+enum { KEY_DOORS_MAX = 64, KEY_PATH_SIZE = 4096 + CONFIG_NAME_MAX + 8 };
+
+struct key_options {
+    const char *config;               /* path of the configuration */
+    const char *name;                 /* of the key; NULL: not given */
+    const char *expires;              /* its last day; NULL: never */
+    const char *doors[KEY_DOORS_MAX]; /* that it may open; none: whatever names it */
+    unsigned door_count;
+    bool roaming; /* its address isn't known to itself */
+    bool json;
+    bool help;
+};
+
+/* Each prints its own messages, and returns the exit status. */
+int key_new(const struct config *config, const struct key_options *options);
+int key_list(const struct config *config, const struct key_options *options);
+int key_remove(const struct config *config, const struct key_options *options);
+
+/* The path of the key file of `name`. */
+const char *key_path(const struct config *config, const char *name, char out[KEY_PATH_SIZE]);
+
+/* Whether the list of keys of `door` has `name`. */
+bool key_is_listed(const struct config_door *door, const char *name);
+
+#endif

@@ -1,0 +1,264 @@
+/* knockctl key new: a secret is drawn, kept in key_dir, and shown once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "knockctl/key.h"
+#include "lib/carrier.h"
+#include "lib/key_file.h"
+#include "lib/keyed.h"
+
+enum { TEXT_SIZE = 16384 };
+
+/* A text with a secret in it, in locked memory. */
+struct text {
+    size_t len;
+    char bytes[TEXT_SIZE];
+};
+
+static void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* There is room: names, and their number, have their limits. */
+static void put(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text->bytes + text->len, sizeof(text->bytes) - text->len, format, args);
+    va_end(args);
+    if (len > 0 && (size_t)len < sizeof(text->bytes) - text->len)
+        text->len += (size_t)len;
+}
+
+static const struct config_door *find_door(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (strcmp(config->doors[i].name, name) == 0)
+            return &config->doors[i];
+    return NULL;
+}
+
+static bool refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static bool refuse(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("knockctl key: ", stderr);
+    vfprintf(stderr, format, args);
+    fputs("\n", stderr);
+    va_end(args);
+    return false;
+}
+
+static bool check(const struct config *config, const struct key_options *options)
+{
+    int64_t end;
+    if (config->sealed.server[0] == '\0')
+        return refuse("this host has no name: expected sealed { server = \"gate.example\" } in %s",
+                      config->path);
+    for (unsigned i = 0; i < options->door_count; i++)
+        if (!find_door(config, options->doors[i]))
+            return refuse("no door \"%s\" is configured in %s", options->doors[i], config->path);
+    if (!options->expires)
+        return true;
+    if (!key_file_day(options->expires, &end))
+        return refuse("--expires: \"%s\" won't do: expected the last day as YYYY-MM-DD",
+                      options->expires);
+    return end > time(NULL) || refuse("--expires: %s is over", options->expires);
+}
+
+static bool make_folder(const char *path)
+{
+    struct stat st;
+    char *slash = strrchr(path, '/');
+    if (mkdir(path, 0700) < 0 && errno == ENOENT && slash && slash > path) {
+        char *parent = strndup(path, (size_t)(slash - path));
+        if (parent && mkdir(parent, 0755) == 0)
+            mkdir(path, 0700);
+        free(parent);
+    }
+    if (stat(path, &st) < 0)
+        return refuse("can't make the folder %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return refuse("%s is no folder", path);
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+        return refuse("others than root may write to %s: chown root and chmod 700 it", path);
+    return true;
+}
+
+static bool write_all(int fd, const struct text *text)
+{
+    size_t done = 0;
+    while (done < text->len) {
+        ssize_t wrote = write(fd, text->bytes + done, text->len - done);
+        if (wrote < 0 && errno != EINTR)
+            return false;
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return fchmod(fd, 0600) == 0 && fsync(fd) == 0;
+}
+
+/* O_EXCL: a key that is there already may be in use, and is never written over. */
+static bool write_file(const char *folder, const char *path, const struct text *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return refuse("%s is there already: choose another name, or remove that key first", path);
+    if (fd < 0)
+        return refuse("can't make %s: %s", path, strerror(errno));
+    bool good = write_all(fd, text);
+    int error = errno;
+    close(fd);
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (good && dir >= 0 && fsync(dir) < 0)
+        good = false;
+    if (dir >= 0)
+        close(dir);
+    if (good)
+        return true;
+    unlink(path);
+    return refuse("can't write %s: %s", path, strerror(error));
+}
+
+/* Without a look at a table by a secret, whose lines in the cache would tell. */
+static void put_secret(struct text *text, const uint8_t secret[SEALED_SECRET_SIZE])
+{
+    put(text, "key    = \"");
+    for (unsigned i = 0; i < 2 * SEALED_SECRET_SIZE; i++) {
+        unsigned digit = secret[i / 2] >> (i % 2 ? 0 : 4) & 15;
+        text->bytes[text->len++] = (char)('0' + digit + ((9 - digit) >> 8 & 39));
+    }
+    put(text, "\"\n");
+}
+
+static void put_rights(struct text *text, const struct key_options *options)
+{
+    if (options->expires)
+        put(text, "expires = \"%s\"\n", options->expires);
+    for (unsigned i = 0; i < options->door_count; i++)
+        put(text, "%s\"%s\"%s", i ? ", " : "door   = { ", options->doors[i],
+            i + 1 == options->door_count ? " }\n" : "");
+}
+
+static void put_profile(struct text *text, const struct config *config,
+                        const struct config_door *door, const struct key_options *options)
+{
+    const struct config_sealed *sealed = &config->sealed;
+    struct step port = config_own_port(door);
+    put(text, "profile \"%s\" {\n    host    = \"%s\"    # or its address\n    door    = \"%s\"\n",
+        door->name, sealed->server, door->name);
+    /* The client waits for a TCP port; of others it asks for none, and gets the door's own. */
+    if (port.port && strcmp(proto_name(port.proto), "tcp") == 0)
+        put(text, "    port    = %u\n", port.port);
+    put(text, "    key     = \"~/.config/knock/%s.key\"\n    carrier = udp\n    bind    = %s\n",
+        options->name, options->roaming ? "any" : "auto");
+    if (sealed->span_said != CARRIER_SPAN_DEFAULT)
+        put(text, "    span    = %u\n", sealed->span_said);
+    if (sealed->packet_port != sealed->span_said + CARRIER_SPAN_SIZE - 1)
+        put(text, "    packet_port = %u\n", sealed->packet_port);
+    put(text, "}\n\n");
+}
+
+/* The doors that the key is for: those it is made for, or that name it, or that take keys at all.
+ */
+static bool is_for(const struct config_door *door, const struct key_options *options, bool listed)
+{
+    for (unsigned i = 0; i < options->door_count; i++)
+        if (strcmp(door->name, options->doors[i]) == 0)
+            return true;
+    if (options->door_count > 0)
+        return false;
+    return listed ? key_is_listed(door, options->name) : door->keys.set;
+}
+
+static bool any_lists(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (key_is_listed(&config->doors[i], name))
+            return true;
+    return false;
+}
+
+static void put_profiles(struct text *text, const struct config *config,
+                         const struct key_options *options)
+{
+    bool listed = any_lists(config, options->name);
+    unsigned count = 0;
+    put(text,
+        "# The key \"%s\" of %s, shown only here: whoever has it opens its doors.\n"
+        "# On its device, append this to ~/.config/knock/knock.conf (chmod 600):\n\n",
+        options->name, config->sealed.server);
+    for (unsigned i = 0; i < config->door_count && count < KEY_DOORS_MAX; i++)
+        if (is_for(&config->doors[i], options, listed)) {
+            put_profile(text, config, &config->doors[i], options);
+            count++;
+        }
+    if (count == 0 && config->door_count > 0)
+        put_profile(text, config, &config->doors[0], options);
+    put(text, "# And this is its file ~/.config/knock/%s.key (chmod 600):\n\n", options->name);
+}
+
+/* What is still to be done here, for a terminal: not part of the profile. */
+static void advise(const struct config *config, const struct key_options *options, const char *path)
+{
+    bool listed = any_lists(config, options->name);
+    fprintf(stderr, "knockctl key: %s is made", path);
+    if (!listed)
+        fprintf(stderr, "; now name it in %s: door \"%s\" { key = { ..., \"%s\" } ... }",
+                config->path, options->door_count ? options->doors[0] : "...", options->name);
+    fprintf(stderr, "; then: knockctl reload\n");
+    if (!options->roaming)
+        return;
+    fputs("knockctl key: its knocks aren't bound to an address, so its doors need bound = false\n",
+          stderr);
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (config->doors[i].bound && is_for(&config->doors[i], options, listed))
+            fprintf(stderr, "knockctl key: door \"%s\" has not\n", config->doors[i].name);
+}
+
+static bool print(const struct text *profile)
+{
+    fwrite(profile->bytes, 1, profile->len, stdout);
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+static bool make(const struct config *config, const struct key_options *options,
+                 struct text texts[2], uint8_t secret[SEALED_SECRET_SIZE])
+{
+    char path[KEY_PATH_SIZE];
+    struct text *file = &texts[0], *profile = &texts[1];
+    keyed_random(secret, SEALED_SECRET_SIZE);
+    file->len = profile->len = 0;
+    put_secret(file, secret);
+    put(file, "server = \"%s\"\n", config->sealed.server);
+    put_profiles(profile, config, options);
+    put(profile, "%.*s", (int)file->len, file->bytes);
+    put_rights(file, options);
+    if (!make_folder(config->key_dir) ||
+        !write_file(config->key_dir, key_path(config, options->name, path), file))
+        return false;
+    if (!print(profile)) {
+        unlink(path);
+        return refuse("can't print the profile, so the key is removed again: %s", strerror(errno));
+    }
+    advise(config, options, path);
+    return true;
+}
+
+int key_new(const struct config *config, const struct key_options *options)
+{
+    struct text *texts = keyed_alloc(2 * sizeof(*texts));
+    uint8_t *secret = keyed_alloc(SEALED_SECRET_SIZE);
+    bool good = texts && secret && check(config, options) && make(config, options, texts, secret);
+    if (!texts || !secret)
+        refuse("out of memory");
+    keyed_free(texts);
+    keyed_free(secret);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
