@@ -1,0 +1,277 @@
+/* knockctl key: what it writes is for root alone, what it prints is for the client, once. */
+#include "test_config_help.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "knockctl/knockctl.h"
+#include "lib/key_file.h"
+
+static const char text[] =
+    "sealed { server = gate.example }\n" SOURCE
+    "door ssh { key = { alice, bob } port = 22 start_command = true }\n"
+    "door web { key = bob ports = { 443:udp } start_command = true bound = no }\n"
+    "door plain { sequence = { 90, 70, 80 } start_command = true }\n";
+
+struct key_world {
+    struct told told;
+    char config[64], keys[64];
+    char out[8192], err[4096];
+};
+
+static void make_world(struct key_world *w)
+{
+    char whole[2048];
+    memset(w, 0, sizeof(*w));
+    begin(&w->told);
+    snprintf(w->config, sizeof(w->config), "%s/c", w->told.dir);
+    snprintf(w->keys, sizeof(w->keys), "%s/etc/keys", w->told.dir);
+    int len = snprintf(whole, sizeof(whole), "key_dir = %s control = %s/none\n%s", w->keys,
+                       w->told.dir, text);
+    write_file(w->told.dir, "c", whole, (size_t)len);
+}
+
+static void end_world(struct key_world *w)
+{
+    static const char *const files[] = {"etc/keys/alice.key", "etc/keys/bob.key",
+                                        "etc/keys/eve.key", "out", "err"};
+    char path[128];
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        remove_file(w->told.dir, files[i]);
+    rmdir(w->keys);
+    snprintf(path, sizeof(path), "%s/etc", w->told.dir);
+    rmdir(path);
+    end(&w->told);
+}
+
+static void read_back(const struct key_world *w, const char *name, char *out, size_t size)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", w->told.dir, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    out[fread(out, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void redirect(const struct key_world *w, const char *name, int fd)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", w->told.dir, name);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0 || dup2(file, fd) < 0)
+        _exit(99);
+}
+
+/* Runs `knockctl key ARGUMENTS -c FILE`; returns its exit status. */
+static int key(struct key_world *w, const char *arguments)
+{
+    char program[] = "knockctl", command[] = "key", option[] = "-c", line[256];
+    char *argv[16] = {program, command};
+    int argc = 2, status;
+    snprintf(line, sizeof(line), "%s", arguments);
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    argv[argc++] = option;
+    argv[argc++] = w->config;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        redirect(w, "out", STDOUT_FILENO);
+        redirect(w, "err", STDERR_FILENO);
+        exit(knockctl_main(argc, argv));
+    }
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    read_back(w, "out", w->out, sizeof(w->out));
+    read_back(w, "err", w->err, sizeof(w->err));
+    return WEXITSTATUS(status);
+}
+
+static void assert_says(const char *said, const char *part)
+{
+    if (!strstr(said, part))
+        fail_msg("\"%s\" isn't in:\n%s", part, said);
+}
+
+static struct key_file read_key(const struct key_world *w, const char *path)
+{
+    char full[160];
+    struct key_file file;
+    struct told told = {.lines = ""};
+    struct report report = {.say = hear, .arg = &told};
+    snprintf(full, sizeof(full), "%s/%s", w->told.dir, path);
+    if (!key_file_read(full, &report, &file))
+        fail_msg("%s", told.lines);
+    return file;
+}
+
+static void a_new_key_is_roots_alone(void **state)
+{
+    (void)state;
+    struct key_world w;
+    struct stat st;
+    char path[128];
+    make_world(&w);
+    mode_t old = umask(0);
+    assert_int_equal(key(&w, "new alice --expires 2099-12-31 --door ssh --door web"), 0);
+    umask(old);
+    assert_int_equal(stat(w.keys, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    snprintf(path, sizeof(path), "%s/alice.key", w.keys);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    struct key_file file = read_key(&w, "etc/keys/alice.key");
+    assert_string_equal(file.server, "gate.example");
+    assert_true(file.expires == 4102444800);
+    assert_int_equal(file.doors.count, 2);
+    assert_string_equal(file.doors.items[1].text, "web");
+    key_file_free(&file);
+    /* It is never written over. */
+    assert_int_equal(key(&w, "new alice"), 1);
+    assert_says(w.err, "alice.key is there already");
+    assert_string_equal(w.out, "");
+    file = read_key(&w, "etc/keys/alice.key");
+    assert_int_equal(file.doors.count, 2);
+    key_file_free(&file);
+    end_world(&w);
+}
+
+/* What is printed for the client has the same secret, and a profile for each door. */
+static void the_client_gets_its_half(void **state)
+{
+    (void)state;
+    struct key_world w;
+    make_world(&w);
+    assert_int_equal(key(&w, "new bob"), 0);
+    assert_says(w.out, "profile \"ssh\" {\n");
+    assert_says(w.out, "    host    = \"gate.example\"");
+    assert_says(w.out, "    door    = \"ssh\"\n    port    = 22\n");
+    assert_says(w.out, "profile \"web\" {\n");
+    assert_says(w.out, "    door    = \"web\"\n    key     = \"~/.config/knock/bob.key\"\n");
+    assert_says(w.out, "    carrier = udp\n    bind    = auto\n}\n");
+    assert_null(strstr(w.out, "span"));
+    assert_null(strstr(w.out, "plain"));
+    char *half = strstr(w.out, "\nkey    = ");
+    assert_non_null(half);
+    write_file(w.told.dir, "etc/keys/eve.key", half + 1, strlen(half + 1));
+    char path[128];
+    snprintf(path, sizeof(path), "%s/eve.key", w.keys);
+    assert_int_equal(chmod(path, 0600), 0);
+    struct key_file ours = read_key(&w, "etc/keys/bob.key"),
+                    theirs = read_key(&w, "etc/keys/eve.key");
+    assert_memory_equal(ours.secret, theirs.secret, sizeof(ours.secret));
+    assert_string_equal(theirs.server, "gate.example");
+    key_file_free(&ours);
+    key_file_free(&theirs);
+    /* Another key is another secret. */
+    remove_file(w.told.dir, "etc/keys/eve.key");
+    assert_int_equal(key(&w, "new eve"), 0);
+    ours = read_key(&w, "etc/keys/bob.key");
+    theirs = read_key(&w, "etc/keys/eve.key");
+    assert_true(memcmp(ours.secret, theirs.secret, sizeof(ours.secret)) != 0);
+    key_file_free(&ours);
+    key_file_free(&theirs);
+    end_world(&w);
+}
+
+static void says_what_is_left_to_do(void **state)
+{
+    (void)state;
+    struct key_world w;
+    make_world(&w);
+    assert_int_equal(key(&w, "new alice"), 0);
+    assert_says(w.err, "alice.key is made; then: knockctl reload");
+    assert_int_equal(key(&w, "new eve --door ssh --roaming"), 0);
+    assert_says(w.err, "door \"ssh\" { key = { ..., \"eve\" } ... }; then: knockctl reload");
+    assert_says(w.err, "its doors need bound = false\nknockctl key: door \"ssh\" has not");
+    assert_says(w.out, "    bind    = any\n");
+    assert_int_equal(key(&w, "new bob --door web --roaming"), 0);
+    assert_null(strstr(w.err, "has not"));
+    end_world(&w);
+}
+
+static void refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments, *expected;
+    } rows[] = {
+        {"", "expected new, list or remove"},
+        {"make x", "expected new, list or remove"},
+        {"new", "expected the name of one key"},
+        {"new a b", "expected the name of one key"},
+        {"new ../a", "a key's name is"},
+        {"new sequence", "a key's name is"},
+        {"new knockctl", "a key's name is"},
+        {"new a --door none", "no door \"none\" is configured"},
+        {"new a --expires 2000-01-01", "2000-01-01 is over"},
+        {"new a --expires tomorrow", "expected the last day as YYYY-MM-DD"},
+        {"new a --json", "--json is for list"},
+        {"list a", "no argument is expected"},
+        {"list --roaming", "are for new"},
+        {"remove a", "can't remove"},
+        {"remove a --door ssh", "are for new"},
+    };
+    struct key_world w;
+    make_world(&w);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (key(&w, rows[i].arguments) != 1 || *w.out)
+            fail_msg("row %zu: %s", i, w.out);
+        assert_says(w.err, rows[i].expected);
+    }
+    end_world(&w);
+}
+
+static void refuses_a_folder_of_others(void **state)
+{
+    (void)state;
+    struct key_world w;
+    char path[128];
+    make_world(&w);
+    snprintf(path, sizeof(path), "%s/etc", w.told.dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(mkdir(w.keys, 0755), 0);
+    assert_int_equal(chmod(w.keys, 0770), 0);
+    assert_int_equal(key(&w, "new alice"), 1);
+    assert_says(w.err, "others than root may write to");
+    assert_string_equal(w.out, "");
+    end_world(&w);
+}
+
+static void lists_and_removes(void **state)
+{
+    (void)state;
+    struct key_world w;
+    make_world(&w);
+    assert_int_equal(key(&w, "list"), 0);
+    assert_says(w.out, "alice  missing  ssh      -     -        -          -\n");
+    assert_int_equal(key(&w, "new alice --expires 2099-12-31 --door ssh"), 0);
+    assert_int_equal(key(&w, "new eve"), 0);
+    assert_int_equal(key(&w, "list --json"), 0);
+    assert_says(w.out, "[{\"key\":\"alice\",\"state\":\"good\",\"doors\":\"ssh\",\"only\":\"ssh\","
+                       "\"expires\":\"2099-12-31\",\"used\":null,\"loaded\":null},\n");
+    assert_says(w.out,
+                "{\"key\":\"bob\",\"state\":\"missing\",\"doors\":\"ssh,web\",\"only\":null");
+    assert_says(w.out, "{\"key\":\"eve\",\"state\":\"good\",\"doors\":\"\",");
+    write_file(w.told.dir, "etc/keys/eve.key", "key = 1", 7);
+    assert_int_equal(key(&w, "list"), 1);
+    assert_says(w.out, "eve    wrong");
+    assert_int_equal(key(&w, "remove alice"), 0);
+    assert_says(w.out, "alice.key is removed");
+    assert_says(w.err, "c:4: door \"ssh\" still names it");
+    assert_int_equal(key(&w, "list"), 1);
+    assert_says(w.out, "alice  missing");
+    end_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_key_is_roots_alone),   cmocka_unit_test(the_client_gets_its_half),
+        cmocka_unit_test(says_what_is_left_to_do),    cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_a_folder_of_others), cmocka_unit_test(lists_and_removes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
