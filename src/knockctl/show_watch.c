@@ -24,8 +24,8 @@ static void print_event(const struct row_fields *row)
     print_part(row, "source", " source ", ":");
     print_part(row, "event", " ", "");
     print_part(row, "address", " for ", "");
-    print_part(row, "port", ", port ", "");
     print_part(row, "by", " by ", "");
+    print_part(row, "port", ", port ", "");
     const char *event = row_get(row, "event");
     bool penalised = event && strcmp(event, "penalised") == 0;
     print_part(row, "seconds", penalised ? ", ignored for " : ", closes in ", " s");

@@ -51,10 +51,11 @@ void desk_tell_door(struct desk *desk, const struct door_event *event)
     if (event->door)
         row_text(&row, "door", event->door);
     add_address(&row, event->address);
-    if (event->port.port)
-        row_number(&row, "port", event->port.port);
     if (event->by)
         row_text(&row, "by", event->by);
+    /* Other knocks have no choice. */
+    if (event->by && event->port.port && config_is_key_name(event->by))
+        row_number(&row, "port", event->port.port);
     if (event->why)
         row_text(&row, "why", event->why);
     if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED)
