@@ -128,7 +128,7 @@ static void a_crash_before_the_command_leaves_it_used_up(void **state)
 {
     (void)state;
     struct admit_world w;
-    int status;
+    int status = -1;
     admit_make_world(&w, doors_text);
     doors_free(w.kept.w.doors);
     w.kept.w.doors = NULL;

@@ -70,7 +70,7 @@ static int key(struct key_world *w, const char *arguments)
 {
     char program[] = "knockctl", command[] = "key", option[] = "-c", line[256];
     char *argv[16] = {program, command};
-    int argc = 2, status;
+    int argc = 2, status = -1;
     snprintf(line, sizeof(line), "%s", arguments);
     for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
         argv[argc++] = word;
