@@ -28,7 +28,7 @@ static void print_warnings(const struct row_fields *row)
                number(row, "not_closed"));
 }
 
-static void print_sealed(const struct row_fields *row)
+static void print_keys(const struct row_fields *row)
 {
     if (number(row, "keys") == 0)
         return;
@@ -55,7 +55,7 @@ static void print_keeper(const struct row_fields *row)
            "left out of the log\n",
            number(row, "opened_total"), number(row, "extended_total"), number(row, "refused_total"),
            number(row, "failed_total"), number(row, "messages_dropped"));
-    print_sealed(row);
+    print_keys(row);
     print_warnings(row);
 }
 
