@@ -32,7 +32,7 @@ static void print_keys(const struct row_fields *row)
 {
     if (number(row, "keys") == 0)
         return;
-    printf("sealed knocks: %lld keys; %lld served, %lld refused; of strangers: %lld stale, %lld "
+    printf("keys: %lld; sealed knocks: %lld served, %lld refused; of strangers: %lld stale, %lld "
            "unknown, %lld replayed, %lld not looked at\n",
            number(row, "keys"), number(row, "sealed_served_total"),
            number(row, "sealed_refused_total"), number(row, "sealed_stale_total"),
