@@ -144,8 +144,8 @@ static void keys_and_ports_outlive_the_keeper(void **state)
     struct kept_world k;
     kept_make(&k, LONG, AT_ONCE, AT_ONCE);
     knock_for(&k.w, "alice", 443, LONG);
-    knock_for(&k.w, "alice", 8443, LONG);
     wait_log(&k.w, "(alice, 443:tcp)");
+    knock_for(&k.w, "alice", 8443, LONG);
     wait_log(&k.w, "(alice, 8443:tcp)");
     wait_out(&k.w, "(s)(s)");
     serve(&k.w, 30 * MS);
