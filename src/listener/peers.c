@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/keyed.h"
+#include "listener/links.h"
 
 _Static_assert(sizeof(struct seen) == 24 && sizeof(struct peer) <= 850, "records stay small");
 
@@ -12,10 +13,6 @@ _Static_assert(sizeof(struct seen) == 24 && sizeof(struct peer) <= 850, "records
 enum list { LIST_TOUCHED, LIST_MIDWAY, LIST_FREE, LISTS };
 
 enum { MARKS_MANY = 255 };
-
-struct link {
-    uint32_t prev, next;
-};
 
 struct peers {
     uint8_t key[KEYED_KEY_SIZE];
@@ -33,25 +30,10 @@ static uint32_t number_of(const struct peers *peers, const struct peer *peer)
     return (uint32_t)(peer - peers->items);
 }
 
-static void unlink_node(struct peers *peers, uint32_t node)
-{
-    struct link link = peers->links[node];
-    peers->links[link.prev].next = link.next;
-    peers->links[link.next].prev = link.prev;
-}
-
-static void push_front(struct peers *peers, enum list list, uint32_t node)
-{
-    uint32_t head = peers->max + list, front = peers->links[head].next;
-    peers->links[node] = (struct link){.prev = head, .next = front};
-    peers->links[front].prev = node;
-    peers->links[head].next = node;
-}
-
 /* The record at the back of a list, or NULL. */
 static struct peer *last_of(const struct peers *peers, enum list list)
 {
-    uint32_t back = peers->links[peers->max + list].prev;
+    uint32_t back = links_last(peers->links, peers->max + list);
     return back < peers->max ? &peers->items[back] : NULL;
 }
 
@@ -76,7 +58,7 @@ struct peers *peers_new(unsigned max, const uint8_t key[16])
     peers->max = max;
     peers->bucket_mask = buckets - 1;
     for (uint32_t head = max; head < max + LISTS; head++)
-        peers->links[head] = (struct link){head, head};
+        links_begin(peers->links, head);
     return peers;
 }
 
@@ -148,8 +130,8 @@ void peers_remove(struct peers *peers, struct peer *peer)
         place = &peers->items[*place - 1].chain;
     *place = peer->chain;
     remove_mark(peers, peer->mark);
-    unlink_node(peers, node);
-    push_front(peers, LIST_FREE, node);
+    links_remove(peers->links, node);
+    links_push(peers->links, peers->max + LIST_FREE, node);
 }
 
 static bool remove_dead(struct peers *peers, int64_t alive_since)
@@ -177,7 +159,7 @@ static uint32_t take_node(struct peers *peers, int64_t alive_since, bool *evicte
         *evicted = true;
     }
     uint32_t node = number_of(peers, last_of(peers, LIST_FREE));
-    unlink_node(peers, node);
+    links_remove(peers->links, node);
     return node;
 }
 
@@ -197,15 +179,15 @@ struct peer *peers_add(struct peers *peers, unsigned source, const struct addr *
     add_mark(peers, peer->mark);
     peer->chain = peers->buckets[bucket];
     peers->buckets[bucket] = node + 1;
-    push_front(peers, LIST_TOUCHED, node);
+    links_push(peers->links, peers->max + LIST_TOUCHED, node);
     return peer;
 }
 
 void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midway)
 {
     uint32_t node = number_of(peers, peer);
-    unlink_node(peers, node);
-    push_front(peers, midway ? LIST_MIDWAY : LIST_TOUCHED, node);
+    links_remove(peers->links, node);
+    links_push(peers->links, peers->max + (midway ? LIST_MIDWAY : LIST_TOUCHED), node);
     peer->touched = now;
     peer->midway = midway;
 }
