@@ -110,12 +110,21 @@ enum listener_count {
     COUNT_FLAGS,
     COUNT_REPEAT,
     COUNT_IDLE,
-    COUNT_DEAF,    /* since the address is penalised */
+    COUNT_DEAF, /* since the address is penalised */
+    COUNT_SEALED,
     COUNT_EVICTED, /* addresses that had to make room for others */
     COUNT_UNSAID,  /* knocks that stayed behind and penalties, of which no event tells */
     COUNT_PENALISED,
     COUNT_UNPENALISED, /* addresses whose failures or penalty had to make room */
     COUNT_OVERLOOKED,  /* whose knocks had to, so that nobody would see them break */
+    COUNT_PIECES,      /* of COUNT_SEALED, pieces of sealed knocks; the rest as in the assembler */
+    COUNT_MESSAGES,
+    COUNT_MIXTURES,
+    COUNT_PIECES_EVICTED,
+    COUNT_SPENT,
+    COUNT_SPENT_COMMON,
+    COUNT_LIMITED,
+    COUNT_LIMITED_COMMON,
     LISTENER_COUNTS,
 };
 
@@ -151,6 +160,8 @@ struct record_packet {
     uint32_t verdict; /* enum match_verdict */
     int32_t proto;    /* IPPROTO_*, -1: not said */
     uint16_t spt, dpt;
+    uint32_t pieces, needed; /* of a sealed knock, when the packet is one; else 0 */
+    uint32_t message;        /* whether it made a message, which was handed over */
     struct addr dst;
     int64_t time; /* ns */
 };

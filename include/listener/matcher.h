@@ -40,6 +40,7 @@ enum match_verdict {
     MATCH_REPEAT,   /* a retransmission */
     MATCH_IDLE,     /* begins no sequence, and its address has none under way */
     MATCH_DEAF,     /* its address is penalised: guesses.h says so, never the matcher */
+    MATCH_SEALED,   /* to a port of sealed knocks: the assembler's business */
     MATCH_VERDICTS, /* how many there are */
 };
 
@@ -58,6 +59,13 @@ struct matcher;
 struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsigned max_sources,
                             const uint8_t key[16]);
 void matcher_free(struct matcher *m);
+
+/* From now on TCP and UDP packets to the ports from `span` on that carry sealed knocks are left
+ * out, whatever their flags. */
+void matcher_set_span(struct matcher *m, uint16_t span);
+
+/* Whether matcher_feed leaves the packet out as MATCH_SEALED. */
+bool matcher_is_sealed(const struct matcher *m, const struct packet *packet);
 
 /*
  * Takes the packet that `source` logged at `now` (ns, never going back). Calls opened(arg, door)

@@ -4,6 +4,7 @@
 
 #include "lib/config.h"
 #include "lib/record.h"
+#include "listener/assembler.h"
 #include "listener/heads.h"
 #include "listener/matcher.h"
 
@@ -32,8 +33,9 @@ struct setup {
     struct setup_source *sources;
     unsigned door_count;
     struct match_door *doors;
-    struct matcher *matcher;  /* made when all has arrived */
-    struct setup_step *steps; /* of all doors, by port, sorted; each once */
+    struct matcher *matcher;     /* made when all has arrived */
+    struct assembler *assembler; /* likewise; NULL: no door takes sealed knocks */
+    struct setup_step *steps;    /* of all doors, by port, sorted; each once */
     unsigned step_count;
     int64_t longest;             /* timeout of all doors, ns */
     struct penalties *penalties; /* NULL: nobody is penalised */
@@ -47,6 +49,11 @@ enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };
 /* Takes the next record. SETUP_BAD: it doesn't belong here, or memory is short. */
 enum setup_result setup_take(struct setup *setup, const struct record *record);
 void setup_free(struct setup *setup);
+
+/* A matcher, and an assembler where there are sealed knocks, for what has arrived and up to `max`
+ * addresses or records. False when memory is short; the caller frees them either way. */
+bool setup_match(const struct setup *setup, unsigned max, struct matcher **matcher,
+                 struct assembler **assembler);
 
 /* The entries of `steps` for one port: returns the first and sets *count. */
 const struct setup_step *setup_doors_with(const struct setup *setup, struct step step,

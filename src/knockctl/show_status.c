@@ -59,6 +59,19 @@ static void print_keeper(const struct row_fields *row)
     print_warnings(row);
 }
 
+static void print_sealed(const struct row_fields *row)
+{
+    printf(
+        "sealed knocks: %lld packets to their ports, %lld of them pieces, %lld messages, %lld mixtures\n",
+        number(row, "ignored_sealed"), number(row, "sealed_pieces"), number(row, "sealed_messages"),
+        number(row, "sealed_mixtures"));
+    printf("  dropped: %lld records that made room for others; messages of one record above %lld "
+           "+ %lld, of all a second %lld + %lld (own ports + behind NAT)\n",
+           number(row, "sealed_evicted"), number(row, "sealed_spent"),
+           number(row, "sealed_spent_common"), number(row, "sealed_limited"),
+           number(row, "sealed_limited_common"));
+}
+
 static void print_listener(const struct row_fields *row)
 {
     printf("ignored packets: %lld retransmissions, %lld that begin no sequence, %lld by their TCP "
@@ -75,6 +88,8 @@ static void print_listener(const struct row_fields *row)
             "%lld knocks overlooked\n",
             number(row, "penalised"), number(row, "ignored_penalty"),
             number(row, "penalties_evicted"), number(row, "penalties_overlooked"));
+    if (number(row, "ignored_sealed") > 0)
+        print_sealed(row);
 }
 
 static const char *text_ago(const struct row_fields *row, const char *key, char out[TEXT_MAX])

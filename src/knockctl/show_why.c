@@ -17,6 +17,16 @@ static const char *text_of(const struct row_fields *row, const char *key)
     return text ? text : "-";
 }
 
+/* How much of a sealed knock is there. What it says, and whether it is good, only the keeper knows.
+ */
+static void print_piece(const struct row_fields *row)
+{
+    printf(": piece of a sealed knock, %lld of %lld", number(row, "pieces"),
+           number(row, "pieces_needed"));
+    if (strcmp(text_of(row, "message"), "true") == 0)
+        printf("; message handed over, see knockd's log");
+}
+
 static void print_packet(const struct row_fields *row)
 {
     char ago[TEXT_MAX];
@@ -29,6 +39,8 @@ static void print_packet(const struct row_fields *row)
     printf(" to %s, source %s", text_of(row, "to"), text_of(row, "source"));
     if (row_get(row, "ignored"))
         printf(": ignored, %s", row_get(row, "ignored"));
+    if (number(row, "pieces") > 0)
+        print_piece(row);
     putchar('\n');
 }
 

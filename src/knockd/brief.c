@@ -48,7 +48,8 @@ void brief_send(const struct config *config, const struct once *once, bool debug
                      .max_failures = config->penalty.max_failures,
                      .exempts = config->penalty.exempt_count,
                      .failure_window = config->penalty.window,
-                     .penalty = config->penalty.length},
+                     .penalty = config->penalty.length,
+                     .span = config->sealed.span},
     };
     keyed_random(first.u.config.key, sizeof(first.u.config.key));
     send(arg, &first);

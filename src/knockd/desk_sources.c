@@ -141,8 +141,17 @@ static void list_counters(const struct errand *errand, const struct record_count
         [COUNT_PENALISED] = "penalised",
         [COUNT_UNPENALISED] = "penalties_evicted",
         [COUNT_OVERLOOKED] = "penalties_overlooked",
+        [COUNT_SEALED] = "ignored_sealed",
         [COUNT_EVICTED] = "evicted",
         [COUNT_UNSAID] = "unsaid",
+        [COUNT_PIECES] = "sealed_pieces",
+        [COUNT_MESSAGES] = "sealed_messages",
+        [COUNT_MIXTURES] = "sealed_mixtures",
+        [COUNT_PIECES_EVICTED] = "sealed_evicted",
+        [COUNT_SPENT] = "sealed_spent",
+        [COUNT_SPENT_COMMON] = "sealed_spent_common",
+        [COUNT_LIMITED] = "sealed_limited",
+        [COUNT_LIMITED_COMMON] = "sealed_limited_common",
     };
     struct row row;
     if (errand->depth == 0 || errand->address.family != 0)

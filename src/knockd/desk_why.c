@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "knockd/desk_parts.h"
+#include "lib/carrier.h"
 #include "lib/clock.h"
 #include "listener/matcher.h"
 
@@ -26,11 +27,29 @@ void desk_serve_why(void *arg, struct answer *answer, char *const *words)
 }
 
 static const char *const ignored[MATCH_VERDICTS] = {
-    [MATCH_OUTGOING] = "sent by this host",    [MATCH_GROUP] = "to or from a group of hosts",
-    [MATCH_PROTOCOL] = "neither TCP nor UDP",  [MATCH_FLAGS] = "its TCP flags are those of no door",
-    [MATCH_REPEAT] = "a retransmission",       [MATCH_IDLE] = "begins no sequence",
+    [MATCH_OUTGOING] = "sent by this host",
+    [MATCH_GROUP] = "to or from a group of hosts",
+    [MATCH_PROTOCOL] = "neither TCP nor UDP",
+    [MATCH_FLAGS] = "its TCP flags are those of no door",
+    [MATCH_REPEAT] = "a retransmission",
+    [MATCH_IDLE] = "begins no sequence",
+    [MATCH_SEALED] = "no piece, though to a port of sealed knocks",
     [MATCH_DEAF] = "its address is penalised",
 };
+
+/* None of these numbers is above CARRIER_SLOTS_MAX in an honest listener's record. */
+static bool pieces_are_sound(const struct record_packet *packet)
+{
+    return packet->pieces <= CARRIER_SLOTS_MAX && packet->needed <= CARRIER_SLOTS_MAX &&
+           packet->message <= 1;
+}
+
+static void add_pieces(struct row *row, const struct record_packet *packet)
+{
+    row_number(row, "pieces", packet->pieces);
+    row_number(row, "pieces_needed", packet->needed);
+    row_flag(row, "message", packet->message);
+}
 
 bool desk_list_packet(const struct config *config, const struct record_packet *packet,
                       struct row *row)
@@ -38,7 +57,7 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
     char text[ADDR_TEXT_SIZE];
     int64_t now = clock_now();
     if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS ||
-        packet->time < 0 || packet->time > now)
+        packet->time < 0 || packet->time > now || !pieces_are_sound(packet))
         return false;
     row_begin(row, 1, "packets");
     row_number(row, "ago", (now - packet->time) / CLOCK_SECOND);
@@ -47,10 +66,12 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
     row_number(row, "port", packet->dpt);
     row_number(row, "from_port", packet->spt);
     row_text(row, "to", addr_format(&packet->dst, text));
-    if (ignored[packet->verdict])
+    if (ignored[packet->verdict] && packet->pieces == 0)
         row_text(row, "ignored", ignored[packet->verdict]);
     else
         row_null(row, "ignored");
+    if (packet->pieces > 0)
+        add_pieces(row, packet);
     return true;
 }
 

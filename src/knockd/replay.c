@@ -25,7 +25,7 @@ struct replay {
     FILE *out;
     int write_error; /* errno of the first write that failed; 0: none */
     bool no_memory;
-    uint64_t refused, opened, extended;
+    uint64_t refused, opened, extended, sealed;
 };
 
 static bool failed(const struct replay *r)
@@ -69,6 +69,15 @@ static void on_opened(void *arg, unsigned number)
     print_knock(r, knock, door->name);
 }
 
+/* The messages that come in whole are counted; to judge them takes keys, and the time they are of.
+ */
+static void count_sealed(struct replay *r, const struct packet *packet)
+{
+    struct assembled made;
+    assembler_feed(r->setup.assembler, 0, packet, log_clock_now(&r->clock)->time, &made);
+    r->sealed += made.length > 0;
+}
+
 static void match_packet(void *arg, enum log_format format, const char *line, size_t len,
                          const struct packet *packet)
 {
@@ -79,7 +88,9 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
         return;
     r->packet = packet;
     struct guesses_calls calls = {.opened = on_opened, .arg = r};
-    guesses_feed(&r->setup, 0, packet, log_clock_now(&r->clock)->time, &calls);
+    int64_t now = log_clock_now(&r->clock)->time;
+    if (guesses_feed(&r->setup, 0, packet, now, &calls) == MATCH_SEALED)
+        count_sealed(r, packet);
 }
 
 /* Other programs read these names: add to them, but leave what is there. */
@@ -111,12 +122,15 @@ static void print_counters(struct replay *r)
         {"ignored_repeat", matched->packets[MATCH_REPEAT]},
         {"ignored_idle", matched->packets[MATCH_IDLE]},
         {"ignored_penalty", deaf},
+        {"ignored_sealed", matched->packets[MATCH_SEALED]},
         /* addresses forgotten in the middle of an attempt, since there were max_sources of them */
         {"evicted", matched->evicted},
         /* sequences that were completed, by what came of them */
         {"refused_allow", r->refused},
         {"opened", r->opened},
         {"extended", r->extended},
+        /* sealed knocks, good or not, as far as their pieces make a message */
+        {"sealed_messages", r->sealed},
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
         wrote(r, fprintf(r->out, "%s %" PRIu64 "\n", counters[i].name, counters[i].value));

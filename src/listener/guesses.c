@@ -142,7 +142,8 @@ enum match_verdict guesses_feed(const struct setup *setup, unsigned source,
                                 const struct packet *packet, int64_t now,
                                 const struct guesses_calls *calls)
 {
-    if (!setup->penalties)
+    /* Sealed knocks aren't guessed: who is deaf to others hears them all the same. */
+    if (!setup->penalties || matcher_is_sealed(setup->matcher, packet))
         return matcher_feed(setup->matcher, source, packet, now, calls->opened, calls->arg);
     struct judge judge = {.setup = setup,
                           .packet = packet,

@@ -118,6 +118,19 @@ static void count(struct intake *intake, enum line_verdict verdict, const char *
         tell_prefix(intake);
 }
 
+static void assemble(struct intake *intake)
+{
+    struct assembled made;
+    assembler_feed(intake->setup->assembler, intake->source, &intake->packet, intake->now, &made);
+    struct record record = {.type = RECORD_SEALED,
+                            .u.sealed = {.source = intake->source,
+                                         .address = intake->packet.src,
+                                         .length = made.length}};
+    memcpy(record.u.sealed.message, made.message, made.length);
+    if (made.length > 0)
+        intake->tell(intake->arg, &record);
+}
+
 enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
                               int64_t now)
 {
@@ -133,6 +146,8 @@ enum line_verdict intake_line(struct intake *intake, unsigned source, const char
     enum match_verdict matched = guesses_feed(intake->setup, source, &intake->packet, now, &calls);
     if (matched == MATCH_DEAF)
         trace_deaf(&intake->trace);
+    if (matched == MATCH_SEALED)
+        assemble(intake);
     /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
     if (matched == MATCH_SEEN &&
         (intake->setup->config.debug || attempts_have_room(&intake->attempts)))
@@ -159,14 +174,26 @@ static void answer_others(struct intake *intake, uint32_t query, unsigned source
     }
 }
 
+static void count_sealed(struct assembler_counters sealed, uint64_t counts[LISTENER_COUNTS])
+{
+    counts[COUNT_PIECES] = sealed.pieces;
+    counts[COUNT_MESSAGES] = sealed.messages;
+    counts[COUNT_MIXTURES] = sealed.mixtures;
+    counts[COUNT_PIECES_EVICTED] = sealed.evicted;
+    counts[COUNT_SPENT] = sealed.spent[0];
+    counts[COUNT_SPENT_COMMON] = sealed.spent[1];
+    counts[COUNT_LIMITED] = sealed.limited[0];
+    counts[COUNT_LIMITED_COMMON] = sealed.limited[1];
+}
+
 static void answer_counters(const struct intake *intake, uint32_t query)
 {
-    _Static_assert((int)COUNT_IDLE - COUNT_OUTGOING == (int)MATCH_IDLE - MATCH_OUTGOING,
+    _Static_assert((int)COUNT_SEALED - COUNT_OUTGOING == (int)MATCH_SEALED - MATCH_OUTGOING,
                    "the reasons for leaving out a packet are in one order");
     const struct matcher_counters *matched = matcher_counters(intake->setup->matcher);
     struct record record = {.type = RECORD_COUNTERS, .u.counters = {.query = query}};
     uint64_t *counts = record.u.counters.counts;
-    for (int i = COUNT_OUTGOING; i <= COUNT_IDLE; i++)
+    for (int i = COUNT_OUTGOING; i <= COUNT_SEALED; i++)
         counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
     counts[COUNT_EVICTED] = matched->evicted;
     counts[COUNT_UNSAID] = intake->attempts.unsaid + intake->penalties.dropped;
@@ -177,6 +204,8 @@ static void answer_counters(const struct intake *intake, uint32_t query)
         counts[COUNT_UNPENALISED] = penalties->evicted;
         counts[COUNT_OVERLOOKED] = penalties->overlooked;
     }
+    if (intake->setup->assembler)
+        count_sealed(assembler_counters(intake->setup->assembler), counts);
     intake->tell(intake->arg, &record);
 }
 

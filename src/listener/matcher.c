@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/carrier.h"
 #include "lib/keyed.h"
 #include "listener/match_index.h"
 #include "listener/peers.h"
@@ -16,6 +17,7 @@ struct matcher {
     struct match_index *index;
     struct peers *peers;
     uint8_t key[KEYED_KEY_SIZE];
+    uint16_t span;                  /* of sealed knocks; 0: there are none */
     uint32_t epochs[MATCH_SOURCES]; /* gaps of each source so far */
     struct matcher_counters counters;
 };
@@ -60,6 +62,11 @@ void matcher_free(struct matcher *m)
     free(m);
 }
 
+void matcher_set_span(struct matcher *m, uint16_t span)
+{
+    m->span = span;
+}
+
 static bool is_group(const struct packet *packet)
 {
     return packet->link_group || addr_is_group(&packet->dst) || addr_is_group(&packet->src) ||
@@ -75,6 +82,8 @@ static enum match_verdict judge(const struct matcher *m, const struct packet *pa
         return MATCH_GROUP;
     if ((packet->proto != IPPROTO_TCP && packet->proto != IPPROTO_UDP) || !packet->has_ports)
         return MATCH_PROTOCOL;
+    if (m->span && carrier_has(m->span, (uint8_t)packet->proto, packet->dpt))
+        return MATCH_SEALED;
     if (packet->proto == IPPROTO_TCP && !match_index_flags(m->index, packet->flags))
         return MATCH_FLAGS;
     return MATCH_SEEN;
@@ -92,6 +101,11 @@ static enum match_verdict glance(const struct matcher *m, unsigned source,
         !peers_may_have(m->peers, source, &packet->src))
         return MATCH_IDLE;
     return verdict;
+}
+
+bool matcher_is_sealed(const struct matcher *m, const struct packet *packet)
+{
+    return m->span && judge(m, packet) == MATCH_SEALED;
 }
 
 static bool is_step(struct step step, const struct seen *seen)
@@ -230,8 +244,11 @@ bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *pac
 {
     assert(source < MATCH_SOURCES);
     enum match_verdict verdict = glance(m, source, packet);
-    m->counters.packets[verdict] += verdict != MATCH_SEEN;
-    return verdict != MATCH_SEEN;
+    /* A piece of a sealed knock is somebody's business, if not ours. */
+    if (verdict == MATCH_SEEN || verdict == MATCH_SEALED)
+        return false;
+    m->counters.packets[verdict]++;
+    return true;
 }
 
 enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,

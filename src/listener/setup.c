@@ -3,13 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/carrier.h"
 #include "listener/penalty.h"
 
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
         config->plain > config->doors || config->max_sources == 0 ||
-        config->max_sources > CONFIG_MAX_SOURCES || config->exempts > CONFIG_EXEMPT_MAX)
+        config->max_sources > CONFIG_MAX_SOURCES || config->exempts > CONFIG_EXEMPT_MAX ||
+        config->span > CARRIER_SPAN_END - CARRIER_SPAN_SIZE ||
+        (config->span > 0 && config->max_sources < 2))
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
@@ -151,15 +154,27 @@ static bool make_penalties(struct setup *setup)
     return setup->penalties != NULL;
 }
 
+bool setup_match(const struct setup *setup, unsigned max, struct matcher **matcher,
+                 struct assembler **assembler)
+{
+    const struct record_config *config = &setup->config;
+    *assembler = NULL;
+    *matcher = matcher_new(setup->doors, setup->door_count, max, config->key);
+    if (!*matcher || config->span == 0)
+        return *matcher != NULL;
+    matcher_set_span(*matcher, (uint16_t)config->span);
+    *assembler = assembler_new((uint16_t)config->span, max, config->key);
+    return *assembler != NULL;
+}
+
 static bool take_start(struct setup *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
         setup->exempt_count != setup->config.exempts || setup->door_count != setup->config.doors ||
         setup->matcher || !index_steps(setup))
         return false;
-    setup->matcher =
-        matcher_new(setup->doors, setup->door_count, setup->config.max_sources, setup->config.key);
-    return setup->matcher && make_penalties(setup);
+    return setup_match(setup, setup->config.max_sources, &setup->matcher, &setup->assembler) &&
+           make_penalties(setup);
 }
 
 enum setup_result setup_take(struct setup *setup, const struct record *record)
@@ -195,6 +210,7 @@ void setup_free(struct setup *setup)
 {
     matcher_free(setup->matcher);
     penalties_free(setup->penalties);
+    assembler_free(setup->assembler);
     for (unsigned i = 0; i < setup->source_count; i++) {
         for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
             free(setup->sources[i].prefixes[j]);

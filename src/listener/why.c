@@ -3,10 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One address is remembered once a source, and each packet of a sealed knock may make two records.
+ */
+enum { WHY_RECORDS = 2 * WHY_PACKETS + CONFIG_SOURCES_MAX };
+
 struct why {
     const struct setup *setup;
-    struct matcher *matcher; /* knows this address alone */
-    unsigned *stages;        /* of each door and source, after the packet before */
+    struct matcher *matcher; /* knows this address alone, as does the assembler */
+    struct assembler *assembler;
+    unsigned *stages; /* of each door and source, after the packet before */
     uint32_t query;
     void (*tell)(void *arg, struct record *record);
     void *arg;
@@ -24,6 +29,9 @@ static void tell_packet(const struct why *why, const struct trace_packet *entry,
                         enum match_verdict verdict)
 {
     const struct packet *packet = &entry->packet;
+    struct assembled made = {0};
+    if (verdict == MATCH_SEALED)
+        assembler_feed(why->assembler, entry->source, packet, entry->time, &made);
     struct record record = {.type = RECORD_PACKET,
                             .u.packet = {.query = why->query,
                                          .source = entry->source,
@@ -31,6 +39,9 @@ static void tell_packet(const struct why *why, const struct trace_packet *entry,
                                          .proto = packet->proto,
                                          .spt = packet->has_ports ? packet->spt : 0,
                                          .dpt = packet->has_ports ? packet->dpt : 0,
+                                         .pieces = made.pieces,
+                                         .needed = made.needed,
+                                         .message = made.length > 0,
                                          .dst = packet->dst,
                                          .time = entry->time}};
     why->tell(why->arg, &record);
@@ -96,18 +107,18 @@ void why_tell(const struct setup *setup, const struct trace *trace, uint32_t que
 {
     struct why why = {.setup = setup, .query = query, .tell = tell, .arg = arg};
     size_t doors = (size_t)setup->door_count + 1;
-    why.matcher =
-        matcher_new(setup->doors, setup->door_count, CONFIG_SOURCES_MAX, setup->config.key);
+    bool ready = setup_match(setup, WHY_RECORDS, &why.matcher, &why.assembler);
     why.stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why.stages));
     why.opened = calloc(doors, sizeof(*why.opened));
     why.late = calloc(doors, sizeof(*why.late));
     for (unsigned i = first_of(trace, address);
-         why.matcher && why.stages && why.opened && why.late && i < trace_count(trace); i++) {
+         ready && why.stages && why.opened && why.late && i < trace_count(trace); i++) {
         struct trace_packet entry = trace_get(trace, i);
         if (addr_equal(&entry.packet.src, address))
             take(&why, &entry);
     }
     matcher_free(why.matcher);
+    assembler_free(why.assembler);
     free(why.stages);
     free(why.opened);
     free(why.late);
