@@ -46,7 +46,7 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 29
+plan 30
 
 # --- the whole output ---
 
@@ -54,6 +54,8 @@ for log in counters envelopes time; do
     is "$log" "$(replay -r "$data/$log.log" -c "$data/replay.conf")" "$(expected $log)"
 done
 is "penalties" "$(replay -r "$data/penalty.log" -c "$data/penalty.conf")" "$(expected penalty)"
+is "sealed knocks: their packets are no strays, their messages are counted" \
+    "$(replay -r "$data/sealed.log" -c "$data/sealed.conf")" "$(expected sealed)"
 is "with -c first" "$(replay -c "$data/replay.conf" -r "$data/time.log")" "$(expected time)"
 is "standard input, a file" "$(replay -r - -c "$data/replay.conf" <"$data/time.log")" "$(expected time)"
 # shellcheck disable=SC2002 # it has to be a pipe
@@ -64,7 +66,7 @@ is "packets, without configuration" "$(replay -r "$data/packets.log" --packets)"
 is "packets, those with its prefixes" "$(replay --packets -r "$data/packets.log" -c "$data/replay.conf")" \
     "$(expected prefix)"
 is "packets of an empty log" "$(replay --packets -r /dev/null)" ""
-like "an empty log" "$(replay -r /dev/null -c "$data/replay.conf")" $'^lines 0\npackets 0\n.*opened 0\nextended 0$'
+like "an empty log" "$(replay -r /dev/null -c "$data/replay.conf")" $'^lines 0\npackets 0\n.*opened 0\nextended 0\nsealed_messages 0$'
 
 sed '/prefix/d' "$data/replay.conf" >"$WORK/any.conf"
 chmod 644 "$WORK/any.conf"
