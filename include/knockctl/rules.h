@@ -15,7 +15,8 @@ enum rules_kind { RULES_IP4, RULES_IP6, RULES_NFT };
 struct rules {
     const char *path;                /* of the configuration */
     char prefix[PREFIX_MAX_NFT + 1]; /* as it is to be logged */
-    struct port_set knocks;          /* ports of sequences */
+    struct port_set knocks;          /* ports of sequences and of sealed knocks */
+    uint16_t span;                   /* the first one of sealed knocks; 0: there are none */
     struct port_set doors;           /* ports that doors open */
     struct port_set accept;          /* ports that stay open for everyone */
 };

@@ -147,25 +147,39 @@ static bool check_accept(const struct rules *rules)
     return true;
 }
 
+/* Names the TCP ports that programs listen on, those of knocks or the others. */
+static bool tell_listening(const struct rules *rules, const struct port_set *listening, bool knocks)
+{
+    uint16_t first, last;
+    bool any = false;
+    for (uint32_t from = 0; port_set_range(listening, IPPROTO_TCP, from, &first, &last);
+         from = first + 1u) {
+        if (port_set_has(&rules->doors, IPPROTO_TCP, first) ||
+            port_set_has(&rules->accept, IPPROTO_TCP, first) ||
+            port_set_has(&rules->knocks, IPPROTO_TCP, first) != knocks)
+            continue;
+        if (!any)
+            fprintf(stderr, "knockctl rules: programs listen on these TCP ports%s:",
+                    knocks ? " of knocks" : "");
+        fprintf(stderr, " %u", first);
+        any = true;
+    }
+    if (any)
+        fputc('\n', stderr);
+    return any;
+}
+
 /* Whoever applies these rules should know what they close. */
 static void tell_closed(const struct rules *rules, enum rules_kind kind)
 {
     struct port_set listening = {0};
-    uint16_t first, last;
-    bool any = false;
     ports_add_listening(&listening);
-    for (uint32_t from = 0; port_set_range(&listening, IPPROTO_TCP, from, &first, &last);
-         from = first + 1u) {
-        if (port_set_has(&rules->doors, IPPROTO_TCP, first) ||
-            port_set_has(&rules->accept, IPPROTO_TCP, first))
-            continue;
-        fprintf(stderr, any ? " %u" : "knockctl rules: programs listen on these TCP ports: %u",
-                first);
-        any = true;
-    }
-    if (any)
-        fprintf(stderr, "\nknockctl rules: they will be closed unless %s--accept PORT is given\n",
+    if (tell_listening(rules, &listening, false))
+        fprintf(stderr, "knockctl rules: they will be closed unless %s--accept PORT is given\n",
                 kind == RULES_NFT ? "" : "your own rules accept them or ");
+    if (tell_listening(rules, &listening, true))
+        fputs("knockctl rules: they will be closed; move them, or the knocks (sealed { span })\n",
+              stderr);
 }
 
 static bool make(const struct config *config, const struct options *options, enum rules_kind kind,

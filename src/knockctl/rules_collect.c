@@ -1,7 +1,9 @@
 #include <ctype.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "knockctl/rules.h"
+#include "lib/carrier.h"
 
 /* LOG and nft's `log` write to the kernel's log; what reads something else never sees them. */
 static const struct config_source *kernel_source(const struct config *config)
@@ -51,6 +53,16 @@ static void collect_knocks(const struct config_door *door, struct port_set *knoc
     }
 }
 
+static void collect_span(const struct config *config, struct rules *out)
+{
+    out->span = (uint16_t)config->sealed.span;
+    if (out->span == 0)
+        return;
+    uint16_t last = (uint16_t)(out->span + CARRIER_SPAN_SIZE - 1);
+    port_set_add(&out->knocks, IPPROTO_TCP, out->span, last);
+    port_set_add(&out->knocks, IPPROTO_UDP, out->span, last);
+}
+
 /* Doors of other chains (FORWARD, DOCKER-USER, nat) are none of INPUT's business. */
 static void collect_opened(const struct config_door *door, struct port_set *doors,
                            struct report *report)
@@ -58,6 +70,10 @@ static void collect_opened(const struct config_door *door, struct port_set *door
     bool known = door->port.port != 0;
     if (known)
         port_set_add(doors, door->port.proto, door->port.port, door->port.port);
+    for (unsigned i = 0; i < door->port_count; i++) {
+        port_set_add(doors, door->ports[i].proto, door->ports[i].port, door->ports[i].port);
+        known = true;
+    }
     for (unsigned i = 0; i < door->rules.count; i++)
         if (rules_add_door_rule(doors, door->rules.items[i].text, door->port) != RULE_UNKNOWN)
             known = true;
@@ -90,6 +106,7 @@ bool rules_collect(const struct config *config, enum rules_kind kind, struct rul
     }
     if (!collect_prefix(source, kind, out, report))
         return false;
+    collect_span(config, out);
     for (unsigned i = 0; i < config->door_count; i++) {
         collect_knocks(&config->doors[i], &out->knocks);
         collect_opened(&config->doors[i], &out->doors, report);

@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 
 #include "knockctl/rules.h"
+#include "lib/carrier.h"
 
 enum { MULTIPORT_MAX = 15 }; /* xt_multiport.h: XT_MULTI_PORTS; a range counts as two */
 
@@ -100,21 +101,50 @@ static void print_quoted(FILE *out, const char *text)
 }
 
 /* After burst / rate seconds, at most 5, an account is full again and can be forgotten. */
-static void print_limit(FILE *out, const char *name, unsigned rate, unsigned burst, unsigned bits)
+static void print_limit(FILE *out, const char *match, const char *name, unsigned rate,
+                        unsigned burst, unsigned bits)
 {
     fprintf(out,
-            "-A KNOCKD-DENY -m hashlimit --hashlimit-above %u/second --hashlimit-burst %u "
+            "-A KNOCKD-DENY %s-m hashlimit --hashlimit-above %u/second --hashlimit-burst %u "
             "--hashlimit-mode srcip --hashlimit-srcmask %u --hashlimit-name %s "
             "--hashlimit-htable-size 16384 --hashlimit-htable-max 262144 "
             "--hashlimit-htable-expire 5000 -j DROP\n",
-            rate, burst, bits, name);
+            match, rate, burst, bits, name);
+}
+
+static void print_line(FILE *out, const struct rules *rules, const char *match)
+{
+    fprintf(out, "-A KNOCKD-DENY %s-j LOG --log-prefix ", match);
+    print_quoted(out, rules->prefix);
+    fprintf(out, "\n-A KNOCKD-DENY %s-j DROP\n", match);
 }
 
 /*
- * One limit for all ports: were those of knocks logged apart, with a limit of their own, the log of
- * a quick scan would hold them and little else. The burst holds a whole sealed knock (96 packets at
- * once). Who has one address of IPv6 has 2^64, hence a limit for these as well; it is wide, since
- * some hosters put many customers into one network.
+ * Sealed knocks are no part of a scan for knockd, so they can be logged apart, and need more room:
+ * 10 users behind one address who knock at once send 960 packets, two rounds of 48 each, within
+ * 200 ms; and while forged packets with that address come, as many as 1,000 a second, 48 packets
+ * in 100 ms must still get through. Both fit into 2,000 at once and 2,000 a second.
+ */
+static void print_sealed(FILE *out, const struct rules *rules, bool ip6)
+{
+    static const char *const protos[] = {"tcp", "udp"};
+    fputs("# Sealed knocks come in many packets, so they have a wider limit of their own.\n", out);
+    for (unsigned i = 0; i < 2; i++) {
+        char match[64];
+        snprintf(match, sizeof(match), "-p %s -m multiport --dports %u:%u ", protos[i], rules->span,
+                 rules->span + CARRIER_SPAN_SIZE - 1);
+        print_limit(out, match, "knockd-sealed", 2000, 2000, ip6 ? 128 : 32);
+        if (ip6)
+            print_limit(out, match, "knockd-snet", 4000, 8000, 64);
+        print_line(out, rules, match);
+    }
+}
+
+/*
+ * One limit for all ports but those of sealed knocks: were those of sequences logged apart, with a
+ * limit of their own, the log of a quick scan would hold them and little else. Who has one address
+ * of IPv6 has 2^64, hence a limit for these as well; it is wide, since some hosters put many
+ * customers into one network.
  */
 static void print_log(FILE *out, const struct rules *rules, bool ip6)
 {
@@ -123,12 +153,12 @@ static void print_log(FILE *out, const struct rules *rules, bool ip6)
           "-A KNOCKD-DENY -m pkttype --pkt-type multicast -j DROP\n"
           "# Limited per source, not over all: junk from others hides no knock.\n",
           out);
-    print_limit(out, "knockd", 20, 100, ip6 ? 128 : 32);
+    if (rules->span)
+        print_sealed(out, rules, ip6);
+    print_limit(out, "", "knockd", 20, 100, ip6 ? 128 : 32);
     if (ip6)
-        print_limit(out, "knockd-net", 1000, 5000, 64);
-    fputs("-A KNOCKD-DENY -j LOG --log-prefix ", out);
-    print_quoted(out, rules->prefix);
-    fputs("\n-A KNOCKD-DENY -j DROP\n", out);
+        print_limit(out, "", "knockd-net", 1000, 5000, 64);
+    print_line(out, rules, "");
 }
 
 void rules_print_iptables(FILE *out, const struct rules *rules, enum rules_kind kind,

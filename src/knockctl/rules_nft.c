@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 
 #include "knockctl/rules.h"
+#include "lib/carrier.h"
 
 static void print_port_rules(FILE *out, const struct port_set *set, const char *verdict)
 {
@@ -68,6 +69,11 @@ static void print_table(FILE *out, const struct rules *rules)
     print_account(out, "logged4", "ipv4_addr");
     print_account(out, "logged6", "ipv6_addr");
     print_account(out, "nets6", "ipv6_addr");
+    if (rules->span) {
+        print_account(out, "sealed4", "ipv4_addr");
+        print_account(out, "sealed6", "ipv6_addr");
+        print_account(out, "sealednets6", "ipv6_addr");
+    }
     fputs("    chain deny {\n"
           "    }\n"
           "    chain input {\n"
@@ -108,15 +114,35 @@ static void print_input(FILE *out, const struct rules *rules)
           out);
 }
 
-/* One limit for all ports; why, and why these numbers, is said in rules_iptables.c. */
+static void print_sealed(FILE *out, const struct rules *rules)
+{
+    static const char *const limits[] = {
+        "update @sealed4 { ip saddr limit rate over 2000/second burst 2000 packets } drop",
+        "update @sealed6 { ip6 saddr limit rate over 2000/second burst 2000 packets } drop",
+        ("update @sealednets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 4000/second "
+         "burst 8000 packets } drop")};
+    char match[64];
+    snprintf(match, sizeof(match), "meta l4proto { tcp, udp } th dport %u-%u", rules->span,
+             rules->span + CARRIER_SPAN_SIZE - 1);
+    fputs("        # Sealed knocks come in many packets, so they have a wider limit.\n", out);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+        fprintf(out, "        %s %s\n", match, limits[i]);
+    fprintf(out, "        %s log prefix \"%s\" drop\n", match, rules->prefix);
+}
+
+/* One limit for all ports but those of sealed knocks; why, and why these numbers, is said in
+ * rules_iptables.c. */
 static void print_deny(FILE *out, const struct rules *rules)
 {
+    fputs("    chain deny {\n"
+          "        # Nobody knocks by broadcast or multicast.\n"
+          "        meta pkttype { broadcast, multicast } drop\n"
+          "        # Limited per source, not over all: junk from others hides no knock.\n",
+          out);
+    if (rules->span)
+        print_sealed(out, rules);
     fprintf(
         out,
-        "    chain deny {\n"
-        "        # Nobody knocks by broadcast or multicast.\n"
-        "        meta pkttype { broadcast, multicast } drop\n"
-        "        # Limited per source, not over all: junk from others hides no knock.\n"
         "        update @logged4 { ip saddr limit rate over 20/second burst 100 packets } drop\n"
         "        update @logged6 { ip6 saddr limit rate over 20/second burst 100 packets } drop\n"
         "        update @nets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over "

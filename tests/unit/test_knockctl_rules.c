@@ -130,6 +130,48 @@ static void prints_in_the_designed_order(void **state)
     free(text);
 }
 
+/* The ports of sealed knocks are logged apart, before the limit that all others share. */
+static void gives_sealed_knocks_room(void **state)
+{
+    (void)state;
+    static const char *const ip4[] = {"-A KNOCKD -p tcp -m multiport --dports 7000,20000:32287 ",
+                                      "-A KNOCKD -p udp -m multiport --dports 20000:32287 ",
+                                      "-A KNOCKD-DENY -m pkttype",
+                                      "-A KNOCKD-DENY -p tcp -m multiport --dports 20000:32287 -m "
+                                      "hashlimit --hashlimit-above 2000/second --hashlimit-burst "
+                                      "2000 --hashlimit-mode srcip --hashlimit-srcmask 32 ",
+                                      "-p tcp -m multiport --dports 20000:32287 -j LOG",
+                                      "-p tcp -m multiport --dports 20000:32287 -j DROP\n",
+                                      "-p udp -m multiport --dports 20000:32287 -j LOG",
+                                      "-p udp -m multiport --dports 20000:32287 -j DROP\n",
+                                      "-A KNOCKD-DENY -m hashlimit --hashlimit-above 20/second",
+                                      NULL};
+    static const char *const nft[] = {"set sealed4 {",
+                                      "tcp dport { 7000, 20000-32287 } goto deny\n",
+                                      "udp dport { 20000-32287 } goto deny\n",
+                                      "th dport 20000-32287 update @sealed4 { ip saddr limit rate "
+                                      "over 2000/second burst 2000 packets } drop\n",
+                                      "th dport 20000-32287 log prefix \"k \" drop\n",
+                                      "update @logged4",
+                                      NULL};
+    struct rules rules = {.path = "x", .prefix = "k ", .span = 20000};
+    port_set_add(&rules.knocks, IPPROTO_TCP, 7000, 7000);
+    port_set_add(&rules.knocks, IPPROTO_TCP, 20000, 32287);
+    port_set_add(&rules.knocks, IPPROTO_UDP, 20000, 32287);
+    const char *const *const expected[] = {ip4, ip4, nft};
+    for (int kind = RULES_IP4; kind <= RULES_NFT; kind += 2) {
+        char *text = print(&rules, (enum rules_kind)kind, 0);
+        assert_order(text, expected[kind]);
+        free(text);
+    }
+    rules.span = 0;
+    for (int kind = RULES_IP4; kind <= RULES_NFT; kind++) {
+        char *text = print(&rules, (enum rules_kind)kind, 0);
+        assert_null(strstr(text, "ealed"));
+        free(text);
+    }
+}
+
 /* multiport takes 15 ports, and a range counts as two. */
 static void splits_long_lists(void **state)
 {
@@ -177,16 +219,19 @@ static void collects_from_a_configuration(void **state)
         {"type = kmsg prefix = 'a\"b'", RULES_NFT, NULL, "quotes"},
         {"type = kmsg prefix = x", RULES_NFT, "x ", "opens in iptables"},
     };
+    /* With the span of a door that takes sealed knocks, and without one. */
+    static const char *const keys[] = {"", "key = alice ports = { 443, 8443 } "};
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct told told;
         char text[512], path[64];
         struct rules rules = {0};
+        bool sealed = i % 2;
         struct report report = {.say = hear, .arg = &told};
         begin(&told);
         snprintf(text, sizeof(text),
-                 "source s { %s }\ndoor d { sequence = { 9000, 7000:udp, 8000 } rule = "
+                 "source s { %s }\ndoor d { sequence = { 9000, 7000:udp, 8000 } %srule = "
                  "\"INPUT -s %%IP%% -p tcp --dport 22 -j ACCEPT\" }\n",
-                 rows[i].source);
+                 rows[i].source, keys[sealed]);
         write_file(told.dir, "c", text, strlen(text));
         snprintf(path, sizeof(path), "%s/c", told.dir);
         struct config *config = config_load(path, &report);
@@ -201,6 +246,11 @@ static void collects_from_a_configuration(void **state)
             assert_true(port_set_has(&rules.knocks, IPPROTO_UDP, 7000));
             assert_false(port_set_has(&rules.knocks, IPPROTO_TCP, 7000));
             assert_true(port_set_has(&rules.doors, IPPROTO_TCP, 22));
+            assert_int_equal(port_set_has(&rules.doors, IPPROTO_TCP, 8443), sealed);
+            assert_int_equal(rules.span, sealed ? 20000 : 0);
+            assert_int_equal(port_set_has(&rules.knocks, IPPROTO_TCP, 32287), sealed);
+            assert_int_equal(port_set_has(&rules.knocks, IPPROTO_UDP, 20000), sealed);
+            assert_false(port_set_has(&rules.knocks, IPPROTO_UDP, 32288));
         }
         config_free(config);
         remove_file(told.dir, "c");
@@ -240,8 +290,11 @@ static void knows_the_way_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(understands_door_rules), cmocka_unit_test(prints_in_the_designed_order),
-        cmocka_unit_test(splits_long_lists),      cmocka_unit_test(collects_from_a_configuration),
+        cmocka_unit_test(understands_door_rules),
+        cmocka_unit_test(prints_in_the_designed_order),
+        cmocka_unit_test(gives_sealed_knocks_room),
+        cmocka_unit_test(splits_long_lists),
+        cmocka_unit_test(collects_from_a_configuration),
         cmocka_unit_test(knows_the_way_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
