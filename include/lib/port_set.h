@@ -22,6 +22,13 @@ bool port_set_has(const struct port_set *set, uint8_t proto, uint16_t port);
 bool port_set_range(const struct port_set *set, uint8_t proto, uint32_t from, uint16_t *first,
                     uint16_t *last);
 
+/* What is in both, in one of them, or in the first but not in the other, becomes the first. */
+void port_set_keep(struct port_set *set, const struct port_set *other);
+void port_set_join(struct port_set *set, const struct port_set *other);
+void port_set_remove(struct port_set *set, const struct port_set *other);
+
+bool port_set_is_empty(const struct port_set *set);
+
 /* Which lines of /proc/net/{tcp,udp}{,6} count. */
 enum sockets_wanted { SOCKETS_ALL, SOCKETS_LISTENING };
 

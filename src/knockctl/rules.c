@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "knockctl/check.h"
 #include "knockctl/knockctl.h"
 #include "knockctl/trial.h"
 
@@ -12,7 +13,8 @@ enum { TRY_MAX = 86400 };
 
 static const char usage[] =
     "usage: knockctl rules [-c FILE] [-4|-6|--nft] [--accept PORT[:PROTO]]... "
-    "[--again | --try SECONDS]\n";
+    "[--again | --try SECONDS]\n"
+    "       knockctl rules --check [-c FILE] [-4|-6|--nft]\n";
 
 static const char help[] =
     "  -c, --config FILE          read FILE instead of /etc/knockd.conf\n"
@@ -22,12 +24,13 @@ static const char help[] =
     "      --accept PORT[:PROTO]  leave this port open for everyone\n"
     "      --again                such rules are in place: replace them\n"
     "      --try SECONDS          apply, for both families, and take back unless confirmed\n"
+    "      --check                look at the firewall in force, and tell what it lacks\n"
     "  -h, --help                 print this\n";
 
 struct options {
     const char *config;
     enum rules_kind kind;
-    bool kind_said, again, help;
+    bool kind_said, again, check, help;
     unsigned seconds; /* 0: print */
     struct port_set accept;
 };
@@ -88,6 +91,9 @@ static bool apply_option(struct options *options, int letter)
         return true;
     case 't':
         return set_seconds(options, optarg);
+    case 'k':
+        options->check = true;
+        return true;
     case 'h':
         options->help = true;
         return true;
@@ -100,13 +106,10 @@ static bool apply_option(struct options *options, int letter)
 static bool read_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"nft", no_argument, NULL, 'n'},
-        {"accept", required_argument, NULL, 'a'},
-        {"again", no_argument, NULL, 'g'},
-        {"try", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"nft", no_argument, NULL, 'n'},
+        {"accept", required_argument, NULL, 'a'}, {"again", no_argument, NULL, 'g'},
+        {"try", required_argument, NULL, 't'},    {"check", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     optind = 0;
     for (int letter; (letter = getopt_long(argc, argv, "c:46h", names, NULL)) != -1;)
@@ -116,6 +119,9 @@ static bool read_options(int argc, char **argv, struct options *options)
         return wrong("argument", argv[optind], "none is expected");
     if (options->again && options->seconds > 0)
         return wrong("option", "--again", "--try finds out by itself what is in place");
+    if (options->check &&
+        (options->again || options->seconds > 0 || !port_set_is_empty(&options->accept)))
+        return wrong("option", "--check", "it changes nothing: it goes with -4, -6, --nft alone");
     return true;
 }
 
@@ -216,21 +222,42 @@ static bool try_out(const struct config *config, const struct options *options,
     return trial_run(parts, both ? 2 : 1, options->seconds);
 }
 
+/* The configuration's own doubts were told when the rules were made; here they hide findings. */
+static void say_errors(void *arg, bool error, const char *text)
+{
+    if (error)
+        say(arg, error, text);
+}
+
+static int check(const struct config *config, const struct options *options)
+{
+    struct rules rules;
+    struct report report = {.say = say_errors};
+    if (!make(config, options, options->kind, &report, &rules))
+        return CHECK_FAILED;
+    return check_run(config, &rules, options->kind, options->kind_said);
+}
+
 int knockctl_rules(int argc, char **argv)
 {
     struct options options = {.config = "/etc/knockd.conf", .kind = RULES_IP4};
     struct report report = {.say = say};
     if (!read_options(argc, argv, &options))
-        return EXIT_FAILURE;
+        return options.check ? CHECK_FAILED : EXIT_FAILURE;
     if (options.help) {
         printf("%s%s", usage, help);
         return EXIT_SUCCESS;
     }
     struct config *config = config_load(options.config, &report);
     if (!config)
-        return EXIT_FAILURE;
-    bool done =
-        options.seconds > 0 ? try_out(config, &options, &report) : print(config, &options, &report);
+        return options.check ? CHECK_FAILED : EXIT_FAILURE;
+    int status;
+    if (options.check)
+        status = check(config, &options);
+    else if (options.seconds > 0)
+        status = try_out(config, &options, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
+    else
+        status = print(config, &options, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
     config_free(config);
-    return done ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

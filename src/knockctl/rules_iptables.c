@@ -131,8 +131,9 @@ static void print_sealed(FILE *out, const struct rules *rules, bool ip6)
     fputs("# Sealed knocks come in many packets, so they have a wider limit of their own.\n", out);
     for (unsigned i = 0; i < 2; i++) {
         char match[64];
-        snprintf(match, sizeof(match), "-p %s -m multiport --dports %u:%u ", protos[i], rules->span,
-                 rules->span + CARRIER_SPAN_SIZE - 1);
+        unsigned first = rules->span, last = first + CARRIER_SPAN_SIZE - 1;
+        snprintf(match, sizeof(match), "-p %s -m multiport --dports %u:%u ", protos[i], first,
+                 last);
         print_limit(out, match, "knockd-sealed", 2000, 2000, ip6 ? 128 : 32);
         if (ip6)
             print_limit(out, match, "knockd-snet", 4000, 8000, 64);

@@ -122,8 +122,8 @@ static void print_sealed(FILE *out, const struct rules *rules)
         ("update @sealednets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 4000/second "
          "burst 8000 packets } drop")};
     char match[64];
-    snprintf(match, sizeof(match), "meta l4proto { tcp, udp } th dport %u-%u", rules->span,
-             rules->span + CARRIER_SPAN_SIZE - 1);
+    unsigned first = rules->span, last = first + CARRIER_SPAN_SIZE - 1;
+    snprintf(match, sizeof(match), "meta l4proto { tcp, udp } th dport %u-%u", first, last);
     fputs("        # Sealed knocks come in many packets, so they have a wider limit.\n", out);
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
         fprintf(out, "        %s %s\n", match, limits[i]);

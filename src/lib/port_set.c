@@ -34,6 +34,32 @@ bool port_set_range(const struct port_set *set, uint8_t proto, uint32_t from, ui
     return true;
 }
 
+enum { WORDS = sizeof(struct port_set) / (2 * sizeof(uint64_t)) };
+
+void port_set_keep(struct port_set *set, const struct port_set *other)
+{
+    for (int i = 0; i < 2 * WORDS; i++)
+        set->bits[i / WORDS][i % WORDS] &= other->bits[i / WORDS][i % WORDS];
+}
+
+void port_set_join(struct port_set *set, const struct port_set *other)
+{
+    for (int i = 0; i < 2 * WORDS; i++)
+        set->bits[i / WORDS][i % WORDS] |= other->bits[i / WORDS][i % WORDS];
+}
+
+void port_set_remove(struct port_set *set, const struct port_set *other)
+{
+    for (int i = 0; i < 2 * WORDS; i++)
+        set->bits[i / WORDS][i % WORDS] &= ~other->bits[i / WORDS][i % WORDS];
+}
+
+bool port_set_is_empty(const struct port_set *set)
+{
+    static const struct port_set none;
+    return memcmp(set, &none, sizeof(none)) == 0;
+}
+
 /* 127.0.0.0/8 and ::1 as the kernel prints them: words of four bytes in the host's order. */
 static bool is_loopback(const char *hex)
 {

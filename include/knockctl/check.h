@@ -1,0 +1,28 @@
+/* What a firewall in force lacks for knocks to be heard, and for doors to open and close. */
+#ifndef KNOCKCTL_CHECK_H
+#define KNOCKCTL_CHECK_H
+
+#include <stdio.h>
+
+#include "knockctl/filter.h"
+#include "knockctl/rules.h"
+
+/* Exit statuses of `knockctl rules --check`. */
+enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };
+
+/*
+ * Prints a line for each finding, says what is wrong, which rule it is, and what to do, and returns
+ * how many there are. `rules` is what rules_collect made of `config`; `families`: those that are
+ * looked at (enum filter_family).
+ */
+unsigned check_filter(FILE *out, const struct filter *filter, const struct config *config,
+                      const struct rules *rules, unsigned families);
+
+/*
+ * Reads the firewall in force and checks it, all of it or, with `kind_said`, that of `kind` alone.
+ * Returns the exit status; CHECK_FAILED after saying why on standard error.
+ */
+int check_run(const struct config *config, const struct rules *rules, enum rules_kind kind,
+              bool kind_said);
+
+#endif

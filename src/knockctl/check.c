@@ -1,0 +1,333 @@
+#include "knockctl/check.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What can be wrong with a rule. */
+enum fault {
+    FAULT_CUTS,    /* drops packets of sessions */
+    FAULT_LIMIT,   /* a limit that all senders share keeps knocks from the log */
+    FAULT_PREFIX,  /* logs knocks with a prefix of no source */
+    FAULT_ACCEPTS, /* accepts knocks */
+    FAULT_SILENT,  /* drops knocks that weren't logged */
+    FAULT_BARS,    /* drops what a door accepts elsewhere */
+};
+
+static const struct {
+    const char *says; /* %s: the ports */
+    const char *todo;
+} texts[] = {
+    [FAULT_CUTS] = {"cuts the sessions through %s when their door closes",
+                    "accept ESTABLISHED,RELATED before it"},
+    [FAULT_LIMIT] =
+        {"lets few lines about %s into the log, of all senders together, so junk hides a "
+         "knock",
+         "limit each sender by itself (hashlimit with --hashlimit-mode srcip, or a set "
+         "of nft)"},
+    [FAULT_PREFIX] = {"logs %s with a prefix that no source has",
+                      "log with the prefix of a source, or add this one to a source"},
+    [FAULT_ACCEPTS] = {"accepts %s, so knocks there are not logged", "log and drop them before it"},
+    [FAULT_SILENT] = {"drops %s without a line in the log", "log them before it"},
+    [FAULT_BARS] = {"drops %s even when a door has opened them in another chain",
+                    "accept them here, or let doors open them here"},
+};
+
+struct finding {
+    enum fault fault;
+    unsigned families;
+    const struct filter_chain *chain;
+    const struct filter_rule *rule; /* NULL: the chain's policy */
+    struct port_set ports;
+};
+
+/* One look at the whole. */
+struct check {
+    const struct filter *filter;
+    const struct config *config;
+    const struct rules *rules;
+    enum filter_family family; /* that is being looked at */
+    struct finding *findings;
+    unsigned count;
+    bool no_memory;
+    struct port_set logged;  /* knocks that are */
+    struct port_set foreign; /* that are, with another prefix */
+    unsigned fresh;          /* findings of this family's knocks begin here */
+};
+
+static void find(struct check *c, enum fault fault, const struct filter_chain *chain,
+                 const struct filter_rule *rule, const struct port_set *ports)
+{
+    if (port_set_is_empty(ports))
+        return;
+    struct finding *findings = realloc(c->findings, (c->count + 1) * sizeof(*findings));
+    if (!findings) {
+        c->no_memory = true;
+        return;
+    }
+    c->findings = findings;
+    findings[c->count++] = (struct finding){fault, c->family, chain, rule, *ports};
+}
+
+/* --- knocks --- */
+
+/* Blanks at its ends don't count. */
+static bool is_prefix(const char *logged, const char *wanted)
+{
+    logged += strspn(logged, " ");
+    size_t len = strlen(logged);
+    while (len > 0 && logged[len - 1] == ' ')
+        len--;
+    return strlen(wanted) == len && memcmp(logged, wanted, len) == 0;
+}
+
+/* Of a source without prefixes any will do. */
+static bool is_ours(const struct config *config, const char *prefix)
+{
+    for (unsigned i = 0; i < config->source_count; i++) {
+        const struct config_list *prefixes = &config->sources[i].prefixes;
+        if (prefixes->count == 0)
+            return true;
+        for (unsigned j = 0; j < prefixes->count; j++)
+            if (is_prefix(prefix, prefixes->items[j].text))
+                return true;
+    }
+    return false;
+}
+
+static void visit_log(struct check *c, const struct filter_chain *chain,
+                      const struct filter_rule *rule, const struct port_set *ports)
+{
+    struct port_set fresh = *ports;
+    port_set_remove(&fresh, &c->logged);
+    if (!is_ours(c->config, rule->prefix)) {
+        find(c, FAULT_PREFIX, chain, rule, &fresh);
+        port_set_join(&c->foreign, &fresh);
+        return;
+    }
+    if (rule->limited)
+        find(c, FAULT_LIMIT, chain, rule, &fresh);
+    port_set_join(&c->logged, ports);
+}
+
+/* Nothing is claimed of packets that this rule leaves, or may leave, to others. */
+static void visit_knocks(void *arg, const struct filter_chain *chain,
+                         const struct filter_rule *rule, const struct port_set *ports, bool surely)
+{
+    struct check *c = arg;
+    enum filter_verdict verdict = rule ? rule->verdict : chain->policy;
+    if (rule && rule->prefix)
+        visit_log(c, chain, rule, ports);
+    struct port_set unheard = *ports;
+    port_set_remove(&unheard, &c->logged);
+    port_set_remove(&unheard, &c->foreign);
+    if (rule && rule->limited && rule->partly && verdict == FILTER_DROP)
+        find(c, FAULT_LIMIT, chain, rule, &unheard);
+    else if (surely && verdict == FILTER_DROP)
+        find(c, FAULT_SILENT, chain, rule, &unheard);
+    else if (surely && verdict == FILTER_ACCEPT)
+        find(c, FAULT_ACCEPTS, chain, rule, &unheard);
+}
+
+/* How well a finding explains why packets were accepted: a rule says more than a policy, and the
+ * policy of a chain with rules more than that of one which nobody uses. */
+static unsigned weight(const struct finding *finding)
+{
+    return finding->rule ? 2 : finding->chain->count > 0;
+}
+
+/* Of what got through all chains, one is to blame for each port. */
+static void blame(struct check *c, const struct port_set *passed)
+{
+    struct port_set left = *passed;
+    for (unsigned wanted = 3; wanted-- > 0;)
+        for (unsigned i = c->fresh; i < c->count; i++) {
+            struct finding *finding = &c->findings[i];
+            if (finding->fault != FAULT_ACCEPTS || weight(finding) != wanted)
+                continue;
+            port_set_keep(&finding->ports, &left);
+            port_set_remove(&left, &finding->ports);
+        }
+}
+
+/* What one rule does to a knock, a later one may have made good: logged it after all. */
+static void drop_refuted(struct check *c)
+{
+    unsigned kept = c->fresh;
+    for (unsigned i = c->fresh; i < c->count; i++) {
+        struct finding *finding = &c->findings[i];
+        if (finding->fault == FAULT_ACCEPTS || finding->fault == FAULT_PREFIX)
+            port_set_remove(&finding->ports, &c->logged);
+        if (!port_set_is_empty(&finding->ports))
+            c->findings[kept++] = *finding;
+    }
+    c->count = kept;
+}
+
+/* --- all chains, one after another --- */
+
+static const struct filter_chain *next_chain(const struct check *c,
+                                             const struct filter_chain *before)
+{
+    const struct filter_chain *next = NULL;
+    for (unsigned i = 0; i < c->filter->count; i++) {
+        const struct filter_chain *chain = &c->filter->chains[i];
+        bool later = !before || chain->priority > before->priority ||
+                     (chain->priority == before->priority && chain > before);
+        if (chain->input && (chain->families & c->family) && later &&
+            (!next || chain->priority < next->priority))
+            next = chain;
+    }
+    return next;
+}
+
+static void walk_all(struct check *c, enum filter_packet kind, struct port_set *ports,
+                     const struct filter_visitor *visitor)
+{
+    for (const struct filter_chain *chain = NULL; (chain = next_chain(c, chain));)
+        filter_walk(c->filter, chain, c->family, kind, ports, visitor);
+}
+
+static void check_knocks(struct check *c)
+{
+    struct port_set ports = c->rules->knocks;
+    c->logged = c->foreign = (struct port_set){0};
+    c->fresh = c->count;
+    walk_all(c, FILTER_NEW, &ports, &(struct filter_visitor){visit_knocks, c});
+    blame(c, &ports);
+    drop_refuted(c);
+}
+
+static void visit_sessions(void *arg, const struct filter_chain *chain,
+                           const struct filter_rule *rule, const struct port_set *ports,
+                           bool surely)
+{
+    if (surely && (rule ? rule->verdict : chain->policy) == FILTER_DROP)
+        find(arg, FAULT_CUTS, chain, rule, ports);
+}
+
+/* Where it isn't known which ports doors open, it may be any. */
+static void check_sessions(struct check *c)
+{
+    struct port_set ports = c->rules->doors;
+    if (port_set_is_empty(&ports))
+        port_set_add(&ports, IPPROTO_TCP, 1, UINT16_MAX);
+    walk_all(c, FILTER_STANDING, &ports, &(struct filter_visitor){visit_sessions, c});
+}
+
+/* --- doors --- */
+
+static void visit_doors(void *arg, const struct filter_chain *chain, const struct filter_rule *rule,
+                        const struct port_set *ports, bool surely)
+{
+    if (surely && (rule ? rule->verdict : chain->policy) == FILTER_DROP)
+        find(arg, FAULT_BARS, chain, rule, ports);
+}
+
+/* The table in which doors open: "" that of iptables, NULL not known. */
+static const char *table_of_doors(const struct check *c)
+{
+    for (unsigned i = 0; i < c->config->door_count; i++)
+        if (c->config->doors[i].rules.count > 0)
+            return "";
+    for (unsigned i = 0; i < c->filter->count; i++)
+        if (strcmp(c->filter->chains[i].table, "inet knockd") == 0)
+            return "inet knockd";
+    return NULL;
+}
+
+/* What a door accepts in its chain is dropped by any other that says so, before or after. */
+static void check_doors(struct check *c)
+{
+    const char *table = table_of_doors(c);
+    for (const struct filter_chain *chain = NULL; table && (chain = next_chain(c, chain));) {
+        struct port_set ports = c->rules->doors;
+        if (strcmp(chain->table, table) != 0)
+            filter_walk(c->filter, chain, c->family, FILTER_NEW, &ports,
+                        &(struct filter_visitor){visit_doors, c});
+    }
+}
+
+/* --- telling --- */
+
+enum { RANGES_TOLD = 6, PORTS_SIZE = 200 };
+
+/* "22:tcp, 20000-32287:tcp ..." */
+static const char *ports_text(const struct port_set *ports, char out[PORTS_SIZE])
+{
+    static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+    unsigned told = 0, used = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        uint16_t first, last;
+        for (uint32_t from = 0; port_set_range(ports, protos[i], from, &first, &last);
+             from = last + 1u) {
+            if (told++ >= RANGES_TOLD)
+                continue;
+            used += (unsigned)snprintf(out + used, PORTS_SIZE - used, "%s%u", told > 1 ? ", " : "",
+                                       first);
+            if (last != first)
+                used += (unsigned)snprintf(out + used, PORTS_SIZE - used, "-%u", last);
+            used += (unsigned)snprintf(out + used, PORTS_SIZE - used, ":%s", proto_name(protos[i]));
+        }
+    }
+    if (told > RANGES_TOLD)
+        snprintf(out + used, PORTS_SIZE - used, " and more");
+    return out;
+}
+
+static void tell(FILE *out, const struct finding *finding)
+{
+    static const char *const families[] = {"", "IPv4: ", "IPv6: ", ""};
+    char ports[PORTS_SIZE];
+    const struct filter_chain *chain = finding->chain;
+    fputs(families[finding->families], out);
+    if (*chain->table)
+        fprintf(out, "table %s, chain %s: ", chain->table, chain->name);
+    if (finding->rule)
+        fputs(finding->rule->text, out);
+    else if (*chain->table)
+        fputs(chain->policy == FILTER_DROP ? "policy drop" : "policy accept", out);
+    else
+        fprintf(out, "-P %s %s", chain->name, chain->policy == FILTER_DROP ? "DROP" : "ACCEPT");
+    fputs(": ", out);
+    fprintf(out, texts[finding->fault].says, ports_text(&finding->ports, ports));
+    fprintf(out, "; %s\n", texts[finding->fault].todo);
+}
+
+/* A rule for both families is spoken of once. */
+static void merge(struct check *c)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        for (unsigned j = i + 1; j < c->count;) {
+            struct finding *one = &c->findings[i], *other = &c->findings[j];
+            if (one->fault != other->fault || one->rule != other->rule ||
+                one->chain != other->chain) {
+                j++;
+                continue;
+            }
+            one->families |= other->families;
+            port_set_join(&one->ports, &other->ports);
+            memmove(other, other + 1, (--c->count - j) * sizeof(*other));
+        }
+}
+
+unsigned check_filter(FILE *out, const struct filter *filter, const struct config *config,
+                      const struct rules *rules, unsigned families)
+{
+    struct check c = {.filter = filter, .config = config, .rules = rules};
+    for (unsigned family = FILTER_IP4; family <= FILTER_IP6; family++) {
+        c.family = family;
+        if (!(families & family))
+            continue;
+        check_sessions(&c);
+        check_knocks(&c);
+        check_doors(&c);
+    }
+    merge(&c);
+    for (unsigned i = 0; i < c.count; i++)
+        tell(out, &c.findings[i]);
+    if (c.no_memory)
+        fputs("knockctl rules: out of memory; there may be more\n", out);
+    free(c.findings);
+    return c.count;
+}

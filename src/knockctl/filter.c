@@ -1,0 +1,175 @@
+#include "knockctl/filter.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/sequence.h"
+
+static void free_rule(struct filter_rule *rule)
+{
+    free(rule->text);
+    free(rule->ports);
+    free(rule->prefix);
+    free(rule->target);
+}
+
+void filter_free(struct filter *filter)
+{
+    for (unsigned i = 0; i < filter->count; i++) {
+        struct filter_chain *chain = &filter->chains[i];
+        for (unsigned j = 0; j < chain->count; j++)
+            free_rule(&chain->rules[j]);
+        free(chain->rules);
+        free(chain->table);
+        free(chain->name);
+    }
+    free(filter->chains);
+    *filter = (struct filter){0};
+}
+
+struct filter_chain *filter_add_chain(struct filter *filter, const char *table, const char *name,
+                                      unsigned families)
+{
+    struct filter_chain *chains =
+        realloc(filter->chains, (filter->count + 1) * sizeof(*filter->chains));
+    if (!chains)
+        return NULL;
+    filter->chains = chains;
+    struct filter_chain *chain = &chains[filter->count++];
+    *chain = (struct filter_chain){.table = strdup(table),
+                                   .name = strdup(name),
+                                   .families = families,
+                                   .policy = FILTER_ACCEPT};
+    return chain->table && chain->name ? chain : NULL;
+}
+
+struct filter_rule *filter_add_rule(struct filter_chain *chain, const char *text)
+{
+    struct filter_rule *rules = realloc(chain->rules, (chain->count + 1) * sizeof(*rules));
+    if (!rules)
+        return NULL;
+    chain->rules = rules;
+    struct filter_rule *rule = &rules[chain->count++];
+    *rule = (struct filter_rule){.text = strdup(text), .families = FILTER_BOTH};
+    for (int kind = 0; kind < FILTER_PACKETS; kind++)
+        rule->matches[kind][0] = rule->matches[kind][1] = true;
+    return rule->text ? rule : NULL;
+}
+
+const struct filter_chain *filter_chain(const struct filter *filter,
+                                        const struct filter_chain *from, const char *name)
+{
+    for (unsigned i = 0; name && i < filter->count; i++) {
+        const struct filter_chain *chain = &filter->chains[i];
+        if (strcmp(chain->name, name) == 0 && strcmp(chain->table, from->table) == 0 &&
+            chain->families == from->families)
+            return chain;
+    }
+    return NULL;
+}
+
+bool filter_split(const char *line, size_t len, struct filter_words *out)
+{
+    out->count = 0;
+    out->text = strndup(line, len);
+    if (!out->text)
+        return false;
+    char *from = out->text, *to = out->text;
+    while (out->count < FILTER_WORDS) {
+        from += strspn(from, " \t");
+        if (*from == '\0')
+            break;
+        out->words[out->count++] = to;
+        for (bool quoted = false; *from && (quoted || !strchr(" \t", *from)); from++) {
+            if (*from == '"') {
+                quoted = !quoted;
+                continue;
+            }
+            from += *from == '\\' && from[1] != '\0';
+            *to++ = *from;
+        }
+        from += *from != '\0';
+        *to++ = '\0';
+    }
+    out->words[out->count] = NULL;
+    return true;
+}
+
+static void keep_proto(struct filter_rule *rule, unsigned place)
+{
+    for (int kind = 0; kind < FILTER_PACKETS; kind++)
+        for (unsigned i = 0; i < 2; i++)
+            rule->matches[kind][i] &= i == place;
+}
+
+void filter_match_proto(struct filter_rule *rule, const char *proto, bool negated)
+{
+    bool tcp = strcmp(proto, "tcp") == 0 || strcmp(proto, "6") == 0;
+    bool udp = strcmp(proto, "udp") == 0 || strcmp(proto, "17") == 0;
+    if (strcmp(proto, "all") == 0 || strcmp(proto, "0") == 0)
+        return;
+    if (!negated)
+        keep_proto(rule, tcp ? 0 : udp ? 1 : 2);
+    else if (tcp || udp)
+        keep_proto(rule, tcp ? 1 : 0);
+}
+
+void filter_match_flags(struct filter_rule *rule, uint8_t mask, uint8_t flags, bool negated)
+{
+    keep_proto(rule, 0);
+    rule->matches[FILTER_NEW][0] &= ((TCP_SYN & mask) == flags) != negated;
+    rule->matches[FILTER_STANDING][0] &= ((TCP_ACK & mask) == flags) != negated;
+}
+
+void filter_match_state(struct filter_rule *rule, const char *states, bool negated)
+{
+    static const char *const wanted[FILTER_PACKETS] = {"NEW", "ESTABLISHED"};
+    for (int kind = 0; kind < FILTER_PACKETS; kind++) {
+        bool found = strcasestr(states, wanted[kind]) != NULL;
+        for (int i = 0; i < 2; i++)
+            rule->matches[kind][i] &= found != negated;
+    }
+}
+
+bool filter_add_ports(struct filter_rule *rule, const char *text)
+{
+    char *end;
+    unsigned long first = strtoul(text, &end, 10), last = first;
+    if (end != text && (*end == ':' || *end == '-'))
+        last = strtoul(end + 1, &end, 10);
+    if (end == text || *end != '\0' || last > UINT16_MAX || first > last)
+        return false;
+    if (!rule->ports)
+        rule->ports = calloc(1, sizeof(*rule->ports));
+    if (!rule->ports)
+        return false;
+    port_set_add(rule->ports, IPPROTO_TCP, (uint16_t)first, (uint16_t)last);
+    port_set_add(rule->ports, IPPROTO_UDP, (uint16_t)first, (uint16_t)last);
+    return true;
+}
+
+void filter_negate_ports(struct filter_rule *rule)
+{
+    struct port_set all = {0};
+    port_set_add(&all, IPPROTO_TCP, 0, UINT16_MAX);
+    port_set_add(&all, IPPROTO_UDP, 0, UINT16_MAX);
+    if (!rule->ports)
+        return;
+    port_set_remove(&all, rule->ports);
+    *rule->ports = all;
+}
+
+uint8_t filter_flags(const char *text)
+{
+    static const struct {
+        const char *name;
+        uint8_t flag;
+    } names[] = {{"fin", TCP_FIN}, {"syn", TCP_SYN}, {"rst", TCP_RST}, {"psh", TCP_PSH},
+                 {"ack", TCP_ACK}, {"urg", TCP_URG}, {"all", 0x3f}};
+    uint8_t flags = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcasestr(text, names[i].name))
+            flags |= names[i].flag;
+    return flags;
+}

@@ -1,0 +1,209 @@
+/* What iptables-save(8) prints: "-A CHAIN" and the options of iptables(8), iptables-extensions(8).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "knockctl/filter.h"
+
+/* A rule that is being read. */
+struct reading {
+    struct filter_rule *rule;
+    const struct filter_words *words;
+    unsigned at;
+    bool negated; /* "!" stands before the option at hand */
+    bool account; /* a limit, for each source by itself */
+    bool excess;  /* what is above the limit */
+};
+
+static const char *value(struct reading *r)
+{
+    const char *word = r->words->words[r->at + 1];
+    if (word)
+        r->at++;
+    return word ? word : "";
+}
+
+/* "7000,8000:8010" */
+static void read_ports(struct reading *r)
+{
+    char *list = strdup(value(r)), *rest = list;
+    for (char *item; list && (item = strsep(&rest, ","));)
+        if (!filter_add_ports(r->rule, item))
+            r->rule->partly = true;
+    if (r->negated)
+        filter_negate_ports(r->rule);
+    r->rule->partly |= !list;
+    free(list);
+}
+
+static void read_flags(struct reading *r)
+{
+    uint8_t mask = filter_flags(value(r)), flags = filter_flags(value(r));
+    filter_match_flags(r->rule, mask, flags, r->negated);
+}
+
+/* Knocks come to this host's own address. */
+static void read_kind(struct reading *r, const char *const *ours)
+{
+    const char *kind = value(r);
+    bool match = false;
+    for (; *ours; ours++)
+        match |= strcasestr(kind, *ours) != NULL;
+    if (match == r->negated)
+        filter_match_proto(r->rule, "none", false);
+}
+
+static void read_limit(struct reading *r, const char *option)
+{
+    const char *text = value(r);
+    if (strcmp(option, "mode") == 0)
+        r->account = strstr(text, "srcip") != NULL;
+    else if (strcmp(option, "srcmask") == 0 && strcmp(text, "0") == 0)
+        r->account = false;
+    r->excess |= strcmp(option, "above") == 0;
+    r->rule->limited = true;
+}
+
+/* Modules that this reader knows, or that match nothing by themselves. */
+static void read_module(struct reading *r)
+{
+    static const char *const known[] = {"tcp",       "udp",   "multiport", "conntrack", "state",
+                                        "hashlimit", "limit", "pkttype",   "addrtype",  "comment"};
+    const char *name = value(r);
+    bool found = false;
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        found |= strcmp(name, known[i]) == 0;
+    r->rule->partly |= !found;
+}
+
+static void read_target(struct reading *r, bool jump)
+{
+    const char *name = value(r);
+    if (strcmp(name, "ACCEPT") == 0)
+        r->rule->verdict = FILTER_ACCEPT;
+    else if (strcmp(name, "DROP") == 0 || strcmp(name, "REJECT") == 0)
+        r->rule->verdict = FILTER_DROP;
+    else if (strcmp(name, "RETURN") == 0)
+        r->rule->verdict = FILTER_RETURN;
+    else if (strcmp(name, "LOG") == 0 || strcmp(name, "NFLOG") == 0)
+        r->rule->prefix = strdup("");
+    else {
+        r->rule->verdict = jump ? FILTER_JUMP : FILTER_GOTO;
+        r->rule->target = strdup(name);
+    }
+}
+
+static void read_prefix(struct reading *r)
+{
+    free(r->rule->prefix);
+    r->rule->prefix = strdup(value(r));
+}
+
+static bool read_match(struct reading *r, const char *option)
+{
+    static const char *const unicast[] = {"unicast", "host", NULL}, *const local[] = {"local",
+                                                                                      NULL};
+    if (strcmp(option, "-p") == 0)
+        filter_match_proto(r->rule, value(r), r->negated);
+    else if (strcmp(option, "-m") == 0)
+        read_module(r);
+    else if (strcmp(option, "--dport") == 0 || strcmp(option, "--dports") == 0)
+        read_ports(r);
+    else if (strcmp(option, "--tcp-flags") == 0)
+        read_flags(r);
+    else if (strcmp(option, "--ctstate") == 0 || strcmp(option, "--state") == 0)
+        filter_match_state(r->rule, value(r), r->negated);
+    else if (strcmp(option, "--pkt-type") == 0)
+        read_kind(r, unicast);
+    else if (strcmp(option, "--dst-type") == 0)
+        read_kind(r, local);
+    else
+        return false;
+    return true;
+}
+
+static void read_option(struct reading *r, const char *option)
+{
+    if (read_match(r, option))
+        return;
+    if (strcmp(option, "-j") == 0 || strcmp(option, "-g") == 0)
+        read_target(r, option[1] == 'j');
+    else if (strcmp(option, "--log-prefix") == 0 || strcmp(option, "--nflog-prefix") == 0)
+        read_prefix(r);
+    else if (strcmp(option, "--limit") == 0)
+        read_limit(r, "");
+    else if (strncmp(option, "--hashlimit-", 12) == 0)
+        read_limit(r, option + 12);
+    else if (strcmp(option, "--comment") == 0 || strcmp(option, "--limit-burst") == 0)
+        value(r);
+    else if (!r->rule->prefix && r->rule->verdict == FILTER_NEXT)
+        r->rule->partly = true; /* what stands behind a target is the target's */
+}
+
+static bool read_rule(struct filter_rule *rule, const struct filter_words *words)
+{
+    struct reading r = {.rule = rule, .words = words};
+    for (r.at = 2; r.at < words->count; r.at++) {
+        const char *word = words->words[r.at];
+        if (word[0] == '-')
+            read_option(&r, word);
+        r.negated = strcmp(word, "!") == 0;
+    }
+    /* A limit for each source lets knocks through, but for what exceeds it. */
+    rule->limited &= !r.account;
+    rule->partly |= r.excess || words->count == FILTER_WORDS;
+    return true;
+}
+
+/* The chain of this table, which has been declared. */
+static struct filter_chain *declared(struct filter *filter, unsigned family, const char *name)
+{
+    const struct filter_chain from = {.table = (char[]){""}, .families = family};
+    const struct filter_chain *chain = filter_chain(filter, &from, name);
+    return chain ? &filter->chains[chain - filter->chains] : NULL;
+}
+
+/* ":INPUT DROP [0:0]" or "-A INPUT ..." */
+static bool read_line(struct filter *filter, unsigned family, const char *line,
+                      const struct filter_words *words)
+{
+    const char *first = words->count > 0 ? words->words[0] : "";
+    if (first[0] == ':') {
+        struct filter_chain *chain = declared(filter, family, first + 1);
+        if (!chain)
+            chain = filter_add_chain(filter, "", first + 1, family);
+        if (chain && words->count > 1 && strcmp(words->words[1], "DROP") == 0)
+            chain->policy = FILTER_DROP;
+        return chain != NULL;
+    }
+    if (strcmp(first, "-A") != 0 || words->count < 2)
+        return true;
+    struct filter_chain *chain = declared(filter, family, words->words[1]);
+    struct filter_rule *rule = chain ? filter_add_rule(chain, line) : NULL;
+    return !chain || (rule && read_rule(rule, words));
+}
+
+bool filter_read_iptables(struct filter *filter, const char *saved, enum filter_family family)
+{
+    bool ours = false;
+    struct filter_chain *input = filter_add_chain(filter, "", "INPUT", family);
+    if (!input)
+        return false;
+    input->input = true;
+    for (const char *line = saved, *end; *line; line = *end ? end + 1 : end) {
+        struct filter_words words;
+        end = line + strcspn(line, "\n");
+        if (*line == '*')
+            ours = strncmp(line, "*filter", 7) == 0;
+        if (!ours || (*line != ':' && *line != '-'))
+            continue;
+        char *text = strndup(line, (size_t)(end - line));
+        bool good = filter_split(line, (size_t)(end - line), &words) && text &&
+                    read_line(filter, family, text, &words);
+        free(words.text);
+        free(text);
+        if (!good)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,178 @@
+#!/bin/bash
+# knockctl rules --check on a host of its own: each fault is found where it is, and not where it isn't; nothing is
+# found wrong with what knockctl rules makes; and that lets sealed knocks through to the log, many at once.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+
+: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
+SPAN=20000
+
+needs_gate
+[ -x "$KNOCKCTL" ] || bail "no knockctl at $KNOCKCTL; run make first, or say KNOCKCTL=PATH"
+command -v nft >/dev/null || skip_all "needs the command nft; see scripts/deps.sh"
+
+with_rule='rule = "INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT"'
+with_set='start_command = "nft add element inet knockd knock%FAMILY% { %IP% . %PROTO% . %PORT% timeout %TIMEOUT%s }"
+    stop_command  = "nft delete element inet knockd knock%FAMILY% { %IP% . %PROTO% . %PORT% }"'
+
+# make_config HOW: a door that opens so, by a sequence and by sealed knocks.
+make_config() {
+    configure 'type = kmsg' <<EOF
+door "ssh" {
+    sequence = { 7412, 8733:udp, 5199 }
+    key      = "alice"
+    port     = 2222
+    $1
+}
+sealed { server = "gate.example"  span = $SPAN }
+EOF
+}
+
+rules() {
+    on_gate "$KNOCKCTL" rules -c "$CONFIG" "$@" 2>/dev/null
+}
+
+apply() {
+    on_gate nft flush ruleset
+    if [ "$1" = nft ]; then
+        rules --nft | on_gate nft -f -
+    else
+        rules -4 | on_gate iptables-restore --noflush && rules -6 | on_gate ip6tables-restore --noflush
+    fi
+}
+
+# check OPTION...: sets FOUND and STATUS.
+check() {
+    FOUND=$(on_gate "$KNOCKCTL" rules --check -c "$CONFIG" "$@" 2>"$WORK/said")
+    STATUS=$?
+}
+
+finds_nothing() {
+    local what=$1
+    shift
+    check "$@"
+    is "$what: nothing is found" "$STATUS $FOUND" "0 "
+}
+
+# finds WHAT TEXT [OPTION...]: one line, which says that.
+finds() {
+    local what=$1 text=$2
+    shift 2
+    check "$@"
+    is "$what: status" $STATUS 1
+    is "$what: one line" "$(wc -l <<<"$FOUND")" 1
+    like "$what: says so" "$FOUND" "$text"
+}
+
+# in_front COMMAND RULE: puts the rule in front of all, and takes it away again by `unmake`.
+in_front() {
+    unmake=("$1" -D "${@:2}")
+    on_gate "$1" -I "${@:2}"
+}
+
+unmade() {
+    on_gate "${unmake[@]}"
+}
+
+each_fault() {
+    make_config "$with_rule"
+    apply iptables
+    finds_nothing "what knockctl rules makes"
+    in_front iptables INPUT -p tcp --dport $((SPAN + 22)) -j ACCEPT
+    finds "a port of the span is accepted earlier" "^IPv4: -A INPUT .*--dport 20022 -j ACCEPT: accepts 20022:tcp"
+    unmade
+    in_front ip6tables INPUT -p udp --dport 8733 -j ACCEPT
+    finds "a port of a sequence" "^IPv6: .*accepts 8733:udp"
+    finds_nothing "asked of the other family alone" -4
+    unmade
+    in_front iptables INPUT -s 192.0.2.77 -p tcp --dport $((SPAN + 22)) -j ACCEPT
+    finds_nothing "accepted for one source alone"
+    unmade
+
+    on_gate iptables -D KNOCKD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+    finds "no ESTABLISHED rule" "^IPv4: -A KNOCKD-DENY -j DROP: cuts the sessions through 2222:tcp"
+    in_front iptables INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+    finds_nothing "an ESTABLISHED rule somewhere else"
+
+    apply iptables
+    on_gate iptables -I KNOCKD-DENY -m hashlimit --hashlimit-above 5/sec --hashlimit-name all -j DROP
+    finds "a limit over all sources" "^IPv4: .*--hashlimit-name all -j DROP: lets few lines about "
+
+    apply iptables
+    on_gate iptables -I INPUT -p udp --dport 8733 -j LOG --log-prefix "[OTHER] "
+    finds_nothing "a prefix that no source has, besides ours"
+    sed -i "s/prefix *= .*/prefix = \"[OTHER]\"/" "$CONFIG"
+    check -6
+    is "a prefix that no source has: status" $STATUS 1
+    is "a prefix that no source has: of each of the three LOG rules" \
+        "$(grep -c '^IPv6: -A KNOCKD-DENY .*-j LOG .*: logs .* with a prefix that no source has; ' <<<"$FOUND")" 3
+
+    make_config "$with_rule"
+    apply iptables
+    on_gate nft -f - <<<'table inet late { chain in { type filter hook input priority 10; policy drop;
+        ct state established,related accept; tcp dport 80 accept; }; }'
+    finds "a chain that drops afterwards" "^table inet late, chain in: policy drop: drops 2222:tcp"
+    on_gate nft add rule inet late in tcp dport 2222 accept
+    finds_nothing "one that doesn't drop what doors open"
+}
+
+with_nft() {
+    make_config "$with_set"
+    apply nft
+    finds_nothing "what knockctl rules --nft makes"
+    finds_nothing "asked of nft alone" --nft
+    on_gate nft insert rule inet knockd input udp dport $((SPAN + 99)) accept
+    finds "nft: a port of the span is accepted earlier" "^table inet knockd, chain input: udp dport 20099 accept: "
+    on_gate nft flush ruleset
+    check
+    is "no rules at all: status" $STATUS 1
+    like "no rules at all: said for IPv4" "$FOUND" "IPv4: -P INPUT ACCEPT: accepts 5199:tcp, 7412:tcp, 20000-32287:tcp"
+    like "no rules at all: said for IPv6" "$FOUND" "IPv6: -P INPUT ACCEPT"
+}
+
+cannot_look() {
+    check --again
+    is "with --again: status" $STATUS 2
+    like "with --again: said" "$(cat "$WORK/said")" "changes nothing"
+    check -c /nonexistent
+    is "no configuration: status" $STATUS 2
+    setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check -c "$CONFIG" >/dev/null 2>"$WORK/said"
+    is "without privilege: status" $? 2
+    like "without privilege: said" "$(cat "$WORK/said")" "are you root"
+}
+
+# How many packets the LOG rules for sealed knocks have seen.
+logged() {
+    on_gate "$1-save" -c -t filter | sed -n "s/^\[\([0-9]*\):.*dports $SPAN:.*-j LOG.*/\1/p" |
+        awk '{ sum += $1 } END { print sum }'
+}
+
+# Ten users behind one address, 96 packets each, as fast as they leave.
+cat >"$WORK/burst.pl" <<'PERL'
+use strict; use warnings; use IO::Socket::IP;
+my ($host, $first) = @ARGV;
+for my $user (1 .. 10) {
+    for my $slot (0 .. 95) {
+        my $s = IO::Socket::IP->new(PeerHost => $host, PeerPort => $first + 64 * $slot + $user, Proto => 'udp') or die $@;
+        $s->send("x");
+    }
+}
+PERL
+
+room_for_many() {
+    local ip
+    make_config "$with_rule"
+    apply iptables
+    for ip in iptables ip6tables; do
+        local gate=$GATE4
+        [ $ip = iptables ] || gate=$GATE6
+        on_client perl "$WORK/burst.pl" "$gate" $SPAN
+        is "$ip: of 960 packets at once all are logged" "$(logged $ip)" 960
+    done
+}
+
+each_fault
+with_nft
+cannot_look
+room_for_many
+done_testing
