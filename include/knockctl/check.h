@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "knockctl/filter.h"
 #include "knockctl/rules.h"
+#include "lib/firewall.h"
 
 /* Exit statuses of `knockctl rules --check`. */
 enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };
@@ -13,10 +13,10 @@ enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };
 /*
  * Prints a line for each finding, says what is wrong, which rule it is, and what to do, and returns
  * how many there are. `rules` is what rules_collect made of `config`; `families`: those that are
- * looked at (enum filter_family).
+ * looked at (enum firewall_family).
  */
-unsigned check_filter(FILE *out, const struct filter *filter, const struct config *config,
-                      const struct rules *rules, unsigned families);
+unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct config *config,
+                        const struct rules *rules, unsigned families);
 
 /*
  * Reads the firewall in force and checks it, all of it or, with `kind_said`, that of `kind` alone.

@@ -36,17 +36,17 @@ static const struct {
 struct finding {
     enum fault fault;
     unsigned families;
-    const struct filter_chain *chain;
-    const struct filter_rule *rule; /* NULL: the chain's policy */
+    const struct firewall_chain *chain;
+    const struct firewall_rule *rule; /* NULL: the chain's policy */
     struct port_set ports;
 };
 
 /* One look at the whole. */
 struct check {
-    const struct filter *filter;
+    const struct firewall *firewall;
     const struct config *config;
     const struct rules *rules;
-    enum filter_family family; /* that is being looked at */
+    enum firewall_family family; /* that is being looked at */
     struct finding *findings;
     unsigned count;
     bool no_memory;
@@ -55,8 +55,8 @@ struct check {
     unsigned fresh;          /* findings of this family's knocks begin here */
 };
 
-static void find(struct check *c, enum fault fault, const struct filter_chain *chain,
-                 const struct filter_rule *rule, const struct port_set *ports)
+static void find(struct check *c, enum fault fault, const struct firewall_chain *chain,
+                 const struct firewall_rule *rule, const struct port_set *ports)
 {
     if (port_set_is_empty(ports))
         return;
@@ -95,8 +95,8 @@ static bool is_ours(const struct config *config, const char *prefix)
     return false;
 }
 
-static void visit_log(struct check *c, const struct filter_chain *chain,
-                      const struct filter_rule *rule, const struct port_set *ports)
+static void visit_log(struct check *c, const struct firewall_chain *chain,
+                      const struct firewall_rule *rule, const struct port_set *ports)
 {
     struct port_set fresh = *ports;
     port_set_remove(&fresh, &c->logged);
@@ -111,21 +111,22 @@ static void visit_log(struct check *c, const struct filter_chain *chain,
 }
 
 /* Nothing is claimed of packets that this rule leaves, or may leave, to others. */
-static void visit_knocks(void *arg, const struct filter_chain *chain,
-                         const struct filter_rule *rule, const struct port_set *ports, bool surely)
+static void visit_knocks(void *arg, const struct firewall_chain *chain,
+                         const struct firewall_rule *rule, const struct port_set *ports,
+                         bool surely)
 {
     struct check *c = arg;
-    enum filter_verdict verdict = rule ? rule->verdict : chain->policy;
+    enum firewall_verdict verdict = rule ? rule->verdict : chain->policy;
     if (rule && rule->prefix)
         visit_log(c, chain, rule, ports);
     struct port_set unheard = *ports;
     port_set_remove(&unheard, &c->logged);
     port_set_remove(&unheard, &c->foreign);
-    if (rule && rule->limited && rule->partly && verdict == FILTER_DROP)
+    if (rule && rule->limited && rule->partly && verdict == FIREWALL_DROP)
         find(c, FAULT_LIMIT, chain, rule, &unheard);
-    else if (surely && verdict == FILTER_DROP)
+    else if (surely && verdict == FIREWALL_DROP)
         find(c, FAULT_SILENT, chain, rule, &unheard);
-    else if (surely && verdict == FILTER_ACCEPT)
+    else if (surely && verdict == FIREWALL_ACCEPT)
         find(c, FAULT_ACCEPTS, chain, rule, &unheard);
 }
 
@@ -166,12 +167,12 @@ static void drop_refuted(struct check *c)
 
 /* --- all chains, one after another --- */
 
-static const struct filter_chain *next_chain(const struct check *c,
-                                             const struct filter_chain *before)
+static const struct firewall_chain *next_chain(const struct check *c,
+                                               const struct firewall_chain *before)
 {
-    const struct filter_chain *next = NULL;
-    for (unsigned i = 0; i < c->filter->count; i++) {
-        const struct filter_chain *chain = &c->filter->chains[i];
+    const struct firewall_chain *next = NULL;
+    for (unsigned i = 0; i < c->firewall->count; i++) {
+        const struct firewall_chain *chain = &c->firewall->chains[i];
         bool later = !before || chain->priority > before->priority ||
                      (chain->priority == before->priority && chain > before);
         if (chain->input && (chain->families & c->family) && later &&
@@ -181,11 +182,11 @@ static const struct filter_chain *next_chain(const struct check *c,
     return next;
 }
 
-static void walk_all(struct check *c, enum filter_packet kind, struct port_set *ports,
-                     const struct filter_visitor *visitor)
+static void walk_all(struct check *c, enum firewall_packet kind, struct port_set *ports,
+                     const struct firewall_visitor *visitor)
 {
-    for (const struct filter_chain *chain = NULL; (chain = next_chain(c, chain));)
-        filter_walk(c->filter, chain, c->family, kind, ports, visitor);
+    for (const struct firewall_chain *chain = NULL; (chain = next_chain(c, chain));)
+        firewall_walk(c->firewall, chain, c->family, kind, ports, visitor);
 }
 
 static void check_knocks(struct check *c)
@@ -193,16 +194,16 @@ static void check_knocks(struct check *c)
     struct port_set ports = c->rules->knocks;
     c->logged = c->foreign = (struct port_set){0};
     c->fresh = c->count;
-    walk_all(c, FILTER_NEW, &ports, &(struct filter_visitor){visit_knocks, c});
+    walk_all(c, FIREWALL_NEW, &ports, &(struct firewall_visitor){visit_knocks, c});
     blame(c, &ports);
     drop_refuted(c);
 }
 
-static void visit_sessions(void *arg, const struct filter_chain *chain,
-                           const struct filter_rule *rule, const struct port_set *ports,
+static void visit_sessions(void *arg, const struct firewall_chain *chain,
+                           const struct firewall_rule *rule, const struct port_set *ports,
                            bool surely)
 {
-    if (surely && (rule ? rule->verdict : chain->policy) == FILTER_DROP)
+    if (surely && (rule ? rule->verdict : chain->policy) == FIREWALL_DROP)
         find(arg, FAULT_CUTS, chain, rule, ports);
 }
 
@@ -212,15 +213,15 @@ static void check_sessions(struct check *c)
     struct port_set ports = c->rules->doors;
     if (port_set_is_empty(&ports))
         port_set_add(&ports, IPPROTO_TCP, 1, UINT16_MAX);
-    walk_all(c, FILTER_STANDING, &ports, &(struct filter_visitor){visit_sessions, c});
+    walk_all(c, FIREWALL_STANDING, &ports, &(struct firewall_visitor){visit_sessions, c});
 }
 
 /* --- doors --- */
 
-static void visit_doors(void *arg, const struct filter_chain *chain, const struct filter_rule *rule,
-                        const struct port_set *ports, bool surely)
+static void visit_doors(void *arg, const struct firewall_chain *chain,
+                        const struct firewall_rule *rule, const struct port_set *ports, bool surely)
 {
-    if (surely && (rule ? rule->verdict : chain->policy) == FILTER_DROP)
+    if (surely && (rule ? rule->verdict : chain->policy) == FIREWALL_DROP)
         find(arg, FAULT_BARS, chain, rule, ports);
 }
 
@@ -230,8 +231,8 @@ static const char *table_of_doors(const struct check *c)
     for (unsigned i = 0; i < c->config->door_count; i++)
         if (c->config->doors[i].rules.count > 0)
             return "";
-    for (unsigned i = 0; i < c->filter->count; i++)
-        if (strcmp(c->filter->chains[i].table, "inet knockd") == 0)
+    for (unsigned i = 0; i < c->firewall->count; i++)
+        if (strcmp(c->firewall->chains[i].table, "inet knockd") == 0)
             return "inet knockd";
     return NULL;
 }
@@ -240,11 +241,11 @@ static const char *table_of_doors(const struct check *c)
 static void check_doors(struct check *c)
 {
     const char *table = table_of_doors(c);
-    for (const struct filter_chain *chain = NULL; table && (chain = next_chain(c, chain));) {
+    for (const struct firewall_chain *chain = NULL; table && (chain = next_chain(c, chain));) {
         struct port_set ports = c->rules->doors;
         if (strcmp(chain->table, table) != 0)
-            filter_walk(c->filter, chain, c->family, FILTER_NEW, &ports,
-                        &(struct filter_visitor){visit_doors, c});
+            firewall_walk(c->firewall, chain, c->family, FIREWALL_NEW, &ports,
+                          &(struct firewall_visitor){visit_doors, c});
     }
 }
 
@@ -279,16 +280,16 @@ static void tell(FILE *out, const struct finding *finding)
 {
     static const char *const families[] = {"", "IPv4: ", "IPv6: ", ""};
     char ports[PORTS_SIZE];
-    const struct filter_chain *chain = finding->chain;
+    const struct firewall_chain *chain = finding->chain;
     fputs(families[finding->families], out);
     if (*chain->table)
         fprintf(out, "table %s, chain %s: ", chain->table, chain->name);
     if (finding->rule)
         fputs(finding->rule->text, out);
     else if (*chain->table)
-        fputs(chain->policy == FILTER_DROP ? "policy drop" : "policy accept", out);
+        fputs(chain->policy == FIREWALL_DROP ? "policy drop" : "policy accept", out);
     else
-        fprintf(out, "-P %s %s", chain->name, chain->policy == FILTER_DROP ? "DROP" : "ACCEPT");
+        fprintf(out, "-P %s %s", chain->name, chain->policy == FIREWALL_DROP ? "DROP" : "ACCEPT");
     fputs(": ", out);
     fprintf(out, texts[finding->fault].says, ports_text(&finding->ports, ports));
     fprintf(out, "; %s\n", texts[finding->fault].todo);
@@ -311,11 +312,11 @@ static void merge(struct check *c)
         }
 }
 
-unsigned check_filter(FILE *out, const struct filter *filter, const struct config *config,
-                      const struct rules *rules, unsigned families)
+unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct config *config,
+                        const struct rules *rules, unsigned families)
 {
-    struct check c = {.filter = filter, .config = config, .rules = rules};
-    for (unsigned family = FILTER_IP4; family <= FILTER_IP6; family++) {
+    struct check c = {.firewall = firewall, .config = config, .rules = rules};
+    for (unsigned family = FIREWALL_IP4; family <= FIREWALL_IP6; family++) {
         c.family = family;
         if (!(families & family))
             continue;

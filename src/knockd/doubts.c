@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "keeper/program.h"
+#include "lib/firewall.h"
 
 static void tell_of_door(const struct config_door *door, const struct port_set *taken,
                          struct report *report)
@@ -29,44 +30,60 @@ void doubts_of_ports(const struct config *config, const struct port_set *taken,
         tell_of_door(&config->doors[i], taken, report);
 }
 
-/* Whether a line of iptables-save(8) logs with this prefix, which it prints in quotes if need be.
- */
-static bool logs_with(const char *rule, const char *prefix)
+/* The rules of all tables that iptables-save(8) prints, as if they stood in one chain. False when
+ * memory is short. */
+static bool read_rules(FILE *rules, struct firewall_chain *chain)
 {
-    const char *found = strstr(rule, "--log-prefix ");
-    if (!found)
-        found = strstr(rule, "--nflog-prefix ");
-    if (!found)
-        return false;
-    found = strchr(found, ' ') + 1;
-    found += *found == '"';
-    return strncmp(found, prefix, strlen(prefix)) == 0;
+    char line[2048];
+    bool good = true;
+    while (good && fgets(line, sizeof(line), rules)) {
+        struct firewall_words words;
+        if (strncmp(line, "-A ", 3) != 0)
+            continue;
+        good = firewall_split(line, strcspn(line, "\n"), &words);
+        struct firewall_rule *rule = good ? firewall_add_rule(chain, line) : NULL;
+        if (rule)
+            firewall_read_iptables_rule(rule, &words);
+        good = rule != NULL;
+        free(words.text);
+    }
+    return good;
 }
 
-static bool names_ports(const char *rule)
+/* Whether rules log with this prefix, and none of them whatever the port. */
+static bool logs_some_ports(const struct firewall_chain *chain, const char *prefix)
 {
-    return strstr(rule, "--dport ") || strstr(rule, "--dports ");
+    unsigned all = 0, some = 0;
+    for (unsigned i = 0; i < chain->count; i++) {
+        const struct firewall_rule *rule = &chain->rules[i];
+        if (rule->prefix && strncmp(rule->prefix, prefix, strlen(prefix)) == 0)
+            (*(rule->ports ? &some : &all))++;
+    }
+    return some > 0 && all == 0;
+}
+
+static void tell_of_source(const struct config_source *source, const struct firewall_chain *chain,
+                           struct report *report)
+{
+    for (unsigned i = 0; i < source->prefixes.count; i++) {
+        const struct config_text *prefix = &source->prefixes.items[i];
+        if (logs_some_ports(chain, prefix->text))
+            report_warning(report, prefix->pos,
+                           "source \"%s\": the firewall logs only some ports with prefix \"%s\"; "
+                           "of a port scan it then logs nothing but the knock; log all that is "
+                           "denied (see knockctl rules)",
+                           source->name, prefix->text);
+    }
 }
 
 void doubts_of_rules(const struct config *config, FILE *rules, struct report *report)
 {
-    enum { PREFIXES = 32 };
-    unsigned all[CONFIG_SOURCES_MAX][PREFIXES] = {{0}}, some[CONFIG_SOURCES_MAX][PREFIXES] = {{0}};
-    char line[2048];
-    while (fgets(line, sizeof(line), rules))
+    struct firewall firewall = {0};
+    struct firewall_chain *chain = firewall_add_chain(&firewall, "", "", FIREWALL_BOTH);
+    if (chain && read_rules(rules, chain))
         for (unsigned i = 0; i < config->source_count; i++)
-            for (unsigned j = 0; j < config->sources[i].prefixes.count && j < PREFIXES; j++)
-                if (logs_with(line, config->sources[i].prefixes.items[j].text))
-                    (names_ports(line) ? some : all)[i][j]++;
-    for (unsigned i = 0; i < config->source_count; i++)
-        for (unsigned j = 0; j < config->sources[i].prefixes.count && j < PREFIXES; j++)
-            if (some[i][j] > 0 && all[i][j] == 0)
-                report_warning(
-                    report, config->sources[i].prefixes.items[j].pos,
-                    "source \"%s\": the firewall logs only some ports with prefix \"%s\"; "
-                    "of a port scan it then logs nothing but the knock; log all that is "
-                    "denied (see knockctl rules)",
-                    config->sources[i].name, config->sources[i].prefixes.items[j].text);
+            tell_of_source(&config->sources[i], chain, report);
+    firewall_free(&firewall);
 }
 
 /* What a program prints, in a temporary file; NULL when it can't be had. */

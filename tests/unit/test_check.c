@@ -1,7 +1,8 @@
 /*
  * knockctl rules --check, without a firewall: what iptables-save, ip6tables-save and `nft -y list
- * ruleset` printed of real ones, and what is found in them (tests/data/filter). A file has sections
- * that begin with "=== NAME"; each "findings" is about the last "config" and the rest before it.
+ * ruleset` printed of real ones, and what is found in them (tests/data/firewall). A file has
+ * sections that begin with "=== NAME"; each "findings" is about the last "config" and the rest
+ * before it.
  */
 #include "test_config_help.h"
 
@@ -12,7 +13,7 @@
 
 #include "knockctl/check.h"
 
-struct firewall {
+struct dump {
     char *config, *iptables, *ip6tables, *nft;
 };
 
@@ -51,47 +52,47 @@ static void say_nothing(void *arg, bool error, const char *text)
 }
 
 /* What is found, as text to be freed. */
-static char *findings_of(const struct firewall *firewall)
+static char *findings_of(const struct dump *dump)
 {
     static struct rules rules;
     struct report report = {.say = say_nothing};
-    struct filter filter = {0};
+    struct firewall firewall = {0};
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    struct config *config = config_of(firewall->config);
+    struct config *config = config_of(dump->config);
     memset(&rules, 0, sizeof(rules));
     assert_true(rules_collect(config, RULES_IP4, &rules, &report));
-    assert_true(filter_read_iptables(&filter, firewall->iptables, FILTER_IP4));
-    assert_true(filter_read_iptables(&filter, firewall->ip6tables, FILTER_IP6));
-    if (firewall->nft)
-        assert_true(filter_read_nft(&filter, firewall->nft, true));
-    unsigned count = check_filter(out, &filter, config, &rules, FILTER_BOTH);
+    assert_true(firewall_read_iptables(&firewall, dump->iptables, FIREWALL_IP4));
+    assert_true(firewall_read_iptables(&firewall, dump->ip6tables, FIREWALL_IP6));
+    if (dump->nft)
+        assert_true(firewall_read_nft(&firewall, dump->nft, true));
+    unsigned count = check_firewall(out, &firewall, config, &rules, FIREWALL_BOTH);
     fclose(out);
     for (const char *p = text; (p = strchr(p, '\n')); p++)
         count--;
     assert_int_equal(count, 0);
-    filter_free(&filter);
+    firewall_free(&firewall);
     config_free(config);
     return text;
 }
 
 /* Takes the next section, "NAME\n" and its text up to the next "=== ". */
-static void take_section(struct firewall *firewall, char *section, const char *path)
+static void take_section(struct dump *dump, char *section, const char *path)
 {
     char *text = strchr(section, '\n');
     assert_non_null(text);
     *text++ = '\0';
     if (strcmp(section, "config") == 0)
-        firewall->config = text;
+        dump->config = text;
     else if (strcmp(section, "iptables-save") == 0)
-        firewall->iptables = text;
+        dump->iptables = text;
     else if (strcmp(section, "ip6tables-save") == 0)
-        firewall->ip6tables = text;
+        dump->ip6tables = text;
     else if (strcmp(section, "nft") == 0)
-        firewall->nft = text;
+        dump->nft = text;
     else {
-        char *found = findings_of(firewall);
+        char *found = findings_of(dump);
         assert_string_equal(section, "findings");
         if (strcmp(found, text) != 0)
             fail_msg("%s: found:\n%sexpected:\n%s", path, found, text);
@@ -103,25 +104,25 @@ static void finds_what_is_wrong(void **state)
 {
     (void)state;
     glob_t files;
-    assert_int_equal(glob(TEST_DATA "/filter/*.txt", 0, NULL, &files), 0);
+    assert_int_equal(glob(TEST_DATA "/firewall/*.txt", 0, NULL, &files), 0);
     assert_true(files.gl_pathc > 10);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         char *text = read_file(files.gl_pathv[i]);
-        struct firewall firewall = {NULL, NULL, NULL, NULL};
+        struct dump dump = {NULL, NULL, NULL, NULL};
         for (char *section = strstr(text, "=== ") + 4, *end; section; section = end) {
             end = strstr(section, "\n=== ");
             if (end) {
                 end[1] = '\0';
                 end += 5;
             }
-            take_section(&firewall, section, files.gl_pathv[i]);
+            take_section(&dump, section, files.gl_pathv[i]);
         }
         free(text);
     }
     globfree(&files);
 }
 
-static void look(void *arg, const struct filter_chain *chain, const struct filter_rule *rule,
+static void look(void *arg, const struct firewall_chain *chain, const struct firewall_rule *rule,
                  const struct port_set *ports, bool surely)
 {
     (void)arg, (void)chain, (void)rule, (void)ports, (void)surely;
@@ -130,7 +131,7 @@ static void look(void *arg, const struct filter_chain *chain, const struct filte
 /* Which of three ports a chain that drops all else accepts for new packets, surely. */
 static char *accepted_by(const char *rule)
 {
-    struct filter filter = {0};
+    struct firewall firewall = {0};
     struct port_set ports = {0};
     char text[512], *out;
     bool iptables = rule[0] == '-';
@@ -139,19 +140,19 @@ static char *accepted_by(const char *rule)
                       : "table inet t {\n\tchain c {\n\t\ttype filter hook input priority 0; "
                         "policy drop;\n\t\t%s\n\t}\n}\n",
              rule);
-    assert_true(iptables ? filter_read_iptables(&filter, text, FILTER_IP4)
-                         : filter_read_nft(&filter, text, true));
-    assert_int_equal(filter.count, 1);
+    assert_true(iptables ? firewall_read_iptables(&firewall, text, FIREWALL_IP4)
+                         : firewall_read_nft(&firewall, text, true));
+    assert_int_equal(firewall.count, 1);
     port_set_add(&ports, IPPROTO_TCP, 22, 22);
     port_set_add(&ports, IPPROTO_UDP, 53, 53);
     port_set_add(&ports, IPPROTO_TCP, 7000, 7000);
-    filter_walk(&filter, &filter.chains[0], FILTER_IP4, FILTER_NEW, &ports,
-                &(struct filter_visitor){look, NULL});
+    firewall_walk(&firewall, &firewall.chains[0], FIREWALL_IP4, FIREWALL_NEW, &ports,
+                  &(struct firewall_visitor){look, NULL});
     assert_true(asprintf(&out, "%s%s%s", port_set_has(&ports, IPPROTO_TCP, 22) ? " 22" : "",
                          port_set_has(&ports, IPPROTO_UDP, 53) ? " 53" : "",
                          port_set_has(&ports, IPPROTO_TCP, 7000) ? " 7000" : "") >= 0);
     memmove(out, out + (*out == ' '), strlen(out));
-    filter_free(&filter);
+    firewall_free(&firewall);
     return out;
 }
 
@@ -240,8 +241,8 @@ static void survives_nonsense(void **state)
     uint64_t seed = (uint64_t)time(NULL);
     print_message("# seed %llu\n", (unsigned long long)seed);
     srandom((unsigned)seed);
-    char *ours = read_file(TEST_DATA "/filter/ours-nft.txt"),
-         *ufw = read_file(TEST_DATA "/filter/ufw.txt");
+    char *ours = read_file(TEST_DATA "/firewall/ours-nft.txt"),
+         *ufw = read_file(TEST_DATA "/firewall/ufw.txt");
     static const char *const loops[] = {
         "*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n-A INPUT -j A\n-A A -j INPUT\n",
         "*filter\n:INPUT DROP [0:0]\n-A INPUT -g INPUT\n-A\n:\n-A INPUT\n-A X -j Y\n"};
@@ -251,15 +252,14 @@ static void survives_nonsense(void **state)
         for (int j = 0; j < 2 && i >= 2; j++) {
             size_t len = strlen(texts[j]);
             for (int k = 0; k < 20; k++)
-                texts[j][(size_t)random() % len] = " \n{}!\"\\-,:.@/x2"[random() % 17];
+                texts[j][(size_t)random() % len] = " \n{}!\"\\-,:.@/x2"[random() % 16];
             texts[j][(size_t)random() % len] = '\0';
         }
-        struct firewall firewall = {(char[]){
-                                        "source s { type = kmsg }\ndoor d { sequence = { 9000, "
-                                        "7000, 8000 } rule = \"INPUT -s %IP% -p tcp --dport 22 "
-                                        "-j ACCEPT\" }\n"},
-                                    texts[0], texts[0], texts[1]};
-        free(findings_of(&firewall));
+        struct dump dump = {(char[]){"source s { type = kmsg }\ndoor d { sequence = { 9000, "
+                                     "7000, 8000 } rule = \"INPUT -s %IP% -p tcp --dport 22 "
+                                     "-j ACCEPT\" }\n"},
+                            texts[0], texts[0], texts[1]};
+        free(findings_of(&dump));
         free(texts[0]);
         free(texts[1]);
     }

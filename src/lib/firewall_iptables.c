@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knockctl/filter.h"
+#include "lib/firewall.h"
 
 /* A rule that is being read. */
 struct reading {
-    struct filter_rule *rule;
-    const struct filter_words *words;
+    struct firewall_rule *rule;
+    const struct firewall_words *words;
     unsigned at;
     bool negated; /* "!" stands before the option at hand */
     bool account; /* a limit, for each source by itself */
@@ -23,23 +23,30 @@ static const char *value(struct reading *r)
     return word ? word : "";
 }
 
+/* No kernel has a rule with two of them, but any text may. */
+static void set(char **text, const char *value)
+{
+    free(*text);
+    *text = strdup(value);
+}
+
 /* "7000,8000:8010" */
 static void read_ports(struct reading *r)
 {
     char *list = strdup(value(r)), *rest = list;
     for (char *item; list && (item = strsep(&rest, ","));)
-        if (!filter_add_ports(r->rule, item))
+        if (!firewall_add_ports(r->rule, item))
             r->rule->partly = true;
     if (r->negated)
-        filter_negate_ports(r->rule);
+        firewall_negate_ports(r->rule);
     r->rule->partly |= !list;
     free(list);
 }
 
 static void read_flags(struct reading *r)
 {
-    uint8_t mask = filter_flags(value(r)), flags = filter_flags(value(r));
-    filter_match_flags(r->rule, mask, flags, r->negated);
+    uint8_t mask = firewall_flags(value(r)), flags = firewall_flags(value(r));
+    firewall_match_flags(r->rule, mask, flags, r->negated);
 }
 
 /* Knocks come to this host's own address. */
@@ -50,7 +57,7 @@ static void read_kind(struct reading *r, const char *const *ours)
     for (; *ours; ours++)
         match |= strcasestr(kind, *ours) != NULL;
     if (match == r->negated)
-        filter_match_proto(r->rule, "none", false);
+        firewall_match_proto(r->rule, "none", false);
 }
 
 static void read_limit(struct reading *r, const char *option)
@@ -80,23 +87,22 @@ static void read_target(struct reading *r, bool jump)
 {
     const char *name = value(r);
     if (strcmp(name, "ACCEPT") == 0)
-        r->rule->verdict = FILTER_ACCEPT;
+        r->rule->verdict = FIREWALL_ACCEPT;
     else if (strcmp(name, "DROP") == 0 || strcmp(name, "REJECT") == 0)
-        r->rule->verdict = FILTER_DROP;
+        r->rule->verdict = FIREWALL_DROP;
     else if (strcmp(name, "RETURN") == 0)
-        r->rule->verdict = FILTER_RETURN;
+        r->rule->verdict = FIREWALL_RETURN;
     else if (strcmp(name, "LOG") == 0 || strcmp(name, "NFLOG") == 0)
-        r->rule->prefix = strdup("");
+        set(&r->rule->prefix, "");
     else {
-        r->rule->verdict = jump ? FILTER_JUMP : FILTER_GOTO;
-        r->rule->target = strdup(name);
+        r->rule->verdict = jump ? FIREWALL_JUMP : FIREWALL_GOTO;
+        set(&r->rule->target, name);
     }
 }
 
 static void read_prefix(struct reading *r)
 {
-    free(r->rule->prefix);
-    r->rule->prefix = strdup(value(r));
+    set(&r->rule->prefix, value(r));
 }
 
 static bool read_match(struct reading *r, const char *option)
@@ -104,7 +110,7 @@ static bool read_match(struct reading *r, const char *option)
     static const char *const unicast[] = {"unicast", "host", NULL}, *const local[] = {"local",
                                                                                       NULL};
     if (strcmp(option, "-p") == 0)
-        filter_match_proto(r->rule, value(r), r->negated);
+        firewall_match_proto(r->rule, value(r), r->negated);
     else if (strcmp(option, "-m") == 0)
         read_module(r);
     else if (strcmp(option, "--dport") == 0 || strcmp(option, "--dports") == 0)
@@ -112,7 +118,7 @@ static bool read_match(struct reading *r, const char *option)
     else if (strcmp(option, "--tcp-flags") == 0)
         read_flags(r);
     else if (strcmp(option, "--ctstate") == 0 || strcmp(option, "--state") == 0)
-        filter_match_state(r->rule, value(r), r->negated);
+        firewall_match_state(r->rule, value(r), r->negated);
     else if (strcmp(option, "--pkt-type") == 0)
         read_kind(r, unicast);
     else if (strcmp(option, "--dst-type") == 0)
@@ -136,11 +142,11 @@ static void read_option(struct reading *r, const char *option)
         read_limit(r, option + 12);
     else if (strcmp(option, "--comment") == 0 || strcmp(option, "--limit-burst") == 0)
         value(r);
-    else if (!r->rule->prefix && r->rule->verdict == FILTER_NEXT)
+    else if (!r->rule->prefix && r->rule->verdict == FIREWALL_NEXT)
         r->rule->partly = true; /* what stands behind a target is the target's */
 }
 
-static bool read_rule(struct filter_rule *rule, const struct filter_words *words)
+void firewall_read_iptables_rule(struct firewall_rule *rule, const struct firewall_words *words)
 {
     struct reading r = {.rule = rule, .words = words};
     for (r.at = 2; r.at < words->count; r.at++) {
@@ -151,55 +157,57 @@ static bool read_rule(struct filter_rule *rule, const struct filter_words *words
     }
     /* A limit for each source lets knocks through, but for what exceeds it. */
     rule->limited &= !r.account;
-    rule->partly |= r.excess || words->count == FILTER_WORDS;
-    return true;
+    rule->partly |= r.excess || words->count == FIREWALL_WORDS;
 }
 
 /* The chain of this table, which has been declared. */
-static struct filter_chain *declared(struct filter *filter, unsigned family, const char *name)
+static struct firewall_chain *declared(struct firewall *firewall, unsigned family, const char *name)
 {
-    const struct filter_chain from = {.table = (char[]){""}, .families = family};
-    const struct filter_chain *chain = filter_chain(filter, &from, name);
-    return chain ? &filter->chains[chain - filter->chains] : NULL;
+    const struct firewall_chain from = {.table = (char[]){""}, .families = family};
+    const struct firewall_chain *chain = firewall_chain(firewall, &from, name);
+    return chain ? &firewall->chains[chain - firewall->chains] : NULL;
 }
 
 /* ":INPUT DROP [0:0]" or "-A INPUT ..." */
-static bool read_line(struct filter *filter, unsigned family, const char *line,
-                      const struct filter_words *words)
+static bool read_line(struct firewall *firewall, unsigned family, const char *line,
+                      const struct firewall_words *words)
 {
     const char *first = words->count > 0 ? words->words[0] : "";
     if (first[0] == ':') {
-        struct filter_chain *chain = declared(filter, family, first + 1);
+        struct firewall_chain *chain = declared(firewall, family, first + 1);
         if (!chain)
-            chain = filter_add_chain(filter, "", first + 1, family);
+            chain = firewall_add_chain(firewall, "", first + 1, family);
         if (chain && words->count > 1 && strcmp(words->words[1], "DROP") == 0)
-            chain->policy = FILTER_DROP;
+            chain->policy = FIREWALL_DROP;
         return chain != NULL;
     }
     if (strcmp(first, "-A") != 0 || words->count < 2)
         return true;
-    struct filter_chain *chain = declared(filter, family, words->words[1]);
-    struct filter_rule *rule = chain ? filter_add_rule(chain, line) : NULL;
-    return !chain || (rule && read_rule(rule, words));
+    struct firewall_chain *chain = declared(firewall, family, words->words[1]);
+    struct firewall_rule *rule = chain ? firewall_add_rule(chain, line) : NULL;
+    if (rule)
+        firewall_read_iptables_rule(rule, words);
+    return !chain || rule;
 }
 
-bool filter_read_iptables(struct filter *filter, const char *saved, enum filter_family family)
+bool firewall_read_iptables(struct firewall *firewall, const char *saved,
+                            enum firewall_family family)
 {
     bool ours = false;
-    struct filter_chain *input = filter_add_chain(filter, "", "INPUT", family);
+    struct firewall_chain *input = firewall_add_chain(firewall, "", "INPUT", family);
     if (!input)
         return false;
     input->input = true;
     for (const char *line = saved, *end; *line; line = *end ? end + 1 : end) {
-        struct filter_words words;
+        struct firewall_words words;
         end = line + strcspn(line, "\n");
         if (*line == '*')
             ours = strncmp(line, "*filter", 7) == 0;
         if (!ours || (*line != ':' && *line != '-'))
             continue;
         char *text = strndup(line, (size_t)(end - line));
-        bool good = filter_split(line, (size_t)(end - line), &words) && text &&
-                    read_line(filter, family, text, &words);
+        bool good = firewall_split(line, (size_t)(end - line), &words) && text &&
+                    read_line(firewall, family, text, &words);
         free(words.text);
         free(text);
         if (!good)

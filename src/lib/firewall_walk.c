@@ -1,19 +1,19 @@
 /* What becomes of packets, for all their ports at once. */
-#include "knockctl/filter.h"
+#include "lib/firewall.h"
 
 /* Chains that call chains that call chains: nft's may 16 deep, of iptables' nobody has more. */
 enum { DEPTH_MAX = 32 };
 
 struct walk {
-    const struct filter *filter;
-    enum filter_family family;
-    enum filter_packet kind;
-    const struct filter_visitor *visitor;
+    const struct firewall *firewall;
+    enum firewall_family family;
+    enum firewall_packet kind;
+    const struct firewall_visitor *visitor;
     struct port_set accepted;
 };
 
 /* Of `ports`, those that the rule takes. */
-static void take(const struct filter_rule *rule, enum filter_packet kind,
+static void take(const struct firewall_rule *rule, enum firewall_packet kind,
                  const struct port_set *ports, struct port_set *out)
 {
     static const struct port_set none;
@@ -26,43 +26,44 @@ static void take(const struct filter_rule *rule, enum filter_packet kind,
                 out->bits[i][j] = 0;
 }
 
-static void pass(struct walk *w, const struct filter_chain *chain, struct port_set *ports,
+static void pass(struct walk *w, const struct firewall_chain *chain, struct port_set *ports,
                  bool surely, unsigned depth);
 
 /* `taken` surely go where the rule says; those in `through` came back from its target. */
-static void apply(struct walk *w, const struct filter_rule *rule, const struct port_set *taken,
+static void apply(struct walk *w, const struct firewall_rule *rule, const struct port_set *taken,
                   const struct port_set *through, struct port_set *ports, struct port_set *returned)
 {
     port_set_remove(ports, taken);
-    if (rule->verdict == FILTER_ACCEPT)
+    if (rule->verdict == FIREWALL_ACCEPT)
         port_set_join(&w->accepted, taken);
-    else if (rule->verdict == FILTER_JUMP)
+    else if (rule->verdict == FIREWALL_JUMP)
         port_set_join(ports, through);
-    else if (rule->verdict == FILTER_RETURN || rule->verdict == FILTER_GOTO)
+    else if (rule->verdict == FIREWALL_RETURN || rule->verdict == FIREWALL_GOTO)
         port_set_join(returned, through);
 }
 
-static void meet(struct walk *w, const struct filter_chain *chain, const struct filter_rule *rule,
-                 bool surely, unsigned depth, struct port_set *ports, struct port_set *returned)
+static void meet(struct walk *w, const struct firewall_chain *chain,
+                 const struct firewall_rule *rule, bool surely, unsigned depth,
+                 struct port_set *ports, struct port_set *returned)
 {
     struct port_set taken;
     take(rule, w->kind, ports, &taken);
     if (!(rule->families & w->family) || port_set_is_empty(&taken))
         return;
     surely = surely && !rule->partly && !rule->limited;
-    if (rule->prefix || rule->verdict == FILTER_ACCEPT || rule->verdict == FILTER_DROP)
+    if (rule->prefix || rule->verdict == FIREWALL_ACCEPT || rule->verdict == FIREWALL_DROP)
         w->visitor->visit(w->visitor->arg, chain, rule, &taken, surely);
     struct port_set through = taken;
-    const struct filter_chain *target = filter_chain(w->filter, chain, rule->target);
+    const struct firewall_chain *target = firewall_chain(w->firewall, chain, rule->target);
     if (target && depth < DEPTH_MAX)
         pass(w, target, &through, surely, depth + 1);
-    if (surely && rule->verdict != FILTER_NEXT)
+    if (surely && rule->verdict != FIREWALL_NEXT)
         apply(w, rule, &taken, &through, ports, returned);
 }
 
 /* Leaves in `ports` what comes out at the end of the chain, or by return. `surely`: all packets to
  * them came here. */
-static void pass(struct walk *w, const struct filter_chain *chain, struct port_set *ports,
+static void pass(struct walk *w, const struct firewall_chain *chain, struct port_set *ports,
                  bool surely, unsigned depth)
 {
     struct port_set returned = {0};
@@ -71,15 +72,15 @@ static void pass(struct walk *w, const struct filter_chain *chain, struct port_s
     port_set_join(ports, &returned);
 }
 
-void filter_walk(const struct filter *filter, const struct filter_chain *chain,
-                 enum filter_family family, enum filter_packet kind, struct port_set *ports,
-                 const struct filter_visitor *visitor)
+void firewall_walk(const struct firewall *firewall, const struct firewall_chain *chain,
+                   enum firewall_family family, enum firewall_packet kind, struct port_set *ports,
+                   const struct firewall_visitor *visitor)
 {
-    struct walk w = {.filter = filter, .family = family, .kind = kind, .visitor = visitor};
+    struct walk w = {.firewall = firewall, .family = family, .kind = kind, .visitor = visitor};
     pass(&w, chain, ports, true, 0);
     if (!port_set_is_empty(ports))
         visitor->visit(visitor->arg, chain, NULL, ports, true);
-    if (chain->policy == FILTER_DROP)
+    if (chain->policy == FIREWALL_DROP)
         *ports = w.accepted;
     else
         port_set_join(ports, &w.accepted);

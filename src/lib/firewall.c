@@ -1,4 +1,4 @@
-#include "knockctl/filter.h"
+#include "lib/firewall.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "lib/sequence.h"
 
-static void free_rule(struct filter_rule *rule)
+static void free_rule(struct firewall_rule *rule)
 {
     free(rule->text);
     free(rule->ports);
@@ -14,54 +14,54 @@ static void free_rule(struct filter_rule *rule)
     free(rule->target);
 }
 
-void filter_free(struct filter *filter)
+void firewall_free(struct firewall *firewall)
 {
-    for (unsigned i = 0; i < filter->count; i++) {
-        struct filter_chain *chain = &filter->chains[i];
+    for (unsigned i = 0; i < firewall->count; i++) {
+        struct firewall_chain *chain = &firewall->chains[i];
         for (unsigned j = 0; j < chain->count; j++)
             free_rule(&chain->rules[j]);
         free(chain->rules);
         free(chain->table);
         free(chain->name);
     }
-    free(filter->chains);
-    *filter = (struct filter){0};
+    free(firewall->chains);
+    *firewall = (struct firewall){0};
 }
 
-struct filter_chain *filter_add_chain(struct filter *filter, const char *table, const char *name,
-                                      unsigned families)
+struct firewall_chain *firewall_add_chain(struct firewall *firewall, const char *table,
+                                          const char *name, unsigned families)
 {
-    struct filter_chain *chains =
-        realloc(filter->chains, (filter->count + 1) * sizeof(*filter->chains));
+    struct firewall_chain *chains =
+        realloc(firewall->chains, (firewall->count + 1) * sizeof(*firewall->chains));
     if (!chains)
         return NULL;
-    filter->chains = chains;
-    struct filter_chain *chain = &chains[filter->count++];
-    *chain = (struct filter_chain){.table = strdup(table),
-                                   .name = strdup(name),
-                                   .families = families,
-                                   .policy = FILTER_ACCEPT};
+    firewall->chains = chains;
+    struct firewall_chain *chain = &chains[firewall->count++];
+    *chain = (struct firewall_chain){.table = strdup(table),
+                                     .name = strdup(name),
+                                     .families = families,
+                                     .policy = FIREWALL_ACCEPT};
     return chain->table && chain->name ? chain : NULL;
 }
 
-struct filter_rule *filter_add_rule(struct filter_chain *chain, const char *text)
+struct firewall_rule *firewall_add_rule(struct firewall_chain *chain, const char *text)
 {
-    struct filter_rule *rules = realloc(chain->rules, (chain->count + 1) * sizeof(*rules));
+    struct firewall_rule *rules = realloc(chain->rules, (chain->count + 1) * sizeof(*rules));
     if (!rules)
         return NULL;
     chain->rules = rules;
-    struct filter_rule *rule = &rules[chain->count++];
-    *rule = (struct filter_rule){.text = strdup(text), .families = FILTER_BOTH};
-    for (int kind = 0; kind < FILTER_PACKETS; kind++)
+    struct firewall_rule *rule = &rules[chain->count++];
+    *rule = (struct firewall_rule){.text = strdup(text), .families = FIREWALL_BOTH};
+    for (int kind = 0; kind < FIREWALL_PACKETS; kind++)
         rule->matches[kind][0] = rule->matches[kind][1] = true;
     return rule->text ? rule : NULL;
 }
 
-const struct filter_chain *filter_chain(const struct filter *filter,
-                                        const struct filter_chain *from, const char *name)
+const struct firewall_chain *firewall_chain(const struct firewall *firewall,
+                                            const struct firewall_chain *from, const char *name)
 {
-    for (unsigned i = 0; name && i < filter->count; i++) {
-        const struct filter_chain *chain = &filter->chains[i];
+    for (unsigned i = 0; name && i < firewall->count; i++) {
+        const struct firewall_chain *chain = &firewall->chains[i];
         if (strcmp(chain->name, name) == 0 && strcmp(chain->table, from->table) == 0 &&
             chain->families == from->families)
             return chain;
@@ -69,14 +69,14 @@ const struct filter_chain *filter_chain(const struct filter *filter,
     return NULL;
 }
 
-bool filter_split(const char *line, size_t len, struct filter_words *out)
+bool firewall_split(const char *line, size_t len, struct firewall_words *out)
 {
     out->count = 0;
     out->text = strndup(line, len);
     if (!out->text)
         return false;
     char *from = out->text, *to = out->text;
-    while (out->count < FILTER_WORDS) {
+    while (out->count < FIREWALL_WORDS) {
         from += strspn(from, " \t");
         if (*from == '\0')
             break;
@@ -96,14 +96,14 @@ bool filter_split(const char *line, size_t len, struct filter_words *out)
     return true;
 }
 
-static void keep_proto(struct filter_rule *rule, unsigned place)
+static void keep_proto(struct firewall_rule *rule, unsigned place)
 {
-    for (int kind = 0; kind < FILTER_PACKETS; kind++)
+    for (int kind = 0; kind < FIREWALL_PACKETS; kind++)
         for (unsigned i = 0; i < 2; i++)
             rule->matches[kind][i] &= i == place;
 }
 
-void filter_match_proto(struct filter_rule *rule, const char *proto, bool negated)
+void firewall_match_proto(struct firewall_rule *rule, const char *proto, bool negated)
 {
     bool tcp = strcmp(proto, "tcp") == 0 || strcmp(proto, "6") == 0;
     bool udp = strcmp(proto, "udp") == 0 || strcmp(proto, "17") == 0;
@@ -115,24 +115,24 @@ void filter_match_proto(struct filter_rule *rule, const char *proto, bool negate
         keep_proto(rule, tcp ? 1 : 0);
 }
 
-void filter_match_flags(struct filter_rule *rule, uint8_t mask, uint8_t flags, bool negated)
+void firewall_match_flags(struct firewall_rule *rule, uint8_t mask, uint8_t flags, bool negated)
 {
     keep_proto(rule, 0);
-    rule->matches[FILTER_NEW][0] &= ((TCP_SYN & mask) == flags) != negated;
-    rule->matches[FILTER_STANDING][0] &= ((TCP_ACK & mask) == flags) != negated;
+    rule->matches[FIREWALL_NEW][0] &= ((TCP_SYN & mask) == flags) != negated;
+    rule->matches[FIREWALL_STANDING][0] &= ((TCP_ACK & mask) == flags) != negated;
 }
 
-void filter_match_state(struct filter_rule *rule, const char *states, bool negated)
+void firewall_match_state(struct firewall_rule *rule, const char *states, bool negated)
 {
-    static const char *const wanted[FILTER_PACKETS] = {"NEW", "ESTABLISHED"};
-    for (int kind = 0; kind < FILTER_PACKETS; kind++) {
+    static const char *const wanted[FIREWALL_PACKETS] = {"NEW", "ESTABLISHED"};
+    for (int kind = 0; kind < FIREWALL_PACKETS; kind++) {
         bool found = strcasestr(states, wanted[kind]) != NULL;
         for (int i = 0; i < 2; i++)
             rule->matches[kind][i] &= found != negated;
     }
 }
 
-bool filter_add_ports(struct filter_rule *rule, const char *text)
+bool firewall_add_ports(struct firewall_rule *rule, const char *text)
 {
     char *end;
     unsigned long first = strtoul(text, &end, 10), last = first;
@@ -149,7 +149,7 @@ bool filter_add_ports(struct filter_rule *rule, const char *text)
     return true;
 }
 
-void filter_negate_ports(struct filter_rule *rule)
+void firewall_negate_ports(struct firewall_rule *rule)
 {
     struct port_set all = {0};
     port_set_add(&all, IPPROTO_TCP, 0, UINT16_MAX);
@@ -160,7 +160,7 @@ void filter_negate_ports(struct filter_rule *rule)
     *rule->ports = all;
 }
 
-uint8_t filter_flags(const char *text)
+uint8_t firewall_flags(const char *text)
 {
     static const struct {
         const char *name;

@@ -2,12 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knockctl/filter.h"
+#include "lib/firewall.h"
 
 /* A rule that is being read. */
 struct reading {
-    struct filter_rule *rule;
-    const struct filter_words *words;
+    struct firewall_rule *rule;
+    const struct firewall_words *words;
     unsigned at; /* the word that comes next */
     bool done;   /* its verdict was read */
 };
@@ -50,45 +50,46 @@ static bool values(struct reading *r, void (*take)(struct reading *r, const char
 
 static void take_port(struct reading *r, const char *value)
 {
-    r->rule->partly |= !filter_add_ports(r->rule, value);
+    r->rule->partly |= !firewall_add_ports(r->rule, value);
 }
 
 /* Several values: the rule takes what one of them does, of the packets that it took so far. */
-static void take_all(struct reading *r, void (*match)(struct filter_rule *rule, const char *value))
+static void take_all(struct reading *r,
+                     void (*match)(struct firewall_rule *rule, const char *value))
 {
-    struct filter_rule before = *r->rule, any = before;
+    struct firewall_rule before = *r->rule, any = before;
     bool set = false, negated = skip(r, "!=");
     memset(any.matches, 0, sizeof(any.matches));
     skip(r, "==");
     set = skip(r, "{");
     do {
-        struct filter_rule one = before;
+        struct firewall_rule one = before;
         char value[64] = "";
         strncat(value, next(r), sizeof(value) - 1);
         value[strcspn(value, set ? "," : "")] = '\0';
         match(&one, value);
-        for (int i = 0; i < 2 * FILTER_PACKETS; i++)
+        for (int i = 0; i < 2 * FIREWALL_PACKETS; i++)
             any.matches[i / 2][i % 2] |= one.matches[i / 2][i % 2];
     } while (set && *peek(r) && !skip(r, "}"));
-    for (int i = 0; i < 2 * FILTER_PACKETS; i++)
+    for (int i = 0; i < 2 * FIREWALL_PACKETS; i++)
         r->rule->matches[i / 2][i % 2] =
             before.matches[i / 2][i % 2] && any.matches[i / 2][i % 2] != negated;
 }
 
-static void match_proto(struct filter_rule *rule, const char *value)
+static void match_proto(struct firewall_rule *rule, const char *value)
 {
-    filter_match_proto(rule, value, false);
+    firewall_match_proto(rule, value, false);
 }
 
-static void match_state(struct filter_rule *rule, const char *value)
+static void match_state(struct firewall_rule *rule, const char *value)
 {
-    filter_match_state(rule, value, false);
+    firewall_match_state(rule, value, false);
 }
 
-static void match_kind(struct filter_rule *rule, const char *value)
+static void match_kind(struct firewall_rule *rule, const char *value)
 {
     if (strcmp(value, "host") != 0 && strcmp(value, "unicast") != 0)
-        filter_match_proto(rule, "none", false);
+        firewall_match_proto(rule, "none", false);
 }
 
 /* "!= syn / fin,syn,rst,ack", "& (fin | syn) == syn", or "syn": any of these is set. */
@@ -99,15 +100,15 @@ static void read_flags(struct reading *r)
         while (*peek(r) && strcmp(peek(r), "==") != 0 && strcmp(peek(r), "!=") != 0)
             strncat(text, next(r), sizeof(text) - strlen(text) - 1);
         bool negated = strcmp(next(r), "!=") == 0;
-        filter_match_flags(r->rule, filter_flags(text), filter_flags(next(r)), negated);
+        firewall_match_flags(r->rule, firewall_flags(text), firewall_flags(next(r)), negated);
         return;
     }
     bool negated = skip(r, "!=");
-    uint8_t flags = filter_flags(next(r));
+    uint8_t flags = firewall_flags(next(r));
     if (skip(r, "/"))
-        filter_match_flags(r->rule, filter_flags(next(r)), flags, negated);
+        firewall_match_flags(r->rule, firewall_flags(next(r)), flags, negated);
     else
-        filter_match_flags(r->rule, flags, 0, !negated);
+        firewall_match_flags(r->rule, flags, 0, !negated);
 }
 
 /* What stands in a block, as far as it matters. */
@@ -196,8 +197,8 @@ static void read_state_map(struct reading *r)
     while (*peek(r))
         accepts |= strncmp(next(r), "established", 11) == 0 && skip(r, ":") &&
                    strncmp(peek(r), "accept", 6) == 0;
-    filter_match_state(r->rule, accepts ? "established" : "", false);
-    r->rule->verdict = accepts ? FILTER_ACCEPT : FILTER_NEXT;
+    firewall_match_state(r->rule, accepts ? "established" : "", false);
+    r->rule->verdict = accepts ? FIREWALL_ACCEPT : FIREWALL_NEXT;
     r->done = true;
 }
 
@@ -206,14 +207,14 @@ static void read_ports(struct reading *r)
     if (strcmp(peek(r), ".") == 0 || *peek(r) == '@' || strcmp(peek(r), "vmap") == 0)
         read_other(r);
     else if (values(r, take_port))
-        filter_negate_ports(r->rule);
+        firewall_negate_ports(r->rule);
 }
 
 /* What follows tcp, udp or th. */
 static void read_transport(struct reading *r, const char *proto)
 {
     if (strcmp(proto, "th") != 0)
-        filter_match_proto(r->rule, proto, false);
+        firewall_match_proto(r->rule, proto, false);
     if (skip(r, "dport"))
         read_ports(r);
     else if (strcmp(proto, "tcp") == 0 && skip(r, "flags"))
@@ -255,14 +256,14 @@ static bool read_verdict(struct reading *r, const char *word)
 {
     static const struct {
         const char *word;
-        enum filter_verdict verdict;
-    } verdicts[] = {{"accept", FILTER_ACCEPT}, {"drop", FILTER_DROP}, {"reject", FILTER_DROP},
-                    {"return", FILTER_RETURN}, {"jump", FILTER_JUMP}, {"goto", FILTER_GOTO}};
+        enum firewall_verdict verdict;
+    } verdicts[] = {{"accept", FIREWALL_ACCEPT}, {"drop", FIREWALL_DROP}, {"reject", FIREWALL_DROP},
+                    {"return", FIREWALL_RETURN}, {"jump", FIREWALL_JUMP}, {"goto", FIREWALL_GOTO}};
     for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++) {
         if (strcmp(word, verdicts[i].word) != 0)
             continue;
         r->rule->verdict = verdicts[i].verdict;
-        if (r->rule->verdict == FILTER_JUMP || r->rule->verdict == FILTER_GOTO)
+        if (r->rule->verdict == FIREWALL_JUMP || r->rule->verdict == FIREWALL_GOTO)
             r->rule->target = strdup(next(r));
         r->done = true;
         return true;
@@ -273,9 +274,9 @@ static bool read_verdict(struct reading *r, const char *word)
 static void read_family(struct reading *r)
 {
     const char *word = next(r);
-    r->rule->families &= strcmp(word, "ipv4") == 0   ? FILTER_IP4
-                         : strcmp(word, "ipv6") == 0 ? FILTER_IP6
-                                                     : FILTER_BOTH;
+    r->rule->families &= strcmp(word, "ipv4") == 0   ? FIREWALL_IP4
+                         : strcmp(word, "ipv6") == 0 ? FIREWALL_IP6
+                                                     : FIREWALL_BOTH;
 }
 
 static void read_match(struct reading *r, const char *word)
@@ -289,17 +290,17 @@ static void read_match(struct reading *r, const char *word)
     else if (strcmp(word, "pkttype") == 0)
         take_all(r, match_kind);
     else if (strcmp(word, "ip") == 0 || strcmp(word, "ip6") == 0)
-        read_network(r, word[2] ? FILTER_IP6 : FILTER_IP4);
+        read_network(r, word[2] ? FIREWALL_IP6 : FIREWALL_IP4);
     else if (strcmp(word, "ct") == 0)
         read_conntrack(r);
     else if (strcmp(word, "meta") != 0)
         read_other(r);
 }
 
-void filter_read_nft_rule(struct filter_rule *rule, const struct filter_words *words)
+void firewall_read_nft_rule(struct firewall_rule *rule, const struct firewall_words *words)
 {
     struct reading r = {.rule = rule, .words = words};
-    rule->partly = words->count == FILTER_WORDS;
+    rule->partly = words->count == FIREWALL_WORDS;
     while (!r.done && *peek(&r)) {
         const char *word = next(&r);
         if (read_verdict(&r, word))
