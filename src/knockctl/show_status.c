@@ -65,8 +65,9 @@ static void print_sealed(const struct row_fields *row)
         "sealed knocks: %lld packets to their ports, %lld of them pieces, %lld messages, %lld mixtures\n",
         number(row, "ignored_sealed"), number(row, "sealed_pieces"), number(row, "sealed_messages"),
         number(row, "sealed_mixtures"));
-    printf("  dropped: %lld records that made room for others; messages of one record above %lld "
-           "+ %lld, of all a second %lld + %lld (own ports + behind NAT)\n",
+    printf("  dropped: %lld knocks under way that made room for others; messages above the limits: "
+           "%lld of a port, %lld of an address behind a NAT that scatters ports, %lld and %lld of "
+           "all such\n",
            number(row, "sealed_evicted"), number(row, "sealed_spent"),
            number(row, "sealed_spent_common"), number(row, "sealed_limited"),
            number(row, "sealed_limited_common"));
