@@ -31,9 +31,14 @@ installed_examples() {
     (cd "$TREE/etc/examples" && printf "${2:-}$1/%s\n" *)
 }
 
-# with_user FILE: the file with a user that exists everywhere.
+# with_user FILE: the file with a user that exists everywhere, and the keys that its doors name.
 with_user() {
-    { echo 'user = "nobody"' && cat "$1"; } >"$WORK/with-user.conf"
+    local name
+    { printf 'user = "nobody" key_dir = "%s/keys"\n' "$WORK" && cat "$1"; } >"$WORK/with-user.conf"
+    for name in $(sed -n 's/^ *key *=\(.*\)/\1/p' "$1" | tr -d '{},"'); do
+        [ -e "$WORK/keys/$name.key" ] ||
+            "$BUILT/knockctl/knockctl" key new "$name" -c "$WORK/with-user.conf" >/dev/null 2>&1
+    done
     echo "$WORK/with-user.conf"
 }
 
@@ -156,7 +161,7 @@ for example in "$WORK"/example.*; do
         ok "knockd.conf(5): example $examples_found is right # SKIP no $program" true
     fi
 done
-is "all examples were found" $examples_found 6
+is "all examples were found" $examples_found 7
 
 # --- the user ---
 
