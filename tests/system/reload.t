@@ -114,8 +114,9 @@ reloaded_times() {
     [ "$(said_lines 'knockd: reloaded ' | wc -l)" -ge "$1" ]
 }
 
+# Those before may have been one more, of a listener that had just ended.
 has_descriptors() {
-    [ "$(descriptors "$KNOCKD_PID")" = "$1" ]
+    [ "$(descriptors "$KNOCKD_PID")" -le "$1" ]
 }
 
 many_reloads() {

@@ -21,6 +21,10 @@ lateness() {
 
 needs_gate
 plan 7
+in_time() {
+    [ "$early" -ge -100 ] && [ "$late" -le 1000 ]
+}
+
 configure_file <<EOF
 door "ssh" {
     sequence      = { 7412, 28733:udp, 51990 }
@@ -45,4 +49,4 @@ is "ends well" $? 0
 wait %?stamp 2>/dev/null
 read -r closed early late < <(lateness)
 is "each closes once" "$closed" $count
-ok "between $early and $late ms after its time" [ "$early" -ge -100 ] && [ "$late" -le 1000 ]
+ok "between $early and $late ms after its time" in_time
