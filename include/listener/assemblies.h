@@ -5,7 +5,9 @@
  * A record lives for ASSEMBLY_LIFE from its first packet. When the table is full, one makes room:
  * one that is over, else of those with the fewest slots the one that has had no new slot for the
  * longest. So whoever sends single packets, from however many addresses, pushes out such as have
- * no second one yet.
+ * no second one yet. But what is younger than ASSEMBLY_YOUNG is spared as long as something older
+ * is there: else those who filled the table with knocks that lack a piece would keep everybody out
+ * who begins with his first.
  */
 #ifndef LISTENER_ASSEMBLIES_H
 #define LISTENER_ASSEMBLIES_H
@@ -18,6 +20,9 @@
 #include "lib/sealed.h"
 
 static const int64_t ASSEMBLY_LIFE = INT64_C(30) * 1000000000;
+
+/* Longer than a round of a knock takes, at 2 ms a packet and on a bad path. */
+static const int64_t ASSEMBLY_YOUNG = INT64_C(250) * 1000000;
 
 /* Whose packets belong together. Without padding, since it is hashed and compared as bytes. */
 struct assembly_name {

@@ -109,17 +109,28 @@ static bool remove_oldest_if_over(struct assemblies *table, int64_t now)
     return true;
 }
 
-/* The record that a newcomer displaces. Lists of 2 or more records hold another than `keep`. */
-static uint32_t weakest(const struct assemblies *table, const struct assembly *keep)
+static bool is_young(const struct assembly *assembly, int64_t now)
 {
-    uint32_t kept = keep ? number_of(table, keep) : UINT32_MAX, node = kept;
-    for (uint64_t ranked = table->ranked; node == kept && ranked; ranked &= ranked - 1) {
+    return now - assembly->since < ASSEMBLY_YOUNG;
+}
+
+/* The record that a newcomer displaces. Of those with as many slots, the last one alone is looked
+ * at: who would have a young one stand last everywhere has to outrun the whole list. */
+static uint32_t weakest(const struct assemblies *table, int64_t now, const struct assembly *keep)
+{
+    uint32_t kept = keep ? number_of(table, keep) : UINT32_MAX, first = kept;
+    for (uint64_t ranked = table->ranked; ranked; ranked &= ranked - 1) {
         uint32_t head = table->max + (uint32_t)__builtin_ctzll(ranked);
-        node = links_last(table->ranks, head);
-        if (node == kept && table->ranks[node].prev != head)
+        uint32_t node = links_last(table->ranks, head);
+        if (node == kept)
             node = table->ranks[node].prev;
+        if (node == head)
+            continue;
+        if (!is_young(&table->items[node], now))
+            return node;
+        first = first == kept ? node : first;
     }
-    return node;
+    return first;
 }
 
 /* A record that is in no list and no bucket. Those that are over come before fresh memory. */
@@ -131,7 +142,7 @@ static uint32_t take_node(struct assemblies *table, int64_t now, const struct as
     if (!room && table->used < table->max)
         return table->used++;
     if (!room)
-        remove_node(table, weakest(table, keep));
+        remove_node(table, weakest(table, now, keep));
     *evicted = !room;
     uint32_t node = links_last(table->ranks, head);
     links_remove(table->ranks, node);

@@ -167,6 +167,43 @@ static void a_flood_of_forged_addresses(void **state)
     assembler_free(a);
 }
 
+/*
+ * Forged addresses that each came to one piece less than a message fill the table, and a new one a
+ * millisecond is weaker than all of them: no weaker than whoever begins to knock.
+ */
+static void a_table_full_of_patient_strangers(void **state)
+{
+    (void)state;
+    enum { MAX = 1024 };
+    struct assembler *a = assembler_new(SPAN, MAX, hash_key);
+    struct assembled made;
+    int64_t now = 0;
+    struct knock filler = knock_from(7, 4000, CARRIER_TCP);
+    for (unsigned slot = 0; slot + 1u < filler.shape->message_slots; slot++, now += 2 * MS)
+        for (unsigned i = 0; i < MAX / 2; i++) {
+            struct packet packet = packet_of(&filler, slot);
+            packet.src = (struct addr){4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+            assembler_feed(a, 0, &packet, now, &made);
+        }
+    now += SECOND;
+    for (unsigned n = 0; n < 3 * CARRIER_WINDOWS; n++, now += SECOND) {
+        struct knock knock = knock_from((uint8_t)(20 + n), 4000, n % CARRIER_WINDOWS);
+        uint8_t order[CARRIER_SLOTS_MAX];
+        bool right = false;
+        shuffle(order, knock.shape->slots);
+        for (unsigned i = 0; i < 2 * knock.shape->slots; i++, now += MS) {
+            struct packet packet = packet_of(&knock, order[i / 2]);
+            if (i % 2)
+                packet.src = (struct addr){4, {11, (uint8_t)n, 0, (uint8_t)i}};
+            assembler_feed(a, 0, &packet, now, &made);
+            right |= is_message_of(&made, &knock);
+        }
+        if (!right)
+            fail_msg("knock %u didn't come", n);
+    }
+    assembler_free(a);
+}
+
 /* Who makes room: the fewest slots, of these the longest without another. */
 static void the_weakest_makes_room(void **state)
 {
@@ -226,6 +263,7 @@ int main(void)
         cmocka_unit_test(knocks_in_a_row),
         cmocka_unit_test(forged_pieces_with_the_same_address),
         cmocka_unit_test(a_flood_of_forged_addresses),
+        cmocka_unit_test(a_table_full_of_patient_strangers),
         cmocka_unit_test(the_weakest_makes_room),
         cmocka_unit_test(a_packet_spares_its_own_record),
     };

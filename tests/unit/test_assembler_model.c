@@ -42,20 +42,32 @@ static unsigned slots_of(const struct entry *entry)
     return count;
 }
 
-/* A free place, or that of the one with the fewest slots, of these with the oldest last one. */
-static struct entry *place(struct model *model, const struct entry *keep)
+/* Of those with `slots` slots the one with the oldest last one. */
+static struct entry *oldest(struct model *model, unsigned slots, const struct entry *keep)
 {
     struct entry *best = NULL;
     for (unsigned i = 0; i < model->max; i++) {
         struct entry *entry = &model->entries[i];
-        if (entry->since < 0)
-            return entry;
-        bool weaker = !best || slots_of(entry) < slots_of(best) ||
-                      (slots_of(entry) == slots_of(best) && entry->grew < best->grew);
-        if (entry != keep && weaker)
+        if (entry != keep && slots_of(entry) == slots && (!best || entry->grew < best->grew))
             best = entry;
     }
+    return best;
+}
+
+/* A free place, or that of the one with the fewest slots that isn't young, unless all are. */
+static struct entry *place(struct model *model, int64_t now, const struct entry *keep)
+{
+    struct entry *best = NULL;
+    for (unsigned i = 0; i < model->max; i++)
+        if (model->entries[i].since < 0)
+            return &model->entries[i];
     model->evicted++;
+    for (unsigned slots = 0; slots <= CARRIER_SLOTS_MAX; slots++) {
+        struct entry *entry = oldest(model, slots, keep);
+        if (entry && now - entry->since >= ASSEMBLY_YOUNG)
+            return entry;
+        best = best ? best : entry;
+    }
     return best;
 }
 
@@ -71,7 +83,7 @@ static struct entry *find(struct model *model, const struct packet *packet, unsi
             entry->window == window && entry->common == common && entry->port == port)
             return entry;
     }
-    struct entry *entry = place(model, keep);
+    struct entry *entry = place(model, now, keep);
     *entry = (struct entry){
         .since = now, .address = packet->src, .window = window, .port = port, .common = common};
     for (unsigned i = 0; i < CARRIER_SLOTS_MAX; i++)
