@@ -62,12 +62,15 @@ static bool folder_is_told(const char *path)
     return told;
 }
 
-/* Another log may lead through the same folder and want to be told of more. */
+/* Another log may lead through the same folder and want to be told of more. A watch for which there
+ * is no room could never be removed again. */
 static void watch(struct walk *walk, const char *path, uint32_t events)
 {
     struct way *way = walk->way;
-    int got = inotify_add_watch(walk->inotify, path, events | IN_DONT_FOLLOW | IN_MASK_ADD);
-    if (got < 0 || way->count == WAY_MAX)
+    int got = -1;
+    if (way->count < WAY_MAX)
+        got = inotify_add_watch(walk->inotify, path, events | IN_DONT_FOLLOW | IN_MASK_ADD);
+    if (got < 0)
         way->whole = false;
     else if (!way_has(way, got))
         way->watches[way->count++] = got;

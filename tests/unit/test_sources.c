@@ -251,6 +251,30 @@ static void no_watch_is_left(void **state)
     keeper_end(&k);
 }
 
+/* Folders deeper than what is watched, all replaced again and again. */
+static void no_watch_is_left_of_a_long_way(void **state)
+{
+    (void)state;
+    static const char make[] = "d=1; for i in $(seq 40); do d=$d/x; done; mkdir -p $d; touch $d/a";
+    static const char change[] = "mv 1 $(mktemp -u XXXXXXXX); d=1; for i in $(seq 40); do d=$d/x; "
+                                 "done; mkdir -p $d; touch $d/a";
+    char path[96] = "1";
+    for (unsigned i = 0; i < 40; i++)
+        strcat(path, "/x");
+    strcat(path, "/a");
+    struct keeper k;
+    keeper_make(&k, 1, make, path);
+    unsigned limit = watches(&k) + LOG_FILES - 1;
+    for (int i = 0; i < 5; i++) {
+        shell(&k, change);
+        sources_reopen(k.sources, -1);
+        assert_int_equal(k.inode, inode_at(&k));
+        if (watches(&k) > limit)
+            fail_msg("%u watches, %u are enough", watches(&k), limit);
+    }
+    keeper_end(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +282,7 @@ int main(void)
         cmocka_unit_test(what_stays_is_not_handed_over),
         cmocka_unit_test(a_reused_inode_is_another_file),
         cmocka_unit_test(no_watch_is_left),
+        cmocka_unit_test(no_watch_is_left_of_a_long_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
