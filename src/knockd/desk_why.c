@@ -78,9 +78,12 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
 bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
                        struct row *row)
 {
-    if (config->penalty.max_failures == 0 || penalty->failures > config->penalty.max_failures)
+    if (config->penalty.max_failures == 0 || penalty->failures > config->penalty.max_failures ||
+        penalty->until < 0)
         return false;
+    /* No penalty is longer, whatever a listener says. */
     int64_t left = penalty->until - clock_now();
+    left = left < config->penalty.length ? left : config->penalty.length;
     row_begin(row, 1, "penalty");
     row_number(row, "failures", penalty->failures);
     row_number(row, "max_failures", config->penalty.max_failures);

@@ -42,10 +42,15 @@ static void penalties(void **state)
     static const struct {
         unsigned max_failures;
         uint32_t failures;
+        int64_t until;
         bool good;
-    } rows[] = {{5, 0, true}, {5, 5, true}, {5, 6, false}, {0, 0, false}, {0, 1, false}};
+    } rows[] = {{5, 0, 0, true},          {5, 5, 0, true},   {5, 6, 0, false},
+                {0, 0, 0, false},         {0, 1, 0, false},  {5, 0, INT64_MAX, true},
+                {5, 0, INT64_MIN, false}, {5, 0, -1, false}, {5, 0, 1, true}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct record record = {.type = RECORD_PENALTY, .u.penalty.failures = rows[i].failures};
+        struct record record = {.type = RECORD_PENALTY,
+                                .u.penalty = {.failures = rows[i].failures,
+                                              .until = rows[i].until}};
         config.penalty.max_failures = rows[i].max_failures;
         assert_true(takes(&record) == rows[i].good);
     }
