@@ -136,4 +136,8 @@ int store_sealed_last(struct store *store, const uint8_t id[SEALED_ID_SIZE], uin
 int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t time,
                      int64_t wall);
 
+/* A writer: has keys that have no last message begin `seconds` later, for the sake of messages by
+ * clocks ahead of ours: they may have been used up in a store that was lost. 0 or -1. */
+int store_sealed_delay(struct store *store, int64_t seconds);
+
 #endif

@@ -13,6 +13,7 @@ enum store_statement {
     END_HISTORY,
     USE_ONCE,
     USE_SEALED,
+    DELAY_SEALED,
     EACH_OPENING,
     EACH_HISTORY,
     USED_ONCE,

@@ -294,3 +294,9 @@ int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint
         return -1;
     return database_changes(store->db) == 1 ? 0 : 1;
 }
+
+int store_sealed_delay(struct store *store, int64_t seconds)
+{
+    return database_put(store->db, DELAY_SEALED, "have sealed knocks begin later", "i",
+                        seconds << 16);
+}

@@ -37,6 +37,7 @@ static const char *const statements[STATEMENTS] = {
     [USE_ONCE] = "INSERT OR IGNORE INTO once(door, sequence, used) VALUES(?, ?, ?)",
     [USE_SEALED] = "INSERT INTO sealed(key, last, used) VALUES(?, ?, ?) ON CONFLICT(key) DO UPDATE"
                    " SET last = excluded.last, used = excluded.used WHERE excluded.last > last",
+    [DELAY_SEALED] = "UPDATE sealed SET last = last + ? WHERE key = x''",
     [EACH_OPENING] = "SELECT id, state, boot, deadline, length, opened, door, address, knock,"
                      " commands, port, proto FROM opening ORDER BY id",
     [EACH_HISTORY] = "SELECT opened, closed, door, address, knock, ending FROM history"

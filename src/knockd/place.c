@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "keeper/survivors.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"
 
@@ -140,6 +141,22 @@ static bool read_boot_id(char *out, size_t size)
     return ok;
 }
 
+/* What was used up isn't known any more. Sent before the new store was made, it is dead; by a clock
+ * ahead of ours, it says that it was sent later. */
+static bool distrust_sealed(const struct config *config, struct store *store)
+{
+    long long seconds = config->sealed.max_skew / CLOCK_SECOND;
+    if (store_sealed_delay(store, seconds) < 0 || store_commit(store) < 0) {
+        log_error("%s", store_error(store));
+        return false;
+    }
+    if (config->sealed.span != 0)
+        log_warning("sealed knocks are refused for the next %lld s, lest one that was used up be "
+                    "good again",
+                    seconds);
+    return true;
+}
+
 bool place_state(const struct config *config, struct store **store, int *commands_lock)
 {
     char why[512], boot_id[64], *moved = NULL;
@@ -154,13 +171,15 @@ bool place_state(const struct config *config, struct store **store, int *command
     }
     *store = store_open(config->state_dir, boot_id, &moved, why, sizeof(why));
     if (moved)
-        log_error("THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
-                  "through the firewall's rules",
-                  moved);
+        log_error(
+            "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
+            "through the firewall's rules, and take used one-time sequences out of their files",
+            moved);
+    bool good = *store && (!moved || distrust_sealed(config, *store));
     free(moved);
     if (!*store)
         log_error("%s", why);
-    return *store != NULL;
+    return good;
 }
 
 int place_fork(void)

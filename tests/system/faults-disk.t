@@ -64,7 +64,11 @@ killed_while_full() {
 }
 
 damaged() {
-    rule_door broken 30 | with_config
+    mkdir -m 700 "$WORK/keys"
+    {
+        rule_door broken 30 'key = "alice"'
+        printf 'key_dir = "%s"\nsealed { server = "gate" span = 13000 max_skew = 90 }\n' "$WORK/keys"
+    } | with_config
     starts "damaged: starts"
     knock_at broken 192.0.2.22
     ok "a door is open" says "door broken: opened for 192.0.2.22"
@@ -73,6 +77,7 @@ damaged() {
     echo "no database" >"$WORK/state/state.db"
     starts "the store is damaged: starts all the same"
     ok "says so, loudly" said "error: THE STATE WAS DAMAGED and is now in $WORK/state/state.db.damaged-"
+    ok "and that sealed knocks have to wait" said "sealed knocks are refused for the next 90 s"
     is "the old one is kept" "$(cat "$WORK"/state/state.db.damaged-*)" "no database"
     on_gate iptables -F INPUT
     ends "damaged"

@@ -47,6 +47,23 @@ static void begins_with_the_store(void **state)
     folder_end(&f);
 }
 
+static void begins_later_where_one_was_lost(void **state)
+{
+    (void)state;
+    struct folder f;
+    folder_make(&f);
+    struct store *store = folder_open(&f);
+    uint64_t created = last_of(store, alice);
+    assert_int_equal(store_sealed_use(store, bob, created + 5, 7), 0);
+    assert_int_equal(store_sealed_delay(store, 120), 0);
+    assert_int_equal(store_commit(store), 0);
+    store_close(store);
+    store = folder_open(&f);
+    assert_true(last_of(store, alice) == created + (120 << 16));
+    store_close(store);
+    folder_end(&f);
+}
+
 static void uses_up_a_message_and_all_before_it(void **state)
 {
     (void)state;
@@ -211,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_with_the_store),
+        cmocka_unit_test(begins_later_where_one_was_lost),
         cmocka_unit_test(uses_up_a_message_and_all_before_it),
         cmocka_unit_test(survives_death_once_committed),
         cmocka_unit_test(brings_the_first_version_along),
