@@ -34,19 +34,34 @@ static void watch(struct logfile *file, int inotify)
     file->polled = file->watch < 0 || !way_is_told(file->fd);
 }
 
+/* Opens nothing but a regular file: whoever may turn a link on the way could have it lead to a
+ * device, and to open some, a watchdog or a tape, does something. */
+static int open_regular(const char *path, struct stat *st)
+{
+    char found[64];
+    int place = open(path, O_PATH | O_CLOEXEC), fd = -1;
+    if (place < 0)
+        return -1;
+    snprintf(found, sizeof(found), "/proc/self/fd/%d", place);
+    errno = EINVAL;
+    if (fstat(place, st) == 0 && S_ISREG(st->st_mode))
+        fd = open(found, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int error = errno;
+    close(place);
+    errno = error;
+    return fd;
+}
+
 int logfile_look(struct logfile *file, int inotify, const char *path)
 {
     struct stat st;
     way_watch(&file->way, inotify, path, file->fd >= 0);
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = open_regular(path, &st);
     if (fd < 0)
         return -1;
-    int rc = fstat(fd, &st), error = errno;
-    bool same = rc == 0 && is_open(file, &st);
-    if (rc < 0 || same || !S_ISREG(st.st_mode)) {
+    if (is_open(file, &st)) {
         close(fd);
-        errno = rc < 0 ? error : EINVAL;
-        return same ? 0 : -1;
+        return 0;
     }
     if (file->fd >= 0)
         close(file->fd);

@@ -275,6 +275,28 @@ static void no_watch_is_left_of_a_long_way(void **state)
     keeper_end(&k);
 }
 
+/* A link to a FIFO in the place of the log: it isn't read, and not even opened. */
+static void only_regular_files_are_opened(void **state)
+{
+    (void)state;
+    struct keeper k;
+    char path[128], event[4096];
+    keeper_make(&k, 1, "touch a; mkfifo f", "a");
+    bench_path(&k.bench, "f", path);
+    int told = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(inotify_add_watch(told, path, IN_OPEN) >= 0);
+    /* Some kernels tell of a descriptor that is no more than a place, too. */
+    close(open(path, O_PATH | O_CLOEXEC));
+    bool tells_places = read(told, event, sizeof(event)) > 0;
+    shell(&k, "ln -s f n; mv -T n a");
+    hear_of_it(&k);
+    assert_int_equal(k.handed, 1);
+    bool opened = read(told, event, sizeof(event)) > 0;
+    assert_true(tells_places || !opened);
+    close(told);
+    keeper_end(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_reused_inode_is_another_file),
         cmocka_unit_test(no_watch_is_left),
         cmocka_unit_test(no_watch_is_left_of_a_long_way),
+        cmocka_unit_test(only_regular_files_are_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
