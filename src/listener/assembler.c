@@ -171,6 +171,15 @@ static void make_message(struct assembler *a, struct assembly *assembly, int64_t
     hand_over(a, assembly, slots, out);
 }
 
+/* The pieces of what an own record handed over are in the common one as well. Messages of a key
+ * begin alike, so the first piece of the next could complete it there once more. */
+static void pass_over(struct assembly *common, const struct assembled *out)
+{
+    memcpy(common->message, out->message, out->length);
+    common->agreeing = 0;
+    common->handed += common->handed == 0;
+}
+
 void assembler_feed(struct assembler *a, unsigned source, const struct packet *packet, int64_t now,
                     struct assembled *out)
 {
@@ -189,10 +198,11 @@ void assembler_feed(struct assembler *a, unsigned source, const struct packet *p
     struct assembly *common = take(a, &name, &piece, now, own);
     out->pieces = own->count > common->count ? own->count : common->count;
     out->needed = carrier_shape(piece.window)->message_slots;
-    if (own->count >= out->needed)
-        make_message(a, own, now, out);
-    else if (common->count >= out->needed)
-        make_message(a, common, now, out);
+    bool enough = own->count >= out->needed;
+    if (enough || common->count >= out->needed)
+        make_message(a, enough ? own : common, now, out);
+    if (enough && out->length > 0)
+        pass_over(common, out);
 }
 
 struct assembler_counters assembler_counters(const struct assembler *a)

@@ -107,6 +107,24 @@ static void knocks_in_a_row(void **state)
     }
 }
 
+/* The next message of a key begins like the one before, and comes from another port. */
+static void the_next_knock_begins_alike(void **state)
+{
+    (void)state;
+    for (enum carrier_window window = 0; window < CARRIER_WINDOWS; window++) {
+        struct assembler *a = assembler_new(SPAN, 65536, hash_key);
+        struct knock first = knock_from(7, 4000, window), next = knock_from(7, 4001, window);
+        int64_t now = 0;
+        memcpy(next.message, first.message, 2);
+        carrier_packets(window, SPAN, next.message, next.packets);
+        assert_int_equal(send_round(a, &first, &now), 1);
+        assert_int_equal(send_slot(a, &next, 0, now).length, 0);
+        assert_int_equal(send_round(a, &next, &now), 1);
+        assert_int_equal(assembler_counters(a).messages, 2);
+        assembler_free(a);
+    }
+}
+
 /* 1,000 forged pieces a second with the address of who knocks, by random ports and values. */
 static void forged_pieces_with_the_same_address(void **state)
 {
@@ -261,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_behind_one_address),
         cmocka_unit_test(knocks_in_a_row),
+        cmocka_unit_test(the_next_knock_begins_alike),
         cmocka_unit_test(forged_pieces_with_the_same_address),
         cmocka_unit_test(a_flood_of_forged_addresses),
         cmocka_unit_test(a_table_full_of_patient_strangers),

@@ -168,10 +168,15 @@ static unsigned feed(struct model *model, const struct packet *packet, int64_t n
         entry->came[piece.slot] = model->packets;
         entries[common] = entry;
     }
-    for (unsigned common = 0; common < 2; common++)
-        if (slots_of(entries[common]) >= needed)
-            return hand_over(entries[common], message);
-    return 0;
+    struct entry *own = entries[0], *common = entries[1];
+    if (slots_of(own) < needed)
+        return slots_of(common) < needed ? 0 : hand_over(common, message);
+    unsigned made = hand_over(own, message);
+    if (made > 0) {
+        memcpy(common->last, message, made);
+        common->handed = common->handed ? common->handed : 1;
+    }
+    return made;
 }
 
 /* Knocks that come and go, in runs of slots, some forged, by two ports or scattered ones. */
