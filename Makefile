@@ -104,7 +104,7 @@ $(BUILD)/tools/%.o: tests/tools/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/tools/%: $(BUILD)/tools/%.o $(BUILD)/lib.a
+$(BUILD)/tools/%: $(BUILD)/tools/%.o $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

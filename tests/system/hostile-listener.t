@@ -1,0 +1,145 @@
+#!/bin/bash
+# A listener in an attacker's hands: knockd's own keeper, and in the listener's place a program that says what it is told
+# to. Sealed doors stay shut, whatever it says; and the keeper lives on.
+# shellcheck source-path=SCRIPTDIR source=sealed.sh
+. "$(dirname "$0")/sealed.sh"
+
+# The numbers of the doors are those of their order here, and of the records those of include/lib/record.h.
+doors_file() {
+    local access="rule = \"INPUT -s %IP% -p tcp --dport $SERVICE -m comment --comment %DOOR% -j ACCEPT\""
+    sealed_file <<TABLE
+door "ssh"   { key = { alice }  port = $SERVICE  $access }
+door "for"   { key = { alice }  port = $SERVICE  for = true  $access }
+door "any"   { key = { alice }  port = $SERVICE  bound = false  $access }
+door "plain" { sequence = { 7000, 8000, 9000 }  allow = { "198.51.100.0/24" }  $access }
+TABLE
+}
+
+# order LINE: what the listener is to say; waits for one to be there.
+order() {
+    poll 10 listens || bail "no listener"
+    echo "$1" >"$WORK/hostile/orders"
+}
+
+listens() {
+    [ -n "$(listener_pids)" ]
+}
+
+# captured KEY SOURCE OP DOOR ADDRESS: what somebody sent has got into the listener's hands: MESSAGE.
+captured() {
+    local window=udp
+    [ "$5" = - ] || window=udp-long
+    seal "$1" $window "$2" "$(ticks 0)" "$3" "$4" 0 0 "$5"
+}
+
+# kept_shut DESCRIPTION REASON: refused for that reason, and nothing else came of it.
+kept_shut() {
+    ok "$1: refused" says "$2"
+    is "$1: opens nothing" "$(openings; all_rules)" ''
+}
+
+# Messages of clients, as they are, and the address that the listener makes up for them:
+# description | bound to, op, door, for | address | what is said
+made_up_addresses() {
+    local description message address reason
+    while IFS='|' read -r description message address reason; do
+        mark_log
+        # shellcheck disable=SC2086 # words are meant
+        captured alice $message
+        order "sealed 0 $address $MESSAGE"
+        kept_shut "$description" "$reason"
+    done <<'TABLE'
+bound, from another address|192.0.2.10 1 ssh -|203.0.113.66|sealed knock from 203.0.113.66 refused: unknown: 
+bound, from its neighbour|192.0.2.10 1 ssh -|192.0.2.11|sealed knock from 192.0.2.11 refused: unknown: 
+bound, from another of IPv6|2001:db8::10 1 ssh -|2001:db8::11|sealed knock from 2001:db8::11 refused: unknown: 
+bound, from no address|192.0.2.10 1 ssh -|::|sealed knock from :: refused: unknown: 
+bound, IPv4 in IPv6|192.0.2.10 1 ssh -|::ffff:192.0.2.10|door ssh: refused ::ffff:192.0.2.10: not in its list
+bound, for an address|192.0.2.10 1 for 203.0.113.5|203.0.113.5|sealed knock from 203.0.113.5 refused: unknown: 
+bound, for a door that needn't be|192.0.2.10 1 any -|203.0.113.66|sealed knock from 203.0.113.66 refused: unknown: 
+unbound|any 1 ssh -|203.0.113.66|door ssh: refused 203.0.113.66: not bound to its source
+unbound, of IPv6|any 1 ssh -|2001:db8::66|door ssh: refused 2001:db8::66: not bound to its source
+unbound, from no address|any 1 ssh -|::|door ssh: refused ::: not bound to its source
+unbound, for an address|any 1 for 203.0.113.5|203.0.113.66|door for: refused 203.0.113.66: not bound to its source
+close, unbound|any 2 ssh -|192.0.2.10|door ssh: refused 192.0.2.10: not bound to its source
+unbound, from a group|any 1 any -|224.0.0.1|door any: refused 224.0.0.1: not in its list
+unbound, from no address, for a door that needn't be|any 1 any -|::|door any: refused ::: not in its list
+TABLE
+}
+
+# What it can do, it can do: hand over what was sent, once, and open to anyone what isn't bound.
+allowed() {
+    mark_log
+    captured alice 192.0.2.10 1 ssh -
+    order "sealed 0 192.0.2.10 $MESSAGE"
+    ok "a good message, handed over as it came: opens" opened 192.0.2.10
+    mark_log
+    order "sealed 0 192.0.2.10 $MESSAGE"
+    ok "once more: refused" says 'sealed knock from 192.0.2.10 refused: replayed: '
+    order "sealed 0 192.0.2.10 ${MESSAGE%?}$(printf %x $((0x${MESSAGE: -1} ^ 1)))"
+    ok "with its last bit turned: refused" says 'sealed knock from 192.0.2.10 refused: unknown: '
+    order "sealed 0 192.0.2.11 $MESSAGE${MESSAGE:0:32}"
+    ok "with more behind it: refused" says 'sealed knock from 192.0.2.11 refused: unknown: '
+    order "sealed 0 203.0.113.66 $(printf '0%.0s' {1..64})"
+    ok "nothing but zeros: refused" says 'sealed knock from 203.0.113.66 refused: stale: '
+    is "none of them opens" "$(openings)" ''
+    captured alice any 1 any -
+    order "sealed 0 203.0.113.66 $MESSAGE"
+    ok "unbound, for a door that needn't be bound: opens to anyone" opened 203.0.113.66 any
+    mark_log
+    order "sealed 0 203.0.113.67 $MESSAGE"
+    ok "but once" says 'sealed knock from 203.0.113.67 refused: replayed: '
+    order 'open 0 4 198.51.100.1'
+    ok "a door with a sequence, of an allowed address: opens" opened 198.51.100.1 plain
+    mark_log
+    order 'open 0 4 203.0.113.66'
+    ok "a door with a sequence, of another address: refused" says 'door plain: refused 203.0.113.66: not in its list'
+    is "and opens nothing" "$(openings)" ''
+    ctl close --all
+    ok "what was opened is closed" poll 5 no_rules
+}
+
+# What no listener says ends it; the keeper goes on. Description | what it says
+misbehaves() {
+    local description line listener
+    while IFS='|' read -r description line; do
+        mark_log
+        listener=$(listener_pids)
+        order "$line"
+        ok "$description: ends the listener" says "listener $listener said what no listener says"
+        ok "$description: it is gone" poll 5 process_gone "$listener"
+        is "$description: opens nothing" "$(openings; all_rules)" ''
+        # Another one at once, not after a pause that grows.
+        reloads "$description: the keeper lives on"
+    done <<TABLE
+a door that only keys open|open 0 1 203.0.113.66
+a door that isn't there|open 0 5 203.0.113.66
+a source that isn't there|open 1 4 198.51.100.1
+a sealed knock of a source that isn't there|sealed 1 192.0.2.10 $(printf '0%.0s' {1..64})
+a message that is too short|sealed 0 192.0.2.10 $(printf '0%.0s' {1..62})
+a message between the two lengths|sealed 0 192.0.2.10 $(printf '0%.0s' {1..66})
+another generation|generation open 0 4 198.51.100.1
+IPv4 with more behind it|dirty open 0 4 198.51.100.1
+a descriptor|descriptor open 0 4 198.51.100.1
+a record cut short|raw 3 40
+a record that is too long|raw 3 2000
+a record of the other direction|raw 20 8
+a record of no kind|raw 4711 8
+no record|raw 1 3
+that it is ready, twice|raw 1 8
+TABLE
+}
+
+begin_sealed
+mkdir "$WORK/hostile"
+cp "$BUILT/tools/hostile" "$WORK/hostile/knockd" || bail "no hostile listener; run make tests first"
+chmod 755 "$WORK/hostile" "$WORK/hostile/knockd"
+mkfifo -m 600 "$WORK/hostile/orders"
+KNOCKD=$WORK/hostile/knockd
+doors_file
+starts "starts"
+made_up_addresses
+allowed
+misbehaves
+stop_knockd
+is "ends well" $? 0
+done_testing
