@@ -16,6 +16,7 @@ struct key {
     struct limit rate;        /* of its messages */
     bool known;               /* whether `last` has been looked up */
     uint64_t last;            /* time of the last message that was used up */
+    uint64_t since;           /* as messages have it, when a reload brought the key; 0: none did */
 };
 
 /* A door that sealed knocks open. */
@@ -31,7 +32,8 @@ struct keyring {
     struct hints *hints;
     unsigned door_count;
     struct keyed_door *doors;
-    bool unbound; /* a door takes messages that aren't bound to their source */
+    bool unbound;           /* a door takes messages that aren't bound to their source */
+    uint64_t unbound_since; /* likewise, when a reload brought the first such door */
 };
 
 /*
@@ -42,6 +44,15 @@ struct keyring {
  * telling `report`.
  */
 struct keyring *keyring_load(const struct config *config, int64_t now, struct report *report);
+
+/*
+ * `keyring` takes the place of `old` at `time`, as messages have it. What came before and was
+ * unknown then, and so not used up, is not to be good from now on: see keyring_is_early.
+ */
+void keyring_follow(struct keyring *keyring, const struct keyring *old, uint64_t time);
+
+/* Whether a message of key number `key` is no later than the reload that made it good. */
+bool keyring_is_early(const struct keyring *keyring, unsigned key, bool bound, uint64_t time);
 
 /* Whether its file lets the key open a door of this name. */
 bool key_may_open(const struct key *key, const char *door);

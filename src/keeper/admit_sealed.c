@@ -71,7 +71,8 @@ static enum unseal_verdict use_up(const struct sealed_service *s, const struct u
     if (rc < 0 || store_commit(s->store) < 0)
         return UNSEAL_UNRECORDED;
     key->last = message->time;
-    return rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
+    bool early = keyring_is_early(s->keyring, message->key, message->bound, message->time);
+    return rc > 0 || early ? UNSEAL_REPLAYED : UNSEAL_GOOD;
 }
 
 static enum unseal_verdict open_door(struct admission *a, const struct sealed_service *s,

@@ -155,19 +155,27 @@ static int by_id(const void *a, const void *b)
                   (*(const struct sealed_key *const *)b)->id, SEALED_ID_SIZE);
 }
 
+/* The secrets in the order of their ids. The caller frees; NULL: out of memory. */
+static const struct sealed_key **list_secrets(const struct keyring *keyring)
+{
+    const struct sealed_key **list = calloc(keyring->count + 1, sizeof(struct sealed_key *));
+    for (unsigned i = 0; list && i < keyring->count; i++)
+        list[i] = &keyring->secrets[i];
+    if (list)
+        qsort(list, keyring->count, sizeof(struct sealed_key *), by_id);
+    return list;
+}
+
 /* They would share the time of their last message, and be told apart by nothing. */
 static bool check_secrets(struct loading *l)
 {
     const struct keyring *keyring = l->keyring;
-    const struct sealed_key **list = calloc(keyring->count + 1, sizeof(struct sealed_key *));
+    const struct sealed_key **list = list_secrets(keyring);
     bool good = true;
     if (!list) {
         no_memory(l);
         return false;
     }
-    for (unsigned i = 0; i < keyring->count; i++)
-        list[i] = &keyring->secrets[i];
-    qsort(list, keyring->count, sizeof(struct sealed_key *), by_id);
     for (unsigned i = 1; i < keyring->count; i++)
         if (by_id(&list[i - 1], &list[i]) == 0) {
             report_error(l->report, (struct config_pos){l->config->key_dir, 0},
@@ -248,6 +256,27 @@ struct keyring *keyring_load(const struct config *config, int64_t now, struct re
         return l.keyring;
     keyring_free(l.keyring);
     return NULL;
+}
+
+/* Without memory all keys count as new: too late is safe. */
+void keyring_follow(struct keyring *keyring, const struct keyring *old, uint64_t time)
+{
+    const struct sealed_key **list = list_secrets(old);
+    for (unsigned i = 0; i < keyring->count; i++) {
+        const struct sealed_key *key = &keyring->secrets[i], *const *found = NULL;
+        if (list)
+            found = bsearch(&key, list, old->count, sizeof(struct sealed_key *), by_id);
+        /* For another server's name the same secret makes other messages. */
+        bool known = found && memcmp(*found, key, sizeof(*key)) == 0;
+        keyring->keys[i].since = known ? old->keys[*found - old->secrets].since : time;
+    }
+    keyring->unbound_since = old->unbound ? old->unbound_since : time;
+    free(list);
+}
+
+bool keyring_is_early(const struct keyring *keyring, unsigned key, bool bound, uint64_t time)
+{
+    return time <= keyring->keys[key].since || (!bound && time <= keyring->unbound_since);
 }
 
 void keyring_free(struct keyring *keyring)

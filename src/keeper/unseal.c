@@ -131,7 +131,8 @@ const char *unseal_reason(enum unseal_verdict verdict)
         [UNSEAL_STALE] = "stale: its time is further from this clock than max_skew",
         [UNSEAL_UNKNOWN] = "unknown: no key made it, or none for this source",
         [UNSEAL_REPLAYED] =
-            "replayed: it isn't newer than the last that was used, or than state.db",
+            "replayed: it isn't newer than the last that was used, than state.db, or than the "
+            "reload that brought its key",
         [UNSEAL_HASTY] = "too many knocks by this key",
         [UNSEAL_UNRECORDED] = "its use can't be recorded",
         [UNSEAL_EXPIRED] = "expired: the last day of the key is over",

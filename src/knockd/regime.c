@@ -79,6 +79,10 @@ static void become_ready(struct daemon *d)
 
 static void take_over(struct daemon *d)
 {
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    keyring_follow(d->next->setting.keyring, d->current->setting.keyring,
+                   sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec));
     regime_free(d->current);
     d->current = d->next;
     d->next = NULL;

@@ -8,10 +8,10 @@
 
 FROM=192.0.2.77
 
-# doors_file [KEYS] [MORE]: the door's key list, and what else is said of it. Another door keeps alice in force.
+# doors_file [KEYS] [MORE] [ASIDE]: the door's key list, and what else is said of it; another door keeps ASIDE in force.
 doors_file() {
     sealed_file <<TABLE
-door "aside" { key = { alice } start_command = "/bin/true" stop_command = "/bin/true" }
+door "aside" { key = { ${3-alice} } start_command = "/bin/true" stop_command = "/bin/true" }
 door "ssh" { key = { ${1-alice} } port = $SERVICE cmd_timeout = 60 rule = "INPUT -s %IP% -p tcp --dport $SERVICE -j ACCEPT" ${2:-} }
 TABLE
 }
@@ -72,37 +72,44 @@ state() {
 }
 
 keys() {
+    local used=$WORK/used
+    cp "$PACKETS" "$used"
     "$KNOCKCTL" key remove alice -c "$CONFIG" 2>/dev/null
     reloads "the key is removed"
     dead "the key is removed" unknown
+    message
+    dead "sealed while the key is removed" unknown
     cp "$THEIRS/alice.key" "$KEYS/alice.key"
     reloads "the key is added again"
+    dead "sealed while the key was removed"
+    cp "$used" "$PACKETS"
     dead "the key is added again"
     serves "the key is added again"
 }
 
-# A message that is refused, for whatever reason, is used up: to permit it later doesn't bring it back to life.
-# Description | key list | more of the door | more of the key's file | what is said
+# A message that is refused, for whatever reason: to permit it later doesn't bring it back to life.
+# Description | key list | keys of the other door | more of the door | more of the key's file | what is said
 refused_then_permitted() {
-    local description list more file reason
-    while IFS='|' read -r description list more file reason; do
-        doors_file "$list" "$more"
+    local description list aside more file reason
+    while IFS='|' read -r description list aside more file reason; do
+        doors_file "$list" "$more" "$aside"
         [ -z "$file" ] || echo "$file" >>"$KEYS/alice.key"
         reloads "$description: forbidden"
         mark_log
         message
         send_packets $FROM
-        ok "$description: refused" says "door ssh: refused $FROM: $reason"
+        ok "$description: refused" says "$reason"
         doors_file
         cp "$THEIRS/alice.key" "$KEYS/alice.key"
         reloads "$description: permitted"
         dead "$description: permitted"
         serves "$description: permitted"
-    done <<'TABLE'
-not in the key list|bob|||not this door
-not an allowed network|alice|allow = { "203.0.113.0/24" }||not in its list of allowed networks
-a key that had expired|alice||expires = "2020-12-31"|expired
-a key for another door|alice||door = { "other" }|not this door
+    done <<TABLE
+not in the key list|bob|alice|||door ssh: refused $FROM: not this door
+in no key list|bob|bob|||sealed knock from $FROM refused: unknown
+not an allowed network|alice|alice|allow = { "203.0.113.0/24" }||door ssh: refused $FROM: not in its list of allowed networks
+a key that had expired|alice|alice||expires = "2020-12-31"|door ssh: refused $FROM: expired
+a key for another door|alice|alice||door = { "aside" }|door ssh: refused $FROM: not this door
 TABLE
 }
 

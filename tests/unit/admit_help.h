@@ -36,7 +36,7 @@ static inline void admit_load(struct admit_world *w, const char *text)
 {
     char whole[2048];
     struct report report = {.say = hear, .arg = &w->told};
-    admit_unload(w);
+    struct admit_world old = *w;
     snprintf(whole, sizeof(whole), "key_dir = %s sealed { server = " KEYS_SERVER " }\n" SOURCE "%s",
              w->told.dir, text);
     w->config = load_text(&w->told, whole);
@@ -44,6 +44,10 @@ static inline void admit_load(struct admit_world *w, const char *text)
     w->keyring = w->plans ? keyring_load(w->config, w->wall.tv_sec, &report) : NULL;
     if (!w->keyring)
         fail_msg("%s", w->told.lines);
+    if (old.keyring)
+        keyring_follow(w->keyring, old.keyring,
+                       sealed_time(w->wall.tv_sec, (int32_t)w->wall.tv_nsec));
+    admit_unload(&old);
 }
 
 static inline void admit_make_world(struct admit_world *w, const char *text)

@@ -114,6 +114,49 @@ static void what_was_refused_is_used_up(void **state)
     admit_end_world(&w);
 }
 
+/* Nobody can use up what no key in force opens; it stays dead all the same when one does. */
+static void what_was_unknown_stays_refused(void **state)
+{
+    (void)state;
+    static const char *const without[] = {
+        "door web { key = bob port = 22" COMMANDS "}\n",   /* alice isn't in force */
+        "door web { key = alice port = 22" COMMANDS "}\n", /* nothing unbound is taken */
+    };
+    for (int i = 0; i < 2; i++) {
+        struct admit_world w;
+        admit_make_world(&w, without[i]);
+        struct sent sent = {.door = "web", .bound = i == 1 ? "" : NULL};
+        struct record_sealed old = admit_seal(&w, sent);
+        assert_int_equal(admit(&w, &old), UNSEAL_UNKNOWN);
+        w.wall.tv_sec += 5;
+        admit_load(&w, doors_text);
+        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+        /* Nor at the next reload. */
+        admit_load(&w, doors_text);
+        sent.later = -1;
+        old = admit_seal(&w, sent);
+        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+        assert_int_equal(admit_open_doors(&w), 0);
+        w.wall.tv_sec += 1;
+        struct record_sealed fresh = admit_seal(&w, sent);
+        assert_int_equal(admit(&w, &fresh), UNSEAL_GOOD);
+        admit_end_world(&w);
+    }
+}
+
+/* A door for unbound messages that a reload brings leaves bound ones of its keys alone. */
+static void what_was_known_stays_good(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, "door ssh { key = alice port = 22" COMMANDS "}\n");
+    struct record_sealed record = admit_seal(&w, (struct sent){0});
+    w.wall.tv_sec += 5;
+    admit_load(&w, doors_text);
+    assert_int_equal(admit(&w, &record), UNSEAL_GOOD);
+    admit_end_world(&w);
+}
+
 static void take_and_die(struct folder *folder, struct admit_world *w)
 {
     (void)folder;
@@ -200,6 +243,8 @@ int main(void)
         cmocka_unit_test(old_messages_stay_dead),
         cmocka_unit_test(a_lost_store_makes_nothing_good_again),
         cmocka_unit_test(what_was_refused_is_used_up),
+        cmocka_unit_test(what_was_unknown_stays_refused),
+        cmocka_unit_test(what_was_known_stays_good),
         cmocka_unit_test(a_crash_before_the_command_leaves_it_used_up),
         cmocka_unit_test(nothing_is_served_that_cant_be_recorded),
         cmocka_unit_test(tells_why),
