@@ -1,7 +1,8 @@
 /*
  * Sealed messages out of their pieces. A packet to a port of the span is a piece (lib/carrier.h);
  * pieces of one source port make a record, and pieces of an address another one, for the sake of
- * NATs that give each packet a source port of its own. Pure but for the memory that is taken once.
+ * NATs that give each packet a source port of its own; but of a port that has brought more than an
+ * eighth of a message no more than those. Pure but for the memory that is taken once.
  *
  * It knows no key, so it can't tell a message from noise. What the latest pieces make, as many as
  * are needed, is handed over, unless it is what was handed over last; the keeper judges it. Where
@@ -13,8 +14,9 @@
  *   isn't asked while the own one is enough. Into the own one they get by its source port: one in
  *   65,536 does by chance. Who sees the knock pass and forges along at its pace hinders it, as
  *   they could by knocking a packet of it off the wire.
- * - Many users behind one address each have their own record. Only where the NAT scatters the
- *   ports they disturb one another, if they knock at the same time; a later round then succeeds.
+ * - Many users behind one address each have their own record, and leave little in the common one.
+ *   Only where the NAT scatters the ports they disturb one another, if they knock at the same time;
+ *   a later round then succeeds.
  */
 #ifndef LISTENER_ASSEMBLER_H
 #define LISTENER_ASSEMBLER_H

@@ -8,7 +8,7 @@
 #include "lib/sequence.h"
 #include "listener/assemblies.h"
 
-enum { UDP_HEADER = 8 };
+enum { UDP_HEADER = 8, HELD_SHARE = 8 };
 
 /* What own records and common ones have of their own. */
 enum kind { KIND_OWN, KIND_COMMON, KINDS };
@@ -171,13 +171,14 @@ static void make_message(struct assembler *a, struct assembly *assembly, int64_t
     hand_over(a, assembly, slots, out);
 }
 
-/* The pieces of what an own record handed over are in the common one as well. Messages of a key
- * begin alike, so the first piece of the next could complete it there once more. */
-static void pass_over(struct assembly *common, const struct assembled *out)
+/*
+ * A source port that has brought more than an eighth of a message isn't scattered. Among the pieces
+ * of its neighbours behind a NAT, or of the next knock of its own host, the rest would be no help,
+ * only mixtures: of a first round, without further pieces, each would be handed over.
+ */
+static bool may_be_scattered(const struct assembly *own, unsigned needed)
 {
-    memcpy(common->message, out->message, out->length);
-    common->agreeing = 0;
-    common->handed += common->handed == 0;
+    return own->count * HELD_SHARE <= needed;
 }
 
 void assembler_feed(struct assembler *a, unsigned source, const struct packet *packet, int64_t now,
@@ -192,17 +193,16 @@ void assembler_feed(struct assembler *a, unsigned source, const struct packet *p
                                  .source = (uint8_t)source,
                                  .window = piece.window,
                                  .port = packet->spt};
-    struct assembly *own = take(a, &name, &piece, now, NULL);
-    name.port = 0;
-    name.common = 1;
-    struct assembly *common = take(a, &name, &piece, now, own);
-    out->pieces = own->count > common->count ? own->count : common->count;
+    struct assembly *own = take(a, &name, &piece, now, NULL), *best = own;
     out->needed = carrier_shape(piece.window)->message_slots;
-    bool enough = own->count >= out->needed;
-    if (enough || common->count >= out->needed)
-        make_message(a, enough ? own : common, now, out);
-    if (enough && out->length > 0)
-        pass_over(common, out);
+    if (may_be_scattered(own, out->needed)) {
+        name.port = 0;
+        name.common = 1;
+        best = take(a, &name, &piece, now, own);
+    }
+    out->pieces = own->count > best->count ? own->count : best->count;
+    if (best->count >= out->needed)
+        make_message(a, best, now, out);
 }
 
 struct assembler_counters assembler_counters(const struct assembler *a)

@@ -12,9 +12,11 @@
 
 enum { USERS_MAX = 10 };
 
-/* Users behind one address, at the same time: what one round, then more, bring of their messages.
+/*
+ * Users behind one address, at the same time: what one round, then more, bring of their messages.
+ * The NAT gives each packet one of `scatter` ports, or if that is 0 each user one.
  */
-static unsigned knock_together(struct assembler *a, unsigned users, bool scattered, int64_t *now,
+static unsigned knock_together(struct assembler *a, unsigned users, unsigned scatter, int64_t *now,
                                unsigned rounds)
 {
     struct knock knocks[USERS_MAX];
@@ -30,8 +32,8 @@ static unsigned knock_together(struct assembler *a, unsigned users, bool scatter
             for (unsigned u = 0; u < users; u++) {
                 if (i >= knocks[u].shape->slots)
                     continue;
-                if (scattered)
-                    knocks[u].spt = (uint16_t)(1024 + draw(60000));
+                if (scatter)
+                    knocks[u].spt = (uint16_t)(1024 + draw(scatter));
                 struct assembled made = send_slot(a, &knocks[u], order[u][i], *now);
                 came[u] |= is_message_of(&made, &knocks[u]);
             }
@@ -46,19 +48,46 @@ static void users_behind_one_address(void **state)
     (void)state;
     static const struct {
         unsigned users;
-        bool scattered; /* the NAT gives each packet another source port */
-    } rows[] = {{1, false}, {2, false}, {10, false}, {1, true}};
+        unsigned scatter;
+    } rows[] = {{1, 0}, {2, 0}, {10, 0}, {1, 60000}, {1, 128}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         /* One after another as well: the next knock of those comes from other ports. */
         struct assembler *a = assembler_new(SPAN, 65536, hash_key);
         int64_t now = 0;
         for (unsigned knock = 0; knock < 5; knock++) {
-            unsigned came = knock_together(a, rows[i].users, rows[i].scattered, &now, 1);
+            unsigned came = knock_together(a, rows[i].users, rows[i].scatter, &now, 1);
             if (came != rows[i].users)
-                fail_msg("%u users, %s, knock %u: %u came", rows[i].users,
-                         rows[i].scattered ? "scattered" : "own ports", knock, came);
+                fail_msg("%u users, scattered to %u ports, knock %u: %u came", rows[i].users,
+                         rows[i].scatter, knock, came);
             now += 31 * SECOND;
         }
+        assembler_free(a);
+    }
+}
+
+/*
+ * First rounds of users who each have a port, together and soon again: without further pieces
+ * nothing tells a mixture, so there must be nothing to mix.
+ */
+static void a_crowd_hands_over_few_mixtures(void **state)
+{
+    (void)state;
+    for (enum carrier_window window = 0; window < CARRIER_WINDOWS; window++) {
+        struct assembler *a = assembler_new(SPAN, 65536, hash_key);
+        const struct carrier_shape *shape = carrier_shape(window);
+        for (unsigned n = 0; n < 3; n++) {
+            struct knock knocks[USERS_MAX];
+            uint8_t order[USERS_MAX][CARRIER_SLOTS_MAX];
+            for (unsigned u = 0; u < USERS_MAX; u++) {
+                knocks[u] = knock_from(7, (uint16_t)(4000 + n * USERS_MAX + u), window);
+                shuffle(order[u], shape->message_slots);
+            }
+            for (unsigned i = 0; i < shape->message_slots * USERS_MAX; i++)
+                send_slot(a, &knocks[i % USERS_MAX], order[i % USERS_MAX][i / USERS_MAX], n);
+        }
+        uint64_t messages = assembler_counters(a).messages;
+        if (messages < 3 * USERS_MAX || messages > 3 * USERS_MAX * (1 + shape->message_slots / 8))
+            fail_msg("window %d: %llu messages", (int)window, (unsigned long long)messages);
         assembler_free(a);
     }
 }
@@ -278,6 +307,7 @@ int main(void)
     print_message("# seed %llu\n", (unsigned long long)random_state);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_behind_one_address),
+        cmocka_unit_test(a_crowd_hands_over_few_mixtures),
         cmocka_unit_test(knocks_in_a_row),
         cmocka_unit_test(the_next_knock_begins_alike),
         cmocka_unit_test(forged_pieces_with_the_same_address),

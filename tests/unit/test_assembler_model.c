@@ -160,6 +160,8 @@ static unsigned feed(struct model *model, const struct packet *packet, int64_t n
     struct entry *entries[2] = {NULL};
     unsigned needed = carrier_shape(piece.window)->message_slots;
     for (unsigned common = 0; common < 2; common++) {
+        if (common && slots_of(entries[0]) > needed / 8)
+            break;
         struct entry *entry = find(model, packet, piece.window, common, now, entries[0]);
         model->packets++;
         if (entry->values[piece.slot] < 0)
@@ -168,15 +170,10 @@ static unsigned feed(struct model *model, const struct packet *packet, int64_t n
         entry->came[piece.slot] = model->packets;
         entries[common] = entry;
     }
-    struct entry *own = entries[0], *common = entries[1];
-    if (slots_of(own) < needed)
-        return slots_of(common) < needed ? 0 : hand_over(common, message);
-    unsigned made = hand_over(own, message);
-    if (made > 0) {
-        memcpy(common->last, message, made);
-        common->handed = common->handed ? common->handed : 1;
-    }
-    return made;
+    for (unsigned common = 0; common < 2; common++)
+        if (entries[common] && slots_of(entries[common]) >= needed)
+            return hand_over(entries[common], message);
+    return 0;
 }
 
 /* Knocks that come and go, in runs of slots, some forged, by two ports or scattered ones. */
