@@ -13,6 +13,7 @@ struct admission {
     struct limit refusals;            /* that are logged */
     struct limit messages;            /* sealed ones that are looked at */
     struct limit strangers;           /* refusals that anyone can cause, and that are logged */
+    uint64_t strangers_told;          /* how many of those that aren't the log tells of */
     uint64_t sealed[UNSEAL_VERDICTS]; /* messages so far, by what became of them */
 };
 

@@ -6,7 +6,7 @@
 enum { OPEN_RATE = 5000, OPEN_BURST = 10000, REFUSAL_RATE = 20, REFUSAL_BURST = 200 };
 
 /* What an honest listener's assembler hands over at most, and a burst of as much. */
-enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 5, STRANGER_BURST = 100 };
+enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 1, STRANGER_BURST = 20 };
 
 struct admission admit_make(int64_t now)
 {

@@ -12,19 +12,30 @@ static bool is_acceptable(const struct config *config, const struct record_seale
            gate_address(&record->address);
 }
 
+/* How many messages the log didn't tell of, since it last said so: "; 12 more left out". */
+static const char *left_out(struct admission *a, char out[40])
+{
+    uint64_t count = a->strangers.dropped - a->strangers_told;
+    a->strangers_told = a->strangers.dropped;
+    out[0] = '\0';
+    if (count > 0)
+        snprintf(out, 40, "; %llu more left out", (unsigned long long)count);
+    return out;
+}
+
 /* Anyone can cause these, as many as he likes: some are logged, all are counted. */
 static void refuse_stranger(struct admission *a, const struct sealed_service *s,
                             const struct record_sealed *record, enum unseal_verdict verdict,
                             int64_t now, struct timespec wall)
 {
-    char text[ADDR_TEXT_SIZE], apart[64] = "";
+    char text[ADDR_TEXT_SIZE], apart[64] = "", more[40];
     if (!limit_take(&a->strangers, now))
         return;
     int64_t ahead = (int64_t)(sealed_message_time(record->message) >> 16) - wall.tv_sec;
     if (verdict == UNSEAL_STALE)
         snprintf(apart, sizeof(apart), ", by %lld s", (long long)ahead);
-    log_notice("sealed knock from %s refused: %s%s", addr_format(&record->address, text),
-               unseal_reason(verdict), apart);
+    log_notice("sealed knock from %s refused: %s%s%s", addr_format(&record->address, text),
+               unseal_reason(verdict), apart, left_out(a, more));
     doors_tell_refused(s->doors, NULL, &record->address, unseal_reason(verdict));
 }
 

@@ -41,7 +41,7 @@ static void add_counts(const struct desk *desk, struct row *row)
     const struct daemon *d = desk->daemon;
     row_number(row, "messages_dropped",
                (int64_t)(d->messages.dropped + d->admission.refusals.dropped +
-                         doors_messages_dropped(d->doors)));
+                         d->admission.strangers.dropped + doors_messages_dropped(d->doors)));
 }
 
 /* Messages that anyone can send by what was wrong with them, and those of keys. */

@@ -227,12 +227,19 @@ static void tells_why(void **state)
     record = admit_seal(&w, (struct sent){.door = "nowhere"});
     assert_int_equal(admit(&w, &record), UNSEAL_NO_DOOR);
     wait_log(&w.kept.w, "sealed knock of alice from 198.51.100.7 refused: not this door: no door");
-    /* However many there are, the log stays readable. */
+    /* However many there are, the log stays readable, and says what it left out. */
     record.message[31] ^= 1;
     for (int i = 0; i < 1000; i++)
         assert_int_equal(admit(&w, &record), UNSEAL_UNKNOWN);
-    assert_true(bench_count(&w.kept.w.bench, "log", "refused: unknown") <= 100);
+    assert_true(bench_count(&w.kept.w.bench, "log", "refused: unknown") <= 20);
+    assert_int_equal(bench_count(&w.kept.w.bench, "log", "left out"), 0);
     assert_int_equal(w.admission.sealed[UNSEAL_UNKNOWN], 1001);
+    w.now += INT64_C(1000000000);
+    admit(&w, &record);
+    wait_log(&w.kept.w, "none for this source; 982 more left out");
+    w.now += INT64_C(1000000000);
+    admit(&w, &record);
+    assert_int_equal(bench_count(&w.kept.w.bench, "log", "left out"), 1);
     admit_end_world(&w);
 }
 
