@@ -7,6 +7,7 @@
 #include "knock/say.h"
 #include "knock/watch.h"
 #include "lib/clock.h"
+#include "lib/keyed.h"
 
 /* A course under way. */
 struct going {
@@ -80,12 +81,23 @@ static bool prepare(struct going *go, FILE *list)
     return true;
 }
 
-/* Waits for the port after `round`: ever longer, for a slow path, but not past the end. */
+/*
+ * Ever longer, for a slow path, and up to a quarter more by chance: two who began together, behind
+ * a NAT that scatters ports, would else disturb each other in every round.
+ */
+static int64_t length_of_wait(unsigned round)
+{
+    static const uint32_t waits_ms[] = {500, 1000, 2000};
+    unsigned last = sizeof(waits_ms) / sizeof(*waits_ms) - 1;
+    uint32_t ms = waits_ms[round < last ? round : last], chance;
+    keyed_random(&chance, sizeof(chance));
+    return (ms + chance % (ms / 4)) * (CLOCK_SECOND / 1000);
+}
+
+/* Waits for the port after `round`, but not past the end. */
 static int wait_after(struct going *go, unsigned round)
 {
-    static const int waits_ms[] = {500, 1000, 2000};
-    unsigned last = sizeof(waits_ms) / sizeof(*waits_ms) - 1;
-    int64_t until = clock_now() + waits_ms[round < last ? round : last] * (CLOCK_SECOND / 1000);
+    int64_t until = clock_now() + length_of_wait(round);
     return watch_port(&go->watched, &go->own, until < go->until ? until : go->until);
 }
 

@@ -94,13 +94,13 @@ while read -r reject option packets each; do
     [ "$reject" = - ] || on_gate iptables -D INPUT -p tcp --dport 20000:32287 -j REJECT --reject-with "$reject"
 done <<TABLE
 - --retries=3 96 48 2
-tcp-reset --timeout=2 80 16 1 32 2
+tcp-reset --timeout=3 80 16 1 32 2
 TABLE
 
 # A service accepts what was meant to be a slot: the packets of the second round go out all the same.
 on_gate iptables -t nat -A PREROUTING -p tcp --dport 20000:32287 -j REDIRECT --to-ports $SERVICE
 on_gate iptables -I INPUT -p tcp -m conntrack --ctorigdstport 20000:32287 -j ACCEPT
-knock --carrier tcp --timeout 2 ssh
+knock --carrier tcp --timeout 3 ssh
 is "accepted by a service: rounds of 32, 16, 32" "$(count) from $(source_ports)" "80 from 1"
 is "accepted by a service: that isn't the port" "$STATUS" 2
 on_gate iptables -D INPUT -p tcp -m conntrack --ctorigdstport 20000:32287 -j ACCEPT

@@ -11,7 +11,7 @@ needs_crowd() {
     needs_gate
     needs_knockctl
     [ -x "$KNOCK" ] || bail "no $KNOCK; run make first"
-    if ! firewall4 || ! serve $SERVICE; then
+    if ! firewall4 || ! serve "$SERVICE"; then
         bail "the gate could not be made"
     fi
     configure "type = kmsg" <<TABLE
@@ -27,7 +27,7 @@ TABLE
     for user in $(seq "$1"); do
         make_user "$user" || bail "no key for user $user"
     done
-    chown -R $NOBODY:$NOBODY "$WORK/crowd"
+    chown -R "$NOBODY:$NOBODY" "$WORK/crowd"
     starts "knockd starts with $1 keys"
 }
 
@@ -90,7 +90,7 @@ shut_all() {
 }
 
 is_shut() {
-    ! rules iptables $SERVICE >"$WORK/rules"
+    ! rules iptables "$SERVICE" >"$WORK/rules"
 }
 
 # The time of the last line in the kernel's log, which is short: numbers of lines don't stay what they are.

@@ -79,6 +79,18 @@ scattered() {
     done
 }
 
+# Two who begin together, where nothing tells their pieces apart: in a later round they don't go out together any more.
+# By chance they still may.
+two_scattered() {
+    for try in 1 2 3 4; do
+        shut_all
+        at_once 2 inner_knock --carrier udp gate
+        diag "two scattered at once, try $try: $outcomes"
+        [ "$(went_well)" != 2 ] || return 0
+    done
+    return 1
+}
+
 # A host on another wire, whose packets say that they are the client's.
 make_forger() {
     make_host "$1" &&
@@ -134,5 +146,6 @@ make_network "$USERS" || bail "no network behind the client"
 one_key
 crowds
 scattered
+ok "two behind a NAT that scatters ports, at once: both open" two_scattered
 forged
 done_testing
