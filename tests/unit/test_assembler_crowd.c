@@ -85,8 +85,8 @@ static void a_crowd_hands_over_few_mixtures(void **state)
             for (unsigned i = 0; i < shape->message_slots * USERS_MAX; i++)
                 send_slot(a, &knocks[i % USERS_MAX], order[i % USERS_MAX][i / USERS_MAX], n);
         }
-        uint64_t messages = assembler_counters(a).messages;
-        if (messages < 3 * USERS_MAX || messages > 3 * USERS_MAX * (1 + shape->message_slots / 8))
+        uint64_t messages = assembler_counters(a).messages, sent = 3ULL * USERS_MAX;
+        if (messages < sent || messages > sent * (1 + shape->message_slots / 8u))
             fail_msg("window %d: %llu messages", (int)window, (unsigned long long)messages);
         assembler_free(a);
     }
