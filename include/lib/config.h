@@ -17,6 +17,9 @@ enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 /* The most addresses that a listener may be told to remember. */
 enum { CONFIG_MAX_SOURCES = 4194304 };
 
+/* The most broken knocks that may be asked for until an address is penalised. */
+enum { CONFIG_MAX_FAILURES = 20 };
+
 /* The most networks that are never penalised. */
 enum { CONFIG_EXEMPT_MAX = 1024 };
 

@@ -20,7 +20,7 @@ static const struct config_key global_keys[] = {
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
     {"max_sources", read_number, AT(config, max_sources), 1024, CONFIG_MAX_SOURCES},
-    {"max_failures", read_number, AT(config, penalty.max_failures), 0, 20},
+    {"max_failures", read_number, AT(config, penalty.max_failures), 0, CONFIG_MAX_FAILURES},
     {"failure_window", read_duration, AT(config, penalty.window), 1, DAY},
     {"penalty", read_duration, AT(config, penalty.length), 1, 30 * DAY},
     {"allow_always", read_exempt, AT(config, penalty), 0, 0},

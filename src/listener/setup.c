@@ -11,6 +11,7 @@ static bool take_config(struct setup *setup, const struct record_config *config)
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
         config->plain > config->doors || config->max_sources == 0 ||
         config->max_sources > CONFIG_MAX_SOURCES || config->exempts > CONFIG_EXEMPT_MAX ||
+        config->max_failures > CONFIG_MAX_FAILURES ||
         config->span > CARRIER_SPAN_END - CARRIER_SPAN_SIZE ||
         (config->span > 0 && config->max_sources < 2))
         return false;

@@ -135,6 +135,9 @@ static void values_out_of_range_are_bad(void **state)
     r = record_of('C');
     r.u.config.exempts = CONFIG_EXEMPT_MAX + 1;
     assert_bad("", &r, "a network too many");
+    r = record_of('C');
+    r.u.config.max_failures = CONFIG_MAX_FAILURES + 1;
+    assert_bad("", &r, "more failures than are remembered");
     r = record_of('e');
     r.u.exempt.net.bits = 33;
     assert_bad("E", &r, "an IPv4 network of 33 bits");
