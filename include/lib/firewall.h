@@ -125,7 +125,8 @@ struct firewall_visitor {
 
 /*
  * Sends packets of that kind to `ports` through the chain, which has `input`. What is left in
- * `ports` may go on to the next one.
+ * `ports` may go on to the next one. Where chains jump to chains beyond all measure, the rest of
+ * the way isn't followed, and nothing of it is sure.
  */
 void firewall_walk(const struct firewall *firewall, const struct firewall_chain *chain,
                    enum firewall_family family, enum firewall_packet kind, struct port_set *ports,

@@ -4,12 +4,19 @@
 /* Chains that call chains that call chains: nft's may 16 deep, of iptables' nobody has more. */
 enum { DEPTH_MAX = 32 };
 
+/* Two jumps from each chain to the next make ways without end: after so many rules nothing is
+ * followed any more. Those of the largest firewalls are fewer, and they take a tenth of a second.
+ */
+enum { MEETINGS_MAX = 50000 };
+
 struct walk {
     const struct firewall *firewall;
     enum firewall_family family;
     enum firewall_packet kind;
     const struct firewall_visitor *visitor;
     struct port_set accepted;
+    unsigned meetings;
+    bool lost; /* a jump was not followed: from there on, nothing is sure */
 };
 
 /* Of `ports`, those that the rule takes. */
@@ -29,6 +36,17 @@ static void take(const struct firewall_rule *rule, enum firewall_packet kind,
 static void pass(struct walk *w, const struct firewall_chain *chain, struct port_set *ports,
                  bool surely, unsigned depth);
 
+/* The chain that a rule sends packets to, if they are followed there. */
+static const struct firewall_chain *target_of(struct walk *w, const struct firewall_chain *chain,
+                                              const struct firewall_rule *rule, unsigned depth)
+{
+    const struct firewall_chain *target = firewall_chain(w->firewall, chain, rule->target);
+    if (!target || (depth < DEPTH_MAX && w->meetings < MEETINGS_MAX))
+        return target;
+    w->lost = true;
+    return NULL;
+}
+
 /* `taken` surely go where the rule says; those in `through` came back from its target. */
 static void apply(struct walk *w, const struct firewall_rule *rule, const struct port_set *taken,
                   const struct port_set *through, struct port_set *ports, struct port_set *returned)
@@ -47,17 +65,18 @@ static void meet(struct walk *w, const struct firewall_chain *chain,
                  struct port_set *ports, struct port_set *returned)
 {
     struct port_set taken;
+    w->meetings++;
     take(rule, w->kind, ports, &taken);
     if (!(rule->families & w->family) || port_set_is_empty(&taken))
         return;
-    surely = surely && !rule->partly && !rule->limited;
+    surely = surely && !w->lost && !rule->partly && !rule->limited;
     if (rule->prefix || rule->verdict == FIREWALL_ACCEPT || rule->verdict == FIREWALL_DROP)
         w->visitor->visit(w->visitor->arg, chain, rule, &taken, surely);
     struct port_set through = taken;
-    const struct firewall_chain *target = firewall_chain(w->firewall, chain, rule->target);
-    if (target && depth < DEPTH_MAX)
+    const struct firewall_chain *target = target_of(w, chain, rule, depth);
+    if (target)
         pass(w, target, &through, surely, depth + 1);
-    if (surely && rule->verdict != FIREWALL_NEXT)
+    if (surely && !w->lost && rule->verdict != FIREWALL_NEXT)
         apply(w, rule, &taken, &through, ports, returned);
 }
 
@@ -79,8 +98,8 @@ void firewall_walk(const struct firewall *firewall, const struct firewall_chain 
     struct walk w = {.firewall = firewall, .family = family, .kind = kind, .visitor = visitor};
     pass(&w, chain, ports, true, 0);
     if (!port_set_is_empty(ports))
-        visitor->visit(visitor->arg, chain, NULL, ports, true);
-    if (chain->policy == FIREWALL_DROP)
+        visitor->visit(visitor->arg, chain, NULL, ports, !w.lost);
+    if (chain->policy == FIREWALL_DROP && !w.lost)
         *ports = w.accepted;
     else
         port_set_join(ports, &w.accepted);

@@ -267,11 +267,67 @@ static void survives_nonsense(void **state)
     free(ufw);
 }
 
+/* How often packets met a rule that logs, and whether their end was sure. */
+struct way {
+    unsigned logged;
+    bool sure;
+};
+
+static void follow(void *arg, const struct firewall_chain *chain, const struct firewall_rule *rule,
+                   const struct port_set *ports, bool surely)
+{
+    struct way *way = arg;
+    (void)chain, (void)ports;
+    way->logged += rule && rule->prefix;
+    if (!rule)
+        way->sure = surely;
+}
+
+/* So many chains, each of which jumps to the next one twice, for some packets; the last one logs.
+ */
+static struct way follow_chains(unsigned count)
+{
+    struct firewall firewall = {0};
+    struct way way = {0};
+    struct port_set ports = {0};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs("*filter\n:INPUT DROP [0:0]\n-A INPUT -j C1\n", out);
+    for (unsigned i = 1; i <= count; i++)
+        fprintf(out, ":C%u - [0:0]\n", i);
+    for (unsigned i = 1; i < 2 * count; i++)
+        fprintf(out, "-A C%u -s 192.0.2.%u/32 -j C%u\n", (i + 1) / 2, i, (i + 1) / 2 + 1);
+    fprintf(out, "-A C%u -j LOG --log-prefix x\nCOMMIT\n", count);
+    fclose(out);
+    assert_true(firewall_read_iptables(&firewall, text, FIREWALL_IP4));
+    port_set_add(&ports, IPPROTO_TCP, 22, 22);
+    firewall_walk(&firewall, &firewall.chains[0], FIREWALL_IP4, FIREWALL_NEW, &ports,
+                  &(struct firewall_visitor){follow, &way});
+    firewall_free(&firewall);
+    free(text);
+    return way;
+}
+
+/* 2^10 ways are followed; of 2^19, and of chains that are too deep, nothing is claimed. */
+static void does_not_get_lost(void **state)
+{
+    (void)state;
+    struct way way = follow_chains(11);
+    assert_int_equal(way.logged, 1024);
+    assert_true(way.sure);
+    way = follow_chains(20);
+    assert_in_range(way.logged, 1, 50000);
+    assert_false(way.sure);
+    assert_false(follow_chains(40).sure);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_is_wrong),
         cmocka_unit_test(understands_rules),
+        cmocka_unit_test(does_not_get_lost),
         cmocka_unit_test(survives_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
