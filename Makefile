@@ -154,7 +154,7 @@ fuzz:
 	    SANITIZE=address,undefined,fuzzer-no-link targets
 	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
-# PART=doors, PART=log: that one alone.
+# PART=doors, log, sealed or junk: that one alone.
 bench: $(PROGRAMS) $(BENCH)
 	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
 

@@ -6,18 +6,14 @@
 #   SSHG_PARSER=PATH                   /usr/libexec/sshguard/sshg-parser where that is installed
 #   FAIL2BAN_REGEX='COMMAND [ARG...]'  fail2ban-regex where that is installed
 set -u
-export LC_ALL=C
+
+# shellcheck source-path=SCRIPTDIR source=bench-daemon.sh
+. "$(dirname "${BASH_SOURCE[0]}")/bench-daemon.sh"
 
 # Not LINES: bash sets that.
-: "${built:?bench.sh says it}" "${LOG_LINES:=1000000}" "${RUNS:=5}" "${SEED:=1}"
+: "${LOG_LINES:=1000000}" "${RUNS:=5}" "${SEED:=1}"
 : "${SSHG_PARSER:=/usr/libexec/sshguard/sshg-parser}" "${FAIL2BAN_REGEX:=fail2ban-regex}"
-knockd=$built/knockd/knockd knockctl=$built/knockctl/knockctl daemon='' listener=''
 declare -A cost=() # ms of each function that was measured
-
-die() {
-    echo "bench-log: $*" >&2
-    exit 1
-}
 
 # The doors at which tests/bench/make_log.c knocks.
 write_config() {
@@ -95,16 +91,6 @@ print_readers() {
 
 # --- the daemon ---
 
-end_daemon() {
-    kill "$daemon"
-    wait "$daemon"
-}
-
-# spent PID: ms on a processor so far.
-spent() {
-    awk '{ printf "%d\n", $1 / 1000000 }' "/proc/$1/schedstat"
-}
-
 # pss PID: KiB of memory, what it shares counted in parts.
 pss() {
     awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"
@@ -114,35 +100,13 @@ memory() {
     echo "keeper $(pss "$daemon") KiB, listener $(pss "$listener") KiB"
 }
 
-# poll CMD...: until it succeeds, a minute at most.
-poll() {
-    local deadline=$((SECONDS + 60))
-    until "$@"; do
-        [ $SECONDS -lt $deadline ] || return 1
-        sleep 0.1
-    done
-}
-
-is_ready() { grep -q ready daemon.log; }
-has_all() { "$knockctl" sources --json -c knockd.conf | grep -Eq "\"lines\": ?$LOG_LINES\b"; }
-
-start_daemon() {
-    mkdir state
-    : >kern.log
-    "$knockd" -c knockd.conf >daemon.log 2>&1 &
-    daemon=$!
-    trap end_daemon EXIT
-    poll is_ready || die "knockd did not start: $(cat daemon.log)"
-    listener=$(pgrep -P "$daemon" -x knockd-listener) || die "knockd has no listener: $(cat daemon.log)"
-}
-
 print_daemon() {
     local keeper_ms listener_ms rest
     start_daemon
     rest=$(memory)
     keeper_ms=$(spent "$daemon") listener_ms=$(spent "$listener")
     dd if=few.log of=kern.log bs=64k oflag=append conv=notrunc status=none
-    poll has_all || die "the daemon did not read all lines: $("$knockctl" sources -c knockd.conf)"
+    poll has_read "$LOG_LINES" || die "the daemon did not read all lines: $("$knockctl" sources -c knockd.conf)"
     keeper_ms=$(($(spent "$daemon") - keeper_ms)) listener_ms=$(($(spent "$listener") - listener_ms))
     echo
     echo "The running daemon, the same lines appended in blocks of 64 KiB: listener $listener_ms ms, keeper" \
@@ -151,8 +115,7 @@ print_daemon() {
     echo "Memory (PSS) at rest: $rest; after it: $(memory)."
 }
 
-cpu=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
-echo "$(date -u +%F), $(nproc) x $cpu, Linux $(uname -r | cut -d- -f1), $("${CC:-cc}" --version | head -n 1);" \
+echo "$(machine), $("${CC:-cc}" --version | head -n 1);" \
     "CPU time of one thread, median of $RUNS in turn, files in memory, seed $SEED"
 echo
 write_config

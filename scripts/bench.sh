@@ -1,5 +1,6 @@
 #!/bin/bash
-# bench.sh [PART...]: runs the measurements, all or those named: doors log. `make bench PART=log` builds them first.
+# bench.sh [PART...]: runs the measurements, all or those named: doors log sealed junk. `make bench PART=log` builds
+# them first.
 set -u
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -10,7 +11,7 @@ failed=0
 # run PART: in a folder of its own, on the disk that BENCH_DIR is on.
 run() {
     local dir part=$built/bench/bench_$1
-    [ "$1" != log ] || part=$PWD/scripts/bench-log.sh
+    [ ! -e "scripts/bench-$1.sh" ] || part=$PWD/scripts/bench-$1.sh
     [ -x "$part" ] || { echo "bench: no such part: $1" >&2; return 1; }
     dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/knockd-bench.XXXXXX") || return 1
     (cd "$dir" && "$part")
@@ -19,7 +20,7 @@ run() {
     return $status
 }
 
-[ $# -gt 0 ] || set -- doors log
+[ $# -gt 0 ] || set -- doors log sealed junk
 for part; do
     run "$part" || failed=1
 done
