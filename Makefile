@@ -113,7 +113,7 @@ $(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/targets/%: $(BUILD)/targets/%.o $(ARCHIVES)
+$(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -36,6 +36,8 @@ static bool keeper_takes(const struct record *record)
         CLAIM(verdict != GATE_OPEN || record->u.open.door < keeper.config->door_count);
         CLAIM(verdict != GATE_REFUSED || why);
         return verdict != GATE_BAD;
+    case RECORD_SEALED:
+        return sealed_takes(&keeper.sealed, &record->u.sealed);
     case RECORD_EVENT:
     case RECORD_SEEN:
         return events_log(keeper.config, record, &messages, 0);
@@ -133,7 +135,9 @@ static void step(struct bench *b, struct input *in)
         take_line(b, in);
         return;
     }
-    bool down = record_of(letter, &record);
+    bool down = letter != 'k' && record_of(letter, &record);
+    if (letter == 'k')
+        sealed_record(&keeper.sealed, in, &record);
     size_t size = record_size(record.type);
     change(in, &record, size);
     claim_exact(&record, size + (letter == 'x' ? input_byte(in) : 0));

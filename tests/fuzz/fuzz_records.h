@@ -2,7 +2,7 @@
 #ifndef FUZZ_RECORDS_H
 #define FUZZ_RECORDS_H
 
-#include "fuzz.h"
+#include "fuzz_sealed.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,6 +21,7 @@ struct keeper {
     struct regime regime;
     struct daemon daemon;
     struct desk desk; /* nobody asks: answers are judged, and told to nobody */
+    struct sealed_keeper sealed;
 };
 
 /* In the place of the C library's: the keeper's messages are made, but no syslog daemon gets them.
@@ -43,17 +44,23 @@ static void hear(void *arg, bool error, const char *text)
 
 static inline void keeper_make(struct keeper *keeper)
 {
-    static const char text[] =
+    static const char format[] =
+        "key_dir = \"%s\" sealed { server = " SEALED_SERVER " }\n"
         "source k { type = kmsg prefix = \"[DENY] \" }\n"
         "source f { type = file path = \"/var/log/kern.log\" }\n"
         "door a { sequence = { 9000, 7000, 8000 } start_command = true stop_command = \"\" }\n"
         "door b { sequence = { 9, 7 } start_command = true stop_command = \"\"\n"
         " allow = { 192.0.2.0/25, \"2001:db8:1::/48\" } }\n"
         "door c { sequence = { 19, 17, 18 } start_command = true stop_command = \"\"\n"
-        " start_command_6 = \"\" }\n";
-    char path[64];
+        " start_command_6 = \"\" }\n"
+        "door d { key = alice for = true bound = false port = 22 ports = { \"53:udp\" }\n"
+        " max_timeout = 60 start_command = true stop_command = \"\" allow = 192.0.2.0/25 }\n"
+        "door e { key = alice port = 22 start_command = true stop_command = \"\" }\n";
+    char path[64], dir[] = "/tmp/knockd-fuzz-XXXXXX", text[2048];
     struct report report = {.say = hear};
     log_open("fuzz", 0, false, true);
+    sealed_write_key(dir);
+    snprintf(text, sizeof(text), format, dir);
     int fd = memfd_create("config", MFD_CLOEXEC);
     CLAIM(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -62,6 +69,10 @@ static inline void keeper_make(struct keeper *keeper)
     keeper->plans = plans_make(keeper->config, &report);
     CLAIM(keeper->plans);
     close(fd);
+    keeper->sealed.config = keeper->config;
+    keeper->sealed.plans = keeper->plans;
+    sealed_keeper_make(&keeper->sealed, &report);
+    sealed_remove_key(dir);
     keeper->regime.setting.config = keeper->config;
     keeper->daemon.current = &keeper->regime;
     keeper->desk.daemon = &keeper->daemon;

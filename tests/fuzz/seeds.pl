@@ -53,6 +53,18 @@ for (split /\n/, slurp('tests/data/hostile.txt')) {
     line($format, 1, $text) if !/^#/ && defined $text;
 }
 seed('lines', "\x05\x40\x01\x09$stream");
+
+# A firewall's listings, each as fuzz_firewall.c numbers its format, with either kind of packets.
+my %listing = ('iptables-save' => 0, 'ip6tables-save' => 1, nft => 2);
+for my $path (glob 'tests/data/firewall/*.txt') {
+    my (undef, %parts) = split /^=== (\S+)\n/m, slurp($path), -1;
+    for my $part (sort grep { exists $listing{$_} } keys %parts) {
+        my $how = $listing{$part} + ($part eq 'ip6tables-save' ? 0 : 4);
+        seed('firewall', chr($how) . $parts{$part});
+        seed('firewall', chr($how + 8) . $parts{$part});
+    }
+}
+seed('profile', slurp('etc/examples/knock.conf') =~ s/"home"/"p"/r);
 seed('config', slurp($_)) for glob 'tests/data/config/*.conf etc/*.conf etc/examples/*.conf';
 for my $path (glob 'tests/fuzz/seeds/*/*') {
     my ($target) = $path =~ m{seeds/(\w+)/};
