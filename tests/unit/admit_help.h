@@ -2,9 +2,9 @@
 #ifndef TEST_ADMIT_HELP_H
 #define TEST_ADMIT_HELP_H
 
+#include "config_help.h"
 #include "keys_help.h"
 #include "ledger_help.h"
-#include "test_config_help.h"
 
 #include "keeper/admit_sealed.h"
 

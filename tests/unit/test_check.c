@@ -4,7 +4,7 @@
  * sections that begin with "=== NAME"; each "findings" is about the last "config" and the rest
  * before it.
  */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <glob.h>
 #include <netinet/in.h>

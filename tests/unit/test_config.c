@@ -1,5 +1,5 @@
 /* Good configurations: every key, every default, and those that administrators would write. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <netinet/in.h>
 #include <syslog.h>

@@ -1,5 +1,5 @@
 /* Good configurations with random damage: none crashes the reader, each is taken or told of. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* The configuration of sealed knocks: the section `sealed`, and what doors say of them. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <netinet/in.h>
 

@@ -1,5 +1,5 @@
 /* What stands in files: comments, quotes, braces, includes, and every trap of libconfuse 3.3. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <sys/stat.h>
 

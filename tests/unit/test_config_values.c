@@ -1,5 +1,5 @@
 /* Wrong values: each is told of with its line, several at once, and what is only doubtful too. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #define ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof(*(rows)))
 #define SEQUENCE   " sequence = { 9000, 7000, 8000 } "

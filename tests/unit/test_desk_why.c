@@ -1,5 +1,5 @@
 /* What a listener answers to `knockctl why`: told on if it can be true, else not believed. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include "knockd/desk_parts.h"
 #include "lib/clock.h"

@@ -1,5 +1,5 @@
 /* The keeper's second look: what an honest listener may ask for, and what none would say. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include "keeper/gate.h"
 #include "lib/clock.h"

@@ -1,5 +1,5 @@
 /* Key files: what is read, what is refused, and that no message tells a secret. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <sys/stat.h>
 

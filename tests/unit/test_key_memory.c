@@ -1,5 +1,5 @@
 /* What is left of a secret in memory after its key file was read: one copy, the caller's. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

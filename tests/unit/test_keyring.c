@@ -1,6 +1,6 @@
 /* Keys as they are loaded: what is refused and how that is told, what is only warned of. */
+#include "config_help.h"
 #include "keys_help.h"
-#include "test_config_help.h"
 
 #include <time.h>
 

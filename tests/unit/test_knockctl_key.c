@@ -1,5 +1,5 @@
 /* knockctl key: what it writes is for root alone, what it prints is for the client, once. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

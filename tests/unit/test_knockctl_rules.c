@@ -1,5 +1,5 @@
 /* Firewall rules: which ports a door's rule opens, what is printed, and the way back of a trial. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <netinet/in.h>
 

@@ -1,5 +1,5 @@
 /* What the doors of a configuration run: derived, chosen by family, checked before any knock. */
-#include "test_config_help.h"
+#include "config_help.h"
 
 #include <errno.h>
 #include <sys/stat.h>

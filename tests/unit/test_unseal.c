@@ -1,6 +1,6 @@
 /* Sealed knocks judged: the order of the checks, and every edge of each. */
+#include "config_help.h"
 #include "keys_help.h"
-#include "test_config_help.h"
 
 #include <netinet/in.h>
 
