@@ -5,23 +5,7 @@
 #ifndef LISTENER_FEED_H
 #define LISTENER_FEED_H
 
-#include "lib/record.h"
-#include "listener/lines.h"
-
-enum { FOLLOWER_MARK = 64 };
-
-/* A file that is being read, wherever it has been moved to meanwhile. */
-struct follower {
-    int fd; /* -1: none */
-    int watch;
-    bool polled;
-    int64_t offset;
-    int64_t until;     /* when it was replaced: it is let go then */
-    int64_t first;     /* when it was replaced: up to here, newer files have to wait for it */
-    unsigned mark_len; /* the bytes before `offset`, to know the file by */
-    char mark[FOLLOWER_MARK];
-    struct lines *lines;
-};
+#include "listener/follower.h"
 
 struct feed_calls {
     void (*line)(void *arg, const char *line, size_t len);
@@ -49,9 +33,6 @@ void feed_free(struct feed *feed);
  * minute after `now`, or until LOG_FILES newer ones have come: then it is read to its end first.
  */
 void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_t now);
-
-/* Copies the line before the place where reading began to `out`; its length, 0 if there is none. */
-size_t feed_line_before(const struct feed *feed, char *out, size_t size);
 
 /* Reads what is there, a bounded share of each file. True: there may be more, call again soon. */
 bool feed_read(struct feed *feed);

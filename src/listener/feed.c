@@ -7,7 +7,6 @@
 #include "listener/feed.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,28 +23,16 @@ int feed_init(struct feed *feed, uint32_t type, struct feed_calls calls)
 {
     int rc = 0;
     *feed = (struct feed){.type = type, .calls = calls};
-    for (int i = 0; i < LOG_FILES; i++) {
-        struct follower *f = &feed->files[i];
-        *f = (struct follower){.fd = -1, .watch = -1, .lines = malloc(sizeof(struct lines))};
-        if (!f->lines)
+    for (int i = 0; i < LOG_FILES; i++)
+        if (follower_init(&feed->files[i]) < 0)
             rc = -1;
-    }
     return rc;
-}
-
-static void let_go(struct follower *f)
-{
-    if (f->fd >= 0)
-        close(f->fd);
-    f->fd = f->watch = -1;
 }
 
 void feed_free(struct feed *feed)
 {
-    for (int i = 0; i < LOG_FILES; i++) {
-        let_go(&feed->files[i]);
-        free(feed->files[i].lines);
-    }
+    for (int i = 0; i < LOG_FILES; i++)
+        follower_free(&feed->files[i]);
 }
 
 bool feed_is_open(const struct feed *feed)
@@ -58,63 +45,15 @@ static void begin_anew(struct feed *feed)
     feed->anew = feed->calls.anew(feed->calls.arg, true);
 }
 
-/* Remembers the last of `got` bytes that were read, by which the file is known again. They are not
- * read a second time: it could have been emptied and refilled by then. */
-static void set_mark(struct follower *f, const char *bytes, size_t got)
-{
-    size_t fresh = got < FOLLOWER_MARK ? got : FOLLOWER_MARK;
-    size_t kept = f->mark_len < FOLLOWER_MARK - fresh ? f->mark_len : FOLLOWER_MARK - fresh;
-    memmove(f->mark, f->mark + f->mark_len - kept, kept);
-    memcpy(f->mark + kept, bytes + got - fresh, fresh);
-    f->mark_len = (unsigned)(kept + fresh);
-}
-
-/* The mark of a file that is not read from its start. */
-static void find_mark(struct follower *f)
-{
-    char bytes[FOLLOWER_MARK];
-    size_t len = f->offset < FOLLOWER_MARK ? (size_t)f->offset : FOLLOWER_MARK;
-    ssize_t got = pread(f->fd, bytes, len, f->offset - (int64_t)len);
-    f->mark_len = 0;
-    if (got == (ssize_t)len)
-        set_mark(f, bytes, len);
-}
-
-enum look { LOOK_BYTES, LOOK_NOTHING, LOOK_CHANGED };
-
-/* The next bytes to `into`, which has `room`, with the mark before them in one call: what is read
- * is what follows those bytes, even if the file is emptied meanwhile and grows beyond the old
- * place. */
-static enum look look(struct follower *f, char *into, size_t room, size_t *fresh)
-{
-    ssize_t got;
-    /* No mark was found: it was emptied before it was handed over. */
-    if (f->offset > 0 && f->mark_len == 0)
-        return LOOK_CHANGED;
-    do
-        got = pread(f->fd, into, room, f->offset - f->mark_len);
-    while (got < 0 && errno == EINTR);
-    /* A file system that fails says nothing of what the file holds. */
-    if (got < 0)
-        return LOOK_NOTHING;
-    if ((size_t)got < f->mark_len || memcmp(into, f->mark, f->mark_len) != 0)
-        return LOOK_CHANGED;
-    *fresh = (size_t)got - f->mark_len;
-    memmove(into, into + f->mark_len, *fresh);
-    return *fresh > 0 ? LOOK_BYTES : LOOK_NOTHING;
-}
-
 /* An emptied file is read from its start: what it held is gone, what follows is new. */
 static void start_over(struct feed *feed, struct follower *f)
 {
     if (f != feed->files) {
         /* Its lines have been read under the name that it had; nobody writes knocks there. */
-        let_go(f);
+        follower_let_go(f);
         return;
     }
-    f->offset = 0;
-    f->mark_len = 0;
-    lines_reset(f->lines, false);
+    follower_start_over(f);
     feed->calls.event(feed->calls.arg, EVENT_TRUNCATED, 0);
     begin_anew(feed);
 }
@@ -122,21 +61,10 @@ static void start_over(struct feed *feed, struct follower *f)
 /* One block. False at the file's end. */
 static bool read_block(struct feed *feed, struct follower *f)
 {
-    size_t room, fresh = 0;
-    char *into = lines_room(f->lines, &room);
-    switch (look(f, into, room, &fresh)) {
-    case LOOK_BYTES:
-        set_mark(f, into, fresh);
-        f->offset += (int64_t)fresh;
-        lines_take(f->lines, fresh, feed->calls.line, feed->calls.arg);
-        return true;
-    case LOOK_CHANGED:
+    enum follower_found found = follower_read(f, feed->calls.line, feed->calls.arg);
+    if (found == FOLLOWER_CHANGED)
         start_over(feed, f);
-        return f->fd >= 0;
-    case LOOK_NOTHING:
-        break;
-    }
-    return false;
+    return found == FOLLOWER_BYTES || (found == FOLLOWER_CHANGED && f->fd >= 0);
 }
 
 static bool read_file(struct feed *feed, struct follower *f)
@@ -188,7 +116,7 @@ static bool read_kmsg(struct feed *feed)
             return false;
         } else if (got == 0 || (errno != EPIPE && errno != EINTR && errno != EINVAL)) {
             feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-            let_go(feed->files);
+            follower_let_go(feed->files);
             return false;
         }
         /* EPIPE: records were overwritten; the next one's number tells how many, unless none was
@@ -199,20 +127,13 @@ static bool read_kmsg(struct feed *feed)
     return true;
 }
 
-/* Whether the byte before `offset` ends a line; if not, its line began before our time. */
-static bool starts_midway(int fd, int64_t offset)
-{
-    char before;
-    return offset > 0 && pread(fd, &before, 1, offset - 1) == 1 && before != '\n';
-}
-
 /* The oldest one has no more time: it is read to its end now, or as far as a writer that never ends
  * allows. */
 static void finish(struct feed *feed, struct follower *f)
 {
     for (int i = 0; i < SHARE && f->fd >= 0 && read_file(feed, f); i++)
         ;
-    let_go(f);
+    follower_let_go(f);
 }
 
 /* Makes the newest file one that was replaced. */
@@ -237,16 +158,8 @@ void feed_take(struct feed *feed, const struct record_fd *record, int fd, int64_
     struct follower *f = feed->files;
     if (f->fd >= 0 && feed->type == SOURCE_FILE)
         move_on(feed, now);
-    let_go(f);
-    f->fd = fd;
-    f->watch = record->watch;
-    f->polled = record->polled;
-    f->offset = record->offset;
-    f->mark_len = 0;
-    if (feed->type == SOURCE_FILE)
-        find_mark(f);
-    lines_reset(f->lines, feed->type == SOURCE_FILE && starts_midway(fd, f->offset));
-    f->lines->too_long = 0;
+    follower_let_go(f);
+    follower_take(f, record, fd);
 }
 
 /* A pipe or a terminal: one read, since a second one might wait. */
@@ -266,24 +179,7 @@ static void read_stream(struct feed *feed)
     /* A program that ended is started again by the keeper, who knows how it ended. */
     if (feed->type == SOURCE_STDIN)
         feed->calls.event(feed->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-    let_go(f);
-}
-
-size_t feed_line_before(const struct feed *feed, char *out, size_t size)
-{
-    char text[1024];
-    const struct follower *f = feed->files;
-    size_t len = f->offset < (int64_t)sizeof(text) ? (size_t)f->offset : sizeof(text);
-    if (f->fd < 0 || pread(f->fd, text, len, f->offset - (int64_t)len) != (ssize_t)len)
-        return 0;
-    const char *end = memrchr(text, '\n', len);
-    const char *before = end ? memrchr(text, '\n', (size_t)(end - text)) : NULL;
-    if (!before)
-        return 0;
-    size_t found = (size_t)(end - before - 1);
-    found = found < size ? found : size;
-    memcpy(out, before + 1, found);
-    return found;
+    follower_let_go(f);
 }
 
 static bool read_files(struct feed *feed)

@@ -224,7 +224,7 @@ static bool take_log(struct listener *l, const struct record_fd *record, int fd)
     }
     if (record->offset > 0) {
         char line[STALE_HEAD];
-        size_t len = feed_line_before(&source->feed, line, sizeof(line));
+        size_t len = follower_line_before(source->feed.files, line, sizeof(line));
         stale_note(&source->stale, line, len);
     }
     on_tidy(l);
