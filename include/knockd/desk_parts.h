@@ -37,7 +37,6 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
                       struct row *row);
 bool desk_list_effect(const struct config *config, const struct record_effect *effect,
                       const struct addr *address, struct row *row);
-
 bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
                        struct row *row);
 

@@ -271,6 +271,12 @@ static inline bool record_is_answer(uint32_t type)
     return type >= RECORD_COUNTERS && type <= RECORD_ANSWERED;
 }
 
+/* The number of the question that an answer's record belongs to: all of them begin with it. */
+static inline uint32_t record_answers(const struct record *record)
+{
+    return record->u.answered.query;
+}
+
 /* The exact size of a record of `type`; 0 when there is no such type. */
 size_t record_size(uint32_t type);
 

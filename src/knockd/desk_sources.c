@@ -163,12 +163,30 @@ static void list_counters(const struct errand *errand, const struct record_count
 }
 
 /* Nobody has counted that far. */
-static bool counts_are_sound(const struct record_counters *counters)
+static bool is_sound(uint64_t count)
 {
+    return count <= INT64_MAX;
+}
+
+static bool counters_are_sound(const struct record_counters *counters)
+{
+    bool sound = true;
     for (int i = 0; i < LISTENER_COUNTS; i++)
-        if (counters->counts[i] > INT64_MAX)
-            return false;
-    return true;
+        sound = sound && is_sound(counters->counts[i]);
+    return sound;
+}
+
+static bool tally_is_sound(const struct config *config, const struct record_tally *tally)
+{
+    return tally->source < config->source_count && is_sound(tally->lines) &&
+           is_sound(tally->packets) && is_sound(tally->foreign) && is_sound(tally->others) &&
+           is_sound(tally->damaged) && is_sound(tally->partial);
+}
+
+static bool other_is_sound(const struct config *config, const struct record_other *other)
+{
+    return other->source < config->source_count && is_sound(other->count) &&
+           other->prefix[RECORD_PREFIX_MAX] == '\0';
 }
 
 /* Who asked that may be gone by now. */
@@ -188,62 +206,56 @@ static struct errand *find_asker(struct desk *desk, const struct config *config,
     return config == desk->daemon->current->setting.config ? find_query(desk, query) : NULL;
 }
 
+/* What an answer to `why` is made of, a row each. */
+static bool make_row(const struct config *config, const struct record *record,
+                     const struct errand *errand, struct row *row)
+{
+    if (record->type == RECORD_PACKET)
+        return desk_list_packet(config, &record->u.packet, row);
+    if (record->type == RECORD_PENALTY)
+        return desk_list_penalty(config, &record->u.penalty, row);
+    return desk_list_effect(config, &record->u.effect, errand ? &errand->address : NULL, row);
+}
+
+static void end_answer(struct desk *desk, struct errand *errand)
+{
+    answer_end(errand->answer);
+    errand_end(&desk->errands, errand);
+}
+
 bool desk_record(struct desk *desk, const struct config *config, const struct record *record)
 {
-    struct errand *errand;
     struct row row;
-    switch (record->type) {
-    case RECORD_PACKET:
-        if (!desk_list_packet(config, &record->u.packet, &row))
-            return false;
-        errand = find_asker(desk, config, record->u.packet.query);
-        if (errand)
-            answer_row(errand->answer, &row);
-        return true;
-    case RECORD_PENALTY:
-        if (!desk_list_penalty(config, &record->u.penalty, &row))
-            return false;
-        errand = find_asker(desk, config, record->u.penalty.query);
-        if (errand)
-            answer_row(errand->answer, &row);
-        return true;
-    case RECORD_EFFECT:
-        errand = find_asker(desk, config, record->u.effect.query);
-        if (!desk_list_effect(config, &record->u.effect, errand ? &errand->address : NULL, &row))
-            return false;
-        if (errand)
-            answer_row(errand->answer, &row);
-        return true;
-    case RECORD_COUNTERS:
-        if (!counts_are_sound(&record->u.counters))
-            return false;
-        errand = find_asker(desk, config, record->u.counters.query);
-        if (errand)
-            list_counters(errand, &record->u.counters);
-        return true;
-    case RECORD_TALLY:
-        if (record->u.tally.source >= config->source_count)
-            return false;
-        errand = find_asker(desk, config, record->u.tally.query);
-        if (errand)
-            list_source(desk, errand, &config->sources[record->u.tally.source], &record->u.tally);
-        return true;
-    case RECORD_OTHER:
-        if (record->u.other.source >= config->source_count ||
-            record->u.other.prefix[RECORD_PREFIX_MAX] != '\0')
-            return false;
-        errand = find_asker(desk, config, record->u.other.query);
-        if (errand)
-            list_other(errand, &record->u.other);
-        return true;
-    case RECORD_ANSWERED:
-        errand = find_asker(desk, config, record->u.answered.query);
-        if (errand) {
-            answer_end(errand->answer);
-            errand_end(&desk->errands, errand);
-        }
-        return true;
-    default:
+    if (!record_is_answer(record->type))
         return false;
+    /* What it says is judged, whether anybody waits for it or not. */
+    struct errand *errand = find_asker(desk, config, record_answers(record));
+    bool sound = true;
+    switch (record->type) {
+    case RECORD_COUNTERS:
+        sound = counters_are_sound(&record->u.counters);
+        if (sound && errand)
+            list_counters(errand, &record->u.counters);
+        break;
+    case RECORD_TALLY:
+        sound = tally_is_sound(config, &record->u.tally);
+        if (sound && errand)
+            list_source(desk, errand, &config->sources[record->u.tally.source], &record->u.tally);
+        break;
+    case RECORD_OTHER:
+        sound = other_is_sound(config, &record->u.other);
+        if (sound && errand)
+            list_other(errand, &record->u.other);
+        break;
+    case RECORD_ANSWERED:
+        if (errand)
+            end_answer(desk, errand);
+        break;
+    default:
+        sound = make_row(config, record, errand, &row);
+        if (sound && errand)
+            answer_row(errand->answer, &row);
+        break;
     }
+    return sound;
 }

@@ -36,6 +36,46 @@ static void counters(void **state)
     }
 }
 
+static void tallies(void **state)
+{
+    (void)state;
+    struct record record = {.type = RECORD_TALLY, .u.tally.query = 1};
+    struct record_tally *tally = &record.u.tally;
+    uint64_t *counts[] = {&tally->lines,  &tally->packets, &tally->foreign,
+                          &tally->others, &tally->damaged, &tally->partial};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        *counts[i] = INT64_MAX;
+        assert_true(takes(&record));
+        *counts[i] += 1;
+        assert_false(takes(&record));
+        *counts[i] = 0;
+    }
+    tally->source = config.source_count;
+    assert_false(takes(&record));
+}
+
+static void other_prefixes(void **state)
+{
+    (void)state;
+    struct record record = {.type = RECORD_OTHER, .u.other.count = INT64_MAX};
+    assert_true(takes(&record));
+    record.u.other.count++;
+    assert_false(takes(&record));
+    record.u.other.count = 1;
+    record.u.other.prefix[RECORD_PREFIX_MAX] = 'x';
+    assert_false(takes(&record));
+}
+
+/* Records that are no part of an answer. */
+static void no_answers(void **state)
+{
+    (void)state;
+    struct record record = {.type = RECORD_OPEN};
+    assert_false(takes(&record));
+    record.type = RECORD_QUERY;
+    assert_false(takes(&record));
+}
+
 static void penalties(void **state)
 {
     (void)state;
@@ -87,9 +127,9 @@ static void events_of_penalties(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counters),
-        cmocka_unit_test(penalties),
-        cmocka_unit_test(events_of_penalties),
+        cmocka_unit_test(counters),       cmocka_unit_test(tallies),
+        cmocka_unit_test(other_prefixes), cmocka_unit_test(no_answers),
+        cmocka_unit_test(penalties),      cmocka_unit_test(events_of_penalties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
