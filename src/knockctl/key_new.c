@@ -1,4 +1,5 @@
 /* knockctl key new: a secret is drawn, kept in key_dir, and shown once. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -14,7 +15,8 @@
 #include "lib/key_file.h"
 #include "lib/keyed.h"
 
-enum { TEXT_SIZE = 16384 };
+/* Names of a server, a key and doors have at most 64 bytes. */
+enum { PROFILE_MAX = 512, TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192 };
 
 /* A text with a secret in it, in locked memory. */
 struct text {
@@ -24,15 +26,15 @@ struct text {
 
 static void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* There is room: names, and their number, have their limits. */
 static void put(struct text *text, const char *format, ...)
 {
+    size_t room = sizeof(text->bytes) - text->len;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text->bytes + text->len, sizeof(text->bytes) - text->len, format, args);
+    int len = vsnprintf(text->bytes + text->len, room, format, args);
     va_end(args);
-    if (len > 0 && (size_t)len < sizeof(text->bytes) - text->len)
-        text->len += (size_t)len;
+    assert(len >= 0 && (size_t)len < room);
+    text->len += (size_t)len;
 }
 
 static const struct config_door *find_door(const struct config *config, const char *name)
@@ -116,8 +118,10 @@ static bool write_file(const char *folder, const char *path, const struct text *
     int error = errno;
     close(fd);
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (good && dir >= 0 && fsync(dir) < 0)
+    if (good && dir >= 0 && fsync(dir) < 0) {
+        error = errno;
         good = false;
+    }
     if (dir >= 0)
         close(dir);
     if (good)
@@ -194,11 +198,11 @@ static void put_profiles(struct text *text, const struct config *config,
         "# The key \"%s\" of %s, shown only here: whoever has it opens its doors.\n"
         "# On its device, append this to ~/.config/knock/knock.conf (chmod 600):\n\n",
         options->name, config->sealed.server);
-    for (unsigned i = 0; i < config->door_count && count < KEY_DOORS_MAX; i++)
-        if (is_for(&config->doors[i], options, listed)) {
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (is_for(&config->doors[i], options, listed) && count++ < KEY_DOORS_MAX)
             put_profile(text, config, &config->doors[i], options);
-            count++;
-        }
+    if (count > KEY_DOORS_MAX)
+        put(text, "# %u more doors are like these.\n\n", count - KEY_DOORS_MAX);
     if (count == 0 && config->door_count > 0)
         put_profile(text, config, &config->doors[0], options);
     put(text, "# And this is its file ~/.config/knock/%s.key (chmod 600):\n\n", options->name);

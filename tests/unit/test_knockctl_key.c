@@ -18,7 +18,7 @@ static const char text[] =
 struct key_world {
     struct told told;
     char config[64], keys[64];
-    char out[8192], err[4096];
+    char out[65536], err[4096];
 };
 
 static void make_world(struct key_world *w)
@@ -63,6 +63,19 @@ static void redirect(const struct key_world *w, const char *name, int fd)
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0 || dup2(file, fd) < 0)
         _exit(99);
+}
+
+/* More doors than are told of, with the longest names. */
+static void write_many_doors(const struct key_world *w, const char *key)
+{
+    static char whole[65536];
+    int len = snprintf(whole, sizeof(whole), "key_dir = %s\nsealed { server = %064d }\n%s", w->keys,
+                       0, SOURCE);
+    for (int i = 0; i < 80; i++)
+        len += snprintf(whole + len, sizeof(whole) - (size_t)len,
+                        "door %063d { key = %s port = 22 start_command = true }\n", i, key);
+    assert_true((size_t)len < sizeof(whole));
+    write_file(w->told.dir, "c", whole, (size_t)len);
 }
 
 /* Runs `knockctl key ARGUMENTS -c FILE`; returns its exit status. */
@@ -176,6 +189,28 @@ static void the_client_gets_its_half(void **state)
     end_world(&w);
 }
 
+/* The key is shown this once, however much there is to say before it. */
+static void the_client_gets_it_for_many_doors(void **state)
+{
+    (void)state;
+    static char name[64], command[128];
+    struct key_world w;
+    make_world(&w);
+    snprintf(name, sizeof(name), "%063d", 0);
+    snprintf(command, sizeof(command), "new %s", name);
+    write_many_doors(&w, name);
+    assert_int_equal(key(&w, command), 0);
+    unsigned profiles = 0;
+    for (const char *at = w.out; (at = strstr(at, "profile \"")); at++)
+        profiles++;
+    assert_int_equal(profiles, 64);
+    assert_says(w.out, "# 16 more doors are like these.\n");
+    assert_says(w.out, "\nkey    = \"");
+    snprintf(command, sizeof(command), "remove %s", name);
+    assert_int_equal(key(&w, command), 0);
+    end_world(&w);
+}
+
 static void says_what_is_left_to_do(void **state)
 {
     (void)state;
@@ -269,9 +304,13 @@ static void lists_and_removes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_key_is_roots_alone),   cmocka_unit_test(the_client_gets_its_half),
-        cmocka_unit_test(says_what_is_left_to_do),    cmocka_unit_test(refuses),
-        cmocka_unit_test(refuses_a_folder_of_others), cmocka_unit_test(lists_and_removes),
+        cmocka_unit_test(a_new_key_is_roots_alone),
+        cmocka_unit_test(the_client_gets_its_half),
+        cmocka_unit_test(the_client_gets_it_for_many_doors),
+        cmocka_unit_test(says_what_is_left_to_do),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_a_folder_of_others),
+        cmocka_unit_test(lists_and_removes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
