@@ -5,9 +5,6 @@
 #include "keeper/program.h"
 #include "lib/loop.h"
 
-/* Whether a source of this kind is read from a program. */
-bool producer_makes(const struct config_source *source);
-
 /* Tells `report` if the program of `source` can't be run; nothing for sources that have none. */
 void producer_check(const struct config_source *source, struct report *report);
 

@@ -41,10 +41,6 @@ void config_read_keys(struct reading *r, const struct config_section *section, v
 /* Whether a door, source or profile may be called that. */
 bool config_is_name(const char *text);
 
-/* Copies the title of a section, the name of a `what`; tells if it is none. */
-void config_read_title(struct reading *r, const struct config_section *section, const char *what,
-                       char **name);
-
 /* Puts the sections' values into `config`, which holds the defaults. */
 void config_fill(struct reading *r, const struct config_raw *raw, struct config *config);
 

@@ -25,7 +25,4 @@ struct config_pos config_words(const struct config_words *w, const char *format,
 /* Puts ? for what could steer a terminal, since texts of the file are repeated in messages. */
 void config_printable(char *text);
 
-/* How many bytes must be inserted, removed or replaced to make `a` of `b`; over 64 bytes: 64. */
-unsigned config_distance(const char *a, const char *b);
-
 #endif

@@ -38,9 +38,6 @@ void keyed_seal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[KEY
 bool keyed_unseal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[KEYED_NONCE_SIZE],
                   struct keyed_extra extra, const uint8_t *sealed, size_t len, void *out);
 
-/* In a time that doesn't depend on the bytes. */
-bool keyed_equal(const void *a, const void *b, size_t len);
-
 /*
  * Memory for secrets, zeroed: kept out of core dumps, between guard pages, wiped when freed, and
  * locked as far as RLIMIT_MEMLOCK goes. It takes four pages at least: one block for many secrets.

@@ -40,7 +40,7 @@ struct producer {
     bool said; /* that it ended */
 };
 
-bool producer_makes(const struct config_source *source)
+static bool has_program(const struct config_source *source)
 {
     return source->type == SOURCE_JOURNAL || source->type == SOURCE_COMMAND;
 }
@@ -76,7 +76,7 @@ static int make_command(const struct config_source *source, struct report *repor
 void producer_check(const struct config_source *source, struct report *report)
 {
     struct command command = {0};
-    if (producer_makes(source))
+    if (has_program(source))
         make_command(source, report, &command);
     free(command.text);
 }

@@ -117,7 +117,8 @@ bool config_is_name(const char *text)
     return good;
 }
 
-void config_read_title(struct reading *r, const struct config_section *section, const char *what,
+/* Copies the title of a section, the name of a `what`; tells if it is none. */
+static void read_title(struct reading *r, const struct config_section *section, const char *what,
                        char **name)
 {
     const char *title = section->title;
@@ -163,7 +164,7 @@ static void fill_source(struct reading *r, const struct config_section *section,
                         struct config_source *source)
 {
     source->pos = section->pos;
-    config_read_title(r, section, "source", &source->name);
+    read_title(r, section, "source", &source->name);
     unsigned before = r->report->errors;
     config_read_keys(r, section, source);
     if (!config_given(section, "type"))
@@ -206,7 +207,7 @@ static void fill_door(struct reading *r, const struct config_section *section,
     door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     door->strict = door->bound = true;
     door->check_interval = CONFIG_CHECK_INTERVAL;
-    config_read_title(r, section, "door", &door->name);
+    read_title(r, section, "door", &door->name);
     config_read_keys(r, section, door);
     if (door->port.port)
         add_ignored(r, door, door->port);

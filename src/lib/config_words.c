@@ -14,7 +14,8 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-unsigned config_distance(const char *a, const char *b)
+/* How many bytes must be inserted, removed or replaced to make `a` of `b`; over 64 bytes: 64. */
+static unsigned distance_of(const char *a, const char *b)
 {
     size_t len = strlen(b);
     unsigned row[NAME_MAX_COMPARED];
@@ -36,7 +37,7 @@ unsigned config_distance(const char *a, const char *b)
 
 static void closer(const char *word, const char *name, unsigned *best, const char **found)
 {
-    unsigned distance = config_distance(word, name);
+    unsigned distance = distance_of(word, name);
     if (distance < *best && distance < strlen(name) && distance < strlen(word)) {
         *best = distance;
         *found = name;

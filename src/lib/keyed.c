@@ -48,11 +48,6 @@ bool keyed_unseal(const uint8_t secret[KEYED_SECRET_SIZE], const uint8_t nonce[K
                                                      extra.len, nonce, secret) == 0;
 }
 
-bool keyed_equal(const void *a, const void *b, size_t len)
-{
-    return sodium_memcmp(a, b, len) == 0;
-}
-
 /* libsodium puts the end of the memory at a guard page, and thus its beginning where no struct may
  * stand, unless the length is a multiple of every alignment. */
 void *keyed_alloc(size_t len)

@@ -53,14 +53,10 @@ static void seals(void **state)
     assert_false(keyed_unseal(secret, nonce, extra, sealed, 15, out));
 }
 
-static void compares_and_wipes(void **state)
+static void wipes(void **state)
 {
     (void)state;
-    uint8_t a[32] = {[31] = 1}, b[32] = {[31] = 1};
-    assert_true(keyed_equal(a, b, 32));
-    a[31] = 2;
-    assert_false(keyed_equal(a, b, 32));
-    assert_true(keyed_equal(a, b, 31));
+    uint8_t a[32] = {[31] = 1};
     keyed_wipe(a, sizeof(a));
     assert_int_equal(a[31], 0);
 }
@@ -87,7 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests),
         cmocka_unit_test(seals),
-        cmocka_unit_test(compares_and_wipes),
+        cmocka_unit_test(wipes),
         cmocka_unit_test(keeps_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
