@@ -30,7 +30,7 @@ pure=(
     src/knock/{nat,packets}.c
     src/lib/{addr,carrier,config_mask,limit,parity,sealed,sequence,timers}.c
     src/listener/{assembler,assemblies,attempts,calendar,envelope,guesses,heads,intake,ip_items,lines,log_clock}.c
-    src/listener/{logline,match_index,matcher,packet,pattern,penalty,scan,stale,stamp,tally,trace}.c
+    src/listener/{logline,match_index,matcher,packet,pattern,penalty,scan,stale,stamp,tally,trace,transport}.c
 )
 # These take memory for what is made or registered; nothing else of them does.
 takes_memory='src/(keeper/rule|lib/timers|listener/(assembler|assemblies|match_index|matcher|penalty))\.c'

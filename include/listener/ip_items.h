@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "listener/items.h"
 #include "listener/logline.h"
 #include "listener/packet.h"
 
@@ -16,5 +17,9 @@
  * protocol, ports and flags of *packet are set; its other members are left as they are.
  */
 enum line_verdict ip_items(const char *p, const char *end, bool ulogd, struct packet *packet);
+
+/* The items of one packet without what may follow the line's own: for one that an ICMP error
+ * quotes. Returns as a step of scan.h does. */
+const char *ip_packet(const char *p, struct items *it, struct packet *packet);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "lib/clock.h"
 #include "lib/log.h"
 
 static bool is_acceptable(const struct config *config, const struct record_sealed *record)

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lib/clock.h"
-
 enum { HOUR = 3600, PROFILES_MAX = 1024, TEXT_MAX = 255, PORT_MAX = 65535 };
 
 static config_read read_text, read_file, read_steps, read_carrier, read_bind, read_family;
