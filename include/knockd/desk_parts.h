@@ -20,6 +20,14 @@ void desk_serve_status(void *desk, struct answer *answer, char *const *words);
 void desk_serve_keys(void *desk, struct answer *answer, char *const *words);
 void desk_serve_sources(void *desk, struct answer *answer, char *const *words);
 
+/* The requests `doors`, `open` and `close`. */
+void desk_serve_doors(void *desk, struct answer *answer, char *const *words);
+void desk_serve_open(void *desk, struct answer *answer, char *const *words);
+void desk_serve_close(void *desk, struct answer *answer, char *const *words);
+
+/* A whole number from 1 to `most`; 0: it isn't one. */
+unsigned desk_parse_number(const char *text, unsigned most);
+
 /* Reads an address; false after answering that it isn't one. */
 bool desk_parse_address(struct answer *answer, const char *text, struct addr *address);
 

@@ -4,6 +4,10 @@
 
 #include "keeper/control.h"
 #include "keeper/opening.h"
+#include "lib/clock.h"
+
+/* How long a request waits for commands to end, or for a listener to begin. */
+static const int64_t ERRAND_TIME = 60 * CLOCK_SECOND;
 
 enum errand_kind {
     ERRAND_NONE,
