@@ -1,0 +1,247 @@
+/*
+ * Reading the logs: descriptor by descriptor as the keeper hands them over; when inotify, the loop
+ * or a timer says that there is something; a share of each at a time, line by line to the intake.
+ */
+#include "listener/reader.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "listener/guesses.h"
+#include "listener/notices.h"
+
+/* How often a file is looked at of which no watch tells. */
+static const int64_t look_again = 1 * CLOCK_SECOND;
+
+/* How long a log that is read anew may take to get its old lines back. */
+static const int64_t settling = 5 * CLOCK_SECOND;
+
+static void take_line(void *arg, const char *line, size_t len)
+{
+    struct source *source = arg;
+    struct reader *r = source->reader;
+    unsigned index = (unsigned)(source - r->sources);
+    enum log_format format = r->setup->sources[index].spec.format;
+    /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
+     */
+    if (r->now - source->anew_since >= settling)
+        stale_end(&source->stale);
+    if (stale_is_old(&source->stale, format, line, len))
+        return;
+    enum line_verdict verdict = intake_line(&r->intake, index, line, len, r->now);
+    if (source->feed.type == SOURCE_FILE && verdict != LINE_FOREIGN)
+        stale_note(&source->stale, line, len);
+}
+
+static bool take_anew(void *arg, bool begins)
+{
+    struct source *source = arg;
+    struct reader *r = source->reader;
+    int64_t now = clock_now();
+    if (begins) {
+        source->anew_since = now;
+        stale_begin(&source->stale, r->setup->sources[source - r->sources].spec.format,
+                    (int64_t)time(NULL) * CLOCK_SECOND);
+    } else if (now - source->anew_since >= settling) {
+        stale_end(&source->stale);
+        return false;
+    }
+    return true;
+}
+
+static void take_event(void *arg, enum event_kind kind, uint64_t number)
+{
+    struct source *source = arg;
+    struct reader *r = source->reader;
+    uint32_t index = (uint32_t)(source - r->sources);
+    struct record record = {.type = RECORD_EVENT,
+                            .u.event = {.kind = kind, .source = index, .number = number}};
+    if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
+        guesses_gap(r->setup, index);
+    r->tell(r->arg, &record);
+}
+
+static void set_due(struct reader *r)
+{
+    int64_t next = intake_next(&r->intake);
+    if (next == INT64_MAX)
+        loop_timer_cancel(r->loop, &r->due);
+    else if (!timer_is_set(&r->due) || r->due.due != next)
+        loop_timer_set(r->loop, &r->due, next);
+}
+
+static void on_due(void *arg)
+{
+    struct reader *r = arg;
+    intake_due(&r->intake, clock_now());
+    set_due(r);
+}
+
+static void read_source(struct source *source)
+{
+    struct reader *r = source->reader;
+    /* One look at the clock for all that is there: it was all written by now. */
+    r->now = clock_now();
+    source->more = feed_read(&source->feed);
+    if (source->more)
+        loop_timer_set(r->loop, &r->again, r->now);
+    set_due(r);
+}
+
+static void on_source_ready(void *arg)
+{
+    struct source *source = arg;
+    read_source(source);
+    if (!feed_is_open(&source->feed)) {
+        loop_unwatch(source->on_ready);
+        source->on_ready = NULL;
+    }
+}
+
+static void on_again(void *arg)
+{
+    struct reader *r = arg;
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->sources[i].more)
+            read_source(&r->sources[i]);
+}
+
+static void on_tidy(void *arg)
+{
+    struct reader *r = arg;
+    int64_t next = INT64_MAX;
+    r->now = clock_now();
+    for (unsigned i = 0; i < r->count; i++) {
+        int64_t due = feed_tidy(&r->sources[i].feed, r->now);
+        next = due < next ? due : next;
+    }
+    if (next < INT64_MAX)
+        loop_timer_set(r->loop, &r->tidy, next);
+    set_due(r);
+}
+
+static void on_poll(void *arg)
+{
+    struct reader *r = arg;
+    for (unsigned i = 0; i < r->count; i++) {
+        if (!feed_is_polled(&r->sources[i].feed))
+            continue;
+        read_source(&r->sources[i]);
+        loop_timer_set(r->loop, &r->poll, r->now + look_again);
+    }
+}
+
+static void on_written(void *arg, int watch)
+{
+    struct reader *r = arg;
+    for (unsigned i = 0; i < r->count; i++) {
+        struct source *source = &r->sources[i];
+        if (source->feed.type == SOURCE_FILE && (watch < 0 || feed_watches(&source->feed, watch)))
+            read_source(source);
+    }
+}
+
+static void on_moved(void *arg, int watch)
+{
+    struct reader *r = arg;
+    struct record record = {.type = RECORD_REOPEN, .u.reopen = {.watch = watch}};
+    r->tell(r->arg, &record);
+}
+
+static void on_inotify_ready(void *arg)
+{
+    struct reader *r = arg;
+    notices_read(r->inotify, (struct notice_calls){on_written, on_moved, r});
+}
+
+static bool take_log(struct reader *r, const struct record_fd *record, int fd)
+{
+    if (record->source >= r->count)
+        return false;
+    struct source *source = &r->sources[record->source];
+    loop_unwatch(source->on_ready);
+    source->on_ready = NULL;
+    feed_take(&source->feed, record, fd, clock_now());
+    if (source->feed.type != SOURCE_FILE) {
+        source->on_ready = loop_watch(r->loop, fd, LOOP_READ, on_source_ready, source);
+        return source->on_ready != NULL;
+    }
+    if (record->offset > 0) {
+        char line[STALE_HEAD];
+        size_t len = follower_line_before(source->feed.files, line, sizeof(line));
+        stale_note(&source->stale, line, len);
+    }
+    on_tidy(r);
+    on_poll(r);
+    /* What was written before the watch was armed is read here. */
+    read_source(source);
+    return true;
+}
+
+bool reader_take_fd(struct reader *r, const struct record_fd *record, int fd)
+{
+    if (fd < 0)
+        return false;
+    if (record->kind == FD_LOG)
+        return take_log(r, record, fd);
+    if (record->kind != FD_INOTIFY || r->inotify >= 0)
+        return false;
+    r->inotify = fd;
+    r->on_inotify = loop_watch(r->loop, fd, LOOP_READ, on_inotify_ready, r);
+    return r->on_inotify != NULL;
+}
+
+int reader_register(struct reader *r, struct loop *loop)
+{
+    memset(r, 0, sizeof(*r));
+    r->loop = loop;
+    r->inotify = -1;
+    return loop_timer_register(loop, &r->again, on_again, r) < 0 ||
+                   loop_timer_register(loop, &r->tidy, on_tidy, r) < 0 ||
+                   loop_timer_register(loop, &r->poll, on_poll, r) < 0 ||
+                   loop_timer_register(loop, &r->due, on_due, r) < 0
+               ? -1
+               : 0;
+}
+
+bool reader_begin(struct reader *r, struct setup *setup,
+                  void (*tell)(void *arg, struct record *record), void *arg)
+{
+    r->setup = setup;
+    r->tell = tell;
+    r->arg = arg;
+    for (; r->count < setup->source_count; r->count++) {
+        struct source *source = &r->sources[r->count];
+        source->reader = r;
+        struct feed_calls calls = {take_line, take_event, take_anew, source};
+        if (feed_init(&source->feed, setup->sources[r->count].type, calls) < 0) {
+            feed_free(&source->feed);
+            return false;
+        }
+    }
+    intake_init(&r->intake, setup, tell, arg, clock_now());
+    set_due(r);
+    return true;
+}
+
+void reader_query(struct reader *r, const struct record_query *query)
+{
+    intake_query(&r->intake, query, clock_now());
+}
+
+void reader_free(struct reader *r)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        loop_unwatch(r->sources[i].on_ready);
+        feed_free(&r->sources[i].feed);
+    }
+    loop_unwatch(r->on_inotify);
+    if (r->inotify >= 0)
+        close(r->inotify);
+    loop_timer_unregister(r->loop, &r->again);
+    loop_timer_unregister(r->loop, &r->tidy);
+    loop_timer_unregister(r->loop, &r->poll);
+    loop_timer_unregister(r->loop, &r->due);
+}
