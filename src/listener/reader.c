@@ -163,7 +163,9 @@ static bool take_log(struct reader *r, const struct record_fd *record, int fd)
     struct source *source = &r->sources[record->source];
     loop_unwatch(source->on_ready);
     source->on_ready = NULL;
-    feed_take(&source->feed, record, fd, clock_now());
+    /* What is left of the file before it is read in there. */
+    r->now = clock_now();
+    feed_take(&source->feed, record, fd, r->now);
     if (source->feed.type != SOURCE_FILE) {
         source->on_ready = loop_watch(r->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
