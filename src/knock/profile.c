@@ -138,7 +138,7 @@ static bool check(const char *path, const struct profile *profile)
     if (fault)
         say("%s: %s", where, fault);
     else if (!profile->key && key)
-        say("%s: %s is of sealed knocks, and here is no key: remove it, or give a key and a door",
+        say("%s: %s is about sealed knocks, and here is no key: remove it, or give a key and a door",
             where, key);
     else
         return true;

@@ -33,7 +33,7 @@ nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.con
 --proxy ssh $GATE4 0|--proxy needs a PORT to connect to
 --proxy ssh $GATE4 x|command line: port: "x" won't do: expected a number
 --close plain|--close needs a sealed knock
---carrier udp plain|$CONF/knock.conf: profile plain: carrier is of sealed knocks
+--carrier udp plain|$CONF/knock.conf: profile plain: carrier is about sealed knocks
 once|can't read the one-time sequences in $CONF/once: No such file
 TABLE
 
