@@ -1,131 +1,18 @@
 /*
- * Whose knocks break, and who is deaf for it: 2 broken ones within 60 s, for 100 s, 198.51.0.200
- * never. Doors are written as "7000,8000:udp,9000 OPTION", options: tolerant, ignore=PORT; they
- * have 15 s. Packets: "7000", to UDP "7000u", "=" as the one before, then suffixes: @S seconds
- * since the start, /N source address, #N source of log; "gap" stands for itself.
- * What is expected: a letter a packet, . seen, A-Z the door that opens, i idle, r repeat, d deaf,
- * ! seen, and deaf from here on, D deaf at once, for what ran out before.
+ * Whose knocks break, and who is deaf for it. Packets: "7000", to UDP "7000u", "=" as the one
+ * before, then suffixes: @S seconds since the start, /N source address, #N source of log; "gap"
+ * stands for itself. What is expected: a letter a packet, . seen, A-Z the door that opens, i idle,
+ * r repeat, d deaf, ! seen, and deaf from here on, D deaf at once, for what ran out before.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "guesses_help.h"
 
-#include <cmocka.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "listener/guesses.h"
-#include "listener/penalty.h"
-
-enum { DOORS = 2, TOO_MANY = 65, MAX_SOURCES = 1024 };
-#define SECOND INT64_C(1000000000)
+enum { DOORS = 2 };
 
 struct scenario {
     const char *doors[DOORS];
     const char *packets;
     const char *expected;
 };
-
-static struct addr host(unsigned n)
-{
-    return (struct addr){4, {198, (uint8_t)(51 + (n >> 16)), (uint8_t)(n >> 8), (uint8_t)n}};
-}
-
-static void take(struct setup *setup, const struct record *record)
-{
-    assert_int_not_equal(setup_take(setup, record), SETUP_BAD);
-}
-
-static void take_door(struct setup *setup, const char *door)
-{
-    char text[200], *rest;
-    const char *why;
-    struct record ignore = {.type = RECORD_IGNORE};
-    struct record record = {
-        .type = RECORD_DOOR,
-        .u.door = {.timeout = 15 * SECOND, .flags = {TCP_SYN, TCP_ACK}, .strict = true}};
-    strncpy(text, door, sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
-    assert_true(sequence_append(&record.u.door.sequence, strtok_r(text, " ", &rest), &why));
-    char *option = strtok_r(NULL, " ", &rest);
-    record.u.door.strict = !option || strcmp(option, "tolerant") != 0;
-    take(setup, &record);
-    if (option && strncmp(option, "ignore=", 7) == 0) {
-        assert_true(step_parse(option + 7, &ignore.u.ignore.step, &why));
-        take(setup, &ignore);
-    }
-}
-
-/* With the doors up to the first NULL, `most` of them. */
-static void begin(struct setup *setup, const char *const *doors, unsigned most)
-{
-    struct record record = {.type = RECORD_CONFIG};
-    struct record_config *config = &record.u.config;
-    memset(setup, 0, sizeof(*setup));
-    *config = (struct record_config){.sources = 2,
-                                     .max_sources = MAX_SOURCES,
-                                     .max_failures = 2,
-                                     .exempts = 1,
-                                     .failure_window = 60 * SECOND,
-                                     .penalty = 100 * SECOND};
-    while (config->doors < most && doors[config->doors])
-        config->doors++;
-    config->plain = config->doors;
-    keyed_random(config->key, sizeof(config->key));
-    take(setup, &record);
-    take(setup, &(struct record){.type = RECORD_EXEMPT, .u.exempt.net = {host(200), 32}});
-    for (int i = 0; i < 2; i++)
-        take(setup, &(struct record){.type = RECORD_SOURCE});
-    for (unsigned i = 0; i < record.u.config.doors; i++)
-        take_door(setup, doors[i]);
-    assert_int_equal(setup_take(setup, &(struct record){.type = RECORD_START}), SETUP_COMPLETE);
-    assert_non_null(setup->penalties);
-}
-
-/* What the last packet did. */
-struct seen {
-    char letter;
-    bool penalised;
-};
-
-static void on_opened(void *arg, unsigned door)
-{
-    struct seen *seen = arg;
-    seen->letter = (char)('A' + door);
-}
-
-static void on_penalised(void *arg)
-{
-    struct seen *seen = arg;
-    seen->penalised = true;
-}
-
-static char feed(struct setup *setup, unsigned source, const struct packet *packet, int64_t now)
-{
-    static const char letters[MATCH_VERDICTS] = {
-        [MATCH_REPEAT] = 'r', [MATCH_IDLE] = 'i', [MATCH_DEAF] = 'd'};
-    struct seen seen = {.letter = '.'};
-    struct guesses_calls calls = {on_opened, on_penalised, &seen};
-    enum match_verdict verdict = guesses_feed(setup, source, packet, now, &calls);
-    if (seen.penalised)
-        return verdict == MATCH_DEAF ? 'D' : '!';
-    return verdict == MATCH_SEEN ? seen.letter : letters[verdict];
-}
-
-static struct packet packet_to(struct step step, struct addr from, uint16_t spt)
-{
-    return (struct packet){.src = from,
-                           .dst = {4, {192, 0, 2, 1}},
-                           .proto = step.proto,
-                           .spt = spt,
-                           .dpt = step.port,
-                           .flags = step.proto == IPPROTO_TCP ? TCP_SYN : 0,
-                           .has_ports = true,
-                           .in_len = 4,
-                           .in = "eth0"};
-}
 
 /* Reads one packet; `*packet` is the one before it. */
 static void read_packet(const char *word, struct packet *packet, int64_t *now, unsigned *source)
@@ -171,7 +58,6 @@ static void run(const struct scenario *scenario)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*(rows)); i++)                                    \
     run(&(rows)[i])
 
-#define SSH   "7000,8000:udp,9000"
 #define OTHER "7000,8500,9500"
 
 static void who_guesses_is_deaf(void **state)
@@ -257,94 +143,12 @@ static void what_is_no_failure(void **state)
     RUN(rows);
 }
 
-/* Of all ports, in order: one failure for each first step at least, and deaf after two. */
-static void a_scan_is_guessing(void **state)
-{
-    (void)state;
-    struct setup setup;
-    char last = '.';
-    begin(&setup, (const char *const[]){SSH, "5000,6000,4000"}, 2);
-    for (unsigned port = 1; port <= 65535; port++) {
-        struct packet packet =
-            packet_to((struct step){(uint16_t)port, IPPROTO_TCP}, host(1), (uint16_t)port);
-        last = feed(&setup, 0, &packet, port);
-    }
-    assert_int_equal(last, 'd');
-    assert_int_equal(penalties_counters(setup.penalties)->penalised, 1);
-    assert_int_equal(penalties_counters(setup.penalties)->ignored, 65535 - 7001);
-    assert_int_equal(matcher_counters(setup.matcher)->opened, 0);
-    setup_free(&setup);
-}
-
-/* Where too many doors have one first step, nobody is blamed for what breaks there. */
-static void too_many_doors_to_look_at(void **state)
-{
-    (void)state;
-    const char *doors[TOO_MANY];
-    for (unsigned i = 0; i < TOO_MANY; i++)
-        doors[i] = SSH;
-    for (unsigned most = TOO_MANY - 1; most <= TOO_MANY; most++) {
-        struct setup setup;
-        char last = '.';
-        begin(&setup, doors, most);
-        for (unsigned i = 0; i < 8; i++) {
-            struct packet packet =
-                packet_to((struct step){i % 2 ? 1 : 7000, IPPROTO_TCP}, host(1), (uint16_t)i);
-            last = feed(&setup, 0, &packet, 0);
-        }
-        assert_int_equal(last, most == TOO_MANY ? '.' : 'd');
-        setup_free(&setup);
-    }
-}
-
-/* First steps from a hundred times as many addresses as there is room for. */
-static void flood(struct setup *setup, unsigned from, int64_t now)
-{
-    static const struct step first = {7000, IPPROTO_TCP};
-    for (unsigned i = 0; i < 100 * MAX_SOURCES; i++) {
-        struct packet packet = packet_to(first, host(from + i), 1024);
-        assert_int_equal(feed(setup, 0, &packet, now), '.');
-    }
-}
-
-/* They take the knock's place in the matcher's table; that makes nobody deaf, not even who has
- * broken one before, and frees nobody who is. */
-static void a_flood_makes_nobody_deaf(void **state)
-{
-    (void)state;
-    static const struct {
-        struct step step;
-        int64_t time;
-        bool flood; /* after it */
-        char expected;
-    } packets[] = {
-        {{7000, IPPROTO_TCP}, 1, false, '.'}, {{1, IPPROTO_TCP}, 1, false, '.'},
-        {{7000, IPPROTO_TCP}, 1, true, '.'},  {{8000, IPPROTO_UDP}, 2, false, 'i'},
-        {{7000, IPPROTO_TCP}, 20, true, '.'}, {{8000, IPPROTO_UDP}, 21, false, 'i'},
-        {{7000, IPPROTO_TCP}, 40, true, '.'}, {{7000, IPPROTO_TCP}, 41, false, '.'},
-        {{2, IPPROTO_TCP}, 41, true, '!'},    {{7000, IPPROTO_TCP}, 42, false, 'd'},
-    };
-    struct setup setup;
-    begin(&setup, (const char *const[]){SSH}, 1);
-    for (unsigned i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
-        struct packet packet = packet_to(packets[i].step, host(1), (uint16_t)i);
-        int64_t now = packets[i].time * SECOND;
-        assert_int_equal(feed(&setup, 0, &packet, now), packets[i].expected);
-        if (packets[i].flood)
-            flood(&setup, 1000 + 100 * MAX_SOURCES * i, now);
-    }
-    assert_int_equal(penalties_counters(setup.penalties)->penalised, 1);
-    assert_int_equal(penalties_counters(setup.penalties)->evicted, 0);
-    assert_true(penalties_counters(setup.penalties)->overlooked > 0);
-    setup_free(&setup);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_guesses_is_deaf),       cmocka_unit_test(what_runs_out_is_a_failure),
-        cmocka_unit_test(what_is_no_failure),        cmocka_unit_test(a_scan_is_guessing),
-        cmocka_unit_test(too_many_doors_to_look_at), cmocka_unit_test(a_flood_makes_nobody_deaf),
+        cmocka_unit_test(who_guesses_is_deaf),
+        cmocka_unit_test(what_runs_out_is_a_failure),
+        cmocka_unit_test(what_is_no_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
