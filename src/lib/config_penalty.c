@@ -20,16 +20,27 @@ static bool is_about_it(const char *name)
            strcmp(name, "allow_always") == 0;
 }
 
-static void check_entry(const struct config_entry *entry, const struct config_penalty *penalty,
+/* Whether the file leaves the penalty out. One that it gets wrong was told already. */
+static bool is_off(const struct config_section *global)
+{
+    for (size_t i = 0; i < global->count; i++) {
+        const struct config_entry *entry = &global->entries[i];
+        if (strcmp(entry->key->name, "max_failures") == 0 && entry->values.count > 0)
+            return strcmp(entry->values.items[0].text, "0") == 0;
+    }
+    return true;
+}
+
+static void check_entry(const struct config_entry *entry, bool off, unsigned max_failures,
                         struct report *report)
 {
     const char *name = entry->key->name;
-    if (penalty->max_failures == 0 && is_about_it(name))
+    if (off && is_about_it(name))
         report_warning(report, entry->values.pos,
                        "%s has no effect: without max_failures no address is ever penalised; set "
                        "max_failures, or remove %s",
                        name, name);
-    if (penalty->max_failures == 1 && strcmp(name, "max_failures") == 0)
+    if (max_failures == 1 && strcmp(name, "max_failures") == 0)
         report_warning(report, entry->values.pos,
                        "max_failures: with 1, whoever loses a single packet of a knock is shut "
                        "out: expected 3 or more, or 0 for no penalty at all");
@@ -38,6 +49,7 @@ static void check_entry(const struct config_entry *entry, const struct config_pe
 void config_check_penalty(const struct config_section *global, const struct config_penalty *penalty,
                           struct report *report)
 {
+    bool off = is_off(global);
     for (size_t i = 0; i < global->count; i++)
-        check_entry(&global->entries[i], penalty, report);
+        check_entry(&global->entries[i], off, penalty->max_failures, report);
 }

@@ -175,6 +175,8 @@ static void doubts_of_the_penalty(void **state)
          "3: warning: failure_window has no effect\n4: warning: allow_always has no effect"},
         {GLOBAL("max_failures = 1"), "2: warning: max_failures: with 1, whoever loses a single"},
         {GLOBAL("max_failures = 2"), ""},
+        {GLOBAL("max_failures = 21\npenalty = 1h"),
+         "2: max_failures: \"21\" won't do: expected a number from 0 to 20"},
     };
     ROWS(rows);
 }
