@@ -2,9 +2,12 @@
 # arrives at the gate.
 # shellcheck shell=bash
 
+# shellcheck source-path=SCRIPTDIR source=device.sh
+. "$(dirname "${BASH_SOURCE[0]}")/device.sh"
+
 UNSEAL=$BUILT/tools/unseal
 SECRET=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
-NOBODY=65534 SERVICE=2222
+SERVICE=2222
 knock_calls=0
 
 # begin_client: hosts, the user's home with profiles and a key, a service behind the gate's firewall, the tap.
@@ -47,13 +50,6 @@ EOF
 own_home() {
     chown -R $NOBODY:$NOBODY "$HOME"
     find "$HOME" -type f -exec chmod 600 {} +
-}
-
-UNPRIVILEGED=(setpriv "--reuid=$NOBODY" "--regid=$NOBODY" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all)
-
-# as_user CMD...: on the client host, without any privilege.
-as_user() {
-    ip netns exec "$CLIENT" "${UNPRIVILEGED[@]}" "$@"
 }
 
 # shellcheck disable=SC2034

@@ -3,32 +3,15 @@
 # what it says that the log says. A command or a text that changes there fails here.
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
+# shellcheck source-path=SCRIPTDIR source=guide.sh
+. "$(dirname "$0")/guide.sh"
 
 : "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 OPEN_FOR=4
 
 needs_gate
 [ -x "$KNOCKCTL" ] || bail "no knockctl at $KNOCKCTL; run make first, or say KNOCKCTL=PATH"
-GUIDE=$WORK/guide
-sed -n '/^## A first door/,/^## Other/p' "$TREE/README.md" | sed -n 's/^    //p' >"$GUIDE"
-
-# prompted CHARACTER PROGRAM: what follows the program where the guide calls it at this prompt.
-prompted() {
-    sed -n "s/^$1 $2 \?//p" "$GUIDE"
-}
-
-guide_shows() {
-    grep -qxF -- "$1" "$GUIDE"
-}
-
-# In the guide, an address and a time stand for any.
-like_the_guide() {
-    said_lines "$1" | sed "s/$CLIENT4/203.0.113.9/; s/in $OPEN_FOR s/in 30 s/" | tail -n 1
-}
-
-trial_asks() {
-    grep -q 'type yes' "$WORK/trial"
-}
+read_guide "A first door"
 
 # The guide's, with the sequence that was drawn.
 write_config() {
@@ -57,15 +40,7 @@ is "and says what the guide shows" "$(said_lines ready | sed 's/sandbox sanitize
     "$(grep ready: "$GUIDE")"
 
 hold_connection "$GATE4" 22
-arguments=$(prompted '#' 'knockctl rules')
-like "the guide tries its rules" "$arguments" '--try 300$'
-mkfifo "$WORK/answers"
-# shellcheck disable=SC2086 # words
-ip netns exec "$GATE" "$KNOCKCTL" rules -c "$CONFIG" $arguments <"$WORK/answers" >"$WORK/trial" 2>&1 &
-trial=$!
-started $trial
-exec 5>"$WORK/answers"
-ok "the rules are applied, and wait for yes" poll 5 trial_asks
+try_rules
 ok "new connections to port 22 are denied" not can_connect -w 0.2 "$GATE4" 22
 ok "by IPv6 as well" not can_connect -w 0.2 "$GATE6" 22
 ok "what is named stays open" can_connect "$GATE4" 80
@@ -88,9 +63,7 @@ like "the guide replays the log" "$(prompted '#' dmesg)" '\| knockd -r -$'
 like "which tells of the knock" "$(dmesg | "$KNOCKD" -c "$CONFIG" -r -)" "open ssh $CLIENT4"
 ok "dmesg shows its packets" test -n "$(kernel_lines "SRC=$CLIENT4 ")"
 
-echo yes >&5
-wait $trial
-is "yes: knockctl is content" $? 0
+keep_rules
 ok "and the port stays closed" not can_connect -w 0.2 "$GATE4" 22
 stop_knockd
 is "knockd's end" $? 0
