@@ -1,6 +1,7 @@
 #include "keeper/admit_sealed.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/log.h"
 
@@ -32,7 +33,8 @@ static void refuse_stranger(struct admission *a, const struct sealed_service *s,
         return;
     int64_t ahead = (int64_t)(sealed_message_time(record->message) >> 16) - wall.tv_sec;
     if (verdict == UNSEAL_STALE)
-        snprintf(apart, sizeof(apart), ", by %lld s", (long long)ahead);
+        snprintf(apart, sizeof(apart), ": %lld s %s; set the clocks of both", llabs(ahead),
+                 ahead < 0 ? "behind" : "ahead");
     log_notice("sealed knock from %s refused: %s%s%s", addr_format(&record->address, text),
                unseal_reason(verdict), apart, left_out(a, more));
     doors_tell_refused(s->doors, NULL, &record->address, unseal_reason(verdict));

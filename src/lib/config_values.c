@@ -144,7 +144,7 @@ static void show_seconds(int64_t seconds, char *out, size_t size)
         int64_t seconds;
         char unit;
     } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-    size_t i = 0;
+    size_t i = seconds == 0 ? COUNT(units) - 1 : 0;
     while (seconds % units[i].seconds != 0)
         i++;
     snprintf(out, size, "%d%c", (int)(seconds / units[i].seconds), units[i].unit);

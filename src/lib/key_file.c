@@ -180,7 +180,8 @@ bool key_file_read(const char *path, struct report *report, struct key_file *out
     const char *why;
     *out = (struct key_file){.expires = INT64_MAX};
     if (!config_file_read(path, &file, &why)) {
-        report_error(report, (struct config_pos){path, 0}, "can't read the key file: %s", why);
+        report_error(report, (struct config_pos){path, 0},
+                     "can't read the key file: %s; knockctl key new makes and shows one", why);
         return false;
     }
     if (!is_private(&file, path, report)) {

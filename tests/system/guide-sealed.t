@@ -55,6 +55,7 @@ sets_modes() {
     knock ssh
     like "files that others can read are refused" "$STATUS:$OUT" '^1:.*chmod 600'
     read -r -a files <<<"$(prompted '\$' 'chmod 600')"
+    # shellcheck disable=SC2088 # as it stands there
     is "the guide names both files" "${files[*]}" "~/.config/knock/knock.conf ~/.config/knock/alice.key"
     chmod 600 "${files[@]/#\~/$HOME}"
 }

@@ -219,11 +219,11 @@ static void tells_why(void **state)
     w.wall.tv_sec += 312;
     assert_int_equal(admit(&w, &record), UNSEAL_STALE);
     wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: stale: its time is further from "
-                        "this clock than max_skew, by -312 s");
+                        "this host's clock than max_skew: 312 s behind; set the clocks of both");
     record.message[31] ^= 1;
     w.wall.tv_sec -= 312;
     assert_int_equal(admit(&w, &record), UNSEAL_UNKNOWN);
-    wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: unknown: no key made it");
+    wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: unknown: no key in force ");
     record = admit_seal(&w, (struct sent){.door = "nowhere"});
     assert_int_equal(admit(&w, &record), UNSEAL_NO_DOOR);
     wait_log(&w.kept.w, "sealed knock of alice from 198.51.100.7 refused: not this door: no door");
