@@ -129,8 +129,8 @@ const char *unseal_reason(enum unseal_verdict verdict)
 {
     static const char *const reasons[UNSEAL_VERDICTS] = {
         [UNSEAL_STALE] = "stale: its time is further from this host's clock than max_skew",
-        [UNSEAL_UNKNOWN] = "unknown: no key in force made it, or it is bound to another address "
-                           "(NAT?), or two knocks got mixed",
+        [UNSEAL_UNKNOWN] =
+            "unknown: no key in force made it, or it is bound to another address (NAT?)",
         [UNSEAL_REPLAYED] =
             "replayed: it isn't newer than the last that was used, than state.db, or than the "
             "reload that brought its key",
