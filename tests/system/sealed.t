@@ -138,8 +138,8 @@ refusals() {
             names+=("$description, $from") reasons+=("${reason//FROM/$from}")
         done
     done <<'TABLE'
-too old|alice udp FROM -125 1 ssh 0 0 -|sealed knock from FROM refused: stale: .*, by -1(2[5-9]|[3-9].) s
-of the future|alice tcp FROM 140 1 ssh 0 0 -|sealed knock from FROM refused: stale: .*, by 1(2[1-9]|3[0-9]|40) s
+too old|alice udp FROM -125 1 ssh 0 0 -|sealed knock from FROM refused: stale: .*: 1(2[5-9]|[3-9].) s behind
+of the future|alice tcp FROM 140 1 ssh 0 0 -|sealed knock from FROM refused: stale: .*: 1(2[1-9]|3[0-9]|40) s ahead
 bound to another address|alice udp 203.0.113.9 0 1 ssh 0 0 -|sealed knock from FROM refused: unknown: 
 a key without a file|gone udp FROM 0 1 ssh 0 0 -|sealed knock from FROM refused: unknown: 
 sealed for another server|dave udp FROM 0 1 ssh 0 0 -|sealed knock from FROM refused: unknown: 
@@ -165,10 +165,10 @@ TABLE
     is "nothing was answered, IPv6" "$(answers ip6tables)" 0
 }
 
-# Neighbours are asked for and told by IPv6 itself; whatever else leaves the gate, counts.
+# Neighbours and routers are asked for and told by IPv6 itself; whatever else leaves the gate, counts.
 count_answers() {
     local type
-    for type in neighbour-solicitation neighbour-advertisement 143; do
+    for type in router-solicitation neighbour-solicitation neighbour-advertisement 143; do
         on_gate ip6tables -A OUTPUT -p ipv6-icmp --icmpv6-type $type -j ACCEPT
     done
     on_gate iptables -A OUTPUT
