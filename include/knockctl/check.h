@@ -12,8 +12,8 @@ enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };
 
 /*
  * Prints a line for each finding, says what is wrong, which rule it is, and what to do, and returns
- * how many there are. `rules` is what rules_collect made of `config`; `families`: those that are
- * looked at (enum firewall_family).
+ * how many there are; that memory was short counts as one. `rules` is what rules_collect made of
+ * `config`; `families`: those that are looked at (enum firewall_family).
  */
 unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct config *config,
                         const struct rules *rules, unsigned families);

@@ -330,5 +330,5 @@ unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct
     if (c.no_memory)
         fputs("knockctl rules: out of memory; there may be more\n", out);
     free(c.findings);
-    return c.count;
+    return c.count + c.no_memory;
 }
