@@ -157,6 +157,12 @@ enum opening_found {
 /* Judges its job, which were its check commands: exit status 0 says open, 1 says gone. */
 enum opening_found opening_found(const struct opening *opening);
 
+/* Port 0, of openings that were made without one, stands for any. */
+static inline bool opening_same_port(struct step a, struct step b)
+{
+    return a.port == 0 || b.port == 0 || step_equal(a, b);
+}
+
 /* Sets up an empty table. -1 when memory is short. */
 int openings_init(struct openings *table);
 void openings_free(struct openings *table, void (*free_one)(struct opening *o));

@@ -14,6 +14,11 @@ struct step {
     uint8_t proto;
 };
 
+static inline bool step_equal(struct step a, struct step b)
+{
+    return a.port == b.port && a.proto == b.proto;
+}
+
 struct sequence {
     unsigned count;
     struct step steps[STEPS_MAX];

@@ -175,17 +175,12 @@ static struct opening **bucket(const struct openings *table, const char *name,
     return &table->buckets[keyed_hash(table->key, &key, sizeof(key)) % BUCKETS];
 }
 
-static bool same_port(struct step a, struct step b)
-{
-    return a.port == 0 || b.port == 0 || (a.port == b.port && a.proto == b.proto);
-}
-
 struct opening *openings_find(const struct openings *table, const char *name,
                               const struct addr *address, struct step port)
 {
     struct opening *o = *bucket(table, name, address);
     while (o && (strcmp(o->name, name) != 0 || !addr_equal(&o->address, address) ||
-                 !same_port(o->port, port)))
+                 !opening_same_port(o->port, port)))
         o = o->next;
     return o;
 }

@@ -132,12 +132,9 @@ void errand_count(struct errands *errands, struct errand *errand, unsigned count
 
 static bool concerns(const struct errand *errand, const struct door_event *event)
 {
-    bool same_port =
-        errand->port.port == 0 || event->port.port == 0 ||
-        (errand->port.port == event->port.port && errand->port.proto == event->port.proto);
     return event->door && (errand->door[0] == '\0' || strcmp(errand->door, event->door) == 0) &&
            (errand->address.family == 0 || addr_equal(&errand->address, event->address)) &&
-           same_port;
+           opening_same_port(errand->port, event->port);
 }
 
 void errands_event(struct errands *errands, const struct door_event *event)

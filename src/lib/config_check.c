@@ -2,15 +2,10 @@
 
 #include "lib/config_keys.h"
 
-static bool same_step(struct step a, struct step b)
-{
-    return a.port == b.port && a.proto == b.proto;
-}
-
 static bool is_step(const struct sequence *sequence, struct step step)
 {
     for (unsigned i = 0; i < sequence->count; i++)
-        if (same_step(sequence->steps[i], step))
+        if (step_equal(sequence->steps[i], step))
             return true;
     return false;
 }
@@ -117,9 +112,9 @@ static void check_ignored(const struct config_door *door, struct report *report)
         struct step step = door->ignore[i];
         if (!is_step(&door->sequence, step))
             continue;
-        bool opens = door->port.port && same_step(step, door->port);
+        bool opens = door->port.port && step_equal(step, door->port);
         for (unsigned j = 0; j < door->port_count; j++)
-            opens |= same_step(step, door->ports[j]);
+            opens |= step_equal(step, door->ports[j]);
         report_error(report, door->sequence_pos,
                      "door \"%s\": %u:%s is a step of the sequence, but %s: choose another port",
                      door->name, step.port, proto_name(step.proto),
@@ -163,7 +158,7 @@ static bool is_suffix(const struct sequence *a, const struct sequence *b)
     if (a->count == 0 || a->count > b->count)
         return false;
     for (unsigned i = 1; i <= a->count; i++)
-        if (!same_step(a->steps[a->count - i], b->steps[b->count - i]))
+        if (!step_equal(a->steps[a->count - i], b->steps[b->count - i]))
             return false;
     return true;
 }

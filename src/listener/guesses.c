@@ -23,11 +23,6 @@ static void on_opened(void *arg, unsigned door)
     judge->calls->opened(judge->calls->arg, door);
 }
 
-static bool same_step(struct step a, struct step b)
-{
-    return a.port == b.port && a.proto == b.proto;
-}
-
 static bool is_exempt(const struct setup *setup, const struct addr *address)
 {
     for (unsigned i = 0; i < setup->exempt_count; i++)
@@ -78,10 +73,10 @@ static bool takes_step(const struct judge *judge, struct step step, int64_t *tim
     for (unsigned i = 0; i < count && count <= DOORS_LOOKED_AT; i++) {
         const struct match_door *door = &judge->setup->doors[found[i].door];
         unsigned stage = stage_of(judge, found[i].door);
-        if (stage == 0 || !same_step(door->sequence.steps[stage - 1], step))
+        if (stage == 0 || !step_equal(door->sequence.steps[stage - 1], step))
             continue;
         taken = true;
-        if (same_step(door->sequence.steps[0], step) && door->timeout > *timeout)
+        if (step_equal(door->sequence.steps[0], step) && door->timeout > *timeout)
             *timeout = door->timeout;
     }
     return taken;

@@ -84,7 +84,7 @@ static void note_stages(struct intake *intake)
         if (stage == 0 || stage >= sequence->count)
             continue;
         struct step last = sequence->steps[stage - 1];
-        if (last.port == step.port && last.proto == step.proto)
+        if (step_equal(last, step))
             note_stage(intake, door, stage);
     }
 }
