@@ -85,17 +85,9 @@ check_promises() {
     done < <(find include -name '*.h' -exec awk '/Pure([^a-z]|$)/ { print FILENAME; nextfile } /\*\// { nextfile }' {} +)
 }
 
-check_sizes() {
-    local lines file
-    while read -r lines file; do
-        [ "$file" = total ] || [ "$lines" -le 350 ] || breach "$file: $lines lines; 350 at most"
-    done < <(find src include tests scripts -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.t' \) -exec wc -l {} +)
-}
-
 check_rooms
 check_libraries
 check_pure
 check_promises
-check_sizes
 [ $breaches = 0 ] || exit 1
 echo "layers: every include, library and pure module is where it belongs"
