@@ -64,6 +64,7 @@ config_read read_duration;    /* int64_t: ns */
 config_read read_number;      /* unsigned */
 config_read read_type;        /* enum source_type */
 config_read read_program;     /* struct config_text */
+config_read read_command;     /* struct config_text, without shell syntax */
 config_read read_format;      /* enum source_format */
 config_read read_prefixes;    /* struct config_list */
 config_read read_sequence;    /* struct config_door */
@@ -85,6 +86,10 @@ config_read read_statuses;    /* uint64_t[4] */
 /* The one text of a key that takes no list; NULL, told already, if it was given another number. */
 const struct config_text *read_one(struct reading *r, const struct config_key *key,
                                    const struct config_list *values);
+
+/* Reports what only a shell would act on, in a command or rule, as an error. */
+void check_shell_syntax(struct reading *r, const struct config_key *key,
+                        const struct config_text *value);
 
 /* Reads "30", "15s", "2m", "1h" or "1d" as ns. False when it is none of these. */
 bool parse_duration(const char *text, int64_t *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/config_keys.h"
+#include "lib/shell_syntax.h"
 
 void read_sequence(struct reading *r, const struct config_key *key,
                    const struct config_list *values, void *field)
@@ -167,6 +168,34 @@ void read_allow(struct reading *r, const struct config_key *key, const struct co
     read_nets(r, key, values, &door->allow, &door->allow_count);
 }
 
+/* How the key's text calls a shell, where one is needed. */
+static const char *shell_call(const struct config_key *key)
+{
+    if (strcmp(key->name, "rule") == 0)
+        return "start_command and stop_command in place of rule";
+    return strstr(key->name, "_command") && strncmp(key->name, "init", 4) != 0 &&
+                   strncmp(key->name, "exit", 4) != 0
+               ? "/bin/sh -c '... \"$1\"' sh %IP%"
+               : "/bin/sh -c '...'";
+}
+
+void check_shell_syntax(struct reading *r, const struct config_key *key,
+                        const struct config_text *value)
+{
+    struct shell_word word;
+    enum shell_finding finding = shell_syntax_find(value->text, &word);
+    if (finding == SHELL_PLACEHOLDER)
+        report_error(r->report, value->pos,
+                     "%s: what a knock brings must not stand in the script of a shell: hand it "
+                     "over as an argument, as in %s",
+                     key->name, shell_call(key));
+    else if (finding != SHELL_NOTHING)
+        report_error(r->report, value->pos,
+                     "%s: \"%.*s\" is shell syntax, but no shell runs this: write %s, or put it in "
+                     "single quotes if the program is to get it as it stands",
+                     key->name, word.len < 80 ? (int)word.len : 80, word.text, shell_call(key));
+}
+
 /* One empty text says that there is none, on purpose: such a list is set, but holds nothing. */
 void read_commands(struct reading *r, const struct config_key *key,
                    const struct config_list *values, void *field)
@@ -178,6 +207,7 @@ void read_commands(struct reading *r, const struct config_key *key,
         return;
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
+        check_shell_syntax(r, key, value);
         if (is_blank(value->text))
             report_error(r->report, value->pos, "%s: an empty text among others: remove it",
                          key->name);

@@ -37,7 +37,7 @@ static const struct config_key source_keys[] = {
     {"format", read_format, AT(config_source, format), 0, 0},
     {.name = "group"},
     {.name = "interface"},
-    {"command", read_program, AT(config_source, command), 0, 0},
+    {"command", read_command, AT(config_source, command), 0, 0},
     {0},
 };
 

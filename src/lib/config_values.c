@@ -273,6 +273,14 @@ void read_program(struct reading *r, const struct config_key *key, const struct 
     out->pos = value->pos;
 }
 
+void read_command(struct reading *r, const struct config_key *key, const struct config_list *values,
+                  void *field)
+{
+    for (unsigned i = 0; i < values->count; i++)
+        check_shell_syntax(r, key, &values->items[i]);
+    read_program(r, key, values, field);
+}
+
 void read_format(struct reading *r, const struct config_key *key, const struct config_list *values,
                  void *field)
 {

@@ -59,6 +59,7 @@ both rule and command|11:|.*both rule and start|10a start_command = "/bin/true" 
 rule with an action|10:|.*a rule is|10s/INPUT/-A INPUT/
 unknown placeholder|10:|.*%NOPE%|10s/%IP%/%IP% %NOPE%/
 open quote|10:|.*quote|10s/-s/'-s/
+shell syntax|10:|.*"2>&1" is shell syntax|10s/ACCEPT/ACCEPT 2>\&1/
 no such program|10:|.*/no/such|10s|rule.*|start_command = "/no/such" stop_command = ""|
 unclosed section|[0-9]*:| .*|11d
 no door| there is no door||7,11d

@@ -65,7 +65,7 @@ doors() {
     echo "run_timeout = 1"
     door 1 words 1 <<'EOF'
 port = "2222:udp"
-start_command = "@/note one 'two words' \"%IP% %DOOR%\" a%TIMEOUT%%%b %FAMILY% %PORT%/%PROTO% '' $HOME `id` ;|&* %IPTABLES%"
+start_command = "@/note one 'two words' \"%IP% %DOOR%\" a%TIMEOUT%%%b %FAMILY% %PORT%/%PROTO% '' '$HOME' '`id`' ';|&*' %IPTABLES%"
 stop_command = "@/note closed words"
 EOF
     door 2 list 1 <<'EOF'

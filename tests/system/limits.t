@@ -22,21 +22,21 @@ door "two" {
     sequence      = { 7412, 28733:udp, 51990 }
     max_open      = 2
     cmd_timeout   = 30
-    start_command = "/bin/sh -c 'echo open %DOOR% %IP% >>$WORK/trace'"
-    stop_command  = "/bin/sh -c 'echo close %DOOR% %IP% >>$WORK/trace'"
+    start_command = "/bin/sh -c 'echo open %DOOR% \$0 >>$WORK/trace' %IP%"
+    stop_command  = "/bin/sh -c 'echo close %DOOR% \$0 >>$WORK/trace' %IP%"
 }
 door "often" {
     sequence      = { 6412, 18733:udp, 41990 }
     rate          = "2/1h"
     cmd_timeout   = 1
-    start_command = "/bin/sh -c 'echo open %DOOR% %IP% >>$WORK/trace'"
-    stop_command  = "/bin/sh -c 'echo close %DOOR% %IP% >>$WORK/trace'"
+    start_command = "/bin/sh -c 'echo open %DOOR% \$0 >>$WORK/trace' %IP%"
+    stop_command  = "/bin/sh -c 'echo close %DOOR% \$0 >>$WORK/trace' %IP%"
 }
 door "once" {
     one_time_sequences = "$WORK/once"
     cmd_timeout   = 1
-    start_command = "/bin/sh -c 'echo open %DOOR% %IP% >>$WORK/trace'"
-    stop_command  = "/bin/sh -c 'echo close %DOOR% %IP% >>$WORK/trace'"
+    start_command = "/bin/sh -c 'echo open %DOOR% \$0 >>$WORK/trace' %IP%"
+    stop_command  = "/bin/sh -c 'echo close %DOOR% \$0 >>$WORK/trace' %IP%"
 }
 EOF
     printf '%s\n' '# 1,2,3' 1412,1833:udp,1990 2412,2833:udp,2990 3412,3833:udp,3990 >"$WORK/once"

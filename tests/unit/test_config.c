@@ -108,7 +108,7 @@ static void reads_every_command(void **state)
     assert_non_null(c);
     const struct config_door *d = &c->doors[0];
     assert_int_equal(d->ip4.start.count, 3);
-    assert_string_equal(d->ip4.start.items[0].text, "/bin/echo ${HOME} $HOME");
+    assert_string_equal(d->ip4.start.items[0].text, "/bin/echo '${HOME} $HOME'");
     assert_string_equal(d->ip4.start.items[2].text, "/bin/more");
     assert_int_equal(d->ip4.start.items[2].pos.line, 36);
     assert_string_equal(d->ip4.stop.items[0].text, "/bin/stop %IP%");

@@ -167,6 +167,45 @@ static void door_values(void **state)
     ROWS(rows);
 }
 
+/* Whatever takes a command; see test_shell_syntax.c for what is found. */
+static void shell_syntax(void **state)
+{
+    (void)state;
+#define BY(line, key, word, call)                                                                  \
+    line ": " key ": \"" word "\" is shell syntax, but no shell runs this: write " call
+#define COMMAND(key) SOURCE "door d {" SEQUENCE "\n" key " }"
+#define CALL         "/bin/sh -c '... \"$1\"' sh %IP%, or put it in single quotes"
+    static const struct told_row rows[] = {
+        {COMMAND("start_command = { 'a',\n'b; c' } stop_command = ''"),
+         BY("4", "start_command", "b;", CALL)},
+        {COMMAND("start_command = a stop_command = 'b || true'"),
+         BY("3", "stop_command", "||", CALL)},
+        {COMMAND("start_command = a stop_command = '' extend_command = 'b >/x'"),
+         BY("3", "extend_command", ">/x", CALL)},
+        {COMMAND("start_command = a stop_command = '' check_command = 'b | c'"),
+         BY("3", "check_command", "|", CALL)},
+        {COMMAND("start_command = a stop_command = ''\nstart_command_6 = 'b & c'"),
+         BY("4", "start_command_6", "&", CALL)},
+        {COMMAND("start_command = a stop_command = ''\nstop_command_6 = 'b $X'"),
+         BY("4", "stop_command_6", "$X", CALL)},
+        {COMMAND("start_command = \"/bin/sh -c 'x %IP%'\" stop_command = ''"),
+         "3: start_command: what a knock brings must not stand in the script of a shell: hand it "
+         "over as an argument, as in /bin/sh -c '... \"$1\"' sh %IP%"},
+        {COMMAND("start_command = \"/bin/sh -c 'x \\\"$1\\\" >/y; z' sh %IP%\" stop_command = ''"),
+         ""},
+        {COMMAND("rule = 'INPUT -s %IP% -j ACCEPT; x'"),
+         BY("3", "rule", "ACCEPT;", "start_command and stop_command in place of rule")},
+        {GLOBAL("init_command = { a, 'b `c`' }"),
+         BY("2", "init_command", "`c`", "/bin/sh -c '...', or")},
+        {GLOBAL("exit_command = 'a 2>&1'"),
+         BY("2", "exit_command", "2>&1", "/bin/sh -c '...', or")},
+        {"source s { type = command\ncommand = 'a | b' prefix = x }\n" DOOR,
+         BY("2", "command", "|", "/bin/sh -c '...', or")},
+        {"source s { type = command\ncommand = \"sh -c 'a | b'\" prefix = x }\n" DOOR, ""},
+    };
+    ROWS(rows);
+}
+
 static void doubts_of_the_penalty(void **state)
 {
     (void)state;
@@ -237,6 +276,7 @@ int main(void)
         cmocka_unit_test(global_values),         cmocka_unit_test(source_values),
         cmocka_unit_test(door_values),           cmocka_unit_test(doubts),
         cmocka_unit_test(doubts_of_the_penalty), cmocka_unit_test(several_at_once),
+        cmocka_unit_test(shell_syntax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

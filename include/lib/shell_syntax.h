@@ -1,0 +1,30 @@
+/*
+ * Finds in a command what only a shell would act on. Commands of the configuration are run without
+ * one, so a `;` or `>` would be handed to the program as one more argument. Pure.
+ */
+#ifndef LIB_SHELL_SYNTAX_H
+#define LIB_SHELL_SYNTAX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum shell_finding {
+    SHELL_NOTHING,
+    SHELL_OPERATOR,    /* ; & | < or >, not in quotes */
+    SHELL_EXPANSION,   /* $NAME, ${NAME}, $(...), $1 or a backquote, not in single quotes */
+    SHELL_PLACEHOLDER, /* what a knock brings stands in the script of an explicit shell */
+};
+
+/* The words of `command` are grouped by '...' and "...", as keeper/template.h has it. */
+struct shell_word {
+    const char *text; /* the word that is to blame, within `command` */
+    size_t len;
+};
+
+/*
+ * Returns the first finding, and its word in *word. The script of an explicit shell, as in
+ * "/bin/sh -c '...'", may hold any syntax, but no %IP%, %PORT%, %PROTO%, %TIMEOUT% or %KEY%.
+ */
+enum shell_finding shell_syntax_find(const char *command, struct shell_word *word);
+
+#endif
