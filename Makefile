@@ -126,7 +126,7 @@ unit: $(UNIT)
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(UNIT)
 
 # For root: installs what is missing, builds as the tree's owner, runs everything, or TESTS=... Most tests wait for
-# something most of the time, so JOBS of them run at once.
+# something most of the time, so JOBS of them run at once. CHECK=-v prints each test.
 JOBS     ?= 2
 
 demo:
@@ -137,8 +137,8 @@ demo:
 check:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
-	$(Q)[ -n "$(TESTS)" ] || prove $(PROVE) --exec '' $(ALONE)
-	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove -j$(JOBS) $(PROVE) --exec '' $(or $(TESTS),$(SYSTEM) $(UNIT))
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap scripts/check.pl $(CHECK) -j $(JOBS) \
+	    $(or $(TESTS),$(ALONE:%=-a %) $(SYSTEM) $(UNIT))
 
 # For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
 torture:

@@ -10,7 +10,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/netns.sh"
 
 : "${RUNS:=11}" "${FWKNOPD:=fwknopd}" "${FWKNOP:=fwknop}"
-SERVICE=2222 CONF='' knockctl=$BUILT/knockctl/knockctl fwknop_args=()
+SERVICE=2222 CONF='' fwknop_args=()
 # Of each kind of knock: sums of what was on the wire and how many knocks that were, times in ms.
 declare -A packets=() bytes=() knocks=() times=()
 
@@ -20,7 +20,7 @@ die() {
 }
 
 new_key() {
-    "$knockctl" key new "$1" -c "$CONF" >"$WORK/out" 2>&1 || die "no key: $(cat "$WORK/out")"
+    "$KNOCKCTL" key new "$1" -c "$CONF" >"$WORK/out" 2>&1 || die "no key: $(cat "$WORK/out")"
     cp "$WORK/keys/$1.key" "$WORK/home/knock"
 }
 
@@ -125,7 +125,7 @@ count_knocks() {
 is_shut() { ! on_gate iptables -S | grep -q -- "--dport $SERVICE .*-j ACCEPT"; }
 
 shut() {
-    "$knockctl" close ssh -c "$CONF" >/dev/null 2>&1
+    "$KNOCKCTL" close ssh -c "$CONF" >/dev/null 2>&1
     poll 5 is_shut || die "the door did not close: $(on_gate iptables -S)"
 }
 

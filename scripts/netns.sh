@@ -7,7 +7,7 @@ export LC_ALL=C # EPOCHREALTIME has a decimal point only there
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 BUILT=${BUILD:-build}
 [[ $BUILT = /* ]] || BUILT=$TREE/$BUILT
-: "${KNOCKD:=$BUILT/knockd/knockd}" "${KNOCK:=$BUILT/knock/knock}"
+: "${KNOCKD:=$BUILT/knockd/knockd}" "${KNOCK:=$BUILT/knock/knock}" "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 
 # shellcheck disable=SC2034 # for those who source this
 {
@@ -74,14 +74,36 @@ netns_lacks() {
     [ -r /dev/kmsg ] || echo "needs to read /dev/kmsg"
 }
 
-# netns_begin: the private directory WORK, and the promise to remove everything.
+# Any user reaches the folder. A TMPDIR may be its owner's alone, as libpam-tmpdir makes it.
+open_to_all() {
+    setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$1"
+} 2>/dev/null
+
+# Copies of the programs, in WORK: other users run them too, and the tree may lie in a folder that only its owner may
+# enter. What isn't built stays where it isn't, for the message that says so.
+copy_programs() {
+    local name
+    mkdir -m 755 "$WORK/bin" || exit 1
+    for name in KNOCKD KNOCK KNOCKCTL; do
+        [ ! -x "${!name}" ] || install -m 755 "${!name}" "$WORK/bin/" || exit 1
+        [ ! -x "${!name}" ] || printf -v $name '%s' "$WORK/bin/${!name##*/}"
+    done
+    install -m 755 "$TREE/scripts/netns-peer.pl" "$WORK/bin/" || exit 1
+}
+
+# netns_begin: the directory WORK, which others may enter but not list, and the promise to remove everything.
 netns_begin() {
+    local folder=${TMPDIR:-/tmp}
     trap netns_end EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    WORK=$(mktemp -d "${TMPDIR:-/tmp}/knockd.XXXXXX") || exit 1
+    umask 022
+    [ "$(id -u)" != 0 ] || open_to_all "$folder" || folder=/tmp
+    WORK=$(mktemp -d "$folder/knockd.XXXXXX") || exit 1
     chmod 711 "$WORK"
+    copy_programs
+    peer=$WORK/bin/netns-peer.pl
 }
 
 # Ends what still runs in a host of ours, whoever started it there.
@@ -242,8 +264,8 @@ firewall6() {
 
 # --- packets and connections ---
 
-peer=$TREE/scripts/netns-peer.pl
-
+# Set by netns_begin.
+peer=''
 # serve PORT: a TCP service on the gate that echoes what it gets, by IPv4 and IPv6.
 serve() {
     local log=$WORK/serve.$1

@@ -90,7 +90,7 @@ fi
 set_clock "$year"
 log_packets 198.51.100.9 "${right[@]}"
 ok "with a clock that is ahead: opens and closes" says "door ssh: closed for 198.51.100.9"
-like "the history has that clock's time" "$("$BUILT/knockctl/knockctl" history -s "$WORK/control")" \
+like "the history has that clock's time" "$("$KNOCKCTL" history -s "$WORK/control")" \
     "$(date -d "+365 days" +%Y-%m)-"
 moves "a year back" 198.51.100.1 -"$year"
 moves "a year forward" 198.51.100.2 "$year"

@@ -4,8 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "${BASH_SOURCE[0]}")/knockd.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
-
 # shellcheck disable=SC2034 # used by the tests
 steps=(7412 28733:udp 51990)
 # shellcheck disable=SC2034

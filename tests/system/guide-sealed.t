@@ -8,7 +8,6 @@
 # shellcheck source-path=SCRIPTDIR source=device.sh
 . "$(dirname "$0")/device.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 OPEN_FOR=30
 
 # The source of the first guide, which this one builds on, and this one's server and door.

@@ -6,7 +6,6 @@
 # shellcheck source-path=SCRIPTDIR source=guide.sh
 . "$(dirname "$0")/guide.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 OPEN_FOR=4
 
 needs_gate

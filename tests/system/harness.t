@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the other system tests stand on: hosts, firewall, log, service, connections, and that nothing is left behind.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
 
 logged() {
     [ -n "$(kernel_lines "$1")" ]
@@ -44,8 +44,21 @@ switching() {
     ls "$nf_log_dir"
 }
 
+# A process that ended and that its parent, which sleeps, never reaps: prints its number.
+make_zombie() {
+    perl -e 'my $child = fork // die; exit unless $child; $| = 1; print "$child\n"; sleep 60' >"$WORK/zombie" &
+    started $!
+    poll 5 [ -s "$WORK/zombie" ]
+    cat "$WORK/zombie"
+}
+
+# What another user may do with a program of ours, wherever the tree lies.
+runs_for_others() {
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$1" --help
+}
+
 needs_hosts
-plan 26
+plan 31
 
 for family in 4 6; do
     gate=GATE$family gate=${!gate} client=CLIENT$family client=${!client}
@@ -94,6 +107,13 @@ else
     tap_result 0 "rsyslogd writes the line, traditional # SKIP $(tail -n 1 "$WORK/unpack")"
     tap_result 0 "rsyslogd writes the line, iso # SKIP"
 fi
+
+zombie=$(make_zombie)
+ok "a process that nobody reaps is gone" poll 5 process_gone "$zombie"
+ok "one that lives isn't" not process_gone $$
+for program in "$KNOCKD" "$KNOCK" "$KNOCKCTL"; do
+    ok "any user can run ${program##*/}" runs_for_others "$program"
+done
 
 is "a host's end leaves nothing" "$(leavings exit)" "status 3"
 is "nor does one by SIGTERM" "$(leavings TERM)" "status 143"

@@ -37,7 +37,7 @@ with_user() {
     { printf 'user = "nobody" key_dir = "%s/keys"\n' "$WORK" && cat "$1"; } >"$WORK/with-user.conf"
     for name in $(sed -n 's/^ *key *=\(.*\)/\1/p' "$1" | tr -d '{},"'); do
         [ -e "$WORK/keys/$name.key" ] ||
-            "$BUILT/knockctl/knockctl" key new "$name" -c "$WORK/with-user.conf" >/dev/null 2>&1
+            "$KNOCKCTL" key new "$name" -c "$WORK/with-user.conf" >/dev/null 2>&1
     done
     echo "$WORK/with-user.conf"
 }

@@ -77,9 +77,12 @@ listener_pids() {
     pgrep -x -P "$KNOCKD_PID" knockd-listener
 }
 
+# process_gone PID: ended, whether or not its parent has reaped it: in a container PID 1 may never do so.
 process_gone() {
-    [ ! -e "/proc/$1" ]
-}
+    local stat
+    read -r stat <"/proc/$1/stat" || return 0
+    [[ ${stat##*) } = [ZX]* ]]
+} 2>/dev/null
 
 # shellcheck disable=SC2012 # numbers
 descriptors() {

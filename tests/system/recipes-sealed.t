@@ -7,8 +7,6 @@
 # shellcheck source-path=SCRIPTDIR source=device.sh
 . "$(dirname "$0")/device.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
-
 opened_for() {
     on_gate iptables -S INPUT | grep -F -- "-s $1/"
     on_gate ip6tables -S INPUT | grep -F -- "-s $1/"

@@ -4,7 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 SPAN=20000
 
 needs_gate

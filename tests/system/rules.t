@@ -3,7 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 
-: "${KNOCKCTL:=$BUILT/knockctl/knockctl}"
 SERVICE=2222 OPEN=8080
 knock_ports=(7412 8733:udp 5199)
 
