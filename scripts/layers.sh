@@ -29,11 +29,11 @@ pure=(
     src/keeper/{gate,rates,rule,template,unseal}.c
     src/knock/{nat,packets}.c
     src/lib/{addr,carrier,config_mask,limit,parity,sealed,sequence,shell_syntax,timers}.c
-    src/listener/{assembler,assemblies,attempts,calendar,envelope,guesses,heads,intake,ip_items,lines,log_clock}.c
-    src/listener/{logline,match_index,matcher,packet,pattern,penalty,scan,stale,stamp,tally,trace,transport}.c
+    src/listener/{assembler,assemblies,attempts,calendar,envelope,heads,intake,ip_items,lines,log_clock}.c
+    src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c
 )
 # These take memory for what is made or registered; nothing else of them does.
-takes_memory='src/(keeper/rule|lib/timers|listener/(assembler|assemblies|match_index|matcher|penalty))\.c'
+takes_memory='src/(keeper/rule|lib/timers|listener/(assembler|assemblies|match_index|matcher))\.c'
 impure='^#include <(time|sys/time|unistd|fcntl|sys/socket|syslog|sys/stat|ev|pthread)\.h>|\b(malloc|calloc|realloc|strdup|asprintf|clock_gettime|time|printf|fprintf)\('
 
 breaches=0

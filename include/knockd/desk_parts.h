@@ -45,8 +45,6 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
                       struct row *row);
 bool desk_list_effect(const struct config *config, const struct record_effect *effect,
                       const struct addr *address, struct row *row);
-bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
-                       struct row *row);
 
 /* The request `why`. */
 void desk_serve_why(void *desk, struct answer *answer, char *const *words);

@@ -17,12 +17,6 @@ enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 /* The most addresses that a listener may be told to remember. */
 enum { CONFIG_MAX_SOURCES = 4194304 };
 
-/* The most broken knocks that may be asked for until an address is penalised. */
-enum { CONFIG_MAX_FAILURES = 20 };
-
-/* The most networks that are never penalised. */
-enum { CONFIG_EXEMPT_MAX = 1024 };
-
 /* The most openings at a time that may be configured, and the default. */
 enum { CONFIG_MAX_OPEN = 16384 };
 
@@ -120,16 +114,6 @@ struct config_sealed {
     char *server;          /* the name that key files must have */
 };
 
-/* An address that breaks so many knocks within `window` ns isn't listened to for `length`;
- * max_failures 0: there is no such penalty. */
-struct config_penalty {
-    unsigned max_failures;
-    int64_t window;
-    int64_t length;
-    struct net *exempt; /* allow_always */
-    unsigned exempt_count;
-};
-
 struct config {
     char *path;
     char *user;
@@ -145,7 +129,6 @@ struct config {
     struct config_list exit; /* and after the last */
     unsigned max_sources;    /* addresses that the listener remembers */
     struct config_sealed sealed;
-    struct config_penalty penalty;
     struct config_source *sources;
     unsigned source_count;
     struct config_door *doors;

@@ -47,10 +47,6 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
 /* What no single value shows: what is missing, what contradicts, what invites a scan. */
 void config_check(const struct config *config, struct report *report);
 
-/* The same of the penalty, which only the keys themselves show. */
-void config_check_penalty(const struct config_section *global, const struct config_penalty *penalty,
-                          struct report *report);
-
 /* The same for sealed knocks: doors that can't be told apart, ports that would mean two things. */
 void config_check_sealed(const struct config *config, struct report *report);
 
@@ -79,9 +75,9 @@ config_read read_server_name; /* char * */
 config_read read_address;     /* struct addr */
 config_read read_interface;   /* char[IF_NAMESIZE] */
 config_read read_allow;       /* struct config_door */
-config_read read_exempt;      /* struct config_penalty */
 config_read read_commands;    /* struct config_list */
 config_read read_statuses;    /* uint64_t[4] */
+config_read read_gone;        /* no field: tells what to use instead */
 
 /* The one text of a key that takes no list; NULL, told already, if it was given another number. */
 const struct config_text *read_one(struct reading *r, const struct config_key *key,

@@ -39,11 +39,9 @@ enum record_type {
     RECORD_OTHER,     /* of the source before it: packets with another prefix */
     RECORD_PACKET,    /* to a RECORD_QUERY for an address: a packet of its */
     RECORD_EFFECT,    /* what the packet before it did to a door */
-    RECORD_PENALTY,   /* likewise: what the address has broken, and for how long it is deaf */
     RECORD_ANSWERED,  /* that was all */
     /* down, in this order */
     RECORD_CONFIG, /* how much will follow */
-    RECORD_EXEMPT, /* a network that is never penalised */
     RECORD_SOURCE,
     RECORD_PREFIX, /* of the source before it */
     RECORD_DOOR,
@@ -62,7 +60,6 @@ enum event_kind {
     EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */
     EVENT_STALLED,   /* an address reached step `number` of the door, and nothing came after */
     EVENT_SILENT,    /* no packet at all for `number` seconds */
-    EVENT_PENALTY,   /* an address broke too many knocks: it is deaf for `number` seconds */
     EVENT_SANDBOX,   /* step `door` of the sandbox failed with errno `number`; the listener ends */
     EVENT_KINDS,
 };
@@ -110,14 +107,10 @@ enum listener_count {
     COUNT_FLAGS,
     COUNT_REPEAT,
     COUNT_IDLE,
-    COUNT_DEAF, /* since the address is penalised */
     COUNT_SEALED,
     COUNT_EVICTED, /* addresses that had to make room for others */
-    COUNT_UNSAID,  /* knocks that stayed behind and penalties, of which no event tells */
-    COUNT_PENALISED,
-    COUNT_UNPENALISED, /* addresses whose failures or penalty had to make room */
-    COUNT_OVERLOOKED,  /* whose knocks had to, so that nobody would see them break */
-    COUNT_PIECES,      /* of COUNT_SEALED, pieces of sealed knocks; the rest as in the assembler */
+    COUNT_UNSAID,  /* knocks that stayed behind, of which no event tells */
+    COUNT_PIECES,  /* of COUNT_SEALED, pieces of sealed knocks; the rest as in the assembler */
     COUNT_MESSAGES,
     COUNT_MIXTURES,
     COUNT_PIECES_EVICTED,
@@ -175,12 +168,6 @@ struct record_effect {
     uint32_t opened;
 };
 
-struct record_penalty {
-    uint32_t query;
-    uint32_t failures; /* that count still */
-    int64_t until;     /* ns, as clock_now has it, when it is heard again; 0: it is heard */
-};
-
 struct record_answered {
     uint32_t query;
 };
@@ -195,17 +182,9 @@ struct record_config {
     uint32_t doors; /* RECORD_DOORs: the configuration's, then one for each one-time sequence */
     uint32_t plain; /* how many of them are the configuration's */
     uint32_t max_sources;
-    uint32_t debug;         /* whether stages are wanted */
-    uint32_t span;          /* first port of those that carry sealed knocks; 0: there are none */
-    uint32_t max_failures;  /* 0: nobody is penalised */
-    uint32_t exempts;       /* RECORD_EXEMPTs */
-    int64_t failure_window; /* ns */
-    int64_t penalty;        /* ns */
+    uint32_t debug; /* whether stages are wanted */
+    uint32_t span;  /* first port of those that carry sealed knocks; 0: there are none */
     uint8_t key[KEYED_KEY_SIZE];
-};
-
-struct record_exempt {
-    struct net net;
 };
 
 struct record_source {
@@ -252,11 +231,9 @@ struct record {
         struct record_other other;
         struct record_packet packet;
         struct record_effect effect;
-        struct record_penalty penalty;
         struct record_answered answered;
         struct record_query query;
         struct record_config config;
-        struct record_exempt exempt;
         struct record_source source;
         struct record_prefix prefix;
         struct record_door door;

@@ -5,7 +5,6 @@
 #ifndef LISTENER_INTAKE_H
 #define LISTENER_INTAKE_H
 
-#include "lib/limit.h"
 #include "lib/record.h"
 #include "listener/attempts.h"
 #include "listener/setup.h"
@@ -19,8 +18,7 @@ struct intake {
     struct tally tallies[CONFIG_SOURCES_MAX];
     struct attempts attempts;
     struct trace trace;
-    struct limit penalties; /* that are spoken of */
-    int64_t silent_at;      /* when a source without any packet is spoken of */
+    int64_t silent_at; /* when a source without any packet is spoken of */
     /* The line that is being taken. */
     unsigned source;
     struct packet packet;
@@ -35,9 +33,8 @@ void intake_init(struct intake *intake, const struct setup *setup,
 enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
                               int64_t now);
 
-/* Answers the keeper's question at `now`: what the packets of an address did, what each source
- * brought. */
-void intake_query(struct intake *intake, const struct record_query *query, int64_t now);
+/* Answers the keeper's question: what the packets of an address did, what each source brought. */
+void intake_query(struct intake *intake, const struct record_query *query);
 
 /* When intake_due wants to be called; INT64_MAX: never. */
 int64_t intake_next(const struct intake *intake);

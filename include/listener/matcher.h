@@ -39,7 +39,6 @@ enum match_verdict {
     MATCH_FLAGS,    /* TCP, flags of no door */
     MATCH_REPEAT,   /* a retransmission */
     MATCH_IDLE,     /* begins no sequence, and its address has none under way */
-    MATCH_DEAF,     /* its address is penalised: guesses.h says so, never the matcher */
     MATCH_SEALED,   /* to a port of sealed knocks: the assembler's business */
     MATCH_VERDICTS, /* how many there are */
 };

@@ -24,8 +24,6 @@ struct setup_step {
     unsigned door;
 };
 
-struct penalties;
-
 struct setup {
     uint32_t generation;
     struct record_config config;
@@ -37,11 +35,6 @@ struct setup {
     struct assembler *assembler; /* likewise; NULL: no door takes sealed knocks */
     struct setup_step *steps;    /* of all doors, by port, sorted; each once */
     unsigned step_count;
-    int64_t longest;             /* timeout of all doors, ns */
-    struct penalties *penalties; /* NULL: nobody is penalised */
-    unsigned exempt_count;
-    struct net *exempt;           /* but these, from that */
-    uint32_t gaps[MATCH_SOURCES]; /* of each source, so far */
 };
 
 enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };

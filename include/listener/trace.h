@@ -12,7 +12,6 @@ struct trace_packet {
     int64_t time; /* ns */
     unsigned source;
     struct packet packet; /* its `in` is valid only as trace_get returns it */
-    bool deaf;            /* its address was penalised */
     char in[IF_NAMESIZE];
 };
 
@@ -22,9 +21,6 @@ struct trace {
 };
 
 void trace_add(struct trace *trace, unsigned source, const struct packet *packet, int64_t now);
-
-/* The newest packet came from a penalised address. */
-void trace_deaf(struct trace *trace);
 
 /* How many there are, and number `i` of them, the oldest being 0. */
 unsigned trace_count(const struct trace *trace);

@@ -83,12 +83,6 @@ static void print_listener(const struct row_fields *row)
     printf("dropped: %lld addresses that made room for others; %lld knocks that stayed behind "
            "without a message\n",
            number(row, "evicted"), number(row, "unsaid"));
-    if (number(row, "penalised") > 0)
-        printf(
-            "penalties: %lld, %lld packets ignored for them; to make room %lld were forgotten and "
-            "%lld knocks overlooked\n",
-            number(row, "penalised"), number(row, "ignored_penalty"),
-            number(row, "penalties_evicted"), number(row, "penalties_overlooked"));
     if (number(row, "ignored_sealed") > 0)
         print_sealed(row);
 }

@@ -26,9 +26,7 @@ static void print_event(const struct row_fields *row)
     print_part(row, "address", " for ", "");
     print_part(row, "by", " by ", "");
     print_part(row, "port", ", port ", "");
-    const char *event = row_get(row, "event");
-    bool penalised = event && strcmp(event, "penalised") == 0;
-    print_part(row, "seconds", penalised ? ", ignored for " : ", closes in ", " s");
+    print_part(row, "seconds", ", closes in ", " s");
     print_part(row, "step", ", step ", "");
     print_part(row, "steps", " of ", "");
     print_part(row, "number", ", ", "");

@@ -44,20 +44,6 @@ static void print_packet(const struct row_fields *row)
     putchar('\n');
 }
 
-/* The wall clock of the one who asks, who compares it with a log's. */
-static void print_penalty(const struct row_fields *row)
-{
-    char until[TEXT_MAX], within[TEXT_MAX], left[TEXT_MAX];
-    text_seconds(number(row, "within"), within);
-    if (row_get(row, "deaf_for"))
-        printf("deaf until %s, %s from now: %lld broken knocks within %s\n",
-               text_time((long long)time(NULL) + number(row, "deaf_for"), until),
-               text_seconds(number(row, "deaf_for"), left), number(row, "max_failures"), within);
-    else if (number(row, "failures") > 0)
-        printf("%lld of its knocks broke within %s; %lld make it deaf\n", number(row, "failures"),
-               within, number(row, "max_failures"));
-}
-
 static void print_effect(const struct row_fields *row)
 {
     const char *result = text_of(row, "result"), *expected = text_of(row, "expected");
@@ -87,8 +73,6 @@ void show_why(struct reply *reply, int *status)
         packets += strcmp(row.kind, "packets") == 0;
         if (strcmp(row.kind, "packets") == 0)
             print_packet(&row);
-        else if (strcmp(row.kind, "penalty") == 0)
-            print_penalty(&row);
         else if (strcmp(row.kind, "effects") == 0)
             print_effect(&row);
         else if (strcmp(row.kind, "sources") == 0 && packets == 0 && !told) {

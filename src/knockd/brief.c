@@ -45,19 +45,10 @@ void brief_send(const struct config *config, const struct once *once, bool debug
                      .plain = config->door_count,
                      .max_sources = config->max_sources,
                      .debug = debug,
-                     .max_failures = config->penalty.max_failures,
-                     .exempts = config->penalty.exempt_count,
-                     .failure_window = config->penalty.window,
-                     .penalty = config->penalty.length,
                      .span = config->sealed.span},
     };
     keyed_random(first.u.config.key, sizeof(first.u.config.key));
     send(arg, &first);
-    for (unsigned i = 0; i < config->penalty.exempt_count; i++) {
-        struct record exempt = {.type = RECORD_EXEMPT,
-                                .u.exempt = {.net = config->penalty.exempt[i]}};
-        send(arg, &exempt);
-    }
     for (unsigned i = 0; i < config->source_count; i++)
         send_source(&config->sources[i], send, arg);
     for (unsigned i = 0; i < config->door_count; i++)

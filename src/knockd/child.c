@@ -113,7 +113,6 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_OTHER:
     case RECORD_PACKET:
     case RECORD_EFFECT:
-    case RECORD_PENALTY:
     case RECORD_ANSWERED:
         return child->replied && child->calls.record(child->calls.arg, record);
     default:

@@ -137,10 +137,6 @@ static void list_counters(const struct errand *errand, const struct record_count
         [COUNT_FLAGS] = "ignored_flags",
         [COUNT_REPEAT] = "ignored_repeat",
         [COUNT_IDLE] = "ignored_idle",
-        [COUNT_DEAF] = "ignored_penalty",
-        [COUNT_PENALISED] = "penalised",
-        [COUNT_UNPENALISED] = "penalties_evicted",
-        [COUNT_OVERLOOKED] = "penalties_overlooked",
         [COUNT_SEALED] = "ignored_sealed",
         [COUNT_EVICTED] = "evicted",
         [COUNT_UNSAID] = "unsaid",
@@ -212,8 +208,6 @@ static bool make_row(const struct config *config, const struct record *record,
 {
     if (record->type == RECORD_PACKET)
         return desk_list_packet(config, &record->u.packet, row);
-    if (record->type == RECORD_PENALTY)
-        return desk_list_penalty(config, &record->u.penalty, row);
     return desk_list_effect(config, &record->u.effect, errand ? &errand->address : NULL, row);
 }
 

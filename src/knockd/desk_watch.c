@@ -76,17 +76,6 @@ static void tell_step(struct desk *desk, const struct config *config,
     tell_all(desk, &row);
 }
 
-static void tell_penalty(struct desk *desk, const struct config *config,
-                         const struct record_event *event)
-{
-    struct row row;
-    begin(&row, "penalised");
-    row_text(&row, "source", config->sources[event->source].name);
-    add_address(&row, &event->address);
-    row_number(&row, "seconds", (int64_t)event->number);
-    tell_all(desk, &row);
-}
-
 static void tell_source(struct desk *desk, const char *source, const char *what, uint64_t number)
 {
     struct row row;
@@ -112,8 +101,6 @@ void desk_heard(struct desk *desk, const struct config *config, const struct rec
                     record->u.seen.packets);
     else if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
         tell_step(desk, config, event);
-    else if (event->kind == EVENT_PENALTY)
-        tell_penalty(desk, config, event);
     else if (names[event->kind])
         tell_source(desk, config->sources[event->source].name, names[event->kind], event->number);
 }

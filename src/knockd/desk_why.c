@@ -34,7 +34,6 @@ static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_REPEAT] = "a retransmission",
     [MATCH_IDLE] = "begins no sequence",
     [MATCH_SEALED] = "no piece, though to a port of sealed knocks",
-    [MATCH_DEAF] = "its address is penalised",
 };
 
 /* None of these numbers is above CARRIER_SLOTS_MAX in an honest listener's record. */
@@ -72,26 +71,6 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
         row_null(row, "ignored");
     if (packet->pieces > 0)
         add_pieces(row, packet);
-    return true;
-}
-
-bool desk_list_penalty(const struct config *config, const struct record_penalty *penalty,
-                       struct row *row)
-{
-    if (config->penalty.max_failures == 0 || penalty->failures > config->penalty.max_failures ||
-        penalty->until < 0)
-        return false;
-    /* No penalty is longer, whatever a listener says. */
-    int64_t left = penalty->until - clock_now();
-    left = left < config->penalty.length ? left : config->penalty.length;
-    row_begin(row, 1, "penalty");
-    row_number(row, "failures", penalty->failures);
-    row_number(row, "max_failures", config->penalty.max_failures);
-    row_number(row, "within", config->penalty.window / CLOCK_SECOND);
-    if (left > 0)
-        row_number(row, "deaf_for", (left + CLOCK_SECOND - 1) / CLOCK_SECOND);
-    else
-        row_null(row, "deaf_for");
     return true;
 }
 

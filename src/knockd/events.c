@@ -50,16 +50,6 @@ static void log_silence(const struct config *config, const struct record_event *
                 config->sources[event->source].name, (unsigned long long)event->number / 60);
 }
 
-static void log_penalty(const struct config *config, const struct record_event *event)
-{
-    char text[ADDR_TEXT_SIZE];
-    const struct config_penalty *penalty = &config->penalty;
-    log_notice("source %s: %s is penalised: %u broken knocks within %lld s; ignoring it for %llu s",
-               config->sources[event->source].name, addr_format(&event->address, text),
-               penalty->max_failures, (long long)(penalty->window / CLOCK_SECOND),
-               (unsigned long long)event->number);
-}
-
 /* Where a knock stayed behind, the next step is what a user wants to hear of. */
 static void log_stalled(const struct config *config, const struct record_event *event)
 {
@@ -94,9 +84,6 @@ static bool sound(const struct config *config, const struct record_event *event)
 {
     if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
         return false;
-    if (event->kind == EVENT_PENALTY)
-        return config->penalty.max_failures > 0 &&
-               event->number == (uint64_t)(config->penalty.length / CLOCK_SECOND);
     if (event->kind != EVENT_STAGE && event->kind != EVENT_STALLED)
         return true;
     return event->door < config->door_count &&
@@ -123,8 +110,6 @@ bool events_log(const struct config *config, const struct record *record, struct
         log_stage(config, event);
     else if (event->kind == EVENT_STALLED)
         log_stalled(config, event);
-    else if (event->kind == EVENT_PENALTY)
-        log_penalty(config, event);
     else if (event->kind == EVENT_SILENT)
         log_silence(config, event);
     else

@@ -10,9 +10,7 @@
 #include "knockd/brief.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
-#include "listener/guesses.h"
 #include "listener/log_clock.h"
-#include "listener/penalty.h"
 #include "listener/setup.h"
 
 struct replay {
@@ -83,13 +81,11 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
 {
     struct replay *r = arg;
     log_clock_pass(&r->clock, format, line, len);
-    /* Who counts failures wants to see strays as well. */
-    if (!r->setup.penalties && matcher_leaves(r->setup.matcher, 0, packet))
+    if (matcher_leaves(r->setup.matcher, 0, packet))
         return;
     r->packet = packet;
-    struct guesses_calls calls = {.opened = on_opened, .arg = r};
     int64_t now = log_clock_now(&r->clock)->time;
-    if (guesses_feed(&r->setup, 0, packet, now, &calls) == MATCH_SEALED)
+    if (matcher_feed(r->setup.matcher, 0, packet, now, on_opened, r) == MATCH_SEALED)
         count_sealed(r, packet);
 }
 
@@ -98,7 +94,6 @@ static void print_counters(struct replay *r)
 {
     const struct matcher_counters *matched = matcher_counters(r->setup.matcher);
     const uint64_t *judged = r->reader.judged;
-    uint64_t deaf = r->setup.penalties ? penalties_counters(r->setup.penalties)->ignored : 0;
     uint64_t too_long = r->reader.lines->too_long, lines = too_long;
     for (int i = 0; i < LINE_VERDICTS; i++)
         lines += judged[i];
@@ -121,7 +116,6 @@ static void print_counters(struct replay *r)
         {"ignored_flags", matched->packets[MATCH_FLAGS]},
         {"ignored_repeat", matched->packets[MATCH_REPEAT]},
         {"ignored_idle", matched->packets[MATCH_IDLE]},
-        {"ignored_penalty", deaf},
         {"ignored_sealed", matched->packets[MATCH_SEALED]},
         /* addresses forgotten in the middle of an attempt, since there were max_sources of them */
         {"evicted", matched->evicted},

@@ -48,7 +48,6 @@ void config_free(struct config *config)
         free_door(&config->doors[i]);
     for (unsigned i = 0; i < config->file_count; i++)
         free(config->files[i]);
-    free(config->penalty.exempt);
     config_list_free(&config->init);
     config_list_free(&config->exit);
     free(config->sources);
@@ -87,7 +86,6 @@ static void set_defaults(struct reading *r, const char *path, struct config *con
     config->stop_timeout = INT64_C(60) * 1000000000;
     config->run_timeout = INT64_C(10) * 1000000000;
     config->max_sources = 65536;
-    config->penalty.window = config->penalty.length = INT64_C(600) * 1000000000;
     config->max_open = CONFIG_MAX_OPEN;
     set_sealed_defaults(r, &config->sealed);
 }

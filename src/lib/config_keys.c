@@ -20,10 +20,10 @@ static const struct config_key global_keys[] = {
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
     {"max_sources", read_number, AT(config, max_sources), 1024, CONFIG_MAX_SOURCES},
-    {"max_failures", read_number, AT(config, penalty.max_failures), 0, CONFIG_MAX_FAILURES},
-    {"failure_window", read_duration, AT(config, penalty.window), 1, DAY},
-    {"penalty", read_duration, AT(config, penalty.length), 1, 30 * DAY},
-    {"allow_always", read_exempt, AT(config, penalty), 0, 0},
+    {"max_failures", read_gone, 0, 0, 0},
+    {"failure_window", read_gone, 0, 0, 0},
+    {"penalty", read_gone, 0, 0, 0},
+    {"allow_always", read_gone, 0, 0, 0},
     {"max_open", read_number, AT(config, max_open), 1, CONFIG_MAX_OPEN},
     {"init_command", read_commands, AT(config, init), 0, 0},
     {"exit_command", read_commands, AT(config, exit), 0, 0},
@@ -224,7 +224,6 @@ static void fill_global(struct reading *r, const struct config_section *section,
                         struct config *config)
 {
     config_read_keys(r, section, config);
-    config_check_penalty(section, &config->penalty, r->report);
 }
 
 static void fill_sealed(struct reading *r, const struct config_section *section,

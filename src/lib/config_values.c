@@ -217,6 +217,18 @@ void read_statuses(struct reading *r, const struct config_key *key,
     }
 }
 
+/* Penalties went, since forged packets brought them upon the innocent. */
+void read_gone(struct reading *r, const struct config_key *key, const struct config_list *values,
+               void *field)
+{
+    (void)field;
+    report_error(r->report, values->pos,
+                 "%s: knockd has no penalties any more, since forged packets could shut out "
+                 "others: remove the key. fail2ban can ban addresses by what knockd logs, see "
+                 "fail2ban.conf among the examples",
+                 key->name);
+}
+
 void read_boolean(struct reading *r, const struct config_key *key, const struct config_list *values,
                   void *field)
 {

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "listener/guesses.h"
-#include "listener/penalty.h"
 #include "listener/why.h"
 
 /* A log without any denied packet for so long is rare enough on a public address to be told. */
@@ -12,11 +10,7 @@ static const int64_t silence = INT64_C(600) * 1000000000;
 void intake_init(struct intake *intake, const struct setup *setup,
                  void (*tell)(void *arg, struct record *record), void *arg, int64_t now)
 {
-    *intake = (struct intake){.setup = setup,
-                              .tell = tell,
-                              .arg = arg,
-                              .penalties = limit_make(1, 20, now),
-                              .silent_at = now + silence};
+    *intake = (struct intake){.setup = setup, .tell = tell, .arg = arg, .silent_at = now + silence};
     for (unsigned i = 0; i < CONFIG_SOURCES_MAX; i++)
         tally_reset(&intake->tallies[i]);
 }
@@ -35,18 +29,6 @@ static void on_open(void *arg, unsigned door)
         .u.open = {.source = intake->source, .door = door, .address = intake->packet.src}};
     attempts_finish(&intake->attempts, intake->source, &intake->packet.src);
     intake->tell(intake->arg, &record);
-}
-
-/* Who forges addresses could fill the log: some are spoken of. */
-static void on_penalised(void *arg)
-{
-    struct intake *intake = arg;
-    struct record_event event = {.kind = EVENT_PENALTY,
-                                 .source = intake->source,
-                                 .address = intake->packet.src,
-                                 .number = (uint64_t)intake->setup->config.penalty / 1000000000};
-    if (limit_take(&intake->penalties, intake->now))
-        tell_event(intake, &event);
 }
 
 /* The packet just took a step of this door: remembered, and told if stages are wanted. */
@@ -142,10 +124,8 @@ enum line_verdict intake_line(struct intake *intake, unsigned source, const char
     if (verdict != LINE_PACKET)
         return verdict;
     trace_add(&intake->trace, source, &intake->packet, now);
-    struct guesses_calls calls = {on_open, on_penalised, intake};
-    enum match_verdict matched = guesses_feed(intake->setup, source, &intake->packet, now, &calls);
-    if (matched == MATCH_DEAF)
-        trace_deaf(&intake->trace);
+    enum match_verdict matched =
+        matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open, intake);
     if (matched == MATCH_SEALED)
         assemble(intake);
     /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
@@ -196,39 +176,16 @@ static void answer_counters(const struct intake *intake, uint32_t query)
     for (int i = COUNT_OUTGOING; i <= COUNT_SEALED; i++)
         counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
     counts[COUNT_EVICTED] = matched->evicted;
-    counts[COUNT_UNSAID] = intake->attempts.unsaid + intake->penalties.dropped;
-    if (intake->setup->penalties) {
-        const struct penalty_counters *penalties = penalties_counters(intake->setup->penalties);
-        counts[COUNT_DEAF] = penalties->ignored;
-        counts[COUNT_PENALISED] = penalties->penalised;
-        counts[COUNT_UNPENALISED] = penalties->evicted;
-        counts[COUNT_OVERLOOKED] = penalties->overlooked;
-    }
+    counts[COUNT_UNSAID] = intake->attempts.unsaid;
     if (intake->setup->assembler)
         count_sealed(assembler_counters(intake->setup->assembler), counts);
     intake->tell(intake->arg, &record);
 }
 
-static void answer_penalty(const struct intake *intake, const struct record_query *asked,
-                           int64_t now)
-{
-    const struct penalties *penalties = intake->setup->penalties;
-    const struct suspect *suspect = penalties ? penalties_find(penalties, &asked->address) : NULL;
-    if (!suspect)
-        return;
-    struct record record = {.type = RECORD_PENALTY,
-                            .u.penalty = {.query = asked->query,
-                                          .failures = penalties_failures(penalties, suspect, now),
-                                          .until =
-                                              now < suspect->deaf_until ? suspect->deaf_until : 0}};
-    intake->tell(intake->arg, &record);
-}
-
-void intake_query(struct intake *intake, const struct record_query *asked, int64_t now)
+void intake_query(struct intake *intake, const struct record_query *asked)
 {
     uint32_t query = asked->query;
     if (asked->address.family != 0) {
-        answer_penalty(intake, asked, now);
         why_tell(intake->setup, &intake->trace, query, &asked->address, intake->tell, intake->arg);
     }
     answer_counters(intake, query);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "listener/guesses.h"
 #include "listener/notices.h"
 
 /* How often a file is looked at of which no watch tells. */
@@ -59,7 +58,7 @@ static void take_event(void *arg, enum event_kind kind, uint64_t number)
     struct record record = {.type = RECORD_EVENT,
                             .u.event = {.kind = kind, .source = index, .number = number}};
     if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
-        guesses_gap(r->setup, index);
+        matcher_gap(r->setup->matcher, index);
     r->tell(r->arg, &record);
 }
 
@@ -230,7 +229,7 @@ bool reader_begin(struct reader *r, struct setup *setup,
 
 void reader_query(struct reader *r, const struct record_query *query)
 {
-    intake_query(&r->intake, query, clock_now());
+    intake_query(&r->intake, query);
 }
 
 void reader_free(struct reader *r)

@@ -4,33 +4,19 @@
 #include <string.h>
 
 #include "lib/carrier.h"
-#include "listener/penalty.h"
 
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX || config->doors > SETUP_DOORS_MAX ||
         config->plain > config->doors || config->max_sources == 0 ||
-        config->max_sources > CONFIG_MAX_SOURCES || config->exempts > CONFIG_EXEMPT_MAX ||
-        config->max_failures > CONFIG_MAX_FAILURES ||
+        config->max_sources > CONFIG_MAX_SOURCES ||
         config->span > CARRIER_SPAN_END - CARRIER_SPAN_SIZE ||
         (config->span > 0 && config->max_sources < 2))
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
     setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
-    setup->exempt = calloc(config->exempts + 1, sizeof(*setup->exempt));
-    return setup->sources && setup->doors && setup->exempt;
-}
-
-static bool take_exempt(struct setup *setup, const struct record_exempt *record)
-{
-    const struct net *net = &record->net;
-    if (!setup->sources || setup->source_count > 0 || setup->door_count > 0 ||
-        setup->exempt_count >= setup->config.exempts ||
-        net->bits > (net->addr.family == 4 ? 32 : 128))
-        return false;
-    setup->exempt[setup->exempt_count++] = *net;
-    return true;
+    return setup->sources && setup->doors;
 }
 
 static bool take_source(struct setup *setup, const struct record_source *record)
@@ -70,8 +56,6 @@ static bool take_door(struct setup *setup, const struct record_door *record)
     struct match_door *door = &setup->doors[setup->door_count++];
     door->sequence = record->sequence;
     door->timeout = record->timeout;
-    if (door->timeout > setup->longest)
-        setup->longest = door->timeout;
     door->flags = record->flags;
     door->target = record->target;
     door->strict = record->strict != 0;
@@ -145,16 +129,6 @@ const struct setup_step *setup_doors_with(const struct setup *setup, struct step
     return &setup->steps[low];
 }
 
-static bool make_penalties(struct setup *setup)
-{
-    const struct record_config *config = &setup->config;
-    struct penalty_rule rule = {config->max_failures, config->failure_window, config->penalty};
-    if (rule.max_failures == 0)
-        return true;
-    setup->penalties = penalties_new(&rule, config->max_sources, config->key);
-    return setup->penalties != NULL;
-}
-
 bool setup_match(const struct setup *setup, unsigned max, struct matcher **matcher,
                  struct assembler **assembler)
 {
@@ -171,11 +145,9 @@ bool setup_match(const struct setup *setup, unsigned max, struct matcher **match
 static bool take_start(struct setup *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
-        setup->exempt_count != setup->config.exempts || setup->door_count != setup->config.doors ||
-        setup->matcher || !index_steps(setup))
+        setup->door_count != setup->config.doors || setup->matcher || !index_steps(setup))
         return false;
-    return setup_match(setup, setup->config.max_sources, &setup->matcher, &setup->assembler) &&
-           make_penalties(setup);
+    return setup_match(setup, setup->config.max_sources, &setup->matcher, &setup->assembler);
 }
 
 enum setup_result setup_take(struct setup *setup, const struct record *record)
@@ -185,9 +157,6 @@ enum setup_result setup_take(struct setup *setup, const struct record *record)
     case RECORD_CONFIG:
         setup->generation = record->generation;
         ok = take_config(setup, &record->u.config);
-        break;
-    case RECORD_EXEMPT:
-        ok = take_exempt(setup, &record->u.exempt);
         break;
     case RECORD_SOURCE:
         ok = take_source(setup, &record->u.source);
@@ -210,7 +179,6 @@ enum setup_result setup_take(struct setup *setup, const struct record *record)
 void setup_free(struct setup *setup)
 {
     matcher_free(setup->matcher);
-    penalties_free(setup->penalties);
     assembler_free(setup->assembler);
     for (unsigned i = 0; i < setup->source_count; i++) {
         for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
@@ -220,7 +188,6 @@ void setup_free(struct setup *setup)
     for (unsigned i = 0; i < setup->door_count; i++)
         free((void *)(uintptr_t)setup->doors[i].ignore);
     free(setup->steps);
-    free(setup->exempt);
     free(setup->sources);
     free(setup->doors);
     *setup = (struct setup){0};

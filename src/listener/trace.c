@@ -7,7 +7,6 @@ void trace_add(struct trace *trace, unsigned source, const struct packet *packet
     struct trace_packet *entry = &trace->list[trace->count++ % TRACE_PACKETS];
     entry->time = now;
     entry->source = source;
-    entry->deaf = false;
     entry->packet = *packet;
     entry->packet.in = NULL;
     /* A longer name is no interface's; no door asks for what is left of it. */
@@ -15,11 +14,6 @@ void trace_add(struct trace *trace, unsigned source, const struct packet *packet
         entry->packet.in_len = sizeof(entry->in);
     if (entry->packet.in_len > 0)
         memcpy(entry->in, packet->in, entry->packet.in_len);
-}
-
-void trace_deaf(struct trace *trace)
-{
-    trace->list[(trace->count - 1) % TRACE_PACKETS].deaf = true;
 }
 
 unsigned trace_count(const struct trace *trace)

@@ -70,10 +70,6 @@ static unsigned stage(const struct why *why, const struct trace_packet *entry, u
 /* An attempt that opened its door is over. */
 static void take(struct why *why, struct trace_packet *entry)
 {
-    if (entry->deaf) {
-        tell_packet(why, entry, MATCH_DEAF);
-        return;
-    }
     /* One-time sequences, behind the configuration's doors, aren't spoken of. */
     unsigned count = why->setup->config.plain;
     unsigned *stages = why->stages + (size_t)entry->source * count;

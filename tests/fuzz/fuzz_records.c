@@ -144,7 +144,7 @@ static void step(struct bench *b, struct input *in)
     if (!down)
         keeper_takes(&record);
     else if (record.type == RECORD_QUERY && b->ready)
-        intake_query(&intake, &record.u.query, b->now);
+        intake_query(&intake, &record.u.query);
     else
         take_down(b, &record);
 }

@@ -157,10 +157,6 @@ static inline bool record_of(char letter, struct record *r)
     case 'c':
         r->type = RECORD_COUNTERS;
         break;
-    case 'y':
-        r->type = RECORD_PENALTY;
-        r->u.penalty.failures = 1;
-        break;
     default:
         r->type = RECORD_EVENT;
         r->u.event = (struct record_event){.kind = EVENT_STAGE, .address = address, .number = 1};

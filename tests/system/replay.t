@@ -53,7 +53,6 @@ plan 30
 for log in counters envelopes time; do
     is "$log" "$(replay -r "$data/$log.log" -c "$data/replay.conf")" "$(expected $log)"
 done
-is "penalties" "$(replay -r "$data/penalty.log" -c "$data/penalty.conf")" "$(expected penalty)"
 is "sealed knocks: their packets are no strays, their messages are counted" \
     "$(replay -r "$data/sealed.log" -c "$data/sealed.conf")" "$(expected sealed)"
 is "with -c first" "$(replay -c "$data/replay.conf" -r "$data/time.log")" "$(expected time)"

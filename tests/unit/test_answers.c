@@ -76,60 +76,13 @@ static void no_answers(void **state)
     assert_false(takes(&record));
 }
 
-static void penalties(void **state)
-{
-    (void)state;
-    static const struct {
-        unsigned max_failures;
-        uint32_t failures;
-        int64_t until;
-        bool good;
-    } rows[] = {{5, 0, 0, true},          {5, 5, 0, true},   {5, 6, 0, false},
-                {0, 0, 0, false},         {0, 1, 0, false},  {5, 0, INT64_MAX, true},
-                {5, 0, INT64_MIN, false}, {5, 0, -1, false}, {5, 0, 1, true}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct record record = {.type = RECORD_PENALTY,
-                                .u.penalty = {.failures = rows[i].failures,
-                                              .until = rows[i].until}};
-        config.penalty.max_failures = rows[i].max_failures;
-        assert_true(takes(&record) == rows[i].good);
-    }
-}
-
-static void events_of_penalties(void **state)
-{
-    (void)state;
-    static const struct {
-        unsigned max_failures;
-        uint64_t seconds;
-        uint32_t source;
-        bool good;
-    } rows[] = {{5, 600, 0, true},
-                {0, 600, 0, false},
-                {5, 601, 0, false},
-                {5, UINT64_MAX, 0, false},
-                {5, 600, 1, false}};
-    config.penalty.length = config.penalty.window = INT64_C(600) * 1000000000;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct limit rate = limit_make(1, 100, 0);
-        struct record record = {
-            .type = RECORD_EVENT,
-            .u.event = {.kind = EVENT_PENALTY,
-                        .source = rows[i].source,
-                        .number = rows[i].seconds,
-                        .address = {4, {192, 0, 2, 1}}},
-        };
-        config.penalty.max_failures = rows[i].max_failures;
-        assert_true(events_log(&config, &record, &rate, 0) == rows[i].good);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counters),       cmocka_unit_test(tallies),
-        cmocka_unit_test(other_prefixes), cmocka_unit_test(no_answers),
-        cmocka_unit_test(penalties),      cmocka_unit_test(events_of_penalties),
+        cmocka_unit_test(counters),
+        cmocka_unit_test(tallies),
+        cmocka_unit_test(other_prefixes),
+        cmocka_unit_test(no_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,12 +31,6 @@ static void reads_every_global_key(void **state)
     assert_int_equal(c->stop_timeout, 120 * second);
     assert_int_equal(c->run_timeout, 5 * second);
     assert_int_equal(c->max_sources, 4096);
-    assert_int_equal(c->penalty.max_failures, 5);
-    assert_int_equal(c->penalty.window, 120 * second);
-    assert_int_equal(c->penalty.length, 3600 * second);
-    assert_int_equal(c->penalty.exempt_count, 2);
-    assert_int_equal(c->penalty.exempt[0].bits, 24);
-    assert_int_equal(c->penalty.exempt[1].addr.family, 6);
     assert_string_equal(c->path, TEST_DATA "/config/full.conf");
     assert_string_equal(c->user_pos.file, c->path);
     config_free(c);
@@ -138,10 +132,6 @@ static void fills_in_defaults(void **state)
     assert_int_equal(c->stop_timeout, 60 * second);
     assert_int_equal(c->run_timeout, 10 * second);
     assert_int_equal(c->max_sources, 65536);
-    assert_int_equal(c->penalty.max_failures, 0);
-    assert_int_equal(c->penalty.window, 600 * second);
-    assert_int_equal(c->penalty.length, 600 * second);
-    assert_int_equal(c->penalty.exempt_count, 0);
     const struct config_door *d = &c->doors[0];
     assert_int_equal(d->seq_timeout, 25 * second);
     assert_int_equal(d->cmd_timeout, 30 * second);

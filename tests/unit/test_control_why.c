@@ -96,23 +96,6 @@ static void test_what_packets_do(void **state)
     assert_string_equal(why("2001:db8::1"), "");
 }
 
-/* A penalised address is told of each packet, and that it did nothing. */
-static void test_packets_of_the_penalised(void **state)
-{
-    (void)state;
-    memset(&trace, 0, sizeof(trace));
-    sees("192.0.2.9", 1000, 1 * SECOND);
-    sees("192.0.2.9", 80, 2 * SECOND);
-    trace_deaf(&trace);
-    sees("192.0.2.9", 2000, 3 * SECOND);
-    trace_deaf(&trace);
-    sees("192.0.2.9", 2000, 4 * SECOND);
-    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 80/7 2000/7 2000/0 0:1>2");
-    for (int i = 0; i < TRACE_PACKETS; i++)
-        sees("192.0.2.9", 80, i);
-    assert_null(strstr(why("192.0.2.9"), "80/7"));
-}
-
 static void test_only_the_newest(void **state)
 {
     (void)state;
@@ -136,7 +119,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_packets_do),
-        cmocka_unit_test(test_packets_of_the_penalised),
         cmocka_unit_test(test_only_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

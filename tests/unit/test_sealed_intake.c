@@ -9,7 +9,6 @@
 
 #include "assembler_help.h"
 #include "listener/intake.h"
-#include "listener/penalty.h"
 
 static struct setup setup;
 static struct intake intake;
@@ -151,32 +150,6 @@ static void without_sealed_knocks_they_are_strays(void **state)
     }
 }
 
-/* Who is deaf to sequences for having broken one is heard, and pieces break none. */
-static void penalties_are_for_sequences(void **state)
-{
-    (void)state;
-    static const uint16_t ports[] = {7000, 9999, 7000, 8000, 9000};
-    struct knock knock = knock_from(7, 4000, CARRIER_TCP);
-    assert_true(configured(SPAN));
-    setup.penalties =
-        penalties_new(&(struct penalty_rule){1, 100 * SECOND, 100 * SECOND}, 1024, hash_key);
-    assert_non_null(setup.penalties);
-    for (unsigned i = 0; i < 5; i++) {
-        struct packet packet = packet_of(&knock, 47);
-        packet.spt = (uint16_t)(5000 + i);
-        packet.dpt = ports[i];
-        for (unsigned slot = 8 * i; slot < 8 * i + 8; slot++) {
-            struct packet piece = packet_of(&knock, slot);
-            logged(&piece, i);
-        }
-        assert_int_equal(penalties_counters(setup.penalties)->penalised, i > 1);
-        logged(&packet, i);
-    }
-    assert_int_equal(said_of(RECORD_OPEN), 0);
-    assert_int_equal(penalties_counters(setup.penalties)->ignored, 3);
-    assert_int_equal(said_of(RECORD_SEALED), 1);
-}
-
 /* Own packets are no knock; what goes to groups the matcher judges first, too. */
 static void own_packets_are_no_pieces(void **state)
 {
@@ -204,7 +177,7 @@ static void why_tells_of_pieces(void **state)
         logged(&packet, slot);
     }
     said_count = 0;
-    intake_query(&intake, &(struct record_query){.query = 3, .address = knock.from}, 0);
+    intake_query(&intake, &(struct record_query){.query = 3, .address = knock.from});
     assert_int_equal(said_of(RECORD_PACKET), 18);
     for (unsigned i = 0; i < 18; i++) {
         const struct record_packet *packet = &said[i].u.packet;
@@ -234,7 +207,6 @@ int main(void)
         cmocka_unit_test(span_is_checked),
         cmocka_unit_test(messages_and_sequences_side_by_side),
         cmocka_unit_test(without_sealed_knocks_they_are_strays),
-        cmocka_unit_test(penalties_are_for_sequences),
         cmocka_unit_test(own_packets_are_no_pieces),
         cmocka_unit_test(why_tells_of_pieces),
     };

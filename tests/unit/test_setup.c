@@ -22,19 +22,6 @@ static struct record record_of(char letter)
         r.u.config.sources = r.u.config.doors = letter == 'C';
         r.u.config.max_sources = 1024;
         break;
-    case 'E': /* one network that is exempt from penalties */
-    case 'Q': /* none, but there are penalties */
-        r.type = RECORD_CONFIG;
-        r.u.config = (struct record_config){.max_sources = 1024,
-                                            .max_failures = 3,
-                                            .failure_window = 1000000000,
-                                            .penalty = 1000000000,
-                                            .exempts = letter == 'E'};
-        break;
-    case 'e':
-        r.type = RECORD_EXEMPT;
-        r.u.exempt.net = (struct net){{4, {192, 0, 2, 0}}, 24};
-        break;
     case 'S':
         r.type = RECORD_SOURCE;
         r.u.source = (struct record_source){SOURCE_FILE, FORMAT_KERNEL};
@@ -83,9 +70,7 @@ static void records_come_in_order(void **state)
         {"CSF", SETUP_BAD},         {"CSDF", SETUP_BAD},        {"NS", SETUP_BAD},
         {"ND", SETUP_BAD},          {"C0", SETUP_BAD},          {"C1", SETUP_BAD},
         {"C2", SETUP_BAD},          {"C3", SETUP_BAD},          {"C4", SETUP_BAD},
-        {"C\x7f", SETUP_BAD},       {"CD", SETUP_BAD},          {"Q*", SETUP_COMPLETE},
-        {"Ee*", SETUP_COMPLETE},    {"E*", SETUP_BAD},          {"Eee", SETUP_BAD},
-        {"Qe", SETUP_BAD},          {"e", SETUP_BAD},           {"CSe", SETUP_BAD},
+        {"C\x7f", SETUP_BAD},       {"CD", SETUP_BAD},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct setup setup = {0};
@@ -132,15 +117,6 @@ static void values_out_of_range_are_bad(void **state)
     assert_bad("", &r, "room for no address");
     r.u.config.max_sources = CONFIG_MAX_SOURCES + 1;
     assert_bad("", &r, "room for an address too many");
-    r = record_of('C');
-    r.u.config.exempts = CONFIG_EXEMPT_MAX + 1;
-    assert_bad("", &r, "a network too many");
-    r = record_of('C');
-    r.u.config.max_failures = CONFIG_MAX_FAILURES + 1;
-    assert_bad("", &r, "more failures than are remembered");
-    r = record_of('e');
-    r.u.exempt.net.bits = 33;
-    assert_bad("E", &r, "an IPv4 network of 33 bits");
     r = record_of('P');
     memset(r.u.prefix.text, 'x', sizeof(r.u.prefix.text));
     assert_bad("CS", &r, "a prefix without end");
