@@ -13,7 +13,25 @@
  */
 void doubts_tell(const struct config *config, struct report *report);
 
-/* The two parts, for tests: with the ports that are listened on, and what iptables-save prints. */
+/* Whose packets the kernel's log tells of, as net.netfilter.nf_log_all_netns has it. */
+enum netns_logging {
+    NETNS_FIRST,     /* of the first network namespace's alone, or nothing is known */
+    NETNS_ALL,       /* of all, so of those that users make for themselves, too */
+    NETNS_NOT_FIRST, /* of all, or of nothing that this namespace has: it isn't the first */
+};
+
+/* What is found in the folder of that sysctl, /proc/sys/net/netfilter. */
+enum netns_logging doubts_read_netns(const char *folder);
+
+/* Warns of sources whose lines a local user can have the kernel write, with any address. */
+void doubts_of_netns(const struct config *config, enum netns_logging logging,
+                     struct report *report);
+
+/* What a start or a reload warns of as well: the part that reads a few small files. */
+void doubts_of_kernel(const struct config *config, struct report *report);
+
+/* Two parts of doubts_tell, for tests: with the ports that are listened on, and what iptables-save
+ * prints. */
 void doubts_of_ports(const struct config *config, const struct port_set *taken,
                      struct report *report);
 void doubts_of_rules(const struct config *config, FILE *rules, struct report *report);

@@ -1,5 +1,7 @@
 #include "knockd/doubts.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,67 @@ void doubts_of_rules(const struct config *config, FILE *rules, struct report *re
         for (unsigned i = 0; i < config->source_count; i++)
             tell_of_source(&config->sources[i], chain, report);
     firewall_free(&firewall);
+}
+
+enum netns_logging doubts_read_netns(const char *folder)
+{
+    char path[128], value = '0';
+    snprintf(path, sizeof(path), "%s/nf_log_all_netns", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        /* Other namespaces have all of this folder but that. */
+        snprintf(path, sizeof(path), "%s/nf_log", folder);
+        return errno == ENOENT && access(path, F_OK) == 0 ? NETNS_NOT_FIRST : NETNS_FIRST;
+    }
+    bool all = read(fd, &value, 1) == 1 && value != '0';
+    close(fd);
+    return all ? NETNS_ALL : NETNS_FIRST;
+}
+
+/* A sequence is all that such a line needs to know. */
+static const struct config_door *first_with_sequence(const struct config *config, unsigned *count)
+{
+    const struct config_door *first = NULL;
+    *count = 0;
+    for (unsigned i = 0; i < config->door_count; i++) {
+        const struct config_door *door = &config->doors[i];
+        if (door->sequence.count == 0 && !door->once_path.text)
+            continue;
+        first = first ? first : door;
+        ++*count;
+    }
+    return first;
+}
+
+void doubts_of_netns(const struct config *config, enum netns_logging logging, struct report *report)
+{
+    unsigned count;
+    const struct config_door *door = first_with_sequence(config, &count);
+    char others[32] = "";
+    if (count > 1)
+        snprintf(others, sizeof(others), " and %u more", count - 1);
+    for (unsigned i = 0; door && logging != NETNS_FIRST && i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        if (source->type != SOURCE_KMSG && source->type != SOURCE_JOURNAL)
+            continue;
+        report_warning(report, source->pos,
+                       "source \"%s\": %s, any local user can have the kernel log packets of any "
+                       "address, in a network namespace of his own, and so knock at door \"%s\"%s, "
+                       "which a sequence opens; %s, or let sealed knocks alone open doors (key in "
+                       "place of sequence)",
+                       source->name,
+                       logging == NETNS_ALL
+                           ? "since net.netfilter.nf_log_all_netns is 1"
+                           : "this is not the first network namespace, so the kernel logs its "
+                             "packets only with net.netfilter.nf_log_all_netns = 1, and then",
+                       door->name, others,
+                       logging == NETNS_ALL ? "set it to 0" : "run knockd in the first one");
+    }
+}
+
+void doubts_of_kernel(const struct config *config, struct report *report)
+{
+    doubts_of_netns(config, doubts_read_netns("/proc/sys/net/netfilter"), report);
 }
 
 /* What a program prints, in a temporary file; NULL when it can't be had. */

@@ -5,6 +5,7 @@
 #include "keeper/hooks.h"
 #include "keeper/sources.h"
 #include "knockd/daemon.h"
+#include "knockd/doubts.h"
 #include "knockd/place.h"
 #include "lib/log.h"
 
@@ -23,8 +24,10 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
     hooks &= hooks_make(&setting->config->exit, "exit_command", report, &setting->exit) == 0;
     bool once = once_load(setting->config, &setting->once, report);
     setting->keyring = keyring_load(setting->config, time(NULL), report);
-    if (user && sources && hooks && once && setting->plans && setting->keyring)
+    if (user && sources && hooks && once && setting->plans && setting->keyring) {
+        doubts_of_kernel(setting->config, report);
         return true;
+    }
     setting_free(setting);
     return false;
 }

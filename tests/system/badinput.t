@@ -93,6 +93,36 @@ wrong_calls() {
     like "-h: the usage" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 usage: knockd '
 }
 
+# with_switch VALUE: knockd -t in the first network namespace, the switch of the kernel's log being that.
+# shellcheck disable=SC2016 # the inner shell's
+with_switch() {
+    echo "$1" >"$WORK/switch"
+    unshare --mount sh -c 'mount --bind "$1" /proc/sys/net/netfilter/nf_log_all_netns; shift; exec "$@"' sh \
+        "$WORK/switch" "$KNOCKD" -t -c "$CONFIG" 2>&1
+}
+
+# Any user may then have the kernel write lines with our prefix, and the addresses that he likes.
+lines_of_anybody() {
+    good_file
+    sed -i "s|type = file.*|type = kmsg|" "$CONFIG"
+    is "the kernel logs for the first namespace: all is well" "$(with_switch 0)" "configuration OK"
+    like "the kernel logs for all: a doubt, with its line" "$(with_switch 1)" \
+        "^$CONFIG:3: warning: source \"firewall\": since net.netfilter.nf_log_all_netns is 1, .*configuration OK$"
+    knockd_here -t -c "$CONFIG"
+    like "in another namespace: likewise" "$(cat "$WORK/out")" \
+        "^$CONFIG:3: warning: source \"firewall\": this is not the first network namespace"
+    sed -i 's/sequence =.*/key = alice/' "$CONFIG"
+    echo "key_dir = \"$WORK/keys\" sealed { server = gate }" >>"$CONFIG"
+    mkdir -m 700 "$WORK/keys"
+    like "sealed knocks alone: no doubt about that" "$(with_switch 1 | grep -c nf_log)" "^0$"
+    good_file
+    sed -i "s|type = file.*|type = kmsg|" "$CONFIG"
+    starts "starts all the same"
+    ok "and says it at the start, too" says "warning: source \"firewall\": this is not the first network namespace"
+    stop_knockd
+    good_file
+}
+
 second_instance() {
     starts "one knockd runs"
     knockd_here -c "$CONFIG"
@@ -218,6 +248,7 @@ notified_times() {
 needs_gate
 wrong_files
 wrong_calls
+lines_of_anybody
 second_instance
 daemonized
 notification

@@ -129,7 +129,7 @@ replaced() {
 }
 
 taken() {
-    like "knockd -t $*: taken" "$("$KNOCKD" -c "$CONFIG" -t "$@" 2>&1)" '^(configuration OK$|knockd [0-9]|usage: )'
+    like "knockd -t $*: taken" "$(verdict "$KNOCKD" -c "$CONFIG" -t "$@")" '^(configuration OK$|knockd [0-9]|usage: )'
 }
 
 # Each option that the help of Debian's knockd lists, short and long.

@@ -45,7 +45,7 @@ makes_key() {
     is "and a reload is advised" "$(cat "$WORK/err")" "knockctl key: $WORK/keys/alice.key is made; then: knockctl reload"
     make_home
     device alice knock.conf <<<"$OUT"
-    ok "knockd -t, as the guide shows" guide_shows "$(on_gate "$KNOCKD" -t -c "$CONFIG" 2>&1)"
+    ok "knockd -t, as the guide shows" guide_shows "$(verdict on_gate "$KNOCKD" -t -c "$CONFIG")"
 }
 
 # What the guide says of the files' modes is needed, and enough.

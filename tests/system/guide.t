@@ -31,7 +31,7 @@ read -r -a knock <<<"$(tr -dc '0-9a-z: ' <<<"${sequence#*=}")"
 is "one knock for each port" ${#knock[@]} 5
 
 write_config
-is "knockd -t" "$(on_gate "$KNOCKD" -t -c "$CONFIG" 2>&1)" "configuration OK"
+is "knockd -t" "$(verdict on_gate "$KNOCKD" -t -c "$CONFIG")" "configuration OK"
 ok "as the guide shows" guide_shows "configuration OK"
 starts "knockd starts before the firewall's rules do"
 # A sanitizer build has a sandbox of its own, and says so.

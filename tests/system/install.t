@@ -48,7 +48,7 @@ uncommented() {
 }
 
 check() {
-    "$KNOCKD" -t -c "$1" 2>&1
+    verdict "$KNOCKD" -t -c "$1"
 }
 
 first_install() {

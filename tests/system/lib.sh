@@ -108,6 +108,12 @@ needs_hosts() {
     make_hosts || bail "the hosts could not be made"
 }
 
+# verdict COMMAND...: what `knockd -t` says, but for its doubts about the switch of the kernel's log, which tests turn on
+# for the whole machine.
+verdict() {
+    "$@" 2>&1 | grep -v 'warning: .*nf_log_all_netns'
+}
+
 # needs_knockd: the program under test, which a plain `make` builds.
 needs_knockd() {
     [ -x "$KNOCKD" ] || bail "no knockd at $KNOCKD; run make first, or say KNOCKD=PATH"

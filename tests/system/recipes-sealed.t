@@ -71,7 +71,7 @@ like "as it is shipped, knockd -t names the keys that are to be made" "$("$KNOCK
 ok "the key of a laptop" make_key alice-laptop
 ok "another's" make_key bob
 ok "that of a phone" make_key alice-phone --roaming
-is "which is all that it wants" "$("$KNOCKD" -t -c "$CONFIG" 2>&1)" "configuration OK"
+is "which is all that it wants" "$(verdict "$KNOCKD" -t -c "$CONFIG")" "configuration OK"
 ok "the commands of its head" on_gate sh -ec "$(commands_of sealed)"
 is "knockctl has nothing to say about the firewall" "$(on_gate "$KNOCKCTL" rules --check -c "$CONFIG" 2>&1)" ""
 starts "starts"
