@@ -156,11 +156,26 @@ static bool put_word(struct cleaner *c, struct clean_frame *f, const char *start
     return true;
 }
 
+/* Whether the first word of all is an INI file's [section]. */
+static bool refuse_ini(struct cleaner *c, const struct clean_frame *f, const char *start)
+{
+    bool ini = c->includes && c->last == '\0' && *start == '[' && f->p[-1] == ']';
+    if (ini)
+        report_error(c->report, clean_pos(f),
+                     "%.*s: this is a file for the knockd that listens to an interface by itself; "
+                     "this one wants source \"NAME\" { ... } and door \"NAME\" { ... }, see "
+                     "knockd.conf(5)",
+                     f->p - start < 64 ? (int)(f->p - start) : 64, start);
+    return ini;
+}
+
 static bool word(struct cleaner *c, struct clean_frame *f)
 {
     const char *start = f->p;
     while (f->p < f->end && is_word_byte(f))
         f->p++;
+    if (f->p > start && refuse_ini(c, f, start))
+        return false;
     if (f->p == start) {
         report_error(c->report, clean_pos(f),
                      isprint((unsigned char)*start)

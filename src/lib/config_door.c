@@ -133,14 +133,26 @@ void read_interface(struct reading *r, const struct config_key *key,
     const struct config_text *value = read_one(r, key, values);
     if (!value)
         return;
-    size_t len = strlen(value->text);
-    if (len == 0 || len >= IF_NAMESIZE || strpbrk(value->text, " \t/"))
+    const char *text = value->text;
+    size_t len = strlen(text), name = strcspn(text, ":@");
+    if (strchr(text, ','))
         report_error(r->report, value->pos,
-                     "%s: \"%.80s\" is no interface: expected a name like eth0, %d characters at "
-                     "most",
-                     key->name, value->text, IF_NAMESIZE - 1);
+                     "%s takes one name: give each interface a door of its own, or leave the key "
+                     "out for all",
+                     key->name);
+    else if (name > 0 && text[name])
+        report_error(r->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
+                     key->name, text,
+                     text[name] == '@' ? "how ip(8) shows a pair; its name ends before the @"
+                                       : "a label of an address, and no interface",
+                     key->name, name < 64 ? (int)name : 64, text);
+    else if (len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*") || text[len - 1] == '+')
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" is no interface: expected a whole name like eth0, %d "
+                     "characters at most",
+                     key->name, text, IF_NAMESIZE - 1);
     else
-        memcpy(field, value->text, len + 1);
+        memcpy(field, text, len + 1);
 }
 
 void read_nets(struct reading *r, const struct config_key *key, const struct config_list *values,

@@ -160,6 +160,16 @@ static void check_source_keys(struct reading *r, const struct config_section *se
                      section->title);
 }
 
+/* Firewalls log what they accept, too: ufw with "[UFW ALLOW] ", Shorewall with ":ACCEPT:". */
+static void warn_of_any_prefix(struct reading *r, const struct config_section *section)
+{
+    report_warning(r->report, section->pos,
+                   "source \"%s\" has no prefix, so each packet that the firewall logs counts as "
+                   "one of a knock, even if it was accepted: expected prefix = \"[KNOCK] \" or "
+                   "the like, the --log-prefix of what is denied",
+                   section->title);
+}
+
 static void fill_source(struct reading *r, const struct config_section *section,
                         struct config_source *source)
 {
@@ -173,6 +183,8 @@ static void fill_source(struct reading *r, const struct config_section *section,
     /* What contradicts a type or path that wasn't understood would only confuse. */
     if (r->report->errors == before)
         check_source_keys(r, section, source);
+    if (r->report->errors == before && !source->prefixes.set)
+        warn_of_any_prefix(r, section);
 }
 
 static void add_ignored(struct reading *r, struct config_door *door, struct step step)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/config_keys.h"
 
@@ -104,13 +105,46 @@ static const char *place(const struct config_words *w, char *out, size_t size)
     return out;
 }
 
-static void unknown_key(const struct config_words *w, char *out, size_t size)
+/* What the keys of the other knockd, which listens to an interface by itself, are here. It took
+ * names in any case. */
+static const char *replacement(const struct config_words *w)
+{
+    static const struct {
+        const char *name;  /* in lower case */
+        const char *where; /* the kind of section; NULL: outside of any */
+        const char *advice;
+    } rows[] = {
+        {"usesyslog", NULL, "remove it: knockd always logs to syslog, by facility"},
+        {"logfile", NULL,
+         "remove it: knockd logs to syslog, by facility, and to standard error, which may be "
+         "redirected to a file"},
+        {"pidfile", NULL,
+         "remove it: a lock in state_dir decides that knockd runs once, and `pgrep -o -x knockd` "
+         "finds it"},
+        {"interface", NULL, "give it to a door: interface = eth0"},
+        {"command", "door", "write start_command"},
+        {"command_6", "door", "write start_command_6"},
+        {"timeout", "door", "write seq_timeout"},
+    };
+    const char *kind = w->grammar->kinds[w->kind].name;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        bool here = rows[i].where ? kind && strcmp(kind, rows[i].where) == 0 : !kind;
+        if (here && strcasecmp(w->word, rows[i].name) == 0)
+            return rows[i].advice;
+    }
+    return NULL;
+}
+
+static void unknown_word(const struct config_words *w, char *out, size_t size)
 {
     char where[128], keys[360];
     const char *found = meant(w);
     unsigned home = home_of(w->grammar, w->word);
+    const char *advice = w->grammar == config_grammar() ? replacement(w) : NULL;
     place(w, where, sizeof(where));
-    if (w->kind != 0 && kind_named(w->grammar, w->word)) {
+    if (advice) {
+        snprintf(out, size, "%s can't stand %s: %s", w->word, where, advice);
+    } else if (w->kind != 0 && kind_named(w->grammar, w->word)) {
         snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", w->word,
                  where);
     } else if (home > 0 && home < w->grammar->kind_count) {
@@ -124,6 +158,74 @@ static void unknown_key(const struct config_words *w, char *out, size_t size)
         list_names(w, keys, sizeof(keys));
         snprintf(out, size, "unknown key \"%s\" %s: expected one of %s", w->word, where, keys);
     }
+}
+
+/* The beginning of a line of the text. */
+static const char *line_at(const struct config_text_out *text, int line)
+{
+    const char *start = text->text;
+    for (int i = 1; i < line && *start; i++) {
+        start += strcspn(start, "\n");
+        start += *start == '\n';
+    }
+    return start;
+}
+
+/* Steps back from `p` over blanks, but not before `line`. */
+static const char *back_over_blanks(const char *p, const char *line)
+{
+    while (p > line && p[-1] == ' ')
+        p--;
+    return p;
+}
+
+/* Steps back from behind a word in quotes to its first quote; NULL: none stands there. */
+static const char *back_over_word(const char *p, const char *line)
+{
+    if (p == line || p[-1] != '"')
+        return NULL;
+    for (p -= 2; p >= line; p--)
+        if (*p == '"')
+            return p;
+    return NULL;
+}
+
+/* The word KEY, in quotes, where `p` stands behind KEY = VALUE; NULL where it doesn't. */
+static const char *key_before(const char *p, const char *line)
+{
+    const char *value = back_over_word(back_over_blanks(p, line), line);
+    const char *equal = value ? back_over_blanks(value, line) : line;
+    if (equal == line || equal[-1] != '=')
+        return NULL;
+    return back_over_word(back_over_blanks(equal - 1, line), line);
+}
+
+/* Whether the word goes on where a value ended, as -s in rule = INPUT -s, and is no key itself;
+ * returns the KEY of that value, or NULL. The cleaner has put each word in quotes. */
+static const char *continued_key(const struct config_words *w)
+{
+    const char *line = line_at(w->text, w->line);
+    char quoted[160];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", w->word);
+    const char *word = strstr(line, quoted), *end = line + strcspn(line, "\n");
+    for (; word && word < end; word = strstr(word + 1, quoted)) {
+        const char *key = key_before(word, line);
+        const char *after = word + strlen(quoted);
+        after += strspn(after, " ");
+        if (key && !strchr("={+", *after))
+            return key;
+    }
+    return NULL;
+}
+
+static void unknown_key(const struct config_words *w, char *out, size_t size)
+{
+    const char *key = w->grammar->secret ? NULL : continued_key(w);
+    if (key)
+        snprintf(out, size, "the value of %.*s holds blanks: put all of it in quotes",
+                 (int)strcspn(key + 1, "\"\n"), key + 1);
+    else
+        unknown_word(w, out, size);
 }
 
 /* libconfuse's own way to name a key of a section, meant for programs. */

@@ -17,7 +17,7 @@
 #include "lib/config.h"
 
 /* A good source and the beginning of a good door, each on one line. */
-#define SOURCE "source s { type = kmsg }\n"
+#define SOURCE "source s { type = kmsg prefix = x }\n"
 #define RULE   " rule = \"INPUT -s %%IP%% -j ACCEPT\" "
 #define DOOR   "door d { sequence = { 9000, 7000, 8000 }" RULE "}\n"
 

@@ -48,10 +48,11 @@ static void source_values(void **state)
 {
     (void)state;
     static const struct told_row rows[] = {
-        {IN_FILE("path = /a"), ""},
+        {IN_FILE("path = /a prefix = x"), ""},
+        {IN_FILE("path = /a"), "1: warning: source \"s\" has no prefix, so each packet that the"},
         {IN_FILE(""), "1: source \"s\" has no path"},
         {IN_FILE("path = a"), "2: path: \"a\" is no absolute path"},
-        {IN_FILE("path = /a format = ulogd"), ""},
+        {IN_FILE("path = /a prefix = x format = ulogd"), ""},
         {IN_FILE("path = /a format = json"), "2: expected kernel or ulogd"},
         {IN_FILE("path = /a prefix = ' x'"), ""},
         {IN_FILE("path = /a prefix = {}"), "2: prefix: expected 1 to 127 characters"},
@@ -67,28 +68,32 @@ static void source_values(void **state)
         {"source s {\n}\n" DOOR, "1: source \"s\" has no type"},
         {"source s { type = kmsg path = /a }\n" DOOR, "1: source \"s\" has a path, which its type"},
         {"source s { type = journal format = ulogd }\n" DOOR, "1: ulogd writes no kernel messages"},
-        {"source s { type = journal }\n" DOOR, ""},
-        {"source s { type = stdin }\n" DOOR, ""},
-        {"source s { type = command command = '/bin/cat /a' }\n" DOOR, ""},
+        {"source s { type = journal prefix = x }\n" DOOR, ""},
+        {"source s { type = stdin prefix = x }\n" DOOR, ""},
+        {"source s { type = command command = '/bin/cat /a' prefix = x }\n" DOOR, ""},
         {"source s { type = command }\n" DOOR, "1: source \"s\" has no command: expected"},
         {"source s { type = stdin command = cat }\n" DOOR, "1: source \"s\" has a command, which"},
-        {"source s { type = journal }\nsource t { type = journal }\n" DOOR,
+        {"source s { type = journal prefix = x }\nsource t { type = journal prefix = x }\n" DOOR,
          "2: reads the same log"},
-        {"source s { type = command command = a }\nsource t { type = command command = a }\n" DOOR,
+        {"source s { type = command command = a prefix = x }\n"
+         "source t { type = command command = a prefix = y }\n" DOOR,
          ""},
         {"source s { type = kmsg format = ulogd }\n" DOOR, "1: ulogd writes no kernel messages"},
         {"source s { type = nflog }\n" DOOR,
          "1: type: this build has no source \"nflog\" yet: expected kmsg, journal, file"},
         {"source s { type = tape }\n" DOOR,
          "1: type: there is no type \"tape\": expected kmsg, journal, file"},
-        {"source 'a b' { type = kmsg }\n" DOOR, "1: \"a b\" is no name for a source"},
-        {"source '' { type = kmsg }\n" DOOR, "1: \"\" is no name for a source"},
+        {"source 'a b' { type = kmsg prefix = x }\n" DOOR, "1: \"a b\" is no name for a source"},
+        {"source '' { type = kmsg prefix = x }\n" DOOR, "1: \"\" is no name for a source"},
         {DOOR, "c: there is no source"},
-        {SOURCE "source t { type = kmsg }\n" DOOR,
+        {SOURCE "source t { type = kmsg prefix = x }\n" DOOR,
          "2: source \"t\" reads the same log as source \"s\" in "},
-        {"source s { type = file path = /a }\nsource t { type = file path = /a }\n" DOOR,
+        {"source s { type = file path = /a prefix = x }\n"
+         "source t { type = file path = /a prefix = x }\n" DOOR,
          "2: source \"t\" reads the same log as source \"s\" in "},
-        {"source s { type = file path = /a }\nsource t { type = file path = /b }\n" DOOR, ""},
+        {"source s { type = file path = /a prefix = x }\n"
+         "source t { type = file path = /b prefix = x }\n" DOOR,
+         ""},
     };
     ROWS(rows);
 }
@@ -116,6 +121,15 @@ static void door_values(void **state)
         {IN_DOOR("target = example.org"), "3: names are not looked up"},
         {IN_DOOR("interface = 1234567890123456"), "3: 15 characters at most"},
         {IN_DOOR("interface = 'a b'"), "3: is no interface"},
+        {IN_DOOR("interface = eth0.100"), ""},
+        {IN_DOOR("interface = 'wlan0:1'"), "3: \"wlan0:1\" is a label of an address, and "
+                                           "no interface: expected interface = \"wlan0\""},
+        {IN_DOOR("interface = 'eth0,eth1'"), "3: interface takes one name: give each interface a "
+                                             "door of its own, or leave the key out for all"},
+        {IN_DOOR("interface = { eth0, eth1 }"), "3: interface takes one value, not a list"},
+        {IN_DOOR("interface = 'eth0@if5'"), "3: its name ends before the @: expected interface = "
+                                            "\"eth0\""},
+        {IN_DOOR("interface = 'ppp+'"), "3: \"ppp+\" is no interface: expected a whole name like"},
         {IN_DOOR("allow = { 10.0.0.0/8,\n192.0.2.1/24 }"), "4: \"192.0.2.1/24\" is no network"},
         {IN_DOOR("stop_ok = { 0, 256 }"),
          "3: stop_ok: \"256\" won't do: expected a number from 0 "},
