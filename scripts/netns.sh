@@ -128,6 +128,7 @@ netns_end() {
         ip netns del "$host" 2>/dev/null
     done
     [ -z "$netns_logging" ] || nf_log_release
+    [ -z "${WORK:-}" ] || find /run/knockd/state -lname "$WORK/*" -delete 2>/dev/null
     [ -z "${WORK:-}" ] || rm -rf "$WORK"
     exit $status
 }

@@ -22,7 +22,8 @@ void doors_free(struct doors *doors);
 
 /*
  * Takes up what an earlier life of the keeper left in the store: what has time left goes on, the
- * rest is closed. No command of that life may run any more. -1 if the store can't be read.
+ * rest is closed. No command of that life may run any more. Returns how many openings can't be
+ * understood, which was logged, or -1 if the store can't be read.
  */
 int doors_resume(struct doors *doors);
 
@@ -70,7 +71,17 @@ bool doors_recorded(const struct doors *doors);
 /* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more. */
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg);
 
-/* Logs each opening that is still not closed, as an error. */
+/* Opens nothing any more and checks nothing, but still closes each opening when it is due: for a
+ * start that failed. */
+void doors_open_no_more(struct doors *doors);
+
+/* Openings with something still to do: all but those that are open and have time left. */
+unsigned doors_due(const struct doors *doors);
+
+/* Logs each opening that is due and still not closed, as an error. */
 void doors_log_left(const struct doors *doors);
+
+/* Logs until when each opening stays that is open and has time left: nobody closes it before. */
+void doors_log_kept(const struct doors *doors);
 
 #endif

@@ -64,7 +64,8 @@ struct store;
  * what isn't a regular file of ours that others can't write to (it holds commands that we shall
  * run), what another process has open, a store of a newer version, and whatever the system
  * doesn't let us read or write now. `boot_id` is the kernel's (/proc/sys/kernel/random/boot_id).
- * Returns NULL with one line in `why`.
+ * Returns NULL with one line in `why`. With `moved` NULL nothing is made and nothing moved: where
+ * no store is that can be read, that is an error, too.
  */
 struct store *store_open(const char *state_dir, const char *boot_id, char **moved, char *why,
                          size_t why_size);

@@ -7,14 +7,15 @@
 
 #define DEFAULT_CONFIG KNOCKD_SYSCONFDIR "/knockd.conf"
 
-enum options_mode { MODE_RUN, MODE_TEST, MODE_REPLAY, MODE_HELP, MODE_VERSION };
+enum options_mode { MODE_RUN, MODE_TEST, MODE_REPLAY, MODE_CLOSE_ALL, MODE_HELP, MODE_VERSION };
 
 struct options {
     enum options_mode mode;
     const char *config;
-    bool config_given; /* by -c, not the default */
-    const char *log;   /* MODE_REPLAY: what to read, "-" for standard input */
-    bool packets;      /* MODE_REPLAY: list packets, not doors */
+    bool config_given;     /* by -c, not the default */
+    const char *log;       /* MODE_REPLAY: what to read, "-" for standard input */
+    bool packets;          /* MODE_REPLAY: list packets, not doors */
+    const char *state_dir; /* MODE_CLOSE_ALL: what was given, or NULL */
     bool background;
     bool debug;
 };

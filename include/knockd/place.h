@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "keeper/store.h"
+#include "knockd/state_dir.h"
 #include "lib/config.h"
 
 /* Looks up the listener's user. False after telling `report`; root is refused. */
@@ -15,17 +16,26 @@ bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct repo
 bool place_root(const struct config *config, struct report *report);
 
 /*
- * Makes the state folder and the listener's empty root where they are missing, and takes the lock
- * by which knockd runs once. Returns the lock's descriptor, which is held until the process ends,
- * or -1 after telling `report`.
+ * Makes the folders of the absolute `path`, the last with `mode`, as far as they are missing. False
+ * with one line in `why`, also for a folder that place_is_safe refuses.
  */
-int place_prepare(const struct config *config, struct report *report);
+bool place_make_folder(const char *path, mode_t mode, char *why, size_t why_size);
+
+/* Whether nobody but root can change what the folder holds, or put another in its place. False with
+ * one line in `why`. */
+bool place_is_safe(const char *path, char *why, size_t why_size);
+
+enum { PLACE_BOOT_ID_SIZE = 64 };
+
+/* A number that the kernel draws at each start (Documentation/admin-guide/sysctl/kernel.rst). False
+ * after an error was logged. */
+bool place_boot_id(char out[PLACE_BOOT_ID_SIZE]);
 
 /*
  * Waits for commands of an earlier run to end, then opens the store. What was damaged is moved
  * aside, loudly. False after an error was logged; what was opened is the caller's all the same.
  */
-bool place_state(const struct config *config, struct store **store, int *commands_lock);
+bool place_state(const struct config *config, struct state_dir *dir, struct store **store);
 
 /*
  * Forks; the parent waits until the child calls place_leave and exits with status 0, or with 1 if

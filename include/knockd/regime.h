@@ -8,7 +8,12 @@
 #include "knockd/desk.h"
 #include "knockd/signals.h"
 
-enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING };
+enum phase {
+    PHASE_STARTING,
+    PHASE_SERVING,
+    PHASE_STOPPING,
+    PHASE_FAILED, /* the start failed; doors of an earlier run are closed when they are due */
+};
 
 /* A setting with the listener that works by it. */
 struct regime {
@@ -26,9 +31,9 @@ struct daemon {
     struct runner *runner;
     struct doors *doors;
     struct desk *desk;
+    struct state_dir *dir;
     struct store *store;
     struct job hook; /* init_command, exit_command */
-    int commands_lock;
     struct regime *current;
     struct regime *next; /* a reload that isn't ready yet */
     uint32_t generation;

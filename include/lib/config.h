@@ -144,6 +144,19 @@ struct config {
 struct config *config_load(const char *path, struct report *report);
 void config_free(struct config *config);
 
+/* The state folder of a configuration that doesn't name another. */
+#define CONFIG_STATE_DIR "/var/lib/knockd"
+
+/*
+ * The state folder of the configuration at `path`, which may be wrong elsewhere, or everywhere; its
+ * mistakes are told to nobody. The default where none can be made out. False when the file can't be
+ * read.
+ */
+bool config_find_state_dir(const char *path, char *out, size_t size);
+
+/* The same out of a text, by the first state_dir = "/..." that is no comment. */
+bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size);
+
 /* Whether `name` may be a key's: as that of a door, and none of those that the history has for
  * other ways to open one. */
 bool config_is_key_name(const char *name);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "keeper/course.h"
 #include "keeper/ledger.h"
@@ -65,7 +66,7 @@ int doors_resume(struct doors *doors)
     if (doors->all.count > 0)
         log_notice("taking up %u door%s of an earlier run", doors->all.count,
                    doors->all.count == 1 ? "" : "s");
-    return bad < 0 ? -1 : 0;
+    return bad;
 }
 
 /* Whether the door of a reloaded configuration still does what this opening did. */
@@ -268,9 +269,16 @@ void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
         done(arg);
 }
 
+static bool has_time_left(const struct opening *o)
+{
+    return o->state == OPEN && o->deadline > clock_now();
+}
+
 static void log_left(void *arg, struct opening *o)
 {
     (void)arg;
+    if (has_time_left(o))
+        return;
     log_error("door %s: NOT CLOSED for %s: out of time; close it by hand, or the next start of "
               "knockd does",
               o->name, o->text);
@@ -279,4 +287,56 @@ static void log_left(void *arg, struct opening *o)
 void doors_log_left(const struct doors *doors)
 {
     openings_each(&doors->all, log_left, NULL);
+}
+
+static void stop_checking(void *arg, struct opening *o)
+{
+    (void)arg;
+    loop_timer_cancel(o->all->loop, &o->check_timer);
+}
+
+void doors_open_no_more(struct doors *doors)
+{
+    doors->all.closing = true;
+    openings_each(&doors->all, stop_checking, NULL);
+}
+
+static void count_due(void *arg, struct opening *o)
+{
+    unsigned *count = arg;
+    *count += !has_time_left(o);
+}
+
+unsigned doors_due(const struct doors *doors)
+{
+    unsigned count = 0;
+    openings_each(&doors->all, count_due, &count);
+    return count;
+}
+
+/* A start that fails is tried again and again: it doesn't name each of thousands each time. */
+enum { KEPT_NAMED = 20 };
+
+static void log_kept(void *arg, struct opening *o)
+{
+    unsigned *count = arg;
+    char until[32] = "";
+    struct tm tm;
+    if (!has_time_left(o) || (*count)++ >= KEPT_NAMED)
+        return;
+    int64_t left = o->deadline - clock_now();
+    time_t wall = time(NULL) + (time_t)opening_seconds(left);
+    if (localtime_r(&wall, &tm))
+        strftime(until, sizeof(until), "%F %T", &tm);
+    log_warning("door %s: stays open for %s until %s, for %lld s more: the next start of knockd "
+                "closes it then, `knockd --close-all` does now",
+                o->name, o->text, until, opening_seconds(left));
+}
+
+void doors_log_kept(const struct doors *doors)
+{
+    unsigned count = 0;
+    openings_each(&doors->all, log_kept, &count);
+    if (count > KEPT_NAMED)
+        log_warning("and %u more stay open", count - KEPT_NAMED);
 }

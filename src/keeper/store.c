@@ -37,7 +37,8 @@ static int make_file(struct store *store, const char *path, char *why, size_t wh
     return rc;
 }
 
-static enum database_verdict open_file(struct store *store, const char *path, char *why,
+/* `make`: a store that is missing. */
+static enum database_verdict open_file(struct store *store, const char *path, bool make, char *why,
                                        size_t why_size)
 {
     enum store_file file = store_file_judge(path, why, why_size);
@@ -45,8 +46,10 @@ static enum database_verdict open_file(struct store *store, const char *path, ch
         snprintf(why, why_size, "%s is empty", path);
         return DATABASE_DAMAGED;
     }
+    if (file == STORE_FILE_MISSING && !make)
+        snprintf(why, why_size, "%s isn't there", path);
     if (file == STORE_FILE_REFUSED ||
-        (file == STORE_FILE_MISSING && make_file(store, path, why, why_size) < 0))
+        (file == STORE_FILE_MISSING && (!make || make_file(store, path, why, why_size) < 0)))
         return DATABASE_REFUSED;
     return database_open(path, false, store_layout(), &store->db, why, why_size);
 }
@@ -54,12 +57,12 @@ static enum database_verdict open_file(struct store *store, const char *path, ch
 static int open_or_replace(struct store *store, const char *path, char **moved, char *why,
                            size_t why_size)
 {
-    enum database_verdict verdict = open_file(store, path, why, why_size);
-    if (verdict == DATABASE_DAMAGED) {
+    enum database_verdict verdict = open_file(store, path, moved != NULL, why, why_size);
+    if (verdict == DATABASE_DAMAGED && moved) {
         *moved = store_file_move(path, why, why_size);
         if (!*moved)
             return -1;
-        verdict = open_file(store, path, why, why_size);
+        verdict = open_file(store, path, true, why, why_size);
     }
     return verdict == DATABASE_GOOD ? 0 : -1;
 }
@@ -70,7 +73,8 @@ struct store *store_open(const char *state_dir, const char *boot_id, char **move
     struct store *store = calloc(1, sizeof(*store));
     char *path = NULL;
     int rc = -1;
-    *moved = NULL;
+    if (moved)
+        *moved = NULL;
     if (!store || asprintf(&path, "%s/state.db", state_dir) < 0) {
         path = NULL;
         snprintf(why, why_size, "can't open the store in %s: out of memory", state_dir);

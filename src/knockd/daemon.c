@@ -1,6 +1,7 @@
 /*
  * The life of the daemon: starting (init_command, then the first listener) -> serving -> stopping
- * (every door is being closed, then exit_command) -> over.
+ * (every door is being closed, then exit_command) -> over. Or starting -> failed (what is due of an
+ * earlier run's doors is being closed) -> over.
  */
 #include "knockd/daemon.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "knockd/close_all.h"
 #include "knockd/notify.h"
 #include "knockd/place.h"
 #include "knockd/regime.h"
@@ -77,10 +79,20 @@ static void on_deadline(void *arg)
     daemon_fail(d);
 }
 
+static void on_failed_closed(void *arg)
+{
+    (void)arg;
+}
+
 static void stop(struct daemon *d, int number)
 {
     if (d->phase == PHASE_STOPPING)
         return;
+    /* Its loop ends by itself as soon as no opening is left to be closed. */
+    if (d->phase == PHASE_FAILED) {
+        doors_close_all(d->doors, on_failed_closed, NULL);
+        return;
+    }
     int64_t time = d->current->setting.config->stop_timeout;
     log_notice("stopping on SIG%s: closing %u open door%s", sigabbrev_np(number),
                doors_count(d->doors), doors_count(d->doors) == 1 ? "" : "s");
@@ -118,7 +130,7 @@ static int make_parts(struct daemon *d, const struct config *config)
     d->loop = loop_new();
     if (!d->loop)
         return -1;
-    d->runner = runner_new(d->loop, config->run_timeout, d->commands_lock);
+    d->runner = runner_new(d->loop, config->run_timeout, d->dir->commands);
     if (!d->runner)
         return -1;
     d->doors = doors_new(d->loop, d->runner, d->store);
@@ -136,7 +148,7 @@ static int set_up(struct daemon *d, const struct config *config)
     /* Commands of an earlier run may take their time, and init_command its own. */
     int64_t patience = config->run_timeout * (int64_t)(config->init.count + 1);
     notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
-    if (!place_state(config, &d->store, &d->commands_lock))
+    if (!place_state(config, d->dir, &d->store))
         return -1;
     if (make_parts(d, config) < 0) {
         log_error("can't start: %s", strerror(errno));
@@ -149,7 +161,7 @@ static int set_up(struct daemon *d, const struct config *config)
     d->watchdog_interval = notify_watchdog();
     if (d->watchdog_interval > 0)
         on_watchdog(d);
-    return doors_resume(d->doors);
+    return doors_resume(d->doors) < 0 ? -1 : 0;
 }
 
 static void on_init_done(void *arg, bool success)
@@ -186,18 +198,31 @@ static void tear_down(struct daemon *d)
     runner_free(d->runner);
     doors_free(d->doors);
     store_close(d->store);
-    if (d->commands_lock >= 0)
-        close(d->commands_lock);
     signals_free(d->signals);
     loop_free(d->loop);
+    state_dir_release(d->dir);
 }
 
-int daemon_run(struct setting *setting, const struct options *options, int parent)
+/* It never got ready: nothing opens, but what an earlier run opened is closed when it is due. */
+static void end_failed_start(struct daemon *d)
+{
+    d->phase = PHASE_FAILED;
+    d->status = 1;
+    child_end(d->current->child);
+    d->current->child = NULL;
+    if (!d->doors)
+        return;
+    doors_open_no_more(d->doors);
+    close_wait(d->loop, d->doors, d->current->setting.config->stop_timeout);
+}
+
+int daemon_run(struct setting *setting, struct state_dir *dir, const struct options *options,
+               int parent)
 {
     int64_t now = clock_now();
     struct daemon d = {.path = options->config,
                        .parent = parent,
-                       .commands_lock = -1,
+                       .dir = dir,
                        .admission = admit_make(now),
                        .messages = limit_make(MESSAGE_RATE, MESSAGE_BURST, now)};
     d.current = regime_new(&d, setting);
@@ -205,12 +230,14 @@ int daemon_run(struct setting *setting, const struct options *options, int paren
         return 1;
     if (set_up(&d, d.current->setting.config) == 0 && begin(&d))
         loop_run(d.loop);
+    if (d.phase == PHASE_STARTING)
+        end_failed_start(&d);
     else
-        d.status = 1;
-    if (d.phase != PHASE_STARTING)
         log_notice("stopped%s", doors_count(d.doors) ? " with doors that could not be closed"
                                 : d.status           ? "; exit_command failed"
                                                      : "");
+    if (d.doors && doors_count(d.doors) == 0)
+        state_dir_forget(d.path);
     tear_down(&d);
     return d.status;
 }

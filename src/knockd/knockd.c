@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "knockd/close_all.h"
 #include "knockd/daemon.h"
 #include "knockd/doubts.h"
 #include "knockd/options.h"
@@ -72,35 +73,77 @@ static const char *absolute(const char *path)
     return out ? out : path;
 }
 
+static bool is_root(void)
+{
+    if (geteuid() == 0)
+        return true;
+    fputs("knockd: must be started as root: it runs firewall commands, and gives its listener "
+          "to another user (knockd -t works without)\n",
+          stderr);
+    return false;
+}
+
+/* What was open here isn't ours; and until all is read, the terminal is told by say(). */
+static void begin_log(const struct options *options, bool to_stderr)
+{
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    log_open("knockd", LOG_AUTHPRIV, to_stderr && !stderr_is_journal(), options->debug);
+}
+
+/* Before there is a keeper, what an earlier run left open and is due is closed by its record. */
+static int fail_early(const struct options *options, struct setting *setting)
+{
+    setting_free(setting);
+    log_open("knockd", LOG_AUTHPRIV, !stderr_is_journal(), options->debug);
+    close_due(options->config);
+    return 1;
+}
+
+/* The state folder's locks, held until the process ends. */
+static bool take_state_dir(const struct config *config, struct state_dir *dir,
+                           struct report *report)
+{
+    char why[512];
+    bool good = place_make_folder(config->state_dir, 0700, why, sizeof(why)) &&
+                state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN;
+    if (!good)
+        report_error(report, (struct config_pos){config->path, 0}, "%s", why);
+    return good;
+}
+
 static int run(struct options *options)
 {
     struct report report = {.say = say};
     struct setting setting;
-    if (geteuid() != 0) {
-        fputs("knockd: must be started as root: it runs firewall commands, and gives its listener "
-              "to another user (knockd -t works without)\n",
-              stderr);
+    struct state_dir dir;
+    if (!is_root())
         return 1;
-    }
-    /* What was open here isn't ours; and until all is read, the terminal is told by say(). */
-    close_range(STDERR_FILENO + 1, ~0U, 0);
-    log_open("knockd", LOG_AUTHPRIV, false, options->debug);
+    begin_log(options, false);
     options->config = absolute(options->config);
     if (!setting_load(&setting, options->config, false, &report))
-        return 1;
+        return fail_early(options, &setting);
     int parent = options->background ? place_fork() : -1;
     if (options->background && parent < 0) {
         fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
-        setting_free(&setting);
-        return 1;
+        return fail_early(options, &setting);
     }
-    int lock = place_prepare(setting.config, &report);
-    if (lock < 0) {
+    if (!take_state_dir(setting.config, &dir, &report)) {
         setting_free(&setting);
         return 1;
     }
     log_open("knockd", setting.config->facility, !stderr_is_journal(), options->debug);
-    return daemon_run(&setting, options, parent);
+    close_before(options->config, setting.config->state_dir);
+    state_dir_note(options->config, setting.config->state_dir);
+    return daemon_run(&setting, &dir, options, parent);
+}
+
+static int close_all(struct options *options)
+{
+    if (!is_root())
+        return 1;
+    begin_log(options, true);
+    options->config = absolute(options->config);
+    return close_all_run(options);
 }
 
 /* Started without stdin, stdout or stderr, the first files opened would take their places. */
@@ -134,6 +177,8 @@ int knockd_main(int argc, char **argv)
         return test_config(options.config);
     case MODE_REPLAY:
         return replay_run(&options);
+    case MODE_CLOSE_ALL:
+        return close_all(&options);
     case MODE_RUN:
         break;
     }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Options without a letter. */
-enum { OPTION_PACKETS = 256 };
+enum { OPTION_PACKETS = 256, OPTION_CLOSE_ALL, OPTION_STATE_DIR };
 
 static const struct option_help {
     struct option option; /* val is the short one, if it is a character */
@@ -17,6 +17,12 @@ static const struct option_help {
     {{"test", no_argument, NULL, 't'}, "", "check the configuration and exit"},
     {{"replay", required_argument, NULL, 'r'}, "LOG", "tell what LOG (-: stdin) would have opened"},
     {{"packets", no_argument, NULL, OPTION_PACKETS}, "", "with -r: list LOG's packets instead"},
+    {{"close-all", no_argument, NULL, OPTION_CLOSE_ALL},
+     "",
+     "close what an earlier run left open, and exit"},
+    {{"state-dir", required_argument, NULL, OPTION_STATE_DIR},
+     "FOLDER",
+     "with --close-all: where that is on record"},
     {{"verbose", no_argument, NULL, 'v'}, "", "also log each step of a knock and each command"},
     {{"debug", no_argument, NULL, 'D'}, "", "the same"},
     {{"version", no_argument, NULL, 'V'}, "", "print the version and exit"},
@@ -98,6 +104,12 @@ static bool take(int option, struct options *out)
     case OPTION_PACKETS:
         out->packets = true;
         return true;
+    case OPTION_CLOSE_ALL:
+        out->mode = MODE_CLOSE_ALL;
+        return true;
+    case OPTION_STATE_DIR:
+        out->state_dir = optarg;
+        return true;
     case 'v':
     case 'D':
         out->debug = true;
@@ -153,6 +165,16 @@ bool options_parse(int argc, char **argv, struct options *out)
     }
     if (out->packets && out->mode == MODE_RUN) {
         fputs("knockd: --packets lists the packets of a log; say which: -r LOG\n", stderr);
+        return false;
+    }
+    if (out->state_dir && out->mode != MODE_CLOSE_ALL) {
+        fputs("knockd: --state-dir goes with --close-all; a knockd that runs has the `state_dir` "
+              "of its configuration\n",
+              stderr);
+        return false;
+    }
+    if (out->state_dir && *out->state_dir != '/') {
+        fprintf(stderr, "knockd: --state-dir: \"%s\": expected an absolute path\n", out->state_dir);
         return false;
     }
     return true;

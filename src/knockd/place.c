@@ -6,12 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "keeper/survivors.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"
@@ -74,70 +71,48 @@ static bool safe_above(const char *path)
 }
 
 /* A folder that others could write to could hold anything by the time it is used. */
-static bool make_folder(const char *path, mode_t mode, struct config_pos pos, struct report *report)
+bool place_is_safe(const char *path, char *why, size_t why_size)
 {
     struct stat st;
-    if (make_path(path, mode) < 0 || stat(path, &st) < 0) {
-        report_error(report, pos, "can't make %s: %s", path, strerror(errno));
-        return false;
-    }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) || !safe_above(path)) {
-        report_error(report, pos,
-                     "%s must be a folder of root's that nobody else can write to or rename", path);
-        return false;
-    }
-    return true;
+    if (stat(path, &st) < 0)
+        snprintf(why, why_size, "can't use %s: %s", path, strerror(errno));
+    else if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) ||
+             !safe_above(path))
+        snprintf(why, why_size,
+                 "%s must be a folder of root's that nobody else can write to or rename", path);
+    else
+        return true;
+    return false;
 }
 
-static int take_lock(const char *state_dir, struct config_pos pos, struct report *report)
+bool place_make_folder(const char *path, mode_t mode, char *why, size_t why_size)
 {
-    char *path = NULL;
-    int fd = -1;
-    if (asprintf(&path, "%s/lock", state_dir) >= 0)
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    /* A command that an earlier run had just forked holds it for a moment more. */
-    static const struct timespec pause = {.tv_nsec = 20000000};
-    int rc = fd < 0 ? -1 : flock(fd, LOCK_EX | LOCK_NB);
-    for (int i = 0; fd >= 0 && rc < 0 && i < 25; i++) {
-        nanosleep(&pause, NULL);
-        rc = flock(fd, LOCK_EX | LOCK_NB);
-    }
-    if (rc == 0) {
-        free(path);
-        return fd;
-    }
-    if (fd >= 0 && errno == EWOULDBLOCK)
-        report_error(report, pos, "another knockd is running: it holds %s", path);
-    else
-        report_error(report, pos, "can't lock %s: %s", path ? path : state_dir, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    return -1;
+    if (make_path(path, mode) == 0)
+        return place_is_safe(path, why, why_size);
+    snprintf(why, why_size, "can't make %s: %s", path, strerror(errno));
+    return false;
 }
 
 bool place_root(const struct config *config, struct report *report)
 {
-    return make_folder(SANDBOX_ROOT, 0555, (struct config_pos){config->path, 0}, report);
-}
-
-int place_prepare(const struct config *config, struct report *report)
-{
-    struct config_pos whole = {config->path, 0};
-    if (!make_folder(config->state_dir, 0700, whole, report) || !place_root(config, report))
-        return -1;
-    return take_lock(config->state_dir, whole, report);
+    char why[512];
+    bool good = place_make_folder(SANDBOX_ROOT, 0555, why, sizeof(why));
+    if (!good)
+        report_error(report, (struct config_pos){config->path, 0}, "%s", why);
+    return good;
 }
 
 /* A number that the kernel draws at each start (Documentation/admin-guide/sysctl/kernel.rst). */
-static bool read_boot_id(char *out, size_t size)
+bool place_boot_id(char out[PLACE_BOOT_ID_SIZE])
 {
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    bool ok = file && fgets(out, (int)size, file);
+    bool ok = file && fgets(out, PLACE_BOOT_ID_SIZE, file);
+    if (!ok)
+        log_error("can't read /proc/sys/kernel/random/boot_id: %s", strerror(errno));
+    else
+        out[strcspn(out, "\n")] = '\0';
     if (file)
         fclose(file);
-    if (ok)
-        out[strcspn(out, "\n")] = '\0';
     return ok;
 }
 
@@ -157,18 +132,15 @@ static bool distrust_sealed(const struct config *config, struct store *store)
     return true;
 }
 
-bool place_state(const struct config *config, struct store **store, int *commands_lock)
+bool place_state(const struct config *config, struct state_dir *dir, struct store **store)
 {
-    char why[512], boot_id[64], *moved = NULL;
-    *commands_lock = survivors_wait(config->state_dir, config->run_timeout, why, sizeof(why));
-    if (*commands_lock < 0) {
+    char why[512], boot_id[PLACE_BOOT_ID_SIZE], *moved = NULL;
+    if (!state_dir_wait(dir, config->run_timeout, why, sizeof(why))) {
         log_error("%s", why);
         return false;
     }
-    if (!read_boot_id(boot_id, sizeof(boot_id))) {
-        log_error("can't read /proc/sys/kernel/random/boot_id: %s", strerror(errno));
+    if (!place_boot_id(boot_id))
         return false;
-    }
     *store = store_open(config->state_dir, boot_id, &moved, why, sizeof(why));
     if (moved)
         log_error(

@@ -78,7 +78,7 @@ static void set_defaults(struct reading *r, const char *path, struct config *con
 {
     read_copy(r, path, &config->path);
     read_copy(r, "knockd", &config->user);
-    read_copy(r, "/var/lib/knockd", &config->state_dir);
+    read_copy(r, CONFIG_STATE_DIR, &config->state_dir);
     read_copy(r, "/run/knockd/control", &config->control);
     read_copy(r, "/etc/knockd/keys", &config->key_dir);
     config->user_pos = (struct config_pos){config->files[0], 0};

@@ -84,6 +84,7 @@ ok "the examples are those of the tree" diff -r "$TREE/etc/examples" "$ROOT/${SA
 UNIT=$ROOT/lib/systemd/system/knockd.service
 is "the unit starts the installed knockd" "$(grep ^ExecStart= "$UNIT")" "ExecStart=/usr/local/sbin/knockd"
 is "and checks with it" "$(grep -m 1 ^ExecReload= "$UNIT")" "ExecReload=/usr/local/sbin/knockd -t"
+is "and closes with it what was left open" "$(grep ^ExecStopPost= "$UNIT")" "ExecStopPost=/usr/local/sbin/knockd --close-all"
 is "nothing is left to substitute" "$(grep -o '@[A-Z_]*@' "$UNIT")" ""
 if command -v systemd-analyze >/dev/null; then
     mkdir "$WORK/verify"

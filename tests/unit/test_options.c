@@ -56,6 +56,11 @@ static void reads_the_command_line(void **state)
          {.mode = MODE_REPLAY, .config = "x.conf", .config_given = true, .log = "-"}},
         {"--packets --replay=log",
          {.mode = MODE_REPLAY, .config = DEFAULT_CONFIG, .log = "log", .packets = true}},
+        {"--close-all", {.mode = MODE_CLOSE_ALL, .config = DEFAULT_CONFIG}},
+        {"--close-all -c x.conf",
+         {.mode = MODE_CLOSE_ALL, .config = "x.conf", .config_given = true}},
+        {"--close-all --state-dir /x",
+         {.mode = MODE_CLOSE_ALL, .config = DEFAULT_CONFIG, .state_dir = "/x"}},
         {"--", {.mode = MODE_RUN, .config = DEFAULT_CONFIG}},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -64,6 +69,8 @@ static void reads_the_command_line(void **state)
             fail_msg("'%s' was refused", rows[i].line);
         assert_string_equal(got.config, rows[i].want.config);
         assert_string_equal(got.log ? got.log : "", rows[i].want.log ? rows[i].want.log : "");
+        assert_string_equal(got.state_dir ? got.state_dir : "",
+                            rows[i].want.state_dir ? rows[i].want.state_dir : "");
         if (got.mode != rows[i].want.mode || got.config_given != rows[i].want.config_given ||
             got.packets != rows[i].want.packets || got.background != rows[i].want.background ||
             got.debug != rows[i].want.debug)
@@ -86,6 +93,10 @@ static void refuses_in_one_line(void **state)
         {"-t knockd.conf", "unexpected argument 'knockd.conf'"},
         {"-r", "'-r'"},
         {"--packets", "say which: -r LOG"},
+        {"--state-dir /x", "--state-dir goes with --close-all"},
+        {"-t --state-dir /x", "--state-dir goes with --close-all"},
+        {"--close-all --state-dir x", "expected an absolute path"},
+        {"--close-all --state-dir", "--state-dir"},
         {"-- -t", "unexpected argument '-t'"},
         {"-i eth0", "knockd: -i, --interface: "},
         {"-i", "`interface` of a door"},
@@ -131,7 +142,8 @@ static void usage_names_every_option(void **state)
     static const char *const names[] = {"-c, --config",  "-d, --daemon",  "-f, --foreground",
                                         "-t, --test",    "-v, --verbose", "-D, --debug",
                                         "-V, --version", "-h, --help",    DEFAULT_CONFIG,
-                                        "-r, --replay",  "--packets"};
+                                        "-r, --replay",  "--packets",     "--close-all",
+                                        "--state-dir"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         assert_non_null(strstr(text, names[i]));
 }

@@ -328,6 +328,31 @@ static void says_what_may_not_be_read(void **state)
     folder_end(&f);
 }
 
+/* Asked for none but an old store: nothing is made, nothing is moved, and the files stay as they
+ * are. */
+static void an_old_store_only(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {NULL, "", "no database"};
+    struct folder f;
+    folder_make(&f);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        if (texts[i])
+            file_write(f.file, texts[i], strlen(texts[i]));
+        f.why[0] = '\0';
+        assert_null(store_open(f.dir, BOOT, NULL, f.why, sizeof(f.why)));
+        assert_non_null(strstr(f.why, f.file));
+        assert_int_equal(folder_names(&f, "", false), texts[i] ? 1 : 0);
+    }
+    folder_names(&f, "", true);
+    fill_cleanly(&f);
+    struct store *store = store_open(f.dir, BOOT, NULL, f.why, sizeof(f.why));
+    assert_non_null(store);
+    assert_int_equal(doors_kept(store), DOORS);
+    store_close(store);
+    folder_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +363,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_file_of_ours),
         cmocka_unit_test(tightens_its_mode),
         cmocka_unit_test(says_what_may_not_be_read),
+        cmocka_unit_test(an_old_store_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

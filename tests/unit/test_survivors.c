@@ -11,7 +11,7 @@
 
 #define MS INT64_C(1000000)
 
-enum { DESCENDANT = 1 };
+enum { COMMAND, DESCENDANT, KEEPER };
 
 static void rest_ms(long ms)
 {
@@ -27,8 +27,9 @@ static int lock_of(const struct folder *f)
 }
 
 /*
- * A process that holds the lock for `ms`. DESCENDANT: it only inherited it, and lives in a session
- * of its own. Its number, once the lock is held.
+ * A process that holds the lock for `ms`, once it is held. COMMAND: it inherited it, from us, who
+ * haven't got it any more. DESCENDANT: it lives in a session of its own besides, and the process
+ * whose number this is, is gone. KEEPER: it took the lock itself.
  */
 static pid_t hold(const struct folder *f, long ms, int how, int *ended)
 {
@@ -36,10 +37,12 @@ static pid_t hold(const struct folder *f, long ms, int how, int *ended)
     assert_int_equal(pipe(ready), 0);
     assert_int_equal(pipe2(alive, O_CLOEXEC), 0);
     fflush(stdout);
+    int fd = how == KEEPER ? -1 : lock_of(f);
+    assert_true(fd < 0 || flock(fd, LOCK_EX) == 0);
     pid_t pid = fork();
     if (pid == 0) {
-        int fd = lock_of(f);
-        CHECK(flock(fd, LOCK_EX) == 0);
+        if (how == KEEPER)
+            CHECK((fd = lock_of(f)) >= 0 && flock(fd, LOCK_EX) == 0);
         if (how == DESCENDANT && fork() > 0)
             _exit(0);
         setsid();
@@ -48,6 +51,8 @@ static pid_t hold(const struct folder *f, long ms, int how, int *ended)
         _exit(0);
     }
     char byte;
+    if (fd >= 0)
+        close(fd);
     close(ready[1]);
     close(alive[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -105,7 +110,7 @@ static void one_that_ends_in_time_is_waited_for(void **state)
     struct folder f;
     int fd, ended, status;
     folder_make(&f);
-    pid_t pid = hold(&f, 400, 0, &ended);
+    pid_t pid = hold(&f, 400, COMMAND, &ended);
     int64_t took = wait_for(&f, 30 * CLOCK_SECOND, &fd);
     assert_true(took >= 200 * MS && took < 20 * CLOCK_SECOND);
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -121,7 +126,7 @@ static void one_that_doesnt_is_killed(void **state)
     struct folder f;
     int fd, ended, status;
     folder_make(&f);
-    pid_t pid = hold(&f, 60000, 0, &ended);
+    pid_t pid = hold(&f, 60000, COMMAND, &ended);
     int64_t took = wait_for(&f, 300 * MS, &fd);
     assert_true(took >= 300 * MS && took < 5 * CLOCK_SECOND);
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -155,8 +160,8 @@ static void others_are_left_alone(void **state)
     int fd, ended, mine, status;
     folder_make(&f);
     folder_make(&other);
-    pid_t stranger = hold(&other, 60000, 0, &mine);
-    pid_t pid = hold(&f, 60000, 0, &ended);
+    pid_t stranger = hold(&other, 60000, COMMAND, &mine);
+    pid_t pid = hold(&f, 60000, COMMAND, &ended);
     wait_for(&f, 100 * MS, &fd);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
@@ -167,6 +172,28 @@ static void others_are_left_alone(void **state)
     close(fd);
     folder_end(&f);
     folder_end(&other);
+}
+
+/* Nor are its commands, which hold the same lock as it does. */
+static void a_keeper_at_work_is_never_killed(void **state)
+{
+    (void)state;
+    struct folder f;
+    int ended, status;
+    char why[256], number[32];
+    folder_make(&f);
+    pid_t pid = hold(&f, 60000, KEEPER, &ended);
+    int64_t begin = clock_now();
+    assert_int_equal(survivors_wait(f.dir, 20 * CLOCK_SECOND, why, sizeof(why)), -1);
+    assert_true(clock_now() - begin < 10 * CLOCK_SECOND);
+    snprintf(number, sizeof(number), "process %d ", (int)pid);
+    assert_non_null(strstr(why, "another knockd is running"));
+    assert_non_null(strstr(why, number));
+    assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    close(ended);
+    folder_end(&f);
 }
 
 static void says_what_is_wrong(void **state)
@@ -192,6 +219,7 @@ int main(void)
         cmocka_unit_test(one_that_doesnt_is_killed),
         cmocka_unit_test(a_descendant_is_killed_too),
         cmocka_unit_test(others_are_left_alone),
+        cmocka_unit_test(a_keeper_at_work_is_never_killed),
         cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,60 @@
+/* The state folder of a running knockd: its locks, and what becomes of them while it runs. */
+#ifndef KNOCKD_STATE_DIR_H
+#define KNOCKD_STATE_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct state_dir {
+    char *path;
+    int folder;   /* locked itself, so that removing a lock's file lets no second knockd start */
+    int lock;     /* FOLDER/lock, by which knockd runs once */
+    int commands; /* FOLDER/commands.lock, which commands inherit; -1: not taken */
+};
+
+enum state_dir_taken {
+    STATE_DIR_TAKEN,
+    STATE_DIR_BUSY,    /* another knockd has it */
+    STATE_DIR_REFUSED, /* it can't be locked, or others than root could change it */
+};
+
+/*
+ * Locks the folder `path`, which must exist. Unless that is STATE_DIR_TAKEN, there is one line in
+ * `why`, and nothing to release.
+ */
+enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, char *why,
+                                    size_t why_size);
+
+/* Waits until commands of an earlier run are over, at most `limit` ns, as survivors_wait does.
+ * False with one line in `why`. */
+bool state_dir_wait(struct state_dir *dir, int64_t limit, char *why, size_t why_size);
+
+/* Gives the locks back. One that took nothing is fine. */
+void state_dir_release(struct state_dir *dir);
+
+/* What state_dir_check found. */
+enum state_dir_found {
+    STATE_DIR_WHOLE,
+    STATE_DIR_MENDED, /* a file was removed or replaced, and is there again; `commands` may differ
+                       */
+    STATE_DIR_BROKEN, /* it can't be mended */
+};
+
+/*
+ * Looks whether folder and locks are still those at their paths, and mends the first that isn't.
+ * Unless all is whole, there is one line in `why`. To be called again after STATE_DIR_MENDED.
+ */
+enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t why_size);
+
+/* Notes that the configuration at the absolute path `config` has its state in `state_dir`, until
+ * the machine stops. It is no error if that fails. */
+void state_dir_note(const char *config, const char *state_dir);
+
+/* Nothing is open any more that is on record there. */
+void state_dir_forget(const char *config);
+
+/* Which folder was noted. False if none was. */
+bool state_dir_noted(const char *config, char *out, size_t size);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * From a state folder to closed doors: lock it, wait for commands of an earlier run, take up what
+ * is on record, close what is due (or all), wait for that, and say what stays.
+ */
+#include "knockd/close_all.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "knockd/notify.h"
+#include "knockd/place.h"
+#include "knockd/signals.h"
+#include "lib/clock.h"
+#include "lib/config.h"
+#include "lib/log.h"
+
+/* As long as a stop may take, by default, and less than the unit's TimeoutStopSec. */
+static const int64_t time_limit = 60 * CLOCK_SECOND;
+/* What a command may take, by default. */
+static const int64_t run_limit = 10 * CLOCK_SECOND;
+static const int64_t look_again = CLOCK_SECOND / 20;
+
+enum scope { SCOPE_DUE, SCOPE_ALL };
+
+/* --- waiting --- */
+
+struct wait {
+    struct loop *loop;
+    const struct doors *doors;
+    struct timer look;
+    struct timer limit;
+};
+
+static void on_look(void *arg)
+{
+    struct wait *wait = arg;
+    if (doors_due(wait->doors) == 0)
+        loop_stop(wait->loop);
+    else
+        loop_timer_set(wait->loop, &wait->look, clock_now() + look_again);
+}
+
+static void on_limit(void *arg)
+{
+    loop_stop(((struct wait *)arg)->loop);
+}
+
+void close_wait(struct loop *loop, struct doors *doors, int64_t limit)
+{
+    struct wait wait = {.loop = loop, .doors = doors};
+    int rc = loop_timer_register(loop, &wait.look, on_look, &wait);
+    if (rc == 0 && loop_timer_register(loop, &wait.limit, on_limit, &wait) == 0) {
+        notify_send("STATUS=Closing doors\nEXTEND_TIMEOUT_USEC=%lld",
+                    (long long)(limit / 1000 + 5000000));
+        loop_timer_set(loop, &wait.look, clock_now());
+        loop_timer_set(loop, &wait.limit, clock_now() + limit);
+        loop_run(loop);
+        loop_timer_unregister(loop, &wait.limit);
+    }
+    if (rc == 0)
+        loop_timer_unregister(loop, &wait.look);
+    doors_log_left(doors);
+    doors_log_kept(doors);
+}
+
+/* --- one state folder --- */
+
+struct closer {
+    enum scope scope;
+    struct state_dir dir;
+    struct store *store;
+    struct loop *loop;
+    struct runner *runner;
+    struct doors *doors;
+    struct signals *signals;
+    unsigned found; /* openings on record */
+};
+
+static void on_signal(void *arg, int number)
+{
+    const struct closer *closer = arg;
+    if (number != SIGHUP)
+        loop_stop(closer->loop);
+}
+
+static void nothing_more(void *arg)
+{
+    (void)arg;
+}
+
+static bool make_parts(struct closer *c)
+{
+    c->loop = loop_new();
+    c->runner = c->loop ? runner_new(c->loop, run_limit, c->dir.commands) : NULL;
+    c->doors = c->runner ? doors_new(c->loop, c->runner, c->store) : NULL;
+    c->signals = c->doors ? signals_watch(c->loop, on_signal, c) : NULL;
+    if (!c->signals)
+        log_error("can't close doors: %s", strerror(errno));
+    return c->signals != NULL;
+}
+
+static void free_parts(struct closer *c)
+{
+    if (c->runner)
+        runner_free(c->runner);
+    doors_free(c->doors);
+    store_close(c->store);
+    signals_free(c->signals);
+    loop_free(c->loop);
+    state_dir_release(&c->dir);
+}
+
+/* False after an error was logged. */
+static bool open_record(struct closer *c)
+{
+    char why[640], boot_id[PLACE_BOOT_ID_SIZE];
+    if (!place_boot_id(boot_id))
+        return false;
+    bool good = state_dir_wait(&c->dir, run_limit, why, sizeof(why));
+    if (good)
+        c->store = store_open(c->dir.path, boot_id, NULL, why, sizeof(why));
+    if (!c->store)
+        log_error("what was left open can't be closed: %s", why);
+    return c->store != NULL;
+}
+
+/* True: nothing is left that should be closed. */
+static bool serve(struct closer *c, int64_t limit)
+{
+    int unknown = doors_resume(c->doors);
+    c->found = doors_count(c->doors);
+    if (c->scope == SCOPE_ALL)
+        doors_close_all(c->doors, nothing_more, NULL);
+    else
+        doors_open_no_more(c->doors);
+    close_wait(c->loop, c->doors, limit);
+    return unknown == 0 && doors_due(c->doors) == 0;
+}
+
+static bool has_record(const char *state_dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    return access(path, F_OK) == 0;
+}
+
+/* Somebody else's is none of our business, unless we were asked to close it. */
+static bool tell_untaken(enum scope scope, enum state_dir_taken taken, const char *why)
+{
+    if (taken == STATE_DIR_REFUSED)
+        log_error("what was left open can't be closed: %s", why);
+    else if (scope == SCOPE_ALL)
+        log_error("%s; it closes its doors itself: use knockctl close, or end it", why);
+    return taken == STATE_DIR_BUSY && scope == SCOPE_DUE;
+}
+
+static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
+{
+    char why[640];
+    struct closer c = {.scope = scope};
+    int64_t begin = clock_now();
+    if (!has_record(state_dir))
+        return true;
+    enum state_dir_taken taken = state_dir_take(&c.dir, state_dir, why, sizeof(why));
+    if (taken != STATE_DIR_TAKEN)
+        return tell_untaken(scope, taken, why);
+    bool good = open_record(&c) && make_parts(&c) && serve(&c, time_limit - (clock_now() - begin));
+    *found = c.found;
+    free_parts(&c);
+    return good;
+}
+
+/* --- which folder --- */
+
+void close_due(const char *config)
+{
+    char named[PATH_MAX], noted[PATH_MAX];
+    unsigned found;
+    bool has_name = config_find_state_dir(config, named, sizeof(named));
+    bool has_note = state_dir_noted(config, noted, sizeof(noted));
+    if (!has_name && !has_note && strcmp(config, DEFAULT_CONFIG) == 0)
+        has_name = snprintf(named, sizeof(named), "%s", CONFIG_STATE_DIR) > 0;
+    if (has_name)
+        close_in(named, SCOPE_DUE, &found);
+    if (has_note && (!has_name || strcmp(named, noted) != 0))
+        close_in(noted, SCOPE_DUE, &found);
+}
+
+/* Closes all and says what came of it. */
+static bool close_and_tell(const char *state_dir)
+{
+    unsigned found = 0;
+    bool good = close_in(state_dir, SCOPE_ALL, &found);
+    if (good && found == 0)
+        log_notice("nothing is on record as open in %s", state_dir);
+    else if (good)
+        log_notice("all is closed that was on record in %s", state_dir);
+    return good;
+}
+
+void close_before(const char *config, const char *state_dir)
+{
+    char noted[PATH_MAX];
+    if (!state_dir_noted(config, noted, sizeof(noted)) || strcmp(noted, state_dir) == 0)
+        return;
+    log_warning("the run before had its state in %s, not in %s: closing what it left open", noted,
+                state_dir);
+    close_and_tell(noted);
+}
+
+int close_all_run(const struct options *options)
+{
+    char named[PATH_MAX], noted[PATH_MAX];
+    if (options->state_dir)
+        return close_and_tell(options->state_dir) ? 0 : 1;
+    const char *config = options->config;
+    bool has_name = config_find_state_dir(config, named, sizeof(named));
+    bool has_note = state_dir_noted(config, noted, sizeof(noted));
+    if (!has_name && !has_note && options->config_given) {
+        log_error("%s can't be read, so its state folder isn't known: name it by --state-dir",
+                  config);
+        return 1;
+    }
+    if (!has_name && !has_note)
+        has_name = snprintf(named, sizeof(named), "%s", CONFIG_STATE_DIR) > 0;
+    bool good = !has_name || close_and_tell(named);
+    if (has_note && (!has_name || strcmp(named, noted) != 0))
+        good &= close_and_tell(noted);
+    if (good)
+        state_dir_forget(config);
+    return good ? 0 : 1;
+}

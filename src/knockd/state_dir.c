@@ -1,0 +1,265 @@
+/*
+ * The life of the state folder's locks: taken at the start, folder first -> held for as long as
+ * knockd runs, whatever becomes of the names -> checked whenever something in the folder changes,
+ * and made once more under their names.
+ *
+ * Which folder a configuration has is noted while its doors may be open, outside of both: the next
+ * start may find another name in the file, or no file that can be read.
+ *
+ * A lock belongs to an inode. Who removes the file of a lock, or moves the folder away, leaves the
+ * running knockd with a lock that nobody else meets, so the folder is locked as well as the file.
+ */
+#include "knockd/state_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper/survivors.h"
+#include "knockd/place.h"
+
+static const char lock_name[] = "lock", commands_name[] = "commands.lock";
+
+/* A command that an earlier run had just forked holds a lock for a moment more. */
+static int lock_soon(int fd)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    int rc = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; rc < 0 && errno == EWOULDBLOCK && i < 25; i++) {
+        nanosleep(&pause, NULL);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return rc;
+}
+
+static bool same_file(int fd, int folder, const char *name)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
+static int open_lock(int folder, const char *name)
+{
+    return openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* A file whose name was taken away before it was locked is no lock that anyone else would meet. */
+static int take_file(int folder, const char *name)
+{
+    for (int i = 0; i < 10; i++) {
+        int fd = open_lock(folder, name);
+        if (fd < 0)
+            return -1;
+        if (lock_soon(fd) < 0) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        if (same_file(fd, folder, name))
+            return fd;
+        close(fd);
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
+/* Some file systems, NFS for one, lock no folders: there the file has to do. */
+static int open_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || lock_soon(fd) == 0 || errno != EWOULDBLOCK)
+        return fd;
+    close(fd);
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
+static enum state_dir_taken refuse(const char *path, char *why, size_t why_size)
+{
+    bool busy = errno == EWOULDBLOCK;
+    char lock[4096];
+    snprintf(lock, sizeof(lock), "%s/%s", path, lock_name);
+    if (busy)
+        snprintf(why, why_size, "another knockd is running: it holds %s%s",
+                 access(lock, F_OK) == 0 ? lock : path,
+                 access(lock, F_OK) == 0 ? "" : ", from which the file of its lock was removed");
+    else
+        snprintf(why, why_size, "can't lock %s: %s", lock, strerror(errno));
+    return busy ? STATE_DIR_BUSY : STATE_DIR_REFUSED;
+}
+
+/* Opens and locks what is at `path` now. */
+static enum state_dir_taken take(struct state_dir *dir, const char *path, char *why,
+                                 size_t why_size)
+{
+    dir->folder = open_folder(path);
+    if (dir->folder < 0)
+        return refuse(path, why, why_size);
+    dir->lock = take_file(dir->folder, lock_name);
+    if (dir->lock >= 0)
+        return STATE_DIR_TAKEN;
+    enum state_dir_taken taken = refuse(path, why, why_size);
+    close(dir->folder);
+    dir->folder = -1;
+    return taken;
+}
+
+enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, char *why,
+                                    size_t why_size)
+{
+    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+    if (!place_is_safe(path, why, why_size))
+        return STATE_DIR_REFUSED;
+    enum state_dir_taken taken = take(dir, path, why, why_size);
+    if (taken == STATE_DIR_TAKEN && !(dir->path = strdup(path))) {
+        snprintf(why, why_size, "out of memory");
+        taken = STATE_DIR_REFUSED;
+        state_dir_release(dir);
+    }
+    return taken;
+}
+
+bool state_dir_wait(struct state_dir *dir, int64_t limit, char *why, size_t why_size)
+{
+    dir->commands = survivors_wait(dir->path, limit, why, why_size);
+    return dir->commands >= 0;
+}
+
+static void close_locks(struct state_dir *dir)
+{
+    int fds[] = {dir->commands, dir->lock, dir->folder};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    dir->commands = dir->lock = dir->folder = -1;
+}
+
+void state_dir_release(struct state_dir *dir)
+{
+    if (dir->path)
+        close_locks(dir);
+    free(dir->path);
+    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+}
+
+/* Makes the file of a lock once more under its name, and gives up the one without a name. */
+static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, const char *name,
+                                      char *why, size_t why_size)
+{
+    if (*fd < 0 || same_file(*fd, dir->folder, name))
+        return STATE_DIR_WHOLE;
+    int made = take_file(dir->folder, name);
+    if (made < 0) {
+        snprintf(why, why_size, "%s/%s was removed while knockd runs, and can't be made again: %s",
+                 dir->path, name,
+                 errno == EWOULDBLOCK ? "another process has locked it" : strerror(errno));
+        return STATE_DIR_BROKEN;
+    }
+    close(*fd);
+    *fd = made;
+    snprintf(why, why_size, "%s/%s was removed while knockd runs: made again; leave it there",
+             dir->path, name);
+    return STATE_DIR_MENDED;
+}
+
+/* The folder that is at the path now takes the place of ours, if it is fit for that. */
+static enum state_dir_found mend_folder(struct state_dir *dir, char *why, size_t why_size)
+{
+    char reason[512];
+    struct state_dir made = {.folder = -1, .lock = -1, .commands = -1};
+    bool good = place_make_folder(dir->path, 0700, reason, sizeof(reason)) &&
+                take(&made, dir->path, reason, sizeof(reason)) == STATE_DIR_TAKEN;
+    if (good && dir->commands >= 0 && (made.commands = take_file(made.folder, commands_name)) < 0) {
+        snprintf(reason, sizeof(reason), "can't lock its %s: %s", commands_name, strerror(errno));
+        close_locks(&made);
+        good = false;
+    }
+    if (!good) {
+        snprintf(why, why_size,
+                 "the state folder %s was removed or replaced while knockd runs, and what is there "
+                 "now can't be used: %s",
+                 dir->path, reason);
+        return STATE_DIR_BROKEN;
+    }
+    close_locks(dir);
+    dir->folder = made.folder;
+    dir->lock = made.lock;
+    dir->commands = made.commands;
+    snprintf(why, why_size,
+             "the state folder %s was removed or replaced while knockd runs: going on with the one "
+             "that is there now",
+             dir->path);
+    return STATE_DIR_MENDED;
+}
+
+enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t why_size)
+{
+    struct stat ours, named;
+    if (fstat(dir->folder, &ours) < 0 || stat(dir->path, &named) < 0 ||
+        ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
+        return mend_folder(dir, why, why_size);
+    enum state_dir_found lock = mend_lock(dir, &dir->lock, lock_name, why, why_size);
+    if (lock != STATE_DIR_WHOLE)
+        return lock;
+    /* A command that runs just now keeps the lock that it has. */
+    return mend_lock(dir, &dir->commands, commands_name, why, why_size);
+}
+
+/* --- which folder a configuration had --- */
+
+#define NOTES "/run/knockd/state"
+
+/* A name out of the configuration's path, as systemd-escape(1) makes it. False if it is too long.
+ */
+static bool note_path(const char *config, char out[PATH_MAX])
+{
+    size_t start = (size_t)snprintf(out, PATH_MAX, "%s/", NOTES), used = start;
+    for (config += *config == '/'; *config && used - start < NAME_MAX - 4; config++) {
+        bool plain = *config != '-' && *config != '\\' && *config != '/';
+        if (plain || *config == '/')
+            out[used++] = *config == '/' ? '-' : *config;
+        else
+            used += (size_t)sprintf(out + used, "\\x%02x", (unsigned char)*config);
+    }
+    out[used] = '\0';
+    return *config == '\0' && used > start;
+}
+
+void state_dir_note(const char *config, const char *state_dir)
+{
+    char path[PATH_MAX], made[PATH_MAX + 8], why[512];
+    if (!note_path(config, path) || !place_make_folder(NOTES, 0755, why, sizeof(why)))
+        return;
+    snprintf(made, sizeof(made), "%s.new", path);
+    unlink(made);
+    if (symlink(state_dir, made) == 0 && rename(made, path) < 0)
+        unlink(made);
+}
+
+void state_dir_forget(const char *config)
+{
+    char path[PATH_MAX];
+    if (note_path(config, path))
+        unlink(path);
+}
+
+bool state_dir_noted(const char *config, char *out, size_t size)
+{
+    char path[PATH_MAX], why[512];
+    ssize_t len = -1;
+    if (note_path(config, path) && place_is_safe(NOTES, why, sizeof(why)))
+        len = readlink(path, out, size);
+    if (len <= 0 || (size_t)len >= size || *out != '/')
+        return false;
+    out[len] = '\0';
+    return true;
+}
