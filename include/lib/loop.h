@@ -11,20 +11,25 @@
 struct loop;
 struct watch;
 
-enum loop_event { LOOP_READ = 1, LOOP_WRITE = 2 };
+/*
+ * What a descriptor is watched for. LOOP_LATE: it is served after all timers and all other
+ * descriptors of the same turn, so that who writes to it can't keep those waiting.
+ */
+enum loop_event { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_LATE = 4 };
 
 /* NULL and errno when the kernel refuses. Everything that needs a system call beyond waiting is
  * done here, so that a sandbox can close behind it. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Serves until loop_stop. */
+/* Serves until loop_stop: in each turn first the timers that are due, then the descriptors that are
+ * ready, those that are LOOP_LATE last. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /*
  * Calls ready(arg) whenever `fd` is ready for `events`, until loop_unwatch. The caller keeps
- * owning `fd`. NULL when memory is short.
+ * owning `fd`. `events` are of enum loop_event. NULL when memory is short.
  */
 struct watch *loop_watch(struct loop *loop, int fd, int events, void (*ready)(void *arg),
                          void *arg);

@@ -77,6 +77,7 @@ struct loop *loop_new(void)
     ev_io_init(&loop->alarm, on_alarm, loop->timerfd, EV_READ);
     ev_prepare_init(&loop->prepare, on_prepare);
     loop->alarm.data = loop->prepare.data = loop;
+    ev_set_priority(&loop->alarm, EV_MAXPRI);
     ev_io_start(loop->ev, &loop->alarm);
     ev_prepare_start(loop->ev, &loop->prepare);
     return loop;
@@ -122,6 +123,7 @@ struct watch *loop_watch(struct loop *loop, int fd, int events, void (*ready)(vo
     watch->arg = arg;
     int mask = (events & LOOP_READ ? EV_READ : 0) | (events & LOOP_WRITE ? EV_WRITE : 0);
     ev_io_init(&watch->io, on_ready, fd, mask);
+    ev_set_priority(&watch->io, events & LOOP_LATE ? EV_MINPRI : 0);
     ev_io_start(loop->ev, &watch->io);
     return watch;
 }
