@@ -9,7 +9,9 @@
 
 /* How much a listener may ask for, whatever it reads. */
 struct admission {
-    struct limit openings;
+    struct limit openings;            /* by sequences */
+    struct limit one_time;            /* by one-time sequences, each of which costs a write */
+    struct limit sealed_openings;     /* by sealed knocks, which no listener can make */
     struct limit refusals;            /* that are logged */
     struct limit messages;            /* sealed ones that are looked at */
     struct limit strangers;           /* refusals that anyone can cause, and that are logged */
@@ -21,7 +23,7 @@ struct admission admit_make(int64_t now);
 
 /* Serves an OPEN record. False when no honest listener says that. */
 bool admit_open(struct admission *admission, const struct config *config, const struct plans *plans,
-                const struct once *once, struct store *store, struct doors *doors,
+                struct once *once, struct store *store, struct doors *doors,
                 const struct record_open *asked, int64_t now);
 
 #endif

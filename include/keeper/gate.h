@@ -3,7 +3,6 @@
 #define KEEPER_GATE_H
 
 #include "keeper/plan.h"
-#include "lib/limit.h"
 #include "lib/record.h"
 
 enum gate_verdict {
@@ -12,13 +11,9 @@ enum gate_verdict {
     GATE_BAD,     /* no honest listener says that */
 };
 
-/*
- * Judges an OPEN record against the configuration. Pure: `rate` is the caller's bucket of
- * openings, `now` in ns.
- */
+/* Judges an OPEN record against the configuration. Pure. */
 enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
-                             const struct record_open *open, struct limit *rate, int64_t now,
-                             const char **why);
+                             const struct record_open *open, const char **why);
 
 /* Whether an address is one that a parser of logs can yield: of a family, and zero behind IPv4. */
 bool gate_address(const struct addr *address);

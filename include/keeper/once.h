@@ -13,6 +13,9 @@ enum { ONCE_AHEAD = 16, ONCE_LINES_MAX = 16384 };
 
 struct once_line {
     unsigned door;
+    unsigned first;  /* line of the same door */
+    unsigned unused; /* of a door's first line: the first that isn't used up */
+    bool used;
     struct sequence sequence;
     char *text; /* canonical: "7000:tcp,8000:udp" */
 };
@@ -21,6 +24,7 @@ struct once_line {
 struct once {
     unsigned count;
     struct once_line *lines;
+    bool known; /* what is used up is known */
 };
 
 /*
@@ -30,14 +34,26 @@ struct once {
 bool once_load(const struct config *config, struct once *once, struct report *report);
 void once_free(struct once *once);
 
+/*
+ * Looks up in the store which lines are used up, unless that is known: from then on it is
+ * remembered here. -1 if the store can't be read.
+ */
+int once_recall(struct once *once, const struct config *config, struct store *store);
+
 /* Warns of each door all of whose one-time sequences are used up. */
-void once_warn(const struct once *once, const struct config *config, struct store *store);
+void once_warn(struct once *once, const struct config *config, struct store *store);
 
 /*
- * Spends line `index` for good: 0 once that is durable. Else -1, and *why says why it opens
- * nothing: it was used before, it is further ahead than the next 16, or it can't be recorded.
+ * Why line `index` opens nothing now: it was used before, or is further ahead than the next 16
+ * unused ones. NULL: it may open. What is used up must be known; the store isn't asked.
  */
-int once_spend(const struct once *once, unsigned index, const struct config *config,
-               struct store *store, const char **why);
+const char *once_refuse(const struct once *once, unsigned index);
+
+/*
+ * Spends line `index`, which once_refuse doesn't, for good, and with it those of its door before
+ * it: NULL once that is durable, else why it opens nothing.
+ */
+const char *once_spend(struct once *once, unsigned index, const struct config *config,
+                       struct store *store);
 
 #endif

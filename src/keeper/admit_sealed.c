@@ -92,8 +92,12 @@ static enum unseal_verdict open_door(struct admission *a, const struct sealed_se
                                      int64_t now, const char **why)
 {
     struct record_open open = {.door = wish->number, .address = wish->address};
-    if (gate_judge(s->config, s->plans, &open, &a->openings, now, why) != GATE_OPEN)
+    if (gate_judge(s->config, s->plans, &open, why) != GATE_OPEN)
         return UNSEAL_DOOR;
+    if (!limit_take(&a->sealed_openings, now)) {
+        *why = "too many openings a second";
+        return UNSEAL_DOOR;
+    }
     struct knock knock = {.door = wish->door,
                           .plan = plans_get(s->plans, wish->number, wish->address.family),
                           .address = wish->address,

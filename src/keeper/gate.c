@@ -11,8 +11,7 @@ bool gate_address(const struct addr *address)
 }
 
 enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
-                             const struct record_open *open, struct limit *rate, int64_t now,
-                             const char **why)
+                             const struct record_open *open, const char **why)
 {
     if (open->door >= config->door_count || open->source >= config->source_count ||
         !gate_address(&open->address))
@@ -25,10 +24,6 @@ enum gate_verdict gate_judge(const struct config *config, const struct plans *pl
     if (!plans_get(plans, open->door, open->address.family)->usable) {
         *why = open->address.family == 6 ? "it has no commands for IPv6"
                                          : "it has no commands for IPv4";
-        return GATE_REFUSED;
-    }
-    if (!limit_take(rate, now)) {
-        *why = "too many openings a second";
         return GATE_REFUSED;
     }
     return GATE_OPEN;

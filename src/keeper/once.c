@@ -14,6 +14,8 @@
 
 enum { LINE_LONGEST = 1024 };
 
+static const char used_up[] = "that one-time sequence is used up";
+
 /* What is being read, and where. */
 struct reader {
     const struct config_door *door;
@@ -58,10 +60,11 @@ static bool add_line(struct reader *r, const struct sequence *sequence)
         report_error(r->report, r->pos, "out of memory");
         return false;
     }
-    struct once_line *line = &lines[once->count++];
-    line->door = r->index;
-    line->sequence = *sequence;
-    line->text = text;
+    unsigned index = once->count++;
+    bool begins = index == 0 || lines[index - 1].door != r->index;
+    unsigned first = begins ? index : lines[index - 1].first;
+    lines[index] = (struct once_line){
+        .door = r->index, .first = first, .unused = first, .sequence = *sequence, .text = text};
     return true;
 }
 
@@ -149,20 +152,45 @@ void once_free(struct once *once)
     *once = (struct once){0};
 }
 
-/* Counts the unused lines of the same door before `index`; -1 if one can't be looked up. */
-static int unused_before(const struct once *once, unsigned index, const char *door,
-                         struct store *store)
+/* Line `index` is used up. */
+static void note_used(struct once *once, unsigned index)
 {
-    int unused = 0;
-    for (unsigned i = 0; i < index && unused < ONCE_AHEAD; i++) {
-        if (once->lines[i].door != once->lines[index].door)
-            continue;
-        int used = store_once_used(store, door, once->lines[i].text);
+    struct once_line *first = &once->lines[once->lines[index].first];
+    once->lines[index].used = true;
+    while (first->unused < once->count && once->lines[first->unused].door == first->door &&
+           once->lines[first->unused].used)
+        first->unused++;
+}
+
+int once_recall(struct once *once, const struct config *config, struct store *store)
+{
+    for (unsigned i = 0; !once->known && i < once->count; i++) {
+        const struct once_line *line = &once->lines[i];
+        int used = store_once_used(store, config->doors[line->door].name, line->text);
         if (used < 0)
             return -1;
-        unused += !used;
+        if (used > 0)
+            note_used(once, i);
     }
-    return unused;
+    once->known = true;
+    return 0;
+}
+
+/* The first line of the door of `index` that isn't used up; it may be one after the door's last. */
+static unsigned first_unused(const struct once *once, unsigned index)
+{
+    return once->lines[once->lines[index].first].unused;
+}
+
+const char *once_refuse(const struct once *once, unsigned index)
+{
+    unsigned before = 0;
+    if (once->lines[index].used)
+        return used_up;
+    for (unsigned i = first_unused(once, index); i < index && before < ONCE_AHEAD; i++)
+        before += !once->lines[i].used;
+    return before < ONCE_AHEAD ? NULL
+                               : "that one-time sequence is too far ahead of the next unused one";
 }
 
 /* Says so before the last one is gone. */
@@ -177,40 +205,40 @@ static void warn_of_end(const struct once *once, unsigned index, const char *doo
         log_warning("door %s: %u one-time sequences are left", door, left);
 }
 
-int once_spend(const struct once *once, unsigned index, const struct config *config,
-               struct store *store, const char **why)
+/* A line that is twice in the file is used up by its first use. */
+const char *once_spend(struct once *once, unsigned index, const struct config *config,
+                       struct store *store)
 {
-    const struct once_line *line = &once->lines[index];
-    const char *door = config->doors[line->door].name;
+    const char *door = config->doors[once->lines[index].door].name;
+    unsigned first = first_unused(once, index);
     int64_t now = time(NULL);
-    int used = store_once_used(store, door, line->text);
-    int before = used == 0 ? unused_before(once, index, door, store) : 0;
-    *why = used > 0               ? "that one-time sequence is used up"
-           : before >= ONCE_AHEAD ? "that one-time sequence is too far ahead of the next unused one"
-                                  : "the use of its one-time sequence can't be recorded";
-    if (used != 0 || before < 0 || before >= ONCE_AHEAD)
-        return -1;
-    for (unsigned i = 0; i <= index; i++)
-        if (once->lines[i].door == line->door &&
-            store_once_use(store, door, once->lines[i].text, now) < 0)
-            return -1;
-    if (store_commit(store) < 0)
-        return -1;
+    int rc = store_once_use(store, door, once->lines[index].text, now);
+    if (rc > 0) {
+        note_used(once, index);
+        return used_up;
+    }
+    for (unsigned i = first; i < index && rc >= 0; i++)
+        if (!once->lines[i].used)
+            rc = store_once_use(store, door, once->lines[i].text, now);
+    if (rc < 0 || store_commit(store) < 0)
+        return "the use of its one-time sequence can't be recorded";
+    for (unsigned i = first; i <= index; i++)
+        note_used(once, i);
     warn_of_end(once, index, door);
-    return 0;
+    return NULL;
 }
 
-void once_warn(const struct once *once, const struct config *config, struct store *store)
+void once_warn(struct once *once, const struct config *config, struct store *store)
 {
-    for (unsigned door = 0; door < config->door_count; door++) {
-        const char *name = config->doors[door].name;
+    if (once_recall(once, config, store) < 0)
+        log_error("%s", store_error(store));
+    for (unsigned door = 0; once->known && door < config->door_count; door++) {
         bool unused = config->doors[door].once_path.text == NULL;
         for (unsigned i = 0; !unused && i < once->count; i++)
-            unused = once->lines[i].door == door &&
-                     store_once_used(store, name, once->lines[i].text) == 0;
+            unused = once->lines[i].door == door && !once->lines[i].used;
         if (!unused)
             log_warning("door %s: all of its one-time sequences are used up; add new ones and "
                         "reload",
-                        name);
+                        config->doors[door].name);
     }
 }

@@ -27,12 +27,12 @@ static struct intake intake; /* large */
 /* Whether the keeper acts on what a listener said; what it would end it for is false. */
 static bool keeper_takes(const struct record *record)
 {
-    struct limit rate = limit_make(1, 1, 0), messages = limit_make(1, 1, 0);
+    struct limit messages = limit_make(1, 1, 0);
     const char *why = NULL;
     enum gate_verdict verdict;
     switch (record->type) {
     case RECORD_OPEN:
-        verdict = gate_judge(keeper.config, keeper.plans, &record->u.open, &rate, 0, &why);
+        verdict = gate_judge(keeper.config, keeper.plans, &record->u.open, &why);
         CLAIM(verdict != GATE_OPEN || record->u.open.door < keeper.config->door_count);
         CLAIM(verdict != GATE_REFUSED || why);
         return verdict != GATE_BAD;

@@ -48,7 +48,7 @@ static void nonsense_is_none_of_an_honest_listener(void **state)
 
 static bool ask_open(struct admit_world *w, uint32_t door)
 {
-    static const struct once none;
+    static struct once none;
     struct record_open open = {.door = door, .address = address_of("203.0.113.66")};
     return admit_open(&w->admission, w->config, w->plans, &none, w->kept.store, w->kept.w.doors,
                       &open, w->now);
@@ -133,6 +133,72 @@ static void more_than_is_read_is_dropped_and_counted(void **state)
     assert_int_equal(w.admission.messages.dropped, 6);
     w.now += CLOCK_SECOND / 22000 + 1;
     assert_int_equal(admit(&w, &good), UNSEAL_GOOD);
+    admit_end_world(&w);
+}
+
+/*
+ * A listener in an attacker's hands can ask for doors with a sequence as fast as it likes: a
+ * thousand at once, as honest people might, and 50 a second then. What is refused takes nothing of
+ * the rate, and sealed knocks have one of their own.
+ */
+static void openings_by_sequences_have_a_rate(void **state)
+{
+    (void)state;
+    struct admit_world w;
+    admit_make_world(&w, doors_text);
+    struct once none = {0};
+    struct record_open open = {.door = 2, .address = {4, {10}}};
+    for (unsigned i = 0; i < 3000; i++) {
+        open.address.bytes[1] = i < 1000 ? 0 : 224; /* at last, groups of hosts */
+        open.address.bytes[0] = i < 1000 ? 10 : 224;
+        open.address.bytes[2] = (uint8_t)(i >> 8);
+        open.address.bytes[3] = (uint8_t)i;
+        assert_true(admit_open(&w.admission, w.config, w.plans, &none, w.kept.store, w.kept.w.doors,
+                               &open, w.now));
+    }
+    assert_int_equal(admit_open_doors(&w), 1000);
+    assert_int_equal(w.admission.openings.dropped, 0);
+    assert_true(ask_open(&w, 2));
+    assert_int_equal(w.admission.openings.dropped, 1);
+    assert_int_equal(admit_open_doors(&w), 1000);
+    struct record_sealed good = admit_seal(&w, (struct sent){0});
+    assert_int_equal(admit(&w, &good), UNSEAL_GOOD);
+    w.now += CLOCK_SECOND / 50;
+    assert_true(ask_open(&w, 2));
+    assert_int_equal(admit_open_doors(&w), 1002);
+    admit_end_world(&w);
+}
+
+/* Each one-time sequence that opens is a write to the disk: they have a low rate, which neither
+ * those that are refused take from, nor other openings. */
+static void one_time_openings_have_a_low_rate(void **state)
+{
+    (void)state;
+    enum { LINES = 100 };
+    struct admit_world w;
+    struct once_line lines[LINES] = {0};
+    char texts[LINES][8];
+    admit_make_world(&w, doors_text);
+    struct once once = {.count = LINES, .lines = lines};
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%u", i);
+        lines[i] = (struct once_line){.door = 2, .text = texts[i]};
+    }
+    unsigned opened = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        struct record_open open = {.door = w.config->door_count + i, .address = {4, {10, 0, 0}}};
+        for (int again = 0; again < 2; again++) {
+            open.address.bytes[3] = (uint8_t)i;
+            assert_true(admit_open(&w.admission, w.config, w.plans, &once, w.kept.store,
+                                   w.kept.w.doors, &open, w.now));
+        }
+        opened = admit_open_doors(&w);
+    }
+    assert_int_equal(opened, 20);
+    assert_int_equal(store_once_used(w.kept.store, "both", "19"), 1);
+    assert_int_equal(store_once_used(w.kept.store, "both", "20"), 0);
+    assert_true(ask_open(&w, 2));
+    assert_int_equal(admit_open_doors(&w), 21);
     admit_end_world(&w);
 }
 
@@ -270,6 +336,8 @@ int main(void)
         cmocka_unit_test(a_hostile_listener_opens_no_bound_door),
         cmocka_unit_test(made_up_messages_open_nothing),
         cmocka_unit_test(more_than_is_read_is_dropped_and_counted),
+        cmocka_unit_test(openings_by_sequences_have_a_rate),
+        cmocka_unit_test(one_time_openings_have_a_low_rate),
         cmocka_unit_test(a_key_has_its_rate),
         cmocka_unit_test(a_flood_costs_a_tenth_of_a_core),
     };

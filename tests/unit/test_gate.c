@@ -2,7 +2,6 @@
 #include "config_help.h"
 
 #include "keeper/gate.h"
-#include "lib/clock.h"
 
 enum { SOURCES = 2, DOORS = 3 };
 
@@ -42,9 +41,8 @@ static void end_world(struct gate_world *w)
 static enum gate_verdict judge(const struct gate_world *w, const struct record_open *record,
                                const char **why)
 {
-    struct limit rate = limit_make(1, 1, 0);
     *why = "";
-    return gate_judge(w->config, w->plans, record, &rate, 0, why);
+    return gate_judge(w->config, w->plans, record, why);
 }
 
 static void judges_honest_knocks(void **state)
@@ -112,38 +110,11 @@ static void tells_what_no_listener_says(void **state)
     end_world(&w);
 }
 
-/* Only what would open takes of the rate: others can't be kept out by knocks that are refused. */
-static void has_a_rate(void **state)
-{
-    (void)state;
-    struct gate_world w;
-    struct limit rate = limit_make(2, 3, 0);
-    struct record_open good = {.address = {4, {192, 0, 2, 1}}};
-    struct record_open refused = {.door = 1, .address = {4, {198, 51, 100, 1}}};
-    struct record_open bad = {.door = 77, .address = {4, {192, 0, 2, 1}}};
-    const char *why = "";
-    make_world(&w);
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(gate_judge(w.config, w.plans, &refused, &rate, 0, &why), GATE_REFUSED);
-        assert_int_equal(gate_judge(w.config, w.plans, &bad, &rate, 0, &why), GATE_BAD);
-    }
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, 0, &why), GATE_OPEN);
-    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, 0, &why), GATE_REFUSED);
-    assert_non_null(strstr(why, "too many openings a second"));
-    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, CLOCK_SECOND / 2, &why),
-                     GATE_OPEN);
-    assert_int_equal(gate_judge(w.config, w.plans, &good, &rate, CLOCK_SECOND / 2, &why),
-                     GATE_REFUSED);
-    end_world(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_honest_knocks),
         cmocka_unit_test(tells_what_no_listener_says),
-        cmocka_unit_test(has_a_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

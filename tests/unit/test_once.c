@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "keeper/once.h"
+#include "lib/clock.h"
 
 enum { LINES = 40 };
 
@@ -88,13 +89,24 @@ struct spending {
     char dir[32], name[4];
 };
 
+/* As a new start reads them: `count` lines, of which nothing is known yet. */
+static void begin_lines(struct spending *s, int count)
+{
+    char *text = malloc((size_t)count * 16 + 1), *end = text;
+    struct told told;
+    assert_non_null(text);
+    for (int i = 0; i < count; i++)
+        end += sprintf(end, "%d,2,3\n", 1000 + i);
+    once_free(&s->once);
+    assert_true(load(text, 0600, &s->once, &told));
+    free(text);
+}
+
 static void begin(struct spending *s)
 {
-    char text[LINES * 16] = "", why[256], *moved = NULL;
-    struct told told;
-    for (int i = 0; i < LINES; i++)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,2,3\n", 1000 + i);
-    assert_true(load(text, 0600, &s->once, &told));
+    char why[256], *moved = NULL;
+    *s = (struct spending){0};
+    begin_lines(s, LINES);
     strcpy(s->name, "ssh");
     s->door = (struct config_door){.name = s->name};
     s->config = (struct config){.doors = &s->door, .door_count = 1};
@@ -119,8 +131,10 @@ static void end(struct spending *s)
 
 static const char *spend(struct spending *s, unsigned index)
 {
-    const char *why = "";
-    return once_spend(&s->once, index, &s->config, s->store, &why) == 0 ? "" : why;
+    assert_int_equal(once_recall(&s->once, &s->config, s->store), 0);
+    const char *why = once_refuse(&s->once, index);
+    why = why ? why : once_spend(&s->once, index, &s->config, s->store);
+    return why ? why : "";
 }
 
 static void spends_one_and_those_before_it(void **state)
@@ -152,9 +166,52 @@ static void stays_spent_after_a_restart(void **state)
     store_close(s.store);
     s.store = store_open(s.dir, "another boot", &moved, why, sizeof(why));
     assert_non_null(s.store);
+    begin_lines(&s, LINES);
     assert_non_null(strstr(spend(&s, 5), "used up"));
     assert_non_null(strstr(spend(&s, 0), "used up"));
     assert_string_equal(spend(&s, 6), "");
+    end(&s);
+}
+
+/* What was used up may lie behind what wasn't, since an administrator may add lines anywhere; and
+ * what is twice there is used up by its first use. */
+static void remembers_lines_one_by_one(void **state)
+{
+    (void)state;
+    struct spending s;
+    struct told told;
+    begin(&s);
+    assert_string_equal(spend(&s, 2), "");
+    once_free(&s.once);
+    assert_true(load("77,2,3\n1001,2,3\n78,2,3\n77,2,3\n", 0600, &s.once, &told));
+    assert_non_null(strstr(spend(&s, 1), "used up"));
+    assert_string_equal(spend(&s, 0), "");
+    assert_non_null(strstr(spend(&s, 3), "used up"));
+    assert_string_equal(spend(&s, 2), "");
+    end(&s);
+}
+
+/* What a hostile listener asks for again and again is refused from memory: the store is away. */
+static void refused_lines_cost_no_store(void **state)
+{
+    (void)state;
+    struct spending s;
+    begin(&s);
+    begin_lines(&s, ONCE_LINES_MAX);
+    assert_string_equal(spend(&s, 15), "");
+    struct store *store = s.store;
+    s.store = NULL;
+    int64_t before = clock_now();
+    for (int i = 0; i < 100000; i++) {
+        unsigned used = (unsigned)i % 16, ahead = 32 + (unsigned)i % (ONCE_LINES_MAX - 32);
+        if (!once_refuse(&s.once, used) || !once_refuse(&s.once, ahead))
+            fail_msg("line %u or %u isn't refused", used, ahead);
+    }
+    int64_t spent = clock_now() - before;
+    printf("# 200000 refusals: %lld ms\n", (long long)(spent / 1000000));
+    assert_true(spent < 20 * CLOCK_SECOND);
+    s.store = store;
+    assert_string_equal(spend(&s, 16), "");
     end(&s);
 }
 
@@ -165,6 +222,8 @@ int main(void)
         cmocka_unit_test(tells_what_is_wrong_and_where),
         cmocka_unit_test(spends_one_and_those_before_it),
         cmocka_unit_test(stays_spent_after_a_restart),
+        cmocka_unit_test(remembers_lines_one_by_one),
+        cmocka_unit_test(refused_lines_cost_no_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
