@@ -2,11 +2,13 @@
  * The control socket. Who is root, or who runs the keeper, connects, sends a request, reads the
  * answer:
  *
- *   request:  WORD WORD ...\n       one line, at most 256 printable characters, and nothing after
- * it answer:   ok one|list|stream\n  how the rows are to be taken ROW\n ...             lib/row.h
+ *   request:  WORD WORD ...\n       one line, 256 printable characters at most, nothing after it
+ *   answer:   wait\n                only if it doesn't come at once: within ROW_WAIT_MAX s
+ *             ok one|list|stream\n  how the rows are to be taken
+ *             ROW\n ...             lib/row.h
  *             cut\n                 only if the answer was too long: rows are missing here
  *             end\n                 without it, the answer isn't whole
- *   or, instead of the first or the last line:
+ *   or, instead of the "ok" or the last line:
  *             error text=TEXT\n
  *
  * Then the keeper closes the connection. It never waits: an answer is written as fast as it is

@@ -17,6 +17,9 @@
 
 enum { ROW_MAX = 2048, ROW_FIELDS_MAX = 32 };
 
+/* For so many seconds, at most, knockd lets those wait whom it can't answer at once. */
+enum { ROW_WAIT_MAX = 60 };
+
 /* A row being made. What doesn't fit any more is left out, field by field. */
 struct row {
     size_t len;

@@ -29,6 +29,7 @@ enum state { CLOSED, ASKING, ANSWERING, LEAVING };
 struct answer {
     struct control *control;
     enum state state;
+    bool begun; /* something was answered */
     bool stream;
     bool cut;
     int64_t lost; /* rows of a stream that weren't taken since the last that was */
@@ -107,6 +108,7 @@ static bool put(struct answer *a, const char *text, size_t most)
 void answer_begin(struct answer *a, enum answer_kind kind)
 {
     static const char *const lines[] = {"ok one", "ok list", "ok stream"};
+    a->begun = true;
     a->stream = kind == ANSWER_STREAM;
     put(a, lines[kind], OUT_MAX);
 }
@@ -189,6 +191,9 @@ static void take_line(struct answer *a)
     a->state = ANSWERING;
     loop_timer_cancel(a->control->loop, &a->patience);
     serve(a, words, count);
+    /* Who asks is to know that somebody is there. */
+    if (a->state == ANSWERING && !a->begun)
+        put(a, "wait", OUT_MAX);
 }
 
 enum progress { HALF, WHOLE, GARBAGE };
@@ -259,7 +264,7 @@ static void welcome(struct control *c, int fd)
     }
     a->fd = fd;
     a->state = ASKING;
-    a->stream = a->cut = false;
+    a->begun = a->stream = a->cut = false;
     a->lost = 0;
     a->used = 0;
     loop_timer_set(c->loop, &a->patience, clock_now() + asking_time);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -11,6 +12,20 @@ static int fail(const struct reply *reply, const char *what)
 {
     fprintf(stderr, "%s: %s\n", reply->name, what);
     return ASK_FAILED;
+}
+
+/* `fd` is -1, or connected. */
+static int tell_silence(const char *name, int fd, int seconds)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof(peer);
+    char who[32] = "knockd";
+    if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0)
+        snprintf(who, sizeof(who), "knockd (pid %d)", (int)peer.pid);
+    fprintf(stderr,
+            "%s: %s hasn't answered for %d s; is it stopped (SIGSTOP), or its disk that slow?\n",
+            name, who, seconds);
+    return ASK_SILENT;
 }
 
 static int tell_absence(const char *name, const char *path)
@@ -24,10 +39,20 @@ static int tell_absence(const char *name, const char *path)
     case EPERM:
         fprintf(stderr, "%s: only root may use %s\n", name, path);
         return ASK_FAILED;
+    case EAGAIN:
+        return tell_silence(name, -1, CLIENT_PATIENCE);
     default:
         fprintf(stderr, "%s: can't connect to %s: %s\n", name, path, strerror(errno));
         return ASK_FAILED;
     }
+}
+
+/* How long each wait for knockd may take from here on; 0: for ever. */
+static void set_patience(int fd, int seconds)
+{
+    struct timeval patience = {.tv_sec = seconds};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
 static int connect_to(const char *name, const char *path, int *status)
@@ -41,6 +66,9 @@ static int connect_to(const char *name, const char *path, int *status)
     }
     memcpy(address.sun_path, path, len);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        set_patience(fd, CLIENT_PATIENCE);
+    /* Where too many wait to be let in, this waits, too. */
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     *status = tell_absence(name, path);
@@ -49,10 +77,12 @@ static int connect_to(const char *name, const char *path, int *status)
     return -1;
 }
 
-/* Without its newline. False at the end. */
+/* Without its newline. False at the end, and when nothing comes. */
 static bool read_line(struct reply *reply)
 {
+    errno = 0;
     ssize_t len = getline(&reply->line, &reply->room, reply->in);
+    reply->silent = len < 0 && errno == EAGAIN;
     if (len <= 0 || reply->line[len - 1] != '\n')
         return false;
     reply->line[len - 1] = '\0';
@@ -66,15 +96,31 @@ static int read_error(const struct reply *reply)
     return fail(reply, text ? text : "knockd answered what isn't an answer");
 }
 
+/* knockd is there, and says that the answer takes longer. */
+static void be_patient(struct reply *reply)
+{
+    reply->patience = ROW_WAIT_MAX + CLIENT_PATIENCE;
+    set_patience(fileno(reply->in), reply->patience);
+}
+
 static int read_head(struct reply *reply)
 {
     static const char *const heads[] = {"ok one", "ok list", "ok stream"};
-    if (!read_line(reply))
+    bool there = read_line(reply);
+    if (there && strcmp(reply->line, "wait") == 0) {
+        be_patient(reply);
+        there = read_line(reply);
+    }
+    if (reply->silent)
+        return tell_silence(reply->name, fileno(reply->in), reply->patience);
+    if (!there)
         return fail(reply, "knockd closed the connection without an answer; is it busy with "
                            "others?");
     for (int i = 0; i < 3; i++) {
         if (strcmp(reply->line, heads[i]) == 0) {
             reply->kind = (enum reply_kind)i;
+            if (reply->kind == REPLY_STREAM)
+                set_patience(fileno(reply->in), 0);
             return ASK_DONE;
         }
     }
@@ -92,7 +138,7 @@ static void send_request(int fd, const char *request)
 int client_ask(struct reply *reply, const char *name, const char *path, const char *request)
 {
     int status;
-    *reply = (struct reply){.name = name};
+    *reply = (struct reply){.name = name, .patience = CLIENT_PATIENCE};
     int fd = connect_to(name, path, &status);
     if (fd < 0)
         return status;
@@ -111,7 +157,8 @@ int client_ask(struct reply *reply, const char *name, const char *path, const ch
 bool client_row(struct reply *reply, struct row_fields *row, int *status)
 {
     if (!read_line(reply)) {
-        *status = fail(reply, "the answer ends too early: was knockd stopped?");
+        *status = reply->silent ? tell_silence(reply->name, fileno(reply->in), reply->patience)
+                                : fail(reply, "the answer ends too early: was knockd stopped?");
         return false;
     }
     if (strcmp(reply->line, "end") == 0)
