@@ -7,7 +7,7 @@
 #include "lib/clock.h"
 
 /* How long a request waits for commands to end, or for a listener to begin. */
-static const int64_t ERRAND_TIME = 60 * CLOCK_SECOND;
+static const int64_t ERRAND_TIME = ROW_WAIT_MAX * CLOCK_SECOND;
 
 enum errand_kind {
     ERRAND_NONE,
@@ -18,6 +18,9 @@ enum errand_kind {
     ERRAND_WATCH
 };
 
+/* What who asked for it is told if the listener doesn't answer in time. */
+extern const char errand_no_answer[];
+
 /* What waits for the end of something. */
 struct errand {
     enum errand_kind kind;
@@ -26,7 +29,7 @@ struct errand {
     char door[CONFIG_NAME_MAX + 1]; /* "": any */
     struct addr address;            /* family 0: any */
     struct step port;               /* port 0: any */
-    uint32_t query;                 /* number of the question to the listener */
+    uint32_t query;                 /* number of the question to the listener; 0: not asked yet */
     unsigned depth;                 /* of the rows that answer it */
     bool counted;                   /* to be closed: `asked` is known */
     unsigned asked, closed, failed; /* openings */

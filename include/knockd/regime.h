@@ -38,10 +38,10 @@ struct daemon {
     struct regime *next; /* a reload that isn't ready yet */
     uint32_t generation;
     struct signals *signals;
-    struct timer restart, watchdog, deadline;
-    int64_t pause; /* before the listener is started again */
-    int64_t watchdog_interval;
-    bool reload_wanted; /* SIGHUP came before the first listener was ready */
+    struct timer restart, pulse, deadline;
+    int64_t pause;             /* before the listener is started again */
+    int64_t watchdog_interval; /* 0: no service manager wants signs of life */
+    bool reload_wanted;        /* SIGHUP came before the first listener was ready */
     struct admission admission;
     struct limit messages;
     int status;

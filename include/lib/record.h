@@ -40,6 +40,7 @@ enum record_type {
     RECORD_PACKET,    /* to a RECORD_QUERY for an address: a packet of its */
     RECORD_EFFECT,    /* what the packet before it did to a door */
     RECORD_ANSWERED,  /* that was all */
+    RECORD_PONG,      /* answer to RECORD_PING */
     /* down, in this order */
     RECORD_CONFIG, /* how much will follow */
     RECORD_SOURCE,
@@ -49,6 +50,7 @@ enum record_type {
     RECORD_START,  /* that was all */
     RECORD_FD,     /* a descriptor, any time after RECORD_START */
     RECORD_QUERY,  /* a question, likewise */
+    RECORD_PING,   /* likewise: is it at work? */
     RECORD_TYPES,
 };
 
@@ -172,6 +174,11 @@ struct record_answered {
     uint32_t query;
 };
 
+/* PING and PONG: the number of a PING, which its PONG repeats. */
+struct record_ping {
+    uint32_t number;
+};
+
 struct record_query {
     uint32_t query;      /* a number of the keeper's, which the answer repeats */
     struct addr address; /* whose packets are asked for as well; family 0: nobody's */
@@ -233,6 +240,7 @@ struct record {
         struct record_effect effect;
         struct record_answered answered;
         struct record_query query;
+        struct record_ping ping;
         struct record_config config;
         struct record_source source;
         struct record_prefix prefix;

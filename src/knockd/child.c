@@ -1,12 +1,15 @@
 /*
  * The life of a listener: started (re-executed, so that it shares no memory with the keeper) ->
- * briefed -> replied: its logs are handed over -> lost (it died, or said what no listener says)
- * or ended. Nothing it does makes the keeper wait, but for its last second.
+ * briefed -> replied: its logs are handed over, and it answers what it is asked -> lost (it died,
+ * hangs, doesn't read, or said what no listener says) or ended. Nothing it does makes the keeper
+ * wait: it is heard last in each turn of the loop, for a bounded time.
  */
 #include "knockd/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +24,7 @@
 #include "knockd/brief.h"
 #include "knockd/outbox.h"
 #include "lib/clock.h"
+#include "lib/limit.h"
 #include "lib/log.h"
 #include "listener/filter.h"
 #include "listener/listener.h"
@@ -28,7 +32,27 @@
 /* How long a new listener may take to reply, and an old one to go. */
 static const int64_t reply_time = 10 * CLOCK_SECOND;
 static const int64_t leave_time = 2 * CLOCK_SECOND;
-enum { LEAVE_MS = 1000, HEAR_AT_ONCE = 256 };
+
+/*
+ * How long it may take to answer a ping or a question. Then it gets one more chance, since both
+ * processes may have been frozen together; and a few more while there is something of it to read,
+ * where the answer may be.
+ */
+static const int64_t answer_time = 10 * CLOCK_SECOND;
+static const int64_t chance_time = 2 * CLOCK_SECOND;
+enum { CHANCES_UNREAD = 10 };
+
+/* How much of it is heard in one turn of the loop, and of its last words. */
+enum { TURN_RECORDS = 64 };
+static const int64_t turn_time = CLOCK_SECOND / 200;
+static const int64_t last_words_time = CLOCK_SECOND / 10;
+
+/* How often a second it may have paths looked at at once; more wait, and share one look. */
+enum { REOPEN_RATE = 20 };
+static const int64_t reopen_pause = CLOCK_SECOND / 4;
+
+/* How long the keeper waits for one that has been told to go, or was killed. */
+enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 1000, DIE_MS = 1000 };
 
 struct child {
     struct loop *loop;
@@ -42,9 +66,20 @@ struct child {
     int socket;
     struct watch *on_exit;
     struct watch *on_record;
-    struct timer patience; /* until it replies */
+    struct timer patience; /* until it replies, and until it answers */
+    struct timer reopen;   /* paths are to be looked at */
+    struct limit reopens;
     bool replied;
-    bool complained; /* that it can't be confined */
+    bool complained;  /* that it can't be confined */
+    bool leaving;     /* its end of the socket is closed */
+    bool deaf;        /* it doesn't read what it is told */
+    bool kill;        /* it isn't asked to go */
+    bool pinged;      /* it owes the answer to this ping */
+    uint32_t ping;    /* number of the last one */
+    bool asked;       /* it owes the answer to this question */
+    uint32_t query;   /* number of the last one */
+    int64_t asked_at; /* when */
+    unsigned chances; /* that it still has to answer */
 };
 
 static void lose(struct child *child)
@@ -54,7 +89,15 @@ static void lose(struct child *child)
     loop_unwatch(child->on_exit);
     child->on_record = child->on_exit = NULL;
     loop_timer_cancel(child->loop, &child->patience);
+    loop_timer_cancel(child->loop, &child->reopen);
     child->calls.lost(child->calls.arg);
+}
+
+/* One that isn't to be trusted, or doesn't hear, gets no time to go. */
+static void lose_at_once(struct child *child)
+{
+    child->kill = true;
+    lose(child);
 }
 
 static void hand_over(void *arg, const struct record *record, int fd)
@@ -62,8 +105,17 @@ static void hand_over(void *arg, const struct record *record, int fd)
     struct child *child = arg;
     struct record marked = *record;
     marked.generation = child->generation;
-    if (outbox_send(&child->outbox, &marked, fd) < 0)
+    if (outbox_send(&child->outbox, &marked, fd) == 0)
+        return;
+    if (errno != ENOBUFS) {
         log_error("can't hand a log to the listener: out of memory or descriptors");
+    } else if (!child->deaf) {
+        log_error("listener %d doesn't read: %d messages wait for it; killing it", (int)child->pid,
+                  OUTBOX_MAX);
+        /* Not from here: who tells it something still uses it. */
+        child->deaf = true;
+        loop_timer_set(child->loop, &child->patience, clock_now());
+    }
 }
 
 static void tell(void *arg, const struct record *record)
@@ -82,6 +134,70 @@ static bool take_reply(struct child *child)
     return true;
 }
 
+/* --- what it owes --- */
+
+static bool owes(const struct child *child)
+{
+    return child->pinged || child->asked;
+}
+
+static void await_answer(struct child *child)
+{
+    child->chances = 1 + CHANCES_UNREAD;
+    if (!child->deaf && !child->leaving)
+        loop_timer_set(child->loop, &child->patience, clock_now() + answer_time);
+}
+
+static void take_answer(struct child *child)
+{
+    if (owes(child))
+        await_answer(child);
+    else if (!child->deaf && !child->leaving)
+        loop_timer_cancel(child->loop, &child->patience);
+}
+
+static bool take_pong(struct child *child, const struct record_ping *pong)
+{
+    if (!child->pinged || pong->number != child->ping)
+        return false;
+    child->pinged = false;
+    take_answer(child);
+    return true;
+}
+
+/* Part of an answer, which must be that to the question asked. */
+static bool take_part(struct child *child, const struct record *record)
+{
+    if (!child->asked || record_answers(record) != child->query)
+        return false;
+    if (record->type == RECORD_ANSWERED) {
+        child->asked = false;
+        take_answer(child);
+    }
+    return child->calls.record(child->calls.arg, record);
+}
+
+/* --- what it says --- */
+
+static void on_reopen(void *arg)
+{
+    struct child *child = arg;
+    sources_reopen(child->sources, -1);
+}
+
+/* A look at paths costs system calls, so many looks are made one. */
+static bool take_reopen(struct child *child, int32_t watch)
+{
+    int64_t now = clock_now();
+    if (watch < -1)
+        return false;
+    if (limit_take(&child->reopens, now))
+        sources_reopen(child->sources, watch);
+    else if (!timer_is_set(&child->reopen))
+        loop_timer_set(child->loop, &child->reopen, now + reopen_pause);
+    return true;
+}
+
 static bool take_record(struct child *child, const struct record *record)
 {
     /* Before it has its configuration there is one thing that it may say, once. */
@@ -93,14 +209,19 @@ static bool take_record(struct child *child, const struct record *record)
     if (record->generation != child->generation ||
         (record->type == RECORD_EVENT && record->u.event.kind == EVENT_SANDBOX))
         return false;
-    switch (record->type) {
-    case RECORD_REPLY:
+    if (record->type == RECORD_REPLY)
         return take_reply(child);
+    if (!child->replied)
+        return false;
+    if (record_is_answer(record->type))
+        return take_part(child, record);
+    switch (record->type) {
+    case RECORD_PONG:
+        return take_pong(child, &record->u.ping);
     case RECORD_REOPEN:
-        sources_reopen(child->sources, record->u.reopen.watch);
-        return true;
+        return take_reopen(child, record->u.reopen.watch);
     case RECORD_EVENT:
-        if (!child->replied || !child->calls.record(child->calls.arg, record))
+        if (!child->calls.record(child->calls.arg, record))
             return false;
         if (record->u.event.kind == EVENT_CLOSED)
             sources_closed(child->sources, record->u.event.source);
@@ -108,13 +229,7 @@ static bool take_record(struct child *child, const struct record *record)
     case RECORD_OPEN:
     case RECORD_SEALED:
     case RECORD_SEEN:
-    case RECORD_COUNTERS:
-    case RECORD_TALLY:
-    case RECORD_OTHER:
-    case RECORD_PACKET:
-    case RECORD_EFFECT:
-    case RECORD_ANSWERED:
-        return child->replied && child->calls.record(child->calls.arg, record);
+        return child->calls.record(child->calls.arg, record);
     default:
         return false;
     }
@@ -135,12 +250,13 @@ static enum heard hear(struct child *child)
     if (result == RECORD_GOT && take_record(child, &record))
         return HEARD_ONE;
     if (result == RECORD_GOT || result == RECORD_BAD) {
-        log_error("listener %d said what no listener says (record type %u); ending it",
+        log_error("listener %d said what no listener says (record type %u); killing it",
                   (int)child->pid, record.type);
         return HEARD_NONSENSE;
     }
     if (result == RECORD_END) {
         /* The reason is told by its exit, which must come soon. */
+        child->leaving = true;
         loop_timer_set(child->loop, &child->patience, clock_now() + leave_time);
         loop_unwatch(child->on_record);
         child->on_record = NULL;
@@ -148,15 +264,23 @@ static enum heard hear(struct child *child)
     return HEARD_NOTHING;
 }
 
-/* As many as are there, so that what is opened in one moment is recorded in one transaction; but
- * not for ever. */
+/*
+ * Hears what is there, so that what is opened in one moment is recorded in one transaction: at most
+ * `most` records, and none after `time` ns. Returns what came of the last one.
+ */
+static enum heard hear_some(struct child *child, int most, int64_t time)
+{
+    int64_t until = clock_now() + time;
+    enum heard heard = hear(child);
+    for (int i = 1; heard == HEARD_ONE && i < most && clock_now() < until; i++)
+        heard = hear(child);
+    return heard;
+}
+
 static void on_record_ready(void *arg)
 {
-    enum heard heard = HEARD_ONE;
-    for (int i = 0; heard == HEARD_ONE && i < HEAR_AT_ONCE; i++)
-        heard = hear(arg);
-    if (heard == HEARD_NONSENSE)
-        lose(arg);
+    if (hear_some(arg, TURN_RECORDS, turn_time) == HEARD_NONSENSE)
+        lose_at_once(arg);
 }
 
 static void on_exit_ready(void *arg)
@@ -166,8 +290,8 @@ static void on_exit_ready(void *arg)
     if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
         return;
     /* Its last words may say why. */
-    while (child->on_record && hear(child) == HEARD_ONE)
-        ;
+    if (child->on_record)
+        hear_some(child, INT_MAX, last_words_time);
     if (info.si_code == CLD_EXITED)
         log_error("listener %d exited with status %d", (int)child->pid, info.si_status);
     else
@@ -177,11 +301,42 @@ static void on_exit_ready(void *arg)
     lose(child);
 }
 
+/*
+ * It has owed an answer for too long. Whether it gets another chance: the answer may be there, when
+ * the keeper, too, was kept from its work.
+ */
+static bool gets_chance(struct child *child, enum heard heard)
+{
+    bool first = child->chances == 1 + CHANCES_UNREAD;
+    if (child->chances == 0 || (!first && heard != HEARD_ONE))
+        return false;
+    child->chances--;
+    loop_timer_set(child->loop, &child->patience, clock_now() + chance_time);
+    return true;
+}
+
+/* Whether it is lost. */
+static bool is_overdue(struct child *child)
+{
+    enum heard heard = hear_some(child, TURN_RECORDS, turn_time);
+    if (heard == HEARD_NONSENSE)
+        return true;
+    if (!owes(child) || child->leaving || gets_chance(child, heard))
+        return false;
+    log_error("listener %d hangs: it hasn't answered for more than %lld s; killing it",
+              (int)child->pid, (long long)(answer_time / CLOCK_SECOND));
+    return true;
+}
+
 static void on_impatience(void *arg)
 {
     struct child *child = arg;
-    log_error("listener %d doesn't answer; ending it", (int)child->pid);
-    lose(child);
+    bool at_work = child->replied && !child->deaf && !child->leaving;
+    if (at_work && !is_overdue(child))
+        return;
+    if (!at_work && !child->deaf)
+        log_error("listener %d doesn't answer; killing it", (int)child->pid);
+    lose_at_once(child);
 }
 
 /* Becomes the listener. Only what it needs is left open: its socket, and nothing to write to. */
@@ -227,8 +382,19 @@ static int spawn(struct child *child, uid_t uid, gid_t gid)
     if (child->pidfd < 0)
         return -1;
     child->on_exit = loop_watch(child->loop, child->pidfd, LOOP_READ, on_exit_ready, child);
-    child->on_record = loop_watch(child->loop, child->socket, LOOP_READ, on_record_ready, child);
+    child->on_record =
+        loop_watch(child->loop, child->socket, LOOP_READ | LOOP_LATE, on_record_ready, child);
     return child->on_exit && child->on_record ? 0 : -1;
+}
+
+static int register_timers(struct loop *loop, struct child *child)
+{
+    if (loop_timer_register(loop, &child->patience, on_impatience, child) < 0)
+        return -1;
+    if (loop_timer_register(loop, &child->reopen, on_reopen, child) == 0)
+        return 0;
+    loop_timer_unregister(loop, &child->patience);
+    return -1;
 }
 
 struct child *child_start(struct loop *loop, const struct config *config, const struct once *once,
@@ -239,7 +405,7 @@ struct child *child_start(struct loop *loop, const struct config *config, const 
     if (!sources)
         return NULL;
     struct child *child = calloc(1, sizeof(*child));
-    if (!child || loop_timer_register(loop, &child->patience, on_impatience, child) < 0) {
+    if (!child || register_timers(loop, child) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "out of memory");
         sources_close(sources);
         free(child);
@@ -251,6 +417,7 @@ struct child *child_start(struct loop *loop, const struct config *config, const 
     child->calls = calls;
     child->sources = sources;
     child->socket = child->pidfd = -1;
+    child->reopens = limit_make(REOPEN_RATE, REOPEN_RATE, clock_now());
     if (spawn(child, uid, gid) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "can't start a listener: %s",
                      strerror(errno));
@@ -259,6 +426,7 @@ struct child *child_start(struct loop *loop, const struct config *config, const 
     }
     outbox_init(&child->outbox, loop, child->socket);
     brief_send(config, once, log_debugging(), tell, child);
+    outbox_bound(&child->outbox);
     loop_timer_set(loop, &child->patience, clock_now() + reply_time);
     log_debug("listener %d started, generation %u", (int)child->pid, generation);
     return child;
@@ -267,9 +435,42 @@ struct child *child_start(struct loop *loop, const struct config *config, const 
 void child_query(struct child *child, uint32_t query, const struct addr *address)
 {
     struct record record = {.type = RECORD_QUERY, .u.query = {.query = query}};
+    assert(!child->asked);
     if (address)
         record.u.query.address = *address;
+    if (!owes(child))
+        await_answer(child);
+    child->asked = true;
+    child->query = query;
+    child->asked_at = clock_now();
     tell(child, &record);
+}
+
+bool child_may_ask(const struct child *child)
+{
+    return child->replied && !child->asked;
+}
+
+bool child_owes_since(const struct child *child, int64_t then)
+{
+    return child->asked && child->asked_at <= then;
+}
+
+void child_ping(struct child *child)
+{
+    struct record record = {.type = RECORD_PING, .u.ping.number = child->ping + 1};
+    if (!child->replied || child->pinged)
+        return;
+    if (!owes(child))
+        await_answer(child);
+    child->ping++;
+    child->pinged = true;
+    tell(child, &record);
+}
+
+bool child_answers(const struct child *child)
+{
+    return !child->pinged && !child->deaf && !child->leaving;
 }
 
 pid_t child_pid(const struct child *child)
@@ -277,13 +478,55 @@ pid_t child_pid(const struct child *child)
     return child->pid;
 }
 
-/* It holds nothing that could be lost, so it isn't waited for longer than a second. */
+/* --- its end --- */
+
+/* A process that even SIGKILL can't end now, since the kernel holds it. */
+struct straggler {
+    pid_t pid;
+    int pidfd;
+    struct watch *on_exit;
+};
+
+static void on_straggler_exit(void *arg)
+{
+    struct straggler *straggler = arg;
+    waitpid(straggler->pid, NULL, WNOHANG);
+    loop_unwatch(straggler->on_exit);
+    close(straggler->pidfd);
+    free(straggler);
+}
+
+/* Reaped when it ends at last. Without memory for that it stays a zombie. */
+static void reap_later(struct child *child)
+{
+    struct straggler *straggler = calloc(1, sizeof(*straggler));
+    log_error("listener %d was killed and doesn't end: the kernel holds it, for example in a read "
+              "that never returns",
+              (int)child->pid);
+    if (!straggler)
+        return;
+    *straggler = (struct straggler){.pid = child->pid, .pidfd = child->pidfd};
+    child->pidfd = -1;
+    straggler->on_exit =
+        loop_watch(child->loop, straggler->pidfd, LOOP_READ, on_straggler_exit, straggler);
+    if (straggler->on_exit)
+        return;
+    close(straggler->pidfd);
+    free(straggler);
+}
+
+/* It holds nothing that could be lost. One that a sanitizer watches gets time to be judged. */
 static void reap(struct child *child)
 {
     struct pollfd exits = {.fd = child->pidfd, .events = POLLIN};
-    if (child->pidfd < 0 || poll(&exits, 1, LEAVE_MS) != 1)
+    bool strict = strcmp(filter_profile(), "strict") == 0;
+    if (child->kill || child->pidfd < 0 ||
+        poll(&exits, 1, strict ? LEAVE_MS : LEAVE_SANITIZED_MS) != 1)
         kill(child->pid, SIGKILL);
-    waitpid(child->pid, NULL, 0);
+    if (child->pidfd >= 0 && poll(&exits, 1, DIE_MS) != 1)
+        reap_later(child);
+    else
+        waitpid(child->pid, NULL, 0);
 }
 
 void child_end(struct child *child)
@@ -294,6 +537,7 @@ void child_end(struct child *child)
     loop_unwatch(child->on_record);
     outbox_free(&child->outbox);
     loop_timer_unregister(child->loop, &child->patience);
+    loop_timer_unregister(child->loop, &child->reopen);
     if (child->socket >= 0)
         close(child->socket);
     if (child->pid > 0)

@@ -118,11 +118,25 @@ static void on_signal(void *arg, int number)
         d->reload_wanted = d->phase == PHASE_STARTING;
 }
 
-static void on_watchdog(void *arg)
+/* While no service manager asks, the keeper looks after its listener less than once a minute: that
+ * often the loop wakes up anyway. */
+static const int64_t pulse_pause = 59 * CLOCK_SECOND;
+
+/*
+ * Wants a sign of life of the listener, and gives one to the service manager: for both processes,
+ * so not while the listener owes its own. One that died is no reason to be silent: it is started
+ * again, and the keeper has doors to close.
+ */
+static void on_pulse(void *arg)
 {
     struct daemon *d = arg;
-    notify_send("WATCHDOG=1");
-    loop_timer_set(d->loop, &d->watchdog, clock_now() + d->watchdog_interval);
+    struct child *child = d->current->child;
+    if (d->watchdog_interval > 0 && (!child || child_answers(child)))
+        notify_send("WATCHDOG=1");
+    if (child)
+        child_ping(child);
+    int64_t pause = d->watchdog_interval > 0 ? d->watchdog_interval : pulse_pause;
+    loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
 
 static int make_parts(struct daemon *d, const struct config *config)
@@ -135,7 +149,7 @@ static int make_parts(struct daemon *d, const struct config *config)
         return -1;
     d->doors = doors_new(d->loop, d->runner, d->store);
     if (!d->doors || loop_timer_register(d->loop, &d->restart, regime_restart, d) < 0 ||
-        loop_timer_register(d->loop, &d->watchdog, on_watchdog, d) < 0 ||
+        loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)
         return -1;
     d->signals = signals_watch(d->loop, on_signal, d);
@@ -159,8 +173,7 @@ static int set_up(struct daemon *d, const struct config *config)
     if (!d->desk)
         return -1;
     d->watchdog_interval = notify_watchdog();
-    if (d->watchdog_interval > 0)
-        on_watchdog(d);
+    on_pulse(d);
     return doors_resume(d->doors) < 0 ? -1 : 0;
 }
 

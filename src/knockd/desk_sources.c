@@ -9,21 +9,50 @@ static const int64_t answer_time = 1 * CLOCK_SECOND;
 /* No packet for so long is worth a warning. */
 enum { SILENT_SECONDS = 600 };
 
+/* The question that has waited longest. */
+static struct errand *next_question(struct errands *errands)
+{
+    struct errand *next = NULL;
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
+        struct errand *errand = &errands->list[i];
+        if (errand->kind == ERRAND_QUERY && errand->query == 0 &&
+            (!next || errand->deadline.due < next->deadline.due))
+            next = errand;
+    }
+    return next;
+}
+
+/* The listener gets one question at a time: it may be slow, and must not be buried in them. */
+static void ask_next(struct desk *desk)
+{
+    struct child *child = desk->daemon->current->child;
+    struct errand *errand = next_question(&desk->errands);
+    if (!errand || !child || !child_may_ask(child))
+        return;
+    /* 0 says that it wasn't asked. */
+    desk->query += desk->query == UINT32_MAX ? 2 : 1;
+    errand->query = desk->query;
+    child_query(child, errand->query, errand->address.family ? &errand->address : NULL);
+}
+
 void desk_ask_sources(struct desk *desk, struct answer *answer, unsigned depth,
                       const struct addr *address)
 {
     struct child *child = desk->daemon->current->child;
+    int64_t now = clock_now();
     if (!child || desk->daemon->phase != PHASE_SERVING) {
         answer_end(answer);
         return;
     }
-    struct errand *errand =
-        errand_begin(&desk->errands, ERRAND_QUERY, answer, clock_now() + answer_time);
-    errand->query = ++desk->query;
+    if (child_owes_since(child, now - answer_time)) {
+        answer_error(answer, "%s", errand_no_answer);
+        return;
+    }
+    struct errand *errand = errand_begin(&desk->errands, ERRAND_QUERY, answer, now + answer_time);
     errand->depth = depth;
     if (address)
         errand->address = *address;
-    child_query(child, errand->query, address);
+    ask_next(desk);
 }
 
 void desk_serve_sources(void *arg, struct answer *answer, char *const *words)
@@ -244,6 +273,7 @@ bool desk_record(struct desk *desk, const struct config *config, const struct re
     case RECORD_ANSWERED:
         if (errand)
             end_answer(desk, errand);
+        ask_next(desk);
         break;
     default:
         sound = make_row(config, record, errand, &row);

@@ -93,9 +93,6 @@ void desk_heard(struct desk *desk, const struct config *config, const struct rec
                                                    [EVENT_CLOSED] = "source-ended",
                                                    [EVENT_SILENT] = "source-silent"};
     const struct record_event *event = &record->u.event;
-    /* Not all that comes fast has been looked at. */
-    if (record->type == RECORD_SEEN && record->u.seen.source >= config->source_count)
-        return;
     if (record->type == RECORD_SEEN)
         tell_source(desk, config->sources[record->u.seen.source].name, "other-prefix",
                     record->u.seen.packets);

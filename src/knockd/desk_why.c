@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "keeper/gate.h"
 #include "knockd/desk_parts.h"
 #include "lib/carrier.h"
 #include "lib/clock.h"
@@ -56,7 +57,8 @@ bool desk_list_packet(const struct config *config, const struct record_packet *p
     char text[ADDR_TEXT_SIZE];
     int64_t now = clock_now();
     if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS ||
-        packet->time < 0 || packet->time > now || !pieces_are_sound(packet))
+        packet->time < 0 || packet->time > now || packet->proto < -1 || packet->proto > 255 ||
+        (packet->dst.family != 0 && !gate_address(&packet->dst)) || !pieces_are_sound(packet))
         return false;
     row_begin(row, 1, "packets");
     row_number(row, "ago", (now - packet->time) / CLOCK_SECOND);

@@ -5,6 +5,9 @@
 
 #include "lib/clock.h"
 
+const char errand_no_answer[] =
+    "the listener doesn't answer; if it goes on so, knockd starts another";
+
 static void on_deadline(void *arg)
 {
     struct errand *errand = arg;
@@ -12,7 +15,7 @@ static void on_deadline(void *arg)
         [ERRAND_OPEN] = "it isn't open yet; knockctl doors shows what becomes of it",
         [ERRAND_CLOSE] = "not all is closed yet; knockctl doors shows what is left",
         [ERRAND_RELOAD] = "not reloaded yet: the new listener takes its time",
-        [ERRAND_QUERY] = "the listener doesn't answer",
+        [ERRAND_QUERY] = errand_no_answer,
     };
     enum errand_kind kind = errand->kind;
     errand->kind = ERRAND_NONE;
@@ -45,6 +48,7 @@ struct errand *errand_begin(struct errands *errands, enum errand_kind kind, stru
     errand->door[0] = '\0';
     errand->address = (struct addr){0};
     errand->port = (struct step){0};
+    errand->query = 0;
     errand->counted = false;
     errand->asked = errand->closed = errand->failed = 0;
     loop_timer_set(errands->loop, &errand->deadline, deadline);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keeper/gate.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"
@@ -63,10 +64,8 @@ static void log_stalled(const struct config *config, const struct record_event *
 }
 
 /* The prefix comes from the log, bytes and all; the log's sink encodes it. */
-static bool log_seen(const struct config *config, const struct record_seen *seen)
+static void log_seen(const struct config *config, const struct record_seen *seen)
 {
-    if (seen->source >= config->source_count || seen->prefix[RECORD_PREFIX_MAX] != '\0')
-        return false;
     const struct config_source *source = &config->sources[seen->source];
     char ours[512] = "";
     size_t used = 0;
@@ -76,36 +75,32 @@ static bool log_seen(const struct config *config, const struct record_seen *seen
     log_warning("source %s: %llu denied packets logged, none with prefix %s; seen: \"%s\" (%llu)",
                 source->name, (unsigned long long)seen->packets, ours, seen->prefix,
                 (unsigned long long)seen->count);
-    return true;
 }
 
-/* Whether the event is about what there is. */
-static bool sound(const struct config *config, const struct record_event *event)
+static bool seen_is_sound(const struct config *config, const struct record_seen *seen)
 {
-    if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
-        return false;
-    if (event->kind != EVENT_STAGE && event->kind != EVENT_STALLED)
-        return true;
-    return event->door < config->door_count &&
+    return seen->source < config->source_count && seen->packets <= INT64_MAX &&
+           seen->count <= seen->packets && seen->prefix[RECORD_PREFIX_MAX] == '\0';
+}
+
+/* Whether the event of an address is about what there is. */
+static bool is_sound_of_address(const struct config *config, const struct record_event *event)
+{
+    return gate_address(&event->address) && event->door < config->door_count && event->number > 0 &&
            event->number < config->doors[event->door].sequence.count;
 }
 
-bool events_log(const struct config *config, const struct record *record, struct limit *rate,
-                int64_t now)
+static bool event_is_sound(const struct config *config, const struct record_event *event)
 {
-    const struct record_event *event = &record->u.event;
-    if (record->type == RECORD_SEEN)
-        return !limit_take(rate, now) || log_seen(config, &record->u.seen);
-    if (event->kind == EVENT_SANDBOX) {
-        log_error("the listener can't be confined (%s: %s), so it doesn't run",
-                  sandbox_step_name(event->door),
-                  event->number < 4096 ? strerror((int)event->number) : "unknown error");
-        return true;
-    }
-    if (!sound(config, event))
+    if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
         return false;
-    if (!limit_take(rate, now))
-        return true;
+    if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
+        return is_sound_of_address(config, event);
+    return event->number <= INT64_MAX && event->door == 0 && event->address.family == 0;
+}
+
+static void log_event(const struct config *config, const struct record_event *event)
+{
     if (event->kind == EVENT_STAGE)
         log_stage(config, event);
     else if (event->kind == EVENT_STALLED)
@@ -114,5 +109,27 @@ bool events_log(const struct config *config, const struct record *record, struct
         log_silence(config, event);
     else
         log_source(config, event);
+}
+
+bool events_log(const struct config *config, const struct record *record, struct limit *rate,
+                int64_t now)
+{
+    const struct record_event *event = &record->u.event;
+    bool seen = record->type == RECORD_SEEN;
+    if (!seen && event->kind == EVENT_SANDBOX) {
+        log_error("the listener can't be confined (%s: %s), so it doesn't run",
+                  sandbox_step_name(event->door),
+                  event->number < 4096 ? strerror((int)event->number) : "unknown error");
+        return true;
+    }
+    /* Judged whether there is a message left for it or not. */
+    if (seen ? !seen_is_sound(config, &record->u.seen) : !event_is_sound(config, event))
+        return false;
+    if (!limit_take(rate, now))
+        return true;
+    if (seen)
+        log_seen(config, &record->u.seen);
+    else
+        log_event(config, event);
     return true;
 }

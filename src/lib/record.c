@@ -23,6 +23,7 @@ size_t record_size(uint32_t type)
         [RECORD_PACKET] = BODY(packet),
         [RECORD_EFFECT] = BODY(effect),
         [RECORD_ANSWERED] = BODY(answered),
+        [RECORD_PONG] = BODY(ping),
         [RECORD_CONFIG] = BODY(config),
         [RECORD_SOURCE] = BODY(source),
         [RECORD_PREFIX] = BODY(prefix),
@@ -31,6 +32,7 @@ size_t record_size(uint32_t type)
         [RECORD_START] = offsetof(struct record, u),
         [RECORD_FD] = BODY(fd),
         [RECORD_QUERY] = BODY(query),
+        [RECORD_PING] = BODY(ping),
     };
     return type < RECORD_TYPES ? sizes[type] : 0;
 }

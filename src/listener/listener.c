@@ -42,18 +42,29 @@ static bool go_to_work(struct listener *l)
     return l->at_work;
 }
 
+/* The keeper asks, or wants to know whether this process is at work still. */
+static bool answer(struct listener *l, const struct record *record)
+{
+    struct record pong = {.type = RECORD_PONG, .u.ping = record->u.ping};
+    if (record->type == RECORD_QUERY)
+        reader_query(&l->reader, &record->u.query);
+    else if (record->type == RECORD_PING)
+        tell(l, &pong);
+    else
+        return false;
+    return true;
+}
+
 static bool take_record(struct listener *l, const struct record *record, int fd)
 {
     if (l->at_work && record->generation != l->setup.generation)
         return false;
     if (l->at_work && record->type == RECORD_FD)
         return reader_take_fd(&l->reader, &record->u.fd, fd);
-    if (fd >= 0 || (l->at_work && record->type != RECORD_QUERY))
+    if (fd >= 0)
         return false;
-    if (l->at_work) {
-        reader_query(&l->reader, &record->u.query);
-        return true;
-    }
+    if (l->at_work)
+        return answer(l, record);
     enum setup_result result = setup_take(&l->setup, record);
     return result == SETUP_MORE || (result == SETUP_COMPLETE && go_to_work(l));
 }

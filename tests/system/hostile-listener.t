@@ -1,6 +1,6 @@
 #!/bin/bash
 # A listener in an attacker's hands: knockd's own keeper, and in the listener's place a program that says what it is told
-# to. Sealed doors stay shut, whatever it says; and the keeper lives on.
+# to. Sealed doors stay shut, whatever it says; and the keeper lives on, closes in time and answers, however much that is.
 # shellcheck source-path=SCRIPTDIR source=sealed.sh
 . "$(dirname "$0")/sealed.sh"
 
@@ -12,6 +12,9 @@ door "ssh"   { key = { alice }  port = $SERVICE  $access }
 door "for"   { key = { alice }  port = $SERVICE  for = true  $access }
 door "any"   { key = { alice }  port = $SERVICE  bound = false  $access }
 door "plain" { sequence = { 7000, 8000, 9000 }  allow = { "198.51.100.0/24" }  $access }
+door "crowd" { sequence = { 7001, 8001, 9001 }  cmd_timeout = 3  rule = "INPUT -s %IP% -p tcp --dport 2223 -j ACCEPT" }
+door "once"  { one_time_sequences = "$WORK/once"  start_command = "/bin/true"  stop_command = "/bin/true"  cmd_timeout = 1 }
+door "timed" { key = { alice }  start_command = "/bin/touch $WORK/timed"  stop_command = "/bin/rm -f $WORK/timed" }
 TABLE
 }
 
@@ -112,8 +115,16 @@ misbehaves() {
         reloads "$description: the keeper lives on"
     done <<TABLE
 a door that only keys open|open 0 1 203.0.113.66
-a door that isn't there|open 0 5 203.0.113.66
+a door that isn't there|open 0 20000 203.0.113.66
 a source that isn't there|open 1 4 198.51.100.1
+an event of no kind|event 77 0 0 - 1
+an event of a source that isn't there|event 2 1 0 - 1
+a step of a door that isn't there|event 6 0 20000 198.51.100.1 1
+a prefix of a source that isn't there|seen 1
+a folder that can't be|reopen -2
+an answer that nobody asked for|answer tally
+the end of an answer that nobody asked for|answer answered
+a pong without a ping|pong 1000
 a sealed knock of a source that isn't there|sealed 1 192.0.2.10 $(printf '0%.0s' {1..64})
 a message that is too short|sealed 0 192.0.2.10 $(printf '0%.0s' {1..62})
 a message between the two lengths|sealed 0 192.0.2.10 $(printf '0%.0s' {1..66})
@@ -122,11 +133,97 @@ IPv4 with more behind it|dirty open 0 4 198.51.100.1
 a descriptor|descriptor open 0 4 198.51.100.1
 a record cut short|raw 3 40
 a record that is too long|raw 3 2000
-a record of the other direction|raw 20 8
+a record of the other direction|raw start 8
 a record of no kind|raw 4711 8
 no record|raw 1 3
-that it is ready, twice|raw 1 8
+that it is ready, twice|raw reply 8
 TABLE
+}
+
+# --- more than can be read ---
+
+# asked_ms: how long knockctl takes, the median of nine.
+asked_ms() {
+    local before
+    for _ in {1..9}; do
+        before=$(now_ms)
+        "$KNOCKCTL" history -n 1 -s "$WORK/control" >"$WORK/out" 2>&1 || return
+        echo $(($(now_ms) - before))
+        sleep 0.05
+    done | sort -n | sed -n 5p
+}
+
+# What the keeper holds, in KiB.
+resident() {
+    awk '$1 == "VmRSS:" { print $2 }' "/proc/$KNOCKD_PID/status"
+}
+
+# floods DESCRIPTION LINE: while the listener says LINE as fast as it can, a door of 5 s closes in time, knockctl is
+# answered as quickly as at other times, and the keeper's memory stays as it is. The first 2 s of the flood may fill what
+# has a bound.
+floods() {
+    local description=$1 idle busy opened late before grown listener end
+    listener=$(listener_pids)
+    idle=$(asked_ms)
+    end=$(($(now_ms) + 7700))
+    order "flood 7500 $2"
+    sleep 1.5
+    before=$(resident)
+    ctl open timed 192.0.2.77 5
+    opened=$(now_ms)
+    is "$description: a door is opened" "$STATUS:$ERR" 0:
+    busy=$(asked_ms)
+    poll 20 test ! -e "$WORK/timed"
+    late=$(($(now_ms) - opened - 5000))
+    grown=$(($(resident) - before))
+    ok "$description: it closes $late ms after its 5 s" between -200 $late 1000
+    ok "$description: knockctl takes ${busy:-no} ms, else ${idle:-no}" [ "${busy:-9999}" -le $((${idle:-0} + 100)) ]
+    if [ "$sandbox" = sanitizer ]; then
+        skip "$description: the keeper's memory" "a build with sanitizers keeps what was freed"
+    else
+        ok "$description: the keeper's memory grew by $grown KiB" [ $grown -le 4096 ]
+    fi
+    is "$description: the listener is the same" "$(listener_pids)" "$listener"
+    while [ "$(now_ms)" -lt $end ]; do
+        sleep 0.1
+    done
+}
+
+between() {
+    [ "$1" -le "$2" ] && [ "$2" -le "$3" ]
+}
+
+# A question that the listener answers without an end.
+answers_for_ever() {
+    local listener asking
+    listener=$(listener_pids)
+    "$KNOCKCTL" status -s "$WORK/control" >/dev/null 2>"$WORK/asked" &
+    asking=$!
+    floods "answers" "5 answer counters"
+    wait $asking
+    is "who asked waited for a second" "$? $(cat "$WORK/asked")" "1 knockctl status: the listener doesn't answer; if \
+it goes on so, knockd starts another"
+    ok "a question that is never answered ends the listener" says "listener $listener hangs" 20
+    ok "and starts another" says "listening again" 20
+}
+
+# Of each kind of message as much as there is room for. The door "once" has as many lines as may be.
+too_much() {
+    local sandbox
+    sandbox=$(sed -n 's/.*ready: .* sandbox //p' "$KNOCKD_LOG" | tail -1)
+    mark_log
+    floods "doors for addresses" "8000000 open 0 5 10.0.0.1"
+    ok "doors for addresses: they open" said_count "door crowd: opened for" 50
+    ok "doors for addresses: more than a rate are refused" said "door crowd: refused 10\..*: too many openings a second"
+    floods "one door again and again" "1 open 0 5 10.0.0.1"
+    floods "doors of addresses that may not" "1 open 0 4 203.0.113.66"
+    floods "one-time sequences out of order" "16384 open 0 8 2001:db8::66"
+    floods "sealed messages" "1 junk 0 203.0.113.66"
+    floods "events of sources" "4 event 2 0 0 - 1"
+    floods "events of addresses" "8000000 event 6 0 5 10.0.0.1 1"
+    floods "prefixes" "1 seen 0"
+    floods "folders" "1 reopen -1"
+    answers_for_ever
 }
 
 begin_sealed
@@ -135,10 +232,13 @@ cp "$BUILT/tools/hostile" "$WORK/hostile/knockd" || bail "no hostile listener; r
 chmod 755 "$WORK/hostile" "$WORK/hostile/knockd"
 mkfifo -m 600 "$WORK/hostile/orders"
 KNOCKD=$WORK/hostile/knockd
+perl -e 'print 10000 + $_ % 9000, ",", 19000 + int($_ / 9000), ",7\n" for 1 .. 16384' >"$WORK/once"
+chmod 600 "$WORK/once"
 doors_file
 starts "starts"
 made_up_addresses
 allowed
+too_much
 misbehaves
 stop_knockd
 is "ends well" $? 0

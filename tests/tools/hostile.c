@@ -3,11 +3,23 @@
  * whatever it is told to by lines in the FIFO "orders" beside the program:
  *
  *   sealed SOURCE ADDRESS HEX     hands over a message; IPv4 in IPv6 and :: are addresses too
+ *   junk SOURCE ADDRESS           hands over a message that nobody made
  *   open SOURCE DOOR ADDRESS      asks for a door
+ *   event KIND SOURCE DOOR ADDRESS NUMBER   tells of an event; ADDRESS - is none
+ *   seen SOURCE                   tells of another prefix
+ *   reopen WATCH                  has paths looked at
+ *   answer TYPE                   a part of an answer, to the last question
+ *   pong NUMBER                   answers a ping
  *   generation LINE               one of these, of another generation
  *   dirty LINE                    with something behind the four bytes of an IPv4 address
  *   descriptor LINE               with a descriptor
- *   raw TYPE SIZE                 a record of zeros
+ *   raw TYPE SIZE                 a record of zeros; TYPE is a name of those below, or a number
+ *   flood MS VARIETY LINE         says LINE as fast as it can: each time another of VARIETY
+ *                                 addresses, doors, kinds or types, whichever it has, counted on
+ *                                 from that in LINE
+ *   deaf                          reads nothing any more
+ *
+ * It answers pings, but no questions.
  *
  * Everything but `listener_main` comes out of knockd's own archives.
  */
@@ -18,13 +30,24 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "knockd/knockd.h"
+#include "lib/keyed.h"
 #include "lib/record.h"
 #include "listener/listener.h"
 
-static uint32_t generation;
+static const char *const types[RECORD_TYPES] = {
+    [RECORD_REPLY] = "reply",       [RECORD_OPEN] = "open",     [RECORD_SEALED] = "sealed",
+    [RECORD_EVENT] = "event",       [RECORD_REOPEN] = "reopen", [RECORD_SEEN] = "seen",
+    [RECORD_COUNTERS] = "counters", [RECORD_TALLY] = "tally",   [RECORD_OTHER] = "other",
+    [RECORD_PACKET] = "packet",     [RECORD_EFFECT] = "effect", [RECORD_ANSWERED] = "answered",
+    [RECORD_PONG] = "pong",         [RECORD_START] = "start",
+};
+
+static uint32_t generation, query;
+static bool deaf;
 
 /* Beside the program, which /proc/self/exe is. Opened for writing too, it never comes to an end. */
 static FILE *open_orders(void)
@@ -65,24 +88,64 @@ static void send_raw(uint32_t type, size_t size)
     send(LISTENER_SOCKET, bytes, size < sizeof(bytes) ? size : sizeof(bytes), MSG_NOSIGNAL);
 }
 
-static bool make_record(const char *line, struct record *record)
+static uint32_t read_type(const char *name)
+{
+    for (uint32_t type = 1; type < RECORD_TYPES; type++)
+        if (types[type] && strcmp(types[type], name) == 0)
+            return type;
+    return (uint32_t)strtoul(name, NULL, 10);
+}
+
+static bool make_message(const char *line, struct record *record)
 {
     char address[64], hex[2 * SEALED_LONG + 3];
-    unsigned source, door;
-    if (sscanf(line, "sealed %u %63s %98s", &source, address, hex) == 3) {
-        struct record_sealed *sealed = &record->u.sealed;
-        record->type = RECORD_SEALED;
-        sealed->source = source;
+    struct record_sealed *sealed = &record->u.sealed;
+    record->type = RECORD_SEALED;
+    if (sscanf(line, "sealed %u %63s %98s", &sealed->source, address, hex) == 3) {
         sealed->length = (uint32_t)strlen(hex) / 2;
         read_hex(hex, sealed->message, sizeof(sealed->message));
         return read_address(address, &sealed->address);
     }
-    if (sscanf(line, "open %u %u %63s", &source, &door, address) == 3) {
+    if (sscanf(line, "junk %u %63s", &sealed->source, address) != 2)
+        return false;
+    sealed->length = SEALED_SHORT;
+    keyed_random(sealed->message, sizeof(sealed->message));
+    return read_address(address, &sealed->address);
+}
+
+static bool make_event(const char *line, struct record *record)
+{
+    char address[64];
+    struct record_event *event = &record->u.event;
+    unsigned long long number;
+    record->type = RECORD_EVENT;
+    if (sscanf(line, "event %u %u %u %63s %llu", &event->kind, &event->source, &event->door,
+               address, &number) != 5)
+        return false;
+    event->number = number;
+    return strcmp(address, "-") == 0 || read_address(address, &event->address);
+}
+
+static bool make_record(const char *line, struct record *record)
+{
+    char address[64], name[16];
+    struct record_open *open = &record->u.open;
+    if (sscanf(line, "open %u %u %63s", &open->source, &open->door, address) == 3) {
         record->type = RECORD_OPEN;
-        record->u.open = (struct record_open){.source = source, .door = door};
-        return read_address(address, &record->u.open.address);
+        return read_address(address, &open->address);
     }
-    return false;
+    if (sscanf(line, "seen %u", &record->u.seen.source) == 1)
+        record->type = RECORD_SEEN;
+    else if (sscanf(line, "reopen %d", &record->u.reopen.watch) == 1)
+        record->type = RECORD_REOPEN;
+    else if (sscanf(line, "pong %u", &record->u.ping.number) == 1)
+        record->type = RECORD_PONG;
+    else if (sscanf(line, "answer %15s", name) == 1) {
+        record->type = read_type(name);
+        record->u.answered.query = query;
+    } else
+        return make_event(line, record) || make_message(line, record);
+    return true;
 }
 
 /* Whether `line` begins with `word`; then goes on to what is behind it. */
@@ -95,14 +158,70 @@ static bool take_word(const char **line, const char *word)
     return true;
 }
 
+static void hear_all(void);
+
+/* The same once more, of the variety number `i`. */
+static struct record vary(const struct record *record, unsigned i)
+{
+    struct record other = *record;
+    if (other.type == RECORD_OPEN && i > 0 && other.u.open.address.family == 6)
+        other.u.open.door += i;
+    else if (other.type == RECORD_OPEN || other.type == RECORD_EVENT) {
+        struct addr *address =
+            other.type == RECORD_OPEN ? &other.u.open.address : &other.u.event.address;
+        uint32_t low =
+            (uint32_t)(address->bytes[1] << 16 | address->bytes[2] << 8 | address->bytes[3]) + i;
+        if (address->family == 4) {
+            address->bytes[1] = (uint8_t)(low >> 16);
+            address->bytes[2] = (uint8_t)(low >> 8);
+            address->bytes[3] = (uint8_t)low;
+        }
+        if (other.type == RECORD_EVENT && address->family == 0)
+            other.u.event.kind += i;
+    } else if (record_is_answer(other.type)) {
+        other.type += i;
+        other.u.answered.query = query;
+    } else if (other.type == RECORD_SEALED) {
+        keyed_random(other.u.sealed.message + 8, 24);
+    }
+    return other;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void flood(const struct record *record, unsigned ms, unsigned variety)
+{
+    int64_t end = now_ms() + ms;
+    for (unsigned i = 0; now_ms() < end; i++) {
+        struct record other = vary(record, i % variety);
+        if (record_send(LISTENER_SOCKET, &other, -1, true) == RECORD_END)
+            exit(0);
+        if (i % 16 == 0 && !deaf)
+            hear_all();
+    }
+}
+
 static void obey(const char *line)
 {
     struct record record = {.generation = generation};
-    unsigned type, size;
-    if (sscanf(line, "raw %u %u", &type, &size) == 2) {
-        send_raw(type, size);
+    unsigned size, ms = 0, variety = 1;
+    char name[16];
+    int used = 0;
+    if (sscanf(line, "raw %15s %u", name, &size) == 2) {
+        send_raw(read_type(name), size);
         return;
     }
+    if (strncmp(line, "deaf", 4) == 0) {
+        deaf = true;
+        return;
+    }
+    if (sscanf(line, "flood %u %u %n", &ms, &variety, &used) == 2)
+        line += used;
     record.generation += take_word(&line, "generation");
     bool dirty = take_word(&line, "dirty");
     int fd = take_word(&line, "descriptor") ? STDIN_FILENO : -1;
@@ -110,23 +229,42 @@ static void obey(const char *line)
         exit(3);
     if (dirty)
         record.u.open.address.bytes[15] = 1;
-    record_send(LISTENER_SOCKET, &record, fd, true);
+    if (ms > 0)
+        flood(&record, ms, variety);
+    else
+        record_send(LISTENER_SOCKET, &record, fd, true);
 }
 
-/* Takes its configuration as it should, or it wouldn't be heard. False at the end. */
-static bool hear(void)
+/* Takes its configuration as it should, or it wouldn't be heard; and answers pings. False at the
+ * end. */
+static bool hear(enum record_result *result)
 {
     struct record record;
     int fd;
-    enum record_result result = record_receive(LISTENER_SOCKET, &record, &fd);
+    *result = record_receive(LISTENER_SOCKET, &record, &fd);
     if (fd >= 0)
         close(fd);
-    if (result == RECORD_GOT && record.type == RECORD_START) {
+    if (*result != RECORD_GOT)
+        return *result == RECORD_NONE;
+    if (record.type == RECORD_START)
         generation = record.generation;
-        record = (struct record){.type = RECORD_REPLY, .generation = generation};
-        record_send(LISTENER_SOCKET, &record, -1, true);
-    }
-    return result == RECORD_GOT || result == RECORD_NONE;
+    if (record.type == RECORD_QUERY)
+        query = record.u.query.query;
+    if (record.type != RECORD_START && record.type != RECORD_PING)
+        return true;
+    record.type = record.type == RECORD_START ? RECORD_REPLY : RECORD_PONG;
+    record.generation = generation;
+    record_send(LISTENER_SOCKET, &record, -1, true);
+    return true;
+}
+
+static void hear_all(void)
+{
+    enum record_result result;
+    do {
+        if (!hear(&result))
+            exit(0);
+    } while (result == RECORD_GOT);
 }
 
 /* In place of the real one; see listener/listener.h. */
@@ -140,8 +278,12 @@ int listener_main(uid_t uid, gid_t gid)
                             {.fd = fileno(orders), .events = POLLIN}};
     char line[512];
     while (poll(ends, 2, -1) > 0) {
-        if (ends[0].revents && !hear())
+        enum record_result result;
+        if (!deaf && ends[0].revents && !hear(&result))
             break;
+        if (deaf && ends[0].revents & (POLLHUP | POLLERR))
+            break;
+        ends[0].events = deaf ? 0 : POLLIN;
         if (generation > 0 && ends[1].revents && fgets(line, sizeof(line), orders))
             obey(line);
     }

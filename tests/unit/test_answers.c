@@ -76,6 +76,62 @@ static void no_answers(void **state)
     assert_false(takes(&record));
 }
 
+static bool logs(const struct record *record, struct limit *rate)
+{
+    return events_log(&config, record, rate, 0);
+}
+
+/* What an event or a prefix says is judged whether there is a message left for it or not. */
+static void judged_beyond_the_rate(void **state)
+{
+    (void)state;
+    static char name[] = "d";
+    static struct config_door door = {.name = name, .sequence.count = 3};
+    const struct addr good = {4, {192, 0, 2, 1}}, dirty = {4, {192, 0, 2, 1, 1}};
+    config.door_count = 1;
+    config.doors = &door;
+    const struct {
+        struct record_event event;
+        bool good;
+    } rows[] = {
+        {{EVENT_STAGE, 0, 0, good, 1}, true},
+        {{EVENT_STALLED, 0, 0, good, 2}, true},
+        {{EVENT_STALLED, 0, 0, good, 0}, false},
+        {{EVENT_STALLED, 0, 0, good, 3}, false},
+        {{EVENT_STALLED, 0, 1, good, 1}, false},
+        {{EVENT_STALLED, 1, 0, good, 1}, false},
+        {{EVENT_STALLED, 0, 0, dirty, 1}, false},
+        {{EVENT_STAGE, 0, 0, {7, {0}}, 1}, false},
+        {{EVENT_GAP, 0, 0, {0}, INT64_MAX}, true},
+        {{EVENT_GAP, 0, 0, {0}, UINT64_MAX}, false},
+        {{EVENT_GAP, 1, 0, {0}, 1}, false},
+        {{EVENT_LONG, 0, 1, {0}, 1}, false},
+        {{EVENT_CLOSED, 0, 0, good, 0}, false},
+        {{EVENT_KINDS, 0, 0, {0}, 0}, false},
+        {{0, 0, 0, {0}, 0}, false},
+    };
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+        /* With a message left, and without one. */
+        struct limit rate = limit_make(1, i & 1, 0);
+        struct record record = {.type = RECORD_EVENT, .u.event = rows[i / 2].event};
+        if (logs(&record, &rate) != rows[i / 2].good)
+            fail_msg("row %zu, %zu messages left", i / 2, i & 1);
+    }
+    for (unsigned left = 0; left < 2; left++) {
+        struct limit rate = limit_make(1, left, 0);
+        struct record seen = {.type = RECORD_SEEN, .u.seen = {.packets = 2, .count = 3}};
+        assert_false(logs(&seen, &rate));
+        seen.u.seen.count = 2;
+        seen.u.seen.source = 1;
+        assert_false(logs(&seen, &rate));
+        seen.u.seen.source = 0;
+        seen.u.seen.prefix[RECORD_PREFIX_MAX] = 'x';
+        assert_false(logs(&seen, &rate));
+        seen.u.seen.prefix[RECORD_PREFIX_MAX] = '\0';
+        assert_true(logs(&seen, &rate));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +139,7 @@ int main(void)
         cmocka_unit_test(tallies),
         cmocka_unit_test(other_prefixes),
         cmocka_unit_test(no_answers),
+        cmocka_unit_test(judged_beyond_the_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,37 @@ static void freeing_closes_descriptors(void **state)
     end_world(&w);
 }
 
+static bool has_room(void *arg)
+{
+    struct outbox_world *w = arg;
+    take_some(w);
+    return w->outbox.count < OUTBOX_MAX;
+}
+
+/* Behind the configuration, however long that is, a bounded number of records may wait. */
+static void what_waits_is_bounded(void **state)
+{
+    (void)state;
+    struct outbox_world w;
+    struct record record = {.type = RECORD_FD};
+    make_world(&w);
+    for (unsigned i = 0; i < COUNT; i++)
+        send_numbered(&w, i);
+    outbox_bound(&w.outbox);
+    for (unsigned i = 0; i < OUTBOX_MAX; i++)
+        send_numbered(&w, COUNT + i);
+    int before = open_count();
+    assert_int_equal(outbox_send(&w.outbox, &record, STDIN_FILENO), -1);
+    assert_int_equal(errno, ENOBUFS);
+    assert_int_equal(open_count(), before);
+    bench_until(&w.bench, has_room, &w);
+    send_numbered(&w, COUNT + OUTBOX_MAX);
+    outbox_free(&w.outbox);
+    assert_int_equal(w.outbox.count, 0);
+    close(w.ends[1]);
+    end_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +196,7 @@ int main(void)
         cmocka_unit_test(empty_again_it_sends_at_once),
         cmocka_unit_test(a_dead_listener_takes_nothing),
         cmocka_unit_test(freeing_closes_descriptors),
+        cmocka_unit_test(what_waits_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
