@@ -50,6 +50,17 @@ struct control;
 struct control *control_open(struct loop *loop, const char *path, struct control_calls calls,
                              char *why, size_t why_size);
 
+/* What control_look found. */
+enum control_found {
+    CONTROL_WHOLE,
+    CONTROL_MADE_AGAIN, /* the socket's file was gone, or another's */
+    CONTROL_BROKEN,     /* likewise, and it can't be made: one line in `why` */
+};
+
+/* Looks whether the socket is still the one at its path, and makes it again if it isn't.
+ * Connections that there are stay. */
+enum control_found control_look(struct control *control, char *why, size_t why_size);
+
 /* Closes all connections, without gone(), and removes the socket. NULL is fine. */
 void control_close(struct control *control);
 

@@ -52,6 +52,9 @@ void runner_free(struct runner *runner);
 
 void runner_set_limit(struct runner *runner, int64_t limit);
 
+/* Commands that start from here on inherit `lock`. */
+void runner_set_lock(struct runner *runner, int lock);
+
 /* Takes a job. It never calls done() before it returns. */
 void runner_submit(struct runner *runner, struct job *job);
 

@@ -15,6 +15,9 @@ struct desk;
  */
 struct desk *desk_open(struct daemon *daemon);
 
+/* Makes the control socket, or makes it again, if there is none at its path. */
+void desk_look(struct desk *desk);
+
 /* Closes it; all that wait are disconnected. NULL is fine. */
 void desk_close(struct desk *desk);
 

@@ -9,6 +9,7 @@
 struct desk {
     struct daemon *daemon;
     struct control *control; /* NULL: there is no socket */
+    bool deaf;               /* there is none, which was said */
     struct errands errands;
     int64_t started;
     uint32_t query; /* the last one's number */

@@ -14,6 +14,7 @@ bool place_user(const struct config *config, uid_t *uid, gid_t *gid, struct repo
 
 /* Makes the listener's empty root if it is missing. False after telling `report`. */
 bool place_root(const struct config *config, struct report *report);
+bool place_make_root(char *why, size_t why_size);
 
 /*
  * Makes the folders of the absolute `path`, the last with `mode`, as far as they are missing. False

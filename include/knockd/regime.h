@@ -32,6 +32,8 @@ struct daemon {
     struct doors *doors;
     struct desk *desk;
     struct state_dir *dir;
+    struct own_files *own_files;
+    bool dir_broken; /* which was said */
     struct store *store;
     struct job hook; /* init_command, exit_command */
     struct regime *current;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keeper/control_socket.h"
@@ -329,6 +330,25 @@ struct control *control_open(struct loop *loop, const char *path, struct control
         return c;
     control_close(c);
     return NULL;
+}
+
+enum control_found control_look(struct control *c, char *why, size_t why_size)
+{
+    struct stat st;
+    ino_t inode;
+    if (lstat(c->path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == c->inode)
+        return CONTROL_WHOLE;
+    int fd = control_socket_listen(c->path, &inode, why, why_size);
+    if (fd < 0)
+        return CONTROL_BROKEN;
+    /* Nobody else can come by the old one. */
+    loop_unwatch(c->on_connect);
+    loop_timer_cancel(c->loop, &c->again);
+    close(c->fd);
+    c->fd = fd;
+    c->inode = inode;
+    listen_again(c);
+    return CONTROL_MADE_AGAIN;
 }
 
 void control_close(struct control *c)

@@ -331,6 +331,11 @@ void runner_set_limit(struct runner *runner, int64_t limit)
     runner->limit = limit;
 }
 
+void runner_set_lock(struct runner *runner, int lock)
+{
+    runner->lock = lock;
+}
+
 void runner_submit(struct runner *runner, struct job *job)
 {
     job->index = 0;

@@ -12,6 +12,7 @@
 
 #include "knockd/close_all.h"
 #include "knockd/notify.h"
+#include "knockd/own_files.h"
 #include "knockd/place.h"
 #include "knockd/regime.h"
 #include "lib/clock.h"
@@ -139,6 +140,24 @@ static void on_pulse(void *arg)
     loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
 
+/* A file that was removed is made again before a second start, or knockctl, misses it. */
+static void on_look(void *arg)
+{
+    struct daemon *d = arg;
+    char why[1024];
+    enum state_dir_found found = STATE_DIR_MENDED;
+    for (int i = 0; i < 4 && found == STATE_DIR_MENDED; i++) {
+        found = state_dir_check(d->dir, why, sizeof(why));
+        runner_set_lock(d->runner, d->dir->commands);
+        if (found == STATE_DIR_MENDED || (found == STATE_DIR_BROKEN && !d->dir_broken))
+            log_error("%s", why);
+    }
+    d->dir_broken = found == STATE_DIR_BROKEN;
+    /* The control socket lies beside it by default, and both may have been removed. */
+    place_make_root(why, sizeof(why));
+    desk_look(d->desk);
+}
+
 static int make_parts(struct daemon *d, const struct config *config)
 {
     d->loop = loop_new();
@@ -171,6 +190,9 @@ static int set_up(struct daemon *d, const struct config *config)
     doors_set_max(d->doors, config->max_open);
     d->desk = desk_open(d);
     if (!d->desk)
+        return -1;
+    d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_look, d);
+    if (!d->own_files)
         return -1;
     d->watchdog_interval = notify_watchdog();
     on_pulse(d);
@@ -205,6 +227,7 @@ static bool begin(struct daemon *d)
 
 static void tear_down(struct daemon *d)
 {
+    own_files_free(d->own_files);
     desk_close(d->desk);
     regime_free(d->next);
     regime_free(d->current);

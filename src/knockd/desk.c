@@ -115,6 +115,34 @@ static void on_gone(void *arg, struct answer *answer)
     errands_forget(&desk->errands, answer);
 }
 
+static bool open_control(struct desk *desk, char *why, size_t why_size)
+{
+    struct control_calls calls = {requests, sizeof(requests) / sizeof(*requests), on_gone, desk};
+    const struct daemon *daemon = desk->daemon;
+    desk->control =
+        control_open(daemon->loop, daemon->current->setting.config->control, calls, why, why_size);
+    return desk->control != NULL;
+}
+
+void desk_look(struct desk *desk)
+{
+    char why[512] = "";
+    bool was_deaf = desk->deaf;
+    enum control_found found = CONTROL_BROKEN;
+    if (desk->control)
+        found = control_look(desk->control, why, sizeof(why));
+    else if (open_control(desk, why, sizeof(why)))
+        found = CONTROL_MADE_AGAIN;
+    desk->deaf = found == CONTROL_BROKEN;
+    if (desk->deaf && !was_deaf)
+        log_error("the control socket was removed while knockd runs, so knockctl won't work: %s",
+                  why);
+    else if (found == CONTROL_MADE_AGAIN && was_deaf)
+        log_notice("knockctl works again");
+    else if (found == CONTROL_MADE_AGAIN)
+        log_warning("the control socket was removed while knockd runs: made again");
+}
+
 struct desk *desk_open(struct daemon *daemon)
 {
     char why[512];
@@ -123,13 +151,12 @@ struct desk *desk_open(struct daemon *daemon)
         free(desk);
         return NULL;
     }
-    struct control_calls calls = {requests, sizeof(requests) / sizeof(*requests), on_gone, desk};
     desk->daemon = daemon;
     desk->started = clock_now();
-    desk->control = control_open(daemon->loop, daemon->current->setting.config->control, calls, why,
-                                 sizeof(why));
-    if (!desk->control)
+    if (!open_control(desk, why, sizeof(why))) {
         log_error("knockctl won't work: %s", why);
+        desk->deaf = true;
+    }
     doors_watch(daemon->doors, on_event, desk);
     return desk;
 }

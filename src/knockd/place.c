@@ -93,10 +93,15 @@ bool place_make_folder(const char *path, mode_t mode, char *why, size_t why_size
     return false;
 }
 
+bool place_make_root(char *why, size_t why_size)
+{
+    return place_make_folder(SANDBOX_ROOT, 0555, why, why_size);
+}
+
 bool place_root(const struct config *config, struct report *report)
 {
     char why[512];
-    bool good = place_make_folder(SANDBOX_ROOT, 0555, why, sizeof(why));
+    bool good = place_make_root(why, sizeof(why));
     if (!good)
         report_error(report, (struct config_pos){config->path, 0}, "%s", why);
     return good;

@@ -1,0 +1,141 @@
+#!/bin/bash
+# Files that a running knockd rests on are removed, moved or replaced: it notices and makes them again, a second start
+# is refused, the first is never taken for a command of an earlier run, and doors close in time.
+# shellcheck source-path=SCRIPTDIR source=faults.sh
+. "$(dirname "$0")/faults.sh"
+
+who=192.0.2.10 second=''
+
+# A knockd for one configuration file; another file, with another log, for the second.
+first_config() {
+    rule_door hatch 3 | with_config
+}
+
+# second_start DESCRIPTION SAYING: it fails, and the first lives on.
+second_start() {
+    ip netns exec "$GATE" "$KNOCKD" -c "${second:-$CONFIG}" </dev/null >"$WORK/second.log" 2>&1
+    is "$1: a second start fails" $? 1
+    like "$1: and says why" "$(cat "$WORK/second.log")" "$2"
+    ok "$1: the first lives" kill -0 "$KNOCKD_PID"
+}
+
+# is_locked NAME: the first has it locked under its name.
+is_locked() {
+    [ -e "$WORK/state/$1" ] && ! flock -n "$WORK/state/$1" true
+}
+
+both_locked() {
+    is_locked lock && is_locked commands.lock
+}
+
+opens_and_closes() {
+    mark_log
+    knock_at hatch $who
+    ok "$1: a door opens" says "door hatch: opened for $who"
+    ok "$1: and closes in time" says "door hatch: closed for $who" 8
+    is "$1: no rule is left" "$(rules iptables)" ""
+}
+
+# Stopped, the first can't make anything again before the second is there: what is left has to do.
+removed() {
+    local name=$1 breaks=$2
+    first_config
+    starts "$name: starts"
+    knock_at hatch $who
+    ok "$name: a door opens" says "door hatch: opened for $who"
+    kill -STOP "$KNOCKD_PID"
+    eval "$breaks"
+    second_start "$name" "another knockd is running"
+    ok "$name: the rule stands" rules iptables
+    kill -CONT "$KNOCKD_PID"
+    ok "$name: what was removed is made again" poll 5 both_locked
+    ok "$name: that is said" says "removed (or replaced )?while knockd runs"
+    ok "$name: the door closes in time" says "door hatch: closed for $who" 8
+    second_start "$name, made again" "another knockd is running: it holds $WORK/state/lock$"
+    ends "$name"
+}
+
+locks_removed() {
+    while IFS='|' read -r name breaks; do
+        removed "$name" "$breaks"
+    done <<'TABLE'
+the lock removed|rm "$WORK/state/lock"
+the lock moved|mv "$WORK/state/lock" "$WORK/state/lock.away"
+another lock in its place|touch "$WORK/other"; mv "$WORK/other" "$WORK/state/lock"
+the lock of commands removed|rm "$WORK/state/commands.lock"
+both locks removed|rm "$WORK"/state/*lock
+TABLE
+}
+
+# The folder's own lock isn't to be had everywhere. Without it, the lock of commands tells a keeper from a command.
+keeper_is_no_command() {
+    first_config
+    starts "no lock but that of commands: starts"
+    kill -STOP "$KNOCKD_PID"
+    rm "$WORK/state/lock"
+    mkdir "$WORK/copy"
+    # A folder of another inode with the same commands.lock.
+    ln "$WORK/state/commands.lock" "$WORK/copy/commands.lock"
+    sed 's,/state",/copy",; s,/control",/control2",' "$CONFIG" >"$WORK/second.conf"
+    second=$WORK/second.conf
+    second_start "no lock but that of commands" "another knockd is running: process $KNOCKD_PID has locked"
+    second=''
+    kill -CONT "$KNOCKD_PID"
+    opens_and_closes "no lock but that of commands"
+    ends "no lock but that of commands"
+}
+
+folder_moved() {
+    first_config
+    starts "folder moved: starts"
+    mv "$WORK/state" "$WORK/state.away"
+    ok "folder moved: said" says "the state folder $WORK/state was removed or replaced while knockd runs: going on"
+    ok "folder moved: another is there, and locked" poll 5 both_locked
+    second_start "folder moved" "another knockd is running: it holds $WORK/state/lock$"
+    ok "folder moved: knockd lives" kill -0 "$KNOCKD_PID"
+    stop_knockd
+    rm -rf "$WORK/state.away"
+}
+
+# --- the control socket ---
+
+ctl_works() {
+    "$BUILT/knockctl/knockctl" status -s "$WORK/control" >/dev/null 2>&1
+}
+
+control_removed() {
+    first_config
+    starts "control socket: starts"
+    ok "control socket: works" ctl_works
+    rm "$WORK/control"
+    ok "control socket removed: said" says "the control socket was removed while knockd runs: made again"
+    ok "control socket removed: works again" poll 5 ctl_works
+    mark_log
+    mv "$WORK/control" "$WORK/control.away"
+    mkdir "$WORK/control"
+    ok "a folder in its place: said" says "knockctl won't work: $WORK/control is there and isn't a socket of knockd's"
+    mark_log
+    rmdir "$WORK/control"
+    ok "the folder is gone: said" says "knockctl works again"
+    ok "the folder is gone: works again" poll 5 ctl_works
+    # A second knockd, of another folder, but by the same socket.
+    sed 's,/state",/state2",' "$CONFIG" >"$WORK/second.conf"
+    ip netns exec "$GATE" "$KNOCKD" -c "$WORK/second.conf" </dev/null >"$WORK/second.log" 2>&1 &
+    started $!
+    ok "a second by the same socket: starts" poll 5 grep -q ready "$WORK/second.log"
+    like "a second by the same socket: says that it can't have it" "$(cat "$WORK/second.log")" \
+        "knockctl won't work: another program listens at $WORK/control"
+    is "a second by the same socket: the first has it" \
+        "$("$BUILT/knockctl/knockctl" status -s "$WORK/control" --json | grep -o '"listener_pid":[0-9]*')" \
+        "\"listener_pid\":$(listener_pids)"
+    stop $!
+    ok "and keeps it when the second ends" ctl_works
+    ends "control socket"
+}
+
+needs_gate
+locks_removed
+keeper_is_no_command
+folder_moved
+control_removed
+done_testing
