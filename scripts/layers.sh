@@ -28,7 +28,7 @@ declare -A stands_for=(
 pure=(
     src/keeper/{gate,rates,rule,template,unseal}.c
     src/knock/{nat,packets}.c
-    src/lib/{addr,carrier,config_mask,limit,parity,sealed,sequence,shell_syntax,timers}.c
+    src/lib/{addr,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/listener/{assembler,assemblies,attempts,calendar,envelope,heads,intake,ip_items,lines,log_clock}.c
     src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c
 )

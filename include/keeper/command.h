@@ -52,6 +52,23 @@ void value_texts_fill(struct value_texts *texts, const struct knock *knock);
 /* The commands of `list`, of the plan of `knock`. Returns -1 when memory is short. */
 int commands_expand(const struct plan_list *list, const struct knock *knock, struct commands *out);
 
+/*
+ * Whether `command`, which exited with `status`, is iptables(8) and says by that that it did
+ * nothing at all: 2 is a mistake in its words, 3 a table that it can't use. It looks before it
+ * touches the firewall.
+ */
+bool command_did_nothing(const struct command *command, int status);
+
+/* Whether it says, in the same way, that it doesn't understand its words: it never will. */
+bool command_misused(const struct command *command, int status);
+
+/* Whether `undo` takes away what `start` adds: the same words but for -I or -A and -D, or the like
+ * of ipset and nft. */
+bool command_undoes(const struct command *undo, const struct command *start);
+
+/* The command as a person would type it, for messages. */
+const char *command_text(const struct command *command, char *out, size_t size);
+
 void commands_free(struct commands *commands);
 bool commands_equal(const struct commands *a, const struct commands *b);
 

@@ -54,6 +54,26 @@ struct doors_choice {
  */
 unsigned doors_close(struct doors *doors, const struct doors_choice *choice);
 
+/*
+ * Gives up, without closing it, what is chosen and is being closed or couldn't be closed: what its
+ * stop commands didn't undo stays as it is. Calls each(arg, opening) for every one before. Returns
+ * how many that are, and in *others how many are chosen but not being closed.
+ */
+unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
+                      void (*each)(void *arg, const struct opening *opening), void *arg,
+                      unsigned *others);
+
+/*
+ * The configuration in force has changed, or is a new one for what an earlier run opened: how its
+ * doors are undone now is tried as well wherever an opening's own undo fails.
+ */
+void doors_follow(struct doors *doors, const struct config *config, const struct plans *plans);
+
+/* Writes, as a text for messages, what those of the chosen that aren't open are doing, of the first
+ * few: "ssh for 192.0.2.1: its stop command has run for 3 s". Returns how many there are. */
+unsigned doors_doing(const struct doors *doors, const struct doors_choice *choice, char *out,
+                     size_t size);
+
 /* From here on, calls happened(arg, event) for all that happens. It must not use the doors. */
 void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
                  void *arg);
@@ -68,7 +88,8 @@ uint64_t doors_messages_dropped(const struct doors *doors);
 /* Whether the state is being recorded; else nothing new opens. */
 bool doors_recorded(const struct doors *doors);
 
-/* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more. */
+/* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more.
+ * Says in the log, again and again, what is still being waited for. */
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg);
 
 /* Opens nothing any more and checks nothing, but still closes each opening when it is due: for a

@@ -16,6 +16,9 @@
  *                               +----------------------------> STOPPING   RETRYING
  *                                                                 |  failed  ^ still open
  *                                                                 +-> JUDGING -> (gone)
+ *
+ * Where a reload or a restart brought the door another undo, that is tried when the opening's own
+ * has failed, STOPPING and JUDGING once more.
  */
 enum opening_state {
     RECORDING, /* waits to be durable */
@@ -51,6 +54,14 @@ struct door_event {
     struct step port; /* port 0: not said */
 };
 
+/* A way to close an opening that isn't its own: what its door's configuration says by now. */
+struct undo {
+    struct commands stop, check;
+    uint64_t stop_ok[4];
+    uint64_t stopped; /* as of an opening */
+    bool same_stop;   /* the commands are the opening's own; what differs is how they are judged */
+};
+
 struct opening {
     struct openings *all;
     struct opening *next; /* of its bucket */
@@ -72,17 +83,22 @@ struct opening {
     struct timer timer;
     struct timer check_timer;
     struct job job;
-    struct opening *heir; /* a knock that came while this one closes: opens when it is gone */
-    bool close_next;      /* to be closed when the command that runs now is done */
-    bool extend_next;     /* to be extended then */
-    bool renew;           /* to be opened again once the rest of it is closed */
-    bool failed;          /* its start failed: never reported as open */
-    bool last_try;        /* of an earlier boot: one attempt to undo it, and it is done */
-    bool by_hand;         /* an administrator closes it */
-    bool by_key;          /* the key that opened it closes it */
-    uint64_t stopped;     /* bit n: stop command n succeeded, and needn't be run again */
-    unsigned attempts;    /* stops that failed */
-    struct {              /* the ledger's own */
+    struct opening *heir;    /* a knock that came while this one closes: opens when it is gone */
+    bool close_next;         /* to be closed when the command that runs now is done */
+    bool extend_next;        /* to be extended then */
+    bool renew;              /* to be opened again once the rest of it is closed */
+    bool failed;             /* its start failed: never reported as open */
+    bool last_try;           /* of an earlier boot: one attempt to undo it, and it is done */
+    bool by_hand;            /* an administrator closes it */
+    bool by_key;             /* the key that opened it closes it */
+    bool given_up;           /* to be forgotten once the command that was killed is gone */
+    bool hopeless;           /* its own stop commands don't understand their words */
+    struct undo *spare;      /* tried when its own undo has failed; NULL: nothing differs */
+    struct undo *next_spare; /* takes its place when no command of it runs */
+    bool spare_changed;      /* next_spare counts, be it NULL */
+    uint64_t stopped;        /* bit n: stop command n succeeded, and needn't be run again */
+    unsigned attempts;       /* stops that failed */
+    struct {                 /* the ledger's own */
         int64_t id;
         bool listed;
         struct opening *next;
@@ -143,6 +159,12 @@ void opening_run(struct opening *o, enum job_kind kind, const struct commands *c
 /* A time in whole seconds, rounded up, for messages. */
 long long opening_seconds(int64_t ns);
 
+/* What it does or waits for, as a clause for messages: "its stop command has run for 3 s". */
+const char *opening_doing(const struct opening *o, char *out, size_t size);
+
+/* Frees an undo. NULL is fine. */
+void undo_free(struct undo *undo);
+
 /* Frees it, its commands and its heir. It is in no table any more. */
 void opening_free(struct opening *opening);
 
@@ -154,7 +176,7 @@ enum opening_found {
     FOUND_NOTHING, /* one of them could not tell */
 };
 
-/* Judges its job, which were its check commands: exit status 0 says open, 1 says gone. */
+/* Judges its job, which were check commands: exit status 0 says open, 1 says gone. */
 enum opening_found opening_found(const struct opening *opening);
 
 /* Port 0, of openings that were made without one, stands for any. */

@@ -16,6 +16,10 @@ char *program_find(const char *name);
 /* Why program_find just didn't find `name`, for messages. */
 const char *program_missing(const char *name);
 
+/* Whether the kernel can execute the file, as far as its beginning says: a script whose interpreter
+ * isn't there can't be. Else one line in `why`. */
+bool program_runs(const char *path, char *why, size_t why_size);
+
 /* Whom a program runs as, and in which further groups. */
 struct program_user {
     uid_t uid;

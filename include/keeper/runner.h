@@ -11,6 +11,9 @@
 /* How many commands run at a time, and how many of those places only undos may take. */
 enum { RUNNER_SLOTS = 8, RUNNER_UNDO_SLOTS = 2 };
 
+/* Of how many commands of a job it is remembered that they succeeded. */
+enum { RUNNER_REMEMBERED = 64 };
+
 enum job_kind {
     JOB_DO,   /* stops at the first command that fails */
     JOB_UNDO, /* runs before any JOB_DO that waits; runs all its commands, whatever fails */
@@ -31,12 +34,16 @@ struct job {
     void *arg;
     /* The runner's own. */
     struct job *next;
-    unsigned index;   /* command that runs or is next */
+    unsigned index;   /* command that runs or is next; once it is over, behind the last that ran */
     unsigned failed;  /* commands that did */
     unsigned started; /* commands that were executed */
     unsigned said_no; /* those that exited with status 1 */
+    unsigned misused; /* those that did nothing, since they don't understand their words */
+    bool last_was_idle; /* the last command that ran did nothing: command_did_nothing() */
+    int64_t since;      /* when its command that runs was started */
     bool running;
     bool queued;
+    bool killed; /* no further command of it is run */
 };
 
 struct runner;
@@ -63,6 +70,10 @@ void runner_submit(struct runner *runner, struct job *job);
  * `started` tells. False when a command of it runs, or nothing is submitted.
  */
 bool runner_withdraw(struct runner *runner, struct job *job);
+
+/* Kills the command of it that runs. done() is told that as a failure, once the process is gone; no
+ * further command of the job is run. Nothing happens when no command of it runs. */
+void runner_kill(struct runner *runner, struct job *job);
 
 /* Only exit status 0 is a success. */
 extern const uint64_t runner_ok_zero[4];

@@ -21,10 +21,11 @@ void desk_serve_status(void *desk, struct answer *answer, char *const *words);
 void desk_serve_keys(void *desk, struct answer *answer, char *const *words);
 void desk_serve_sources(void *desk, struct answer *answer, char *const *words);
 
-/* The requests `doors`, `open` and `close`. */
+/* The requests `doors`, `open`, `close` and `forget`. */
 void desk_serve_doors(void *desk, struct answer *answer, char *const *words);
 void desk_serve_open(void *desk, struct answer *answer, char *const *words);
 void desk_serve_close(void *desk, struct answer *answer, char *const *words);
+void desk_serve_forget(void *desk, struct answer *answer, char *const *words);
 
 /* A whole number from 1 to `most`; 0: it isn't one. */
 unsigned desk_parse_number(const char *text, unsigned most);

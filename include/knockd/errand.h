@@ -3,7 +3,7 @@
 #define KNOCKD_ERRAND_H
 
 #include "keeper/control.h"
-#include "keeper/opening.h"
+#include "keeper/doors.h"
 #include "lib/clock.h"
 
 /* How long a request waits for commands to end, or for a listener to begin. */
@@ -24,6 +24,7 @@ extern const char errand_no_answer[];
 /* What waits for the end of something. */
 struct errand {
     enum errand_kind kind;
+    const struct errands *all;
     struct answer *answer;
     struct timer deadline;
     char door[CONFIG_NAME_MAX + 1]; /* "": any */
@@ -32,15 +33,16 @@ struct errand {
     uint32_t query;                 /* number of the question to the listener; 0: not asked yet */
     unsigned depth;                 /* of the rows that answer it */
     bool counted;                   /* to be closed: `asked` is known */
-    unsigned asked, closed, failed; /* openings */
+    unsigned asked, closed, failed, given_up; /* openings */
 };
 
 struct errands {
     struct loop *loop;
+    const struct doors *doors; /* to say what is still going on */
     struct errand list[CONTROL_CONNECTIONS];
 };
 
-int errands_init(struct errands *errands, struct loop *loop);
+int errands_init(struct errands *errands, struct loop *loop, const struct doors *doors);
 void errands_free(struct errands *errands);
 
 /* An errand for `answer`, given up at `deadline` (INT64_MAX: never). There is a place for every

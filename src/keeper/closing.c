@@ -67,26 +67,133 @@ static void retry(struct opening *o)
               o->name, o->text, o->attempts, opening_seconds(pause));
 }
 
+/* Whether it was to be given up while its command ran, which is gone now. */
+static bool is_given_up(struct opening *o)
+{
+    if (!o->given_up)
+        return false;
+    closing_forget(o, CLOSING_GIVEN_UP);
+    return true;
+}
+
+static void judge(struct opening *o, const struct commands *check,
+                  void (*done)(void *arg, bool success))
+{
+    opening_enter(o, JUDGING);
+    opening_run(o, JOB_UNDO, check, runner_ok_zero, done);
+}
+
+static void closed_by_spare(struct opening *o)
+{
+    log_notice("door %s: what closed it for %s is the configuration that is in force now; the stop "
+               "command of its own time failed",
+               o->name, o->text);
+    be_closed(o);
+}
+
+/*
+ * Whether the other undo may close the opening by finding nothing: by a status of stop_ok other
+ * than 0, or by its check. Of another rule it always finds nothing, which proves nothing of the
+ * opening's own, unless that was perhaps never there or can't be closed in its own way.
+ */
+static bool spare_may_find_nothing(const struct opening *o)
+{
+    return o->failed || o->hopeless || o->spare->same_stop;
+}
+
+static void on_spare_judged(void *arg, bool success)
+{
+    struct opening *o = arg;
+    (void)success;
+    if (is_given_up(o))
+        return;
+    if (opening_found(o) == FOUND_GONE)
+        closed_by_spare(o);
+    else
+        retry(o);
+}
+
+static void on_spare_stopped(void *arg, bool success)
+{
+    struct opening *o = arg;
+    if (is_given_up(o))
+        return;
+    if (success)
+        closed_by_spare(o);
+    else if (o->spare->check.count > 0 && spare_may_find_nothing(o))
+        judge(o, &o->spare->check, on_spare_judged);
+    else
+        retry(o);
+}
+
+static void start_spare(struct opening *o)
+{
+    bool believed = o->spare->check.count == 0 && spare_may_find_nothing(o);
+    opening_enter(o, STOPPING);
+    opening_run(o, JOB_UNDO, &o->spare->stop, believed ? o->spare->stop_ok : runner_ok_zero,
+                on_spare_stopped);
+}
+
+/* The undo that a reload brought takes the place of the one before, no command of which runs. */
+static void take_spare(struct opening *o)
+{
+    if (!o->spare_changed)
+        return;
+    undo_free(o->spare);
+    o->spare = o->next_spare;
+    o->next_spare = NULL;
+    o->spare_changed = false;
+}
+
+/* Its own undo has failed. A rule that iptables doesn't understand can't have been inserted. */
+static void own_undo_failed(struct opening *o)
+{
+    take_spare(o);
+    if (o->failed && o->hopeless) {
+        log_notice("door %s: nothing is left to undo for %s: iptables doesn't understand the rule, "
+                   "so it never was in the firewall",
+                   o->name, o->text);
+        be_closed(o);
+    } else if (o->spare) {
+        start_spare(o);
+    } else {
+        retry(o);
+    }
+}
+
 static void on_judged(void *arg, bool success)
 {
     struct opening *o = arg;
     (void)success;
+    if (is_given_up(o))
+        return;
     if (opening_found(o) == FOUND_GONE)
         be_closed(o);
     else
-        retry(o);
+        own_undo_failed(o);
 }
 
 static void on_stopped(void *arg, bool success)
 {
     struct opening *o = arg;
-    if (success) {
+    if (is_given_up(o))
+        return;
+    o->hopeless = o->job.failed > 0 && o->job.misused == o->job.failed;
+    if (success)
         be_closed(o);
-    } else if (o->check.count > 0) {
-        opening_enter(o, JUDGING);
-        opening_run(o, JOB_UNDO, &o->check, runner_ok_zero, on_judged);
+    else if (o->check.count > 0)
+        judge(o, &o->check, on_judged);
+    else
+        own_undo_failed(o);
+}
+
+void closing_give_up(struct opening *o)
+{
+    if (o->job.running && !runner_withdraw(o->all->runner, &o->job)) {
+        o->given_up = true;
+        runner_kill(o->all->runner, &o->job);
     } else {
-        retry(o);
+        closing_forget(o, CLOSING_GIVEN_UP);
     }
 }
 
@@ -99,9 +206,14 @@ void closing_start(struct opening *o)
         closing_forget(o, o->failed ? "failed" : "nothing to undo");
         return;
     }
-    /* A retry needn't repeat what succeeded, and what would fail the second time. */
-    if (o->state != RETRYING)
+    /* A retry needn't repeat what succeeded, and what would fail the second time; nor is undone
+     * what a failed start hasn't done. */
+    bool first = o->state != RETRYING;
+    if (first && o->state != STARTING)
         o->stopped = 0;
+    take_spare(o);
+    if (first && o->spare)
+        o->spare->stopped = 0;
     opening_enter(o, STOPPING);
     /* Where a check can judge, no exit status but 0 is believed. */
     opening_run(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/inverse.h"
 
 struct knock knock_plain(const struct config_door *door, const struct plan *plan,
                          const struct addr *address, const char *by)
@@ -104,4 +105,42 @@ bool commands_equal(const struct commands *a, const struct commands *b)
             memcmp(a->items[i].text, b->items[i].text, a->items[i].size) != 0)
             return false;
     return true;
+}
+
+static bool is_iptables(const struct command *command)
+{
+    static const char *const names[] = {"iptables",        "ip6tables",     "iptables-nft",
+                                        "iptables-legacy", "ip6tables-nft", "ip6tables-legacy"};
+    const char *slash = strrchr(command->text, '/');
+    const char *name = slash ? slash + 1 : command->text;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+bool command_misused(const struct command *command, int status)
+{
+    return status == 2 && is_iptables(command);
+}
+
+bool command_did_nothing(const struct command *command, int status)
+{
+    return (status == 2 || status == 3) && is_iptables(command);
+}
+
+bool command_undoes(const struct command *undo, const struct command *start)
+{
+    return inverse_texts(undo->text, undo->size, start->text, start->size);
+}
+
+const char *command_text(const struct command *command, char *out, size_t size)
+{
+    size_t len = command->size < size ? command->size : size;
+    memcpy(out, command->text, len);
+    for (size_t i = 0; i + 1 < len; i++)
+        if (out[i] == '\0')
+            out[i] = ' ';
+    out[len - 1] = '\0';
+    return out;
 }

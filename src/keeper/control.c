@@ -153,7 +153,7 @@ void answer_end(struct answer *a)
 
 void answer_error(struct answer *a, const char *format, ...)
 {
-    char text[512];
+    char text[1024];
     struct row row;
     va_list args;
     va_start(args, format);

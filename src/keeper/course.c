@@ -38,25 +38,70 @@ static void rest(struct opening *o)
         loop_timer_set(o->all->loop, &o->check_timer, clock_now() + o->interval);
 }
 
+/*
+ * How many of its start commands may have done something, now that one of them failed. Those that
+ * follow it didn't run, and iptables may say that it did nothing.
+ */
+static unsigned count_acted(const struct opening *o)
+{
+    return o->job.started == 0 ? 0 : o->job.index - o->job.last_was_idle;
+}
+
+/* Whether a stop command undoes one of the start commands from `first` up to `end`. */
+static bool undoes_one_of(const struct opening *o, const struct command *stop, unsigned first,
+                          unsigned end)
+{
+    for (unsigned i = first; i < end; i++)
+        if (command_undoes(stop, &o->start.items[i]))
+            return true;
+    return false;
+}
+
+/* Passes over the stop commands of what a failed start hasn't done. Returns how many are left. */
+static unsigned skip_undone(struct opening *o)
+{
+    unsigned acted = count_acted(o), left = 0;
+    for (unsigned i = 0; i < o->stop.count; i++) {
+        const struct command *stop = &o->stop.items[i];
+        bool needed = i >= RUNNER_REMEMBERED || undoes_one_of(o, stop, 0, acted) ||
+                      !undoes_one_of(o, stop, acted, o->start.count);
+        if (!needed)
+            o->stopped |= UINT64_C(1) << i;
+        left += needed;
+    }
+    return acted == 0 ? 0 : left;
+}
+
+static void fail_to_start(struct opening *o)
+{
+    unsigned left = skip_undone(o);
+    o->failed = true;
+    opening_tell(o, DOOR_FAILED, "its start command failed");
+    log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
+              left > 0            ? "; undoing it"
+              : o->stop.count > 0 ? "; nothing is left to undo"
+                                  : "");
+    if (left > 0)
+        closing_start(o);
+    else
+        closing_forget(o, "failed");
+}
+
 static void on_started(void *arg, bool success)
 {
     struct opening *o = arg;
-    o->failed = !success;
-    opening_tell(o, success ? DOOR_OPENED : DOOR_FAILED,
-                 success ? NULL : "its start command failed");
-    if (!success)
-        log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
-                  o->stop.count && o->job.started ? "; undoing it" : "");
-    else if (o->stop.count == 0)
+    if (!success) {
+        fail_to_start(o);
+        return;
+    }
+    o->failed = false;
+    opening_tell(o, DOOR_OPENED, NULL);
+    if (o->stop.count == 0)
         log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
     else
         log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
                    opening_seconds(o->length), o->note);
-    if (!success && o->job.started == 0) {
-        closing_forget(o, "failed");
-        return;
-    }
-    if (!success || o->stop.count == 0) {
+    if (o->stop.count == 0) {
         closing_start(o);
         return;
     }

@@ -1,15 +1,21 @@
 /* The table of what is open, and what a knock means for it. */
 #include "keeper/doors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "keeper/closing.h"
 #include "keeper/course.h"
 #include "keeper/ledger.h"
 #include "keeper/rates.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+
+/* How long a stop waits until it says what for, first; then again after twice as long. */
+static const int64_t waiting_first = 1 * CLOCK_SECOND;
+static const int64_t waiting_longest = 60 * CLOCK_SECOND;
 
 /* Messages that knocks may cause, a second and at once. */
 enum { TALK_RATE = 20, TALK_BURST = 1000 };
@@ -19,7 +25,11 @@ struct doors {
     struct store *store;
     struct rates rates;
     unsigned max_open;
+    struct timer waiting; /* while all are being closed */
+    int64_t pause;        /* until it is said again what is waited for */
 };
+
+static void log_waiting(void *arg);
 
 struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store)
 {
@@ -33,6 +43,11 @@ struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *
     rates_init(&doors->rates);
     doors->all.talk = limit_make(TALK_RATE, TALK_BURST, clock_now());
     doors->all.ledger = ledger_new(loop, store);
+    if (loop_timer_register(loop, &doors->waiting, log_waiting, doors) < 0) {
+        ledger_free(doors->all.ledger);
+        free(doors);
+        return NULL;
+    }
     if (doors->all.ledger && openings_init(&doors->all) == 0)
         return doors;
     doors_free(doors);
@@ -45,6 +60,7 @@ void doors_free(struct doors *doors)
         return;
     ledger_free(doors->all.ledger);
     openings_free(&doors->all, opening_free);
+    loop_timer_unregister(doors->all.loop, &doors->waiting);
     free(doors);
 }
 
@@ -252,6 +268,172 @@ unsigned doors_close(struct doors *doors, const struct doors_choice *choice)
     return closing.count;
 }
 
+/* --- giving up --- */
+
+struct giving_up {
+    const struct doors_choice *choice;
+    void (*each)(void *arg, const struct opening *opening);
+    void *arg;
+    unsigned count, others;
+};
+
+/* What may stay is told before: knockctl may be gone by the time that someone looks for it. */
+static void log_given_up(const struct opening *o)
+{
+    char text[512];
+    log_warning("door %s: given up for %s by knockctl; what it opened may still be open", o->name,
+                o->text);
+    for (unsigned i = 0; i < o->stop.count; i++)
+        if (i >= RUNNER_REMEMBERED || !(o->stopped >> i & 1))
+            log_warning("door %s: not undone: %s", o->name,
+                        command_text(&o->stop.items[i], text, sizeof(text)));
+}
+
+static void give_up_match(void *arg, struct opening *o)
+{
+    struct giving_up *giving_up = arg;
+    if (!is_chosen(o, giving_up->choice))
+        return;
+    if (o->state < STOPPING) {
+        giving_up->others++;
+        return;
+    }
+    giving_up->count++;
+    giving_up->each(giving_up->arg, o);
+    log_given_up(o);
+    closing_give_up(o);
+}
+
+unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
+                      void (*each)(void *arg, const struct opening *opening), void *arg,
+                      unsigned *others)
+{
+    struct giving_up giving_up = {choice, each, arg, 0, 0};
+    openings_each(&doors->all, give_up_match, &giving_up);
+    *others = giving_up.others;
+    return giving_up.count;
+}
+
+/* --- a new configuration --- */
+
+struct following {
+    const struct config *config;
+    const struct plans *plans;
+};
+
+static const struct config_door *find_door(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (strcmp(config->doors[i].name, name) == 0)
+            return &config->doors[i];
+    return NULL;
+}
+
+/* How `door` is undone by now for whom it was opened; NULL when it isn't, or memory is short. */
+static struct undo *make_undo(const struct opening *o, const struct following *following,
+                              const struct config_door *door)
+{
+    unsigned number = (unsigned)(door - following->config->doors);
+    const struct plan *plan = plans_get(following->plans, number, o->address.family);
+    struct knock knock = knock_plain(door, plan, &o->address, o->by);
+    struct undo *undo = calloc(1, sizeof(*undo));
+    if (!undo)
+        return NULL;
+    if (o->port.port)
+        knock.port = o->port;
+    knock.key = config_is_key_name(o->by) ? o->by : NULL;
+    knock.length = o->length;
+    memcpy(undo->stop_ok, door->stop_ok, sizeof(undo->stop_ok));
+    if (commands_expand(&plan->stop, &knock, &undo->stop) == 0 && undo->stop.count > 0 &&
+        commands_expand(&plan->check, &knock, &undo->check) == 0) {
+        undo->same_stop = commands_equal(&undo->stop, &o->stop);
+        return undo;
+    }
+    undo_free(undo);
+    return NULL;
+}
+
+/* Whether the undo is just what the opening does anyway. */
+static bool says_nothing_new(const struct undo *undo, const struct opening *o)
+{
+    return undo->same_stop && commands_equal(&undo->check, &o->check) &&
+           memcmp(undo->stop_ok, o->stop_ok, sizeof(o->stop_ok)) == 0;
+}
+
+static void follow_one(void *arg, struct opening *o)
+{
+    const struct following *following = arg;
+    const struct config_door *door = find_door(following->config, o->name);
+    struct undo *undo = door ? make_undo(o, following, door) : NULL;
+    if (undo && says_nothing_new(undo, o)) {
+        undo_free(undo);
+        undo = NULL;
+    }
+    undo_free(o->next_spare);
+    o->next_spare = undo;
+    o->spare_changed = true;
+    if (o->heir)
+        follow_one(arg, o->heir);
+    if (undo && o->state == RETRYING)
+        closing_start(o);
+}
+
+void doors_follow(struct doors *doors, const struct config *config, const struct plans *plans)
+{
+    struct following following = {config, plans};
+    openings_each(&doors->all, follow_one, &following);
+}
+
+/* --- what is going on --- */
+
+enum { DOING_NAMED = 5 };
+
+struct doing {
+    const struct doors_choice *choice;
+    char *out;
+    size_t size, used;
+    unsigned count;
+};
+
+static void add_doing(void *arg, struct opening *o)
+{
+    struct doing *doing = arg;
+    char text[96];
+    if (o->state == OPEN || !is_chosen(o, doing->choice) || doing->count++ >= DOING_NAMED)
+        return;
+    int more =
+        snprintf(doing->out + doing->used, doing->size - doing->used, "%s%s for %s: %s",
+                 doing->used ? "; " : "", o->name, o->text, opening_doing(o, text, sizeof(text)));
+    if (more > 0)
+        doing->used += (size_t)more;
+    if (doing->used >= doing->size)
+        doing->used = doing->size - 1;
+}
+
+unsigned doors_doing(const struct doors *doors, const struct doors_choice *choice, char *out,
+                     size_t size)
+{
+    struct doing doing = {choice, out, size, 0, 0};
+    *out = '\0';
+    openings_each(&doors->all, add_doing, &doing);
+    if (doing.count > DOING_NAMED)
+        snprintf(out + doing.used, size - doing.used, "; and %u more", doing.count - DOING_NAMED);
+    return doing.count;
+}
+
+static void log_waiting(void *arg)
+{
+    struct doors *doors = arg;
+    const struct doors_choice all = {0};
+    char text[900];
+    unsigned count = doors_doing(doors, &all, text, sizeof(text));
+    if (count == 0)
+        return;
+    log_warning("the stop waits for %u door%s: %s", count, count == 1 ? "" : "s", text);
+    loop_timer_set(doors->all.loop, &doors->waiting, clock_now() + doors->pause);
+    doors->pause = 2 * doors->pause < waiting_longest ? 2 * doors->pause : waiting_longest;
+}
+
 static void close_one(void *arg, struct opening *o)
 {
     (void)arg;
@@ -265,6 +447,8 @@ void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
     /* From here on, the last one that goes says so. */
     doors->all.emptied = done;
     doors->all.arg = arg;
+    doors->pause = waiting_first;
+    loop_timer_set(doors->all.loop, &doors->waiting, clock_now() + waiting_first);
     if (doors->all.count == 0)
         done(arg);
 }

@@ -10,7 +10,7 @@ static int make_one(const struct config_text *text, const char *key, struct repo
 {
     static const struct values none;
     struct words words;
-    char why[160];
+    char why[320];
     if (!template_expand(text->text, &none, &words, why, sizeof(why))) {
         report_error(report, text->pos, "%s: %s", key, why);
         return -1;
@@ -21,6 +21,12 @@ static int make_one(const struct config_text *text, const char *key, struct repo
         return -1;
     }
     int rc = command_from_words(&words, program, out);
+    if (rc == 0 && !program_runs(program, why, sizeof(why))) {
+        report_error(report, text->pos, "%s: %s can't be executed: %s", key, words.text, why);
+        free(out->text);
+        free(program);
+        return -1;
+    }
     free(program);
     if (rc < 0)
         report_error(report, text->pos, "%s: out of memory", key);

@@ -103,25 +103,80 @@ void opening_enter(struct opening *o, enum opening_state state)
         ledger_change(o->all->ledger, o);
 }
 
+static bool is_check(const struct opening *o, const struct commands *commands)
+{
+    return commands == &o->check || (o->spare && commands == &o->spare->check);
+}
+
 void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
                  const uint64_t *ok, void (*done)(void *arg, bool success))
 {
     /* One job at a time: a second would be run in the first one's place. */
     assert(!o->job.running);
-    o->job = (struct job){.kind = kind,
-                          .commands = commands,
-                          .ok = ok,
-                          .label = o->label,
-                          .quiet = commands == &o->check,
-                          .group = o->name,
-                          .succeeded = commands == &o->stop ? &o->stopped : NULL,
-                          .done = done,
-                          .arg = o};
+    o->job =
+        (struct job){.kind = kind,
+                     .commands = commands,
+                     .ok = ok,
+                     .label = o->label,
+                     .quiet = is_check(o, commands),
+                     .group = o->name,
+                     .succeeded = commands == &o->stop                      ? &o->stopped
+                                  : o->spare && commands == &o->spare->stop ? &o->spare->stopped
+                                                                            : NULL,
+                     .done = done,
+                     .arg = o};
     runner_submit(o->all->runner, &o->job);
+}
+
+static const char *command_name(enum opening_state state)
+{
+    switch (state) {
+    case STARTING:
+    case RENEWING:
+        return "start";
+    case EXTENDING:
+        return "extend";
+    case CHECKING:
+    case JUDGING:
+        return "check";
+    default:
+        return "stop";
+    }
+}
+
+const char *opening_doing(const struct opening *o, char *out, size_t size)
+{
+    int64_t now = clock_now();
+    if (o->state == RECORDING)
+        snprintf(out, size, "it waits to be recorded");
+    else if (o->state == DELAYED)
+        snprintf(out, size, "it waits for its start_delay");
+    else if (o->state == OPEN)
+        snprintf(out, size, "it is open");
+    else if (o->state == RETRYING)
+        snprintf(out, size, "its stop command failed, attempt %u, next in %lld s", o->attempts,
+                 o->timer.due > now ? opening_seconds(o->timer.due - now) : 0);
+    else if (o->job.queued || !o->job.running)
+        snprintf(out, size, "its %s command waits for its turn", command_name(o->state));
+    else
+        snprintf(out, size, "its %s command has run for %lld s", command_name(o->state),
+                 (long long)((now - o->job.since) / CLOCK_SECOND));
+    return out;
+}
+
+void undo_free(struct undo *undo)
+{
+    if (!undo)
+        return;
+    commands_free(&undo->stop);
+    commands_free(&undo->check);
+    free(undo);
 }
 
 void opening_free(struct opening *o)
 {
+    undo_free(o->spare);
+    undo_free(o->next_spare);
     if (o->heir)
         opening_free(o->heir);
     loop_timer_unregister(o->all->loop, &o->timer);
@@ -137,7 +192,7 @@ enum opening_found opening_found(const struct opening *o)
 {
     if (o->job.failed == 0)
         return FOUND_OPEN;
-    if (o->job.said_no == o->check.count)
+    if (o->job.said_no == o->job.commands->count)
         return FOUND_GONE;
     return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
 }

@@ -67,9 +67,15 @@ static bool try_command(struct draft *draft, const struct config_text *text, int
 
 static char *find_program(struct draft *draft, const char *name, struct config_pos pos)
 {
-    char *path = program_find(name);
-    if (path)
+    char why[320], *path = program_find(name);
+    if (path && program_runs(path, why, sizeof(why)))
         return path;
+    if (path) {
+        report_error(draft->report, pos, "door \"%s\": %s can't be executed: %s", draft->door->name,
+                     name, why);
+        free(path);
+        return NULL;
+    }
     if (strcmp(name, draft->ip6 ? "ip6tables" : "iptables") == 0)
         draft->lacks_iptables = true;
     else

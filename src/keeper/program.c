@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/log.h"
+
 #define SEARCH_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
 static bool executable(const char *path)
@@ -46,6 +48,45 @@ char *program_find(const char *name)
 const char *program_missing(const char *name)
 {
     return strchr(name, '/') ? strerror(errno) : "no such program in " SEARCH_PATH;
+}
+
+/* The program in the first line of a script, in `out`; false when the line has none. */
+static bool read_interpreter(const char *head, char *out, size_t size)
+{
+    const char *name = head + 2 + strspn(head + 2, " \t");
+    size_t len = strcspn(name, " \t\n");
+    if (len == 0 || len >= size)
+        return false;
+    memcpy(out, name, len);
+    out[len] = '\0';
+    return true;
+}
+
+bool program_runs(const char *path, char *why, size_t why_size)
+{
+    char head[256] = "", name[256], shown[256];
+    FILE *file = fopen(path, "re");
+    /* One that may be executed but not read is believed. */
+    if (!file)
+        return true;
+    size_t got = fread(head, 1, sizeof(head) - 1, file);
+    fclose(file);
+    head[got] = '\0';
+    /* Other formats than a program's may be known to the kernel, which aren't text. */
+    if (memchr(head, '\0', got))
+        return true;
+    if (strncmp(head, "#!", 2) != 0) {
+        snprintf(why, why_size,
+                 "it is a text that doesn't begin with #! and an interpreter, as in "
+                 "#!/bin/sh");
+        return false;
+    }
+    if (!read_interpreter(head, name, sizeof(name)) || executable(name))
+        return true;
+    int error = errno;
+    log_encode(name, strlen(name), shown, sizeof(shown));
+    snprintf(why, why_size, "its interpreter %s: %s", shown, strerror(error));
+    return false;
 }
 
 /* Handlers and masks of the caller mean nothing to the program. */

@@ -8,6 +8,7 @@
  */
 #include "keeper/runner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -81,18 +82,6 @@ static struct job *dequeue(struct runner *runner)
     return job;
 }
 
-/* The command as a person would type it, for messages. */
-static const char *command_text(const struct command *command, char *out, size_t size)
-{
-    size_t len = command->size < size ? command->size : size;
-    memcpy(out, command->text, len);
-    for (size_t i = 0; i + 1 < len; i++)
-        if (out[i] == '\0')
-            out[i] = ' ';
-    out[len - 1] = '\0';
-    return out;
-}
-
 static const struct command *current(const struct job *job)
 {
     return &job->commands->items[job->index];
@@ -147,12 +136,10 @@ static void kick(struct runner *runner)
     loop_timer_set(runner->loop, &runner->kick, clock_now());
 }
 
-enum { REMEMBERED = 64 }; /* commands whose success is remembered */
-
 /* Passes over what an earlier run of the job did. */
 static void skip_succeeded(struct job *job)
 {
-    while (job->succeeded && job->index < job->commands->count && job->index < REMEMBERED &&
+    while (job->succeeded && job->index < job->commands->count && job->index < RUNNER_REMEMBERED &&
            (*job->succeeded >> job->index & 1))
         job->index++;
 }
@@ -160,12 +147,12 @@ static void skip_succeeded(struct job *job)
 /* One command of `job` is over; the job goes on or is done. */
 static void advance(struct runner *runner, struct job *job, bool success)
 {
-    if (success && job->succeeded && job->index < REMEMBERED)
+    if (success && job->succeeded && job->index < RUNNER_REMEMBERED)
         *job->succeeded |= UINT64_C(1) << job->index;
     job->failed += !success;
     job->index++;
     skip_succeeded(job);
-    bool go_on = success || job->kind == JOB_UNDO || job->quiet;
+    bool go_on = !job->killed && (success || job->kind == JOB_UNDO || job->quiet);
     bool over = job->index >= job->commands->count || !go_on;
     kick(runner);
     if (!over) {
@@ -193,6 +180,9 @@ static void on_exit_ready(void *arg)
     if (!success)
         log_failure(slot, &info);
     job->said_no += says_no(slot, &info);
+    bool exited = !slot->late && info.si_code == CLD_EXITED;
+    job->last_was_idle = exited && command_did_nothing(current(job), info.si_status);
+    job->misused += exited && command_misused(current(job), info.si_status);
     struct runner *runner = slot->runner;
     release(slot);
     advance(runner, job, success);
@@ -207,13 +197,18 @@ static void on_output_ready(void *arg)
     slot->on_output = NULL;
 }
 
+/* It may have moved itself to another group. */
+static void kill_slot(const struct slot *slot)
+{
+    kill(-slot->pid, SIGKILL);
+    kill(slot->pid, SIGKILL);
+}
+
 static void on_limit(void *arg)
 {
     struct slot *slot = arg;
     slot->late = true;
-    /* It may have moved itself to another group. */
-    kill(-slot->pid, SIGKILL);
-    kill(slot->pid, SIGKILL);
+    kill_slot(slot);
 }
 
 static int watch_slot(struct slot *slot)
@@ -263,8 +258,10 @@ static void start(struct slot *slot, struct job *job)
     char text[512];
     command_text(current(job), text, sizeof(text));
     log_debug("%s: running %s", job->label, text);
+    job->last_was_idle = true;
     if (start_in(slot, job) == 0) {
         job->started++;
+        job->since = clock_now();
         return;
     }
     log_error("%s: can't start %s: %s", job->label, text, strerror(errno));
@@ -315,8 +312,7 @@ void runner_free(struct runner *runner)
     for (int i = 0; i < RUNNER_SLOTS; i++) {
         struct slot *slot = &runner->slots[i];
         if (slot->job) {
-            kill(-slot->pid, SIGKILL);
-            kill(slot->pid, SIGKILL);
+            kill_slot(slot);
             waitpid(slot->pid, NULL, 0);
             release(slot);
         }
@@ -339,8 +335,11 @@ void runner_set_lock(struct runner *runner, int lock)
 void runner_submit(struct runner *runner, struct job *job)
 {
     job->index = 0;
-    job->failed = job->said_no = 0;
+    job->failed = job->said_no = job->misused = 0;
     job->running = true;
+    job->killed = false;
+    skip_succeeded(job);
+    assert(job->index < job->commands->count);
     queue_add(&runner->queues[job->kind], job);
     kick(runner);
 }
@@ -352,4 +351,15 @@ bool runner_withdraw(struct runner *runner, struct job *job)
     queue_remove(&runner->queues[job->kind], job);
     job->running = false;
     return true;
+}
+
+void runner_kill(struct runner *runner, struct job *job)
+{
+    for (int i = 0; i < RUNNER_SLOTS; i++) {
+        struct slot *slot = &runner->slots[i];
+        if (slot->job != job)
+            continue;
+        job->killed = true;
+        kill_slot(slot);
+    }
 }

@@ -24,6 +24,7 @@ static const struct question {
     {"doors", 0, 0, 0, show_doors},
     {"open", 2, 3, 0, show_open},
     {"close", 0, 2, MAY_ALL, show_close},
+    {"forget", 2, 3, 0, show_forget},
     {"history", 0, 0, MAY_COUNT, show_history},
     {"sources", 0, 0, 0, show_sources},
     {"watch", 0, 0, 0, show_watch},

@@ -16,6 +16,7 @@ static const struct command {
     {"doors", knockctl_ask, "", "what is open, and until when"},
     {"open", knockctl_ask, "DOOR ADDRESS [SECONDS]", "open a door as a knock would"},
     {"close", knockctl_ask, "DOOR [ADDRESS] | --all", "close what is open"},
+    {"forget", knockctl_ask, "DOOR ADDRESS [PORT]", "give up what can't be closed"},
     {"history", knockctl_ask, "[-n LINES]", "what was opened, by whom, and how it ended"},
     {"sources", knockctl_ask, "", "what each log brought so far"},
     {"why", knockctl_ask, "ADDRESS", "what the last packets of an address did"},

@@ -4,6 +4,7 @@
 
 #include "knockctl/json.h"
 #include "knockctl/table.h"
+#include "lib/log.h"
 
 void show_json(struct reply *reply, int *status)
 {
@@ -72,6 +73,24 @@ void show_close(struct reply *reply, int *status)
     struct row_fields row;
     while (client_row(reply, &row, status))
         printf("closed: %lld\n", (long long)row_get_number(&row, "closed"));
+}
+
+void show_forget(struct reply *reply, int *status)
+{
+    char command[ROW_MAX];
+    struct row_fields row;
+    while (client_row(reply, &row, status)) {
+        if (strcmp(row.kind, "forget") == 0) {
+            const char *port = row_get(&row, "port");
+            printf("door %s: given up for %s%s%s; what it opened may still be open\n",
+                   text_of(&row, "door"), text_of(&row, "address"), port ? ", port " : "",
+                   port ? port : "");
+        } else {
+            const char *text = text_of(&row, "command");
+            log_encode(text, strlen(text), command, sizeof(command));
+            printf("  not undone: %s\n", command);
+        }
+    }
 }
 
 void show_reload(struct reply *reply, int *status)

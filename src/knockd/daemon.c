@@ -196,7 +196,10 @@ static int set_up(struct daemon *d, const struct config *config)
         return -1;
     d->watchdog_interval = notify_watchdog();
     on_pulse(d);
-    return doors_resume(d->doors) < 0 ? -1 : 0;
+    if (doors_resume(d->doors) < 0)
+        return -1;
+    doors_follow(d->doors, config, d->current->setting.plans);
+    return 0;
 }
 
 static void on_init_done(void *arg, bool success)

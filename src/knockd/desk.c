@@ -98,6 +98,7 @@ static const struct control_request requests[] = {
     {"doors", 0, 0, desk_serve_doors},   {"open", 2, 3, desk_serve_open},
     {"close", 1, 2, desk_serve_close},   {"history", 1, 1, serve_history},
     {"reload", 0, 0, serve_reload},      {"keys", 0, 0, desk_serve_keys},
+    {"forget", 2, 3, desk_serve_forget},
 };
 
 static void on_event(void *arg, const struct door_event *event)
@@ -147,7 +148,7 @@ struct desk *desk_open(struct daemon *daemon)
 {
     char why[512];
     struct desk *desk = calloc(1, sizeof(*desk));
-    if (!desk || errands_init(&desk->errands, daemon->loop) < 0) {
+    if (!desk || errands_init(&desk->errands, daemon->loop, daemon->doors) < 0) {
         free(desk);
         return NULL;
     }

@@ -111,6 +111,21 @@ static void say_delayed(struct answer *answer, const struct config_door *door, c
     answer_end(answer);
 }
 
+static void note_delayed(void *arg, struct opening *o)
+{
+    struct errand *errand = arg;
+    if (strcmp(o->name, errand->door) == 0 && addr_equal(&o->address, &errand->address) &&
+        opening_same_port(o->port, errand->port))
+        errand->counted |= o->state <= DELAYED && o->delay > 0;
+}
+
+/* Whether what was asked for waits for nothing but its start_delay. */
+static bool is_delayed(const struct desk *desk, struct errand *errand)
+{
+    doors_each(desk->daemon->doors, note_delayed, errand);
+    return errand->counted;
+}
+
 static void open_door(struct desk *desk, struct answer *answer, int number,
                       const struct addr *address, unsigned seconds)
 {
@@ -126,7 +141,7 @@ static void open_door(struct desk *desk, struct answer *answer, int number,
     errand->address = *address;
     errand->port = knock.port;
     doors_knock(desk->daemon->doors, &knock);
-    if (door.start_delay > 0 && errand->kind == ERRAND_OPEN) {
+    if (errand->kind == ERRAND_OPEN && is_delayed(desk, errand)) {
         char text[ADDR_TEXT_SIZE];
         errand_end(&desk->errands, errand);
         say_delayed(answer, &door, addr_format(address, text));
@@ -189,4 +204,69 @@ void desk_serve_close(void *arg, struct answer *answer, char *const *words)
         close_doors(arg, answer, all ? NULL : words[1], NULL);
     else if (desk_parse_address(answer, words[2], &address))
         close_doors(arg, answer, words[1], &address);
+}
+
+/* --- forget --- */
+
+struct given_up {
+    struct answer *answer;
+    bool begun;
+};
+
+/* An opening that is given up, and its stop commands that haven't succeeded. */
+static void list_given_up(void *arg, const struct opening *o)
+{
+    struct given_up *given_up = arg;
+    struct answer *answer = given_up->answer;
+    struct row row;
+    if (!given_up->begun)
+        answer_begin(answer, ANSWER_LIST);
+    given_up->begun = true;
+    char text[1024];
+    row_begin(&row, 0, "forget");
+    row_text(&row, "door", o->name);
+    row_text(&row, "address", o->text);
+    add_port(&row, o->port);
+    row_number(&row, "failed_stops", o->attempts);
+    answer_row(answer, &row);
+    for (unsigned i = 0; i < o->stop.count; i++) {
+        if (i < RUNNER_REMEMBERED && o->stopped >> i & 1)
+            continue;
+        row_begin(&row, 1, "not_undone");
+        row_text(&row, "command", command_text(&o->stop.items[i], text, sizeof(text)));
+        answer_row(answer, &row);
+    }
+}
+
+static void forget_doors(struct desk *desk, struct answer *answer,
+                         const struct doors_choice *choice)
+{
+    unsigned others;
+    struct given_up given_up = {answer, false};
+    unsigned count = doors_forget(desk->daemon->doors, choice, list_given_up, &given_up, &others);
+    if (count > 0)
+        answer_end(answer);
+    else if (others > 0)
+        answer_error(answer,
+                     "door %s isn't given up: nothing has failed there; knockctl close closes it",
+                     choice->door);
+    else
+        answer_error(answer, "door %s isn't open for this address%s", choice->door,
+                     choice->port ? " and port" : "");
+}
+
+void desk_serve_forget(void *arg, struct answer *answer, char *const *words)
+{
+    struct desk *desk = arg;
+    struct addr address;
+    const char *why;
+    struct step port = {0};
+    if (!desk_parse_address(answer, words[2], &address))
+        return;
+    if (words[3] && !step_parse(words[3], &port, &why)) {
+        answer_error(answer, "\"%s\" is no port: %s", words[3], why);
+        return;
+    }
+    struct doors_choice choice = {.door = words[1], .address = &address, .port = port.port};
+    forget_doors(desk, answer, &choice);
 }

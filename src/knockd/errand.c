@@ -3,31 +3,48 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keeper/closing.h"
 #include "lib/clock.h"
 
 const char errand_no_answer[] =
     "the listener doesn't answer; if it goes on so, knockd starts another";
 
+/* What is still going on with the doors that were asked for. */
+static void say_doing(struct errand *errand, enum errand_kind kind)
+{
+    char text[900];
+    struct doors_choice choice = {.door = errand->door[0] ? errand->door : NULL,
+                                  .address = errand->address.family ? &errand->address : NULL,
+                                  .port = errand->port.port};
+    unsigned count = doors_doing(errand->all->doors, &choice, text, sizeof(text));
+    answer_error(errand->answer, "%s after %lld s%s%s; knockctl doors shows what becomes of it",
+                 kind == ERRAND_OPEN ? "not open" : "not all is closed",
+                 (long long)(ERRAND_TIME / CLOCK_SECOND), count ? ": " : "", text);
+}
+
 static void on_deadline(void *arg)
 {
     struct errand *errand = arg;
     static const char *const texts[] = {
-        [ERRAND_OPEN] = "it isn't open yet; knockctl doors shows what becomes of it",
-        [ERRAND_CLOSE] = "not all is closed yet; knockctl doors shows what is left",
         [ERRAND_RELOAD] = "not reloaded yet: the new listener takes its time",
         [ERRAND_QUERY] = errand_no_answer,
     };
     enum errand_kind kind = errand->kind;
     errand->kind = ERRAND_NONE;
-    answer_error(errand->answer, "%s", texts[kind]);
+    if (kind == ERRAND_OPEN || kind == ERRAND_CLOSE)
+        say_doing(errand, kind);
+    else
+        answer_error(errand->answer, "%s", texts[kind]);
 }
 
-int errands_init(struct errands *errands, struct loop *loop)
+int errands_init(struct errands *errands, struct loop *loop, const struct doors *doors)
 {
     int rc = 0;
-    *errands = (struct errands){.loop = loop};
-    for (int i = 0; i < CONTROL_CONNECTIONS; i++)
+    *errands = (struct errands){.loop = loop, .doors = doors};
+    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
+        errands->list[i].all = errands;
         rc |= loop_timer_register(loop, &errands->list[i].deadline, on_deadline, &errands->list[i]);
+    }
     return rc;
 }
 
@@ -50,7 +67,7 @@ struct errand *errand_begin(struct errands *errands, enum errand_kind kind, stru
     errand->port = (struct step){0};
     errand->query = 0;
     errand->counted = false;
-    errand->asked = errand->closed = errand->failed = 0;
+    errand->asked = errand->closed = errand->failed = errand->given_up = 0;
     loop_timer_set(errands->loop, &errand->deadline, deadline);
     return errand;
 }
@@ -93,6 +110,14 @@ static void take_open(struct errands *errands, struct errand *errand,
         answer_error(errand->answer, "door %s isn't opened: %s%s", event->door, event->why,
                      event->kind == DOOR_FAILED ? "; knockd's log says why" : "");
         errand_end(errands, errand);
+    } else if (event->kind == DOOR_NOT_CLOSED) {
+        /* It may take for ever, and is opened after that all the same. */
+        answer_error(errand->answer,
+                     "door %s isn't opened yet: what an earlier knock opened has to be closed "
+                     "first, and its stop command failed; put that right and reload, or see "
+                     "knockctl forget",
+                     event->door);
+        errand_end(errands, errand);
     } else if (event->kind == DOOR_GONE && strcmp(event->why, "withdrawn") == 0) {
         answer_error(errand->answer, "door %s isn't opened: it was closed meanwhile", event->door);
         errand_end(errands, errand);
@@ -102,13 +127,16 @@ static void take_open(struct errands *errands, struct errand *errand,
 static void say_closed(struct errands *errands, struct errand *errand)
 {
     struct row row;
-    if (!errand->counted || errand->closed + errand->failed < errand->asked)
+    if (!errand->counted || errand->closed + errand->failed + errand->given_up < errand->asked)
         return;
     if (errand->failed > 0) {
         answer_error(errand->answer,
                      "%u NOT CLOSED: the stop command failed and is tried again; knockd's log says "
-                     "why",
+                     "why; if it never can succeed, see knockctl forget",
                      errand->failed);
+    } else if (errand->given_up > 0) {
+        answer_error(errand->answer, "%u NOT CLOSED: given up by knockctl forget",
+                     errand->given_up);
     } else {
         row_begin(&row, 0, "close");
         row_number(&row, "closed", errand->closed);
@@ -122,7 +150,10 @@ static void say_closed(struct errands *errands, struct errand *errand)
 static void take_close(struct errands *errands, struct errand *errand,
                        const struct door_event *event)
 {
-    errand->closed += event->kind == DOOR_GONE;
+    bool gone = event->kind == DOOR_GONE,
+         given_up = gone && strcmp(event->why, CLOSING_GIVEN_UP) == 0;
+    errand->closed += gone && !given_up;
+    errand->given_up += given_up;
     errand->failed += event->kind == DOOR_NOT_CLOSED;
     say_closed(errands, errand);
 }

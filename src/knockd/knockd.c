@@ -15,6 +15,7 @@
 #include "knockd/options.h"
 #include "knockd/place.h"
 #include "knockd/replay.h"
+#include "knockd/rule_check.h"
 #include "lib/log.h"
 #include "listener/listener.h"
 
@@ -43,7 +44,10 @@ static int test_config(const char *path)
     if (!setting_load(&setting, path, true, &report))
         return 1;
     doubts_tell(setting.config, &report);
+    rule_check(setting.config, setting.plans, &report);
     setting_free(&setting);
+    if (report.errors > 0)
+        return 1;
     puts("configuration OK");
     return 0;
 }

@@ -90,6 +90,7 @@ static void take_over(struct daemon *d)
     log_set_facility(config->facility);
     runner_set_limit(d->runner, config->run_timeout);
     doors_set_max(d->doors, config->max_open);
+    doors_follow(d->doors, config, d->current->setting.plans);
     log_notice("reloaded %s: %u door%s", d->path, config->door_count,
                config->door_count == 1 ? "" : "s");
     notify_send("READY=1\nSTATUS=Listening");

@@ -86,7 +86,8 @@ wrong_calls() {
     is "no privilege: one line" "$(cat "$WORK/err" "$WORK/out" | wc -l)" 1
     on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
     is "-t needs none: exit status" $? 0
-    is "-t: all is well" "$(cat "$WORK/out" "$WORK/err")" "configuration OK"
+    is "-t: all is well" "$(grep -v ": warning: rules weren't tried with iptables" "$WORK/out" "$WORK/err")" \
+        "$WORK/out:configuration OK"
     knockd_here -V
     like "-V: the version" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 knockd [0-9.]+$'
     knockd_here -h
