@@ -37,7 +37,7 @@ recipe() {
         cat "$RECIPES/$1.conf"
     } >"$CONFIG"
     like "$1: refused as it is shipped" "$("$KNOCKD" -t -c "$EXAMPLES/$1.conf" 2>&1)" 'sequence: "FIRST"'
-    is "$1: filled in, accepted without a warning" "$(verdict "$KNOCKD" -t -c "$CONFIG")" "configuration OK"
+    is "$1: filled in, accepted without a warning" "$(verdict on_gate "$KNOCKD" -t -c "$CONFIG")" "configuration OK"
 }
 
 # commands_of NAME: those that the head of the recipe wants in the firewall, to be run where its files are.
