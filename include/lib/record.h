@@ -60,7 +60,7 @@ enum event_kind {
     EVENT_LONG,      /* `number` lines too long to be a packet's were skipped */
     EVENT_TRUNCATED, /* the log was emptied and is read from its start */
     EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */
-    EVENT_STALLED,   /* an address reached step `number` of the door, and nothing came after */
+    EVENT_STALLED,   /* an address reached step `number` of the door, and not the next one */
     EVENT_SILENT,    /* no packet at all for `number` seconds */
     EVENT_SANDBOX,   /* step `door` of the sandbox failed with errno `number`; the listener ends */
     EVENT_KINDS,
@@ -87,6 +87,8 @@ struct record_event {
     uint32_t door;
     struct addr address;
     uint64_t number;
+    struct step instead; /* of EVENT_STALLED: what came in place of the next step; port 0: nothing
+                          */
 };
 
 struct record_reopen {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/addr.h"
+#include "lib/sequence.h"
 
 enum { ATTEMPTS_MAX = 64 };
 
@@ -18,6 +19,8 @@ struct attempt {
     struct addr address;
     unsigned stage; /* steps done; 0: the place is free */
     int64_t until;  /* ns: when it is over */
+    /* What came in place of the step behind `stage`, to a strict door; port 0: nothing did. */
+    struct step instead;
 };
 
 struct attempts {
@@ -26,7 +29,8 @@ struct attempts {
     uint64_t unsaid;
 };
 
-/* The attempt reached `attempt->stage`. Its first step decides when it is over. */
+/* The attempt reached `attempt->stage`, and nothing else came instead of the next step yet. Its
+ * first step decides when it is over. */
 void attempts_reach(struct attempts *attempts, const struct attempt *attempt);
 
 /* The address opened a door: what it began with others, whose first steps may be the same, is no

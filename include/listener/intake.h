@@ -33,6 +33,9 @@ void intake_init(struct intake *intake, const struct setup *setup,
 enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
                               int64_t now);
 
+/* Lines of `source` were lost before those that follow. */
+void intake_gap(struct intake *intake, unsigned source, int64_t now);
+
 /* Answers the keeper's question: what the packets of an address did, what each source brought. */
 void intake_query(struct intake *intake, const struct record_query *query);
 

@@ -30,7 +30,7 @@ bool match_index_flags(const struct match_index *index, uint8_t flags);
  * or not. */
 bool match_index_concerns(const struct match_index *index, const struct packet *packet);
 
-/* Fills all of *out but its time and dst from a TCP or UDP packet with ports. */
+/* Fills *out from a TCP or UDP packet with ports. */
 void match_index_digest(const struct match_index *index, const struct packet *packet,
                         struct seen *out);
 
@@ -40,6 +40,10 @@ bool match_index_sees(const struct match_index *index, unsigned door, const stru
 /* Whether the two packets, the later one `second`, are the first and second step of some door. */
 bool match_index_pair(const struct match_index *index, const struct seen *earlier,
                       const struct seen *later);
+
+/* How often in a row the first step of a door is asked for, at most, of those that begin with this
+ * packet's protocol and port; 1 if none does. */
+unsigned match_index_begun_with(const struct match_index *index, const struct seen *seen);
 
 /* The doors whose last step has this packet's protocol and port, in their order. */
 struct index_range match_index_ending(const struct match_index *index, const struct seen *seen);

@@ -1,10 +1,14 @@
 /*
- * Which packets make a knock. Per (source of log, address) the last packets are kept, 32 at most,
- * and only while an attempt can still be alive; when a packet is the last step of a door, they are
- * compared backwards. Pure but for the table that matcher_new allocates once: no clock, no I/O.
+ * Which packets make a knock. Per (source of log, address) the last packets are kept, in 32 runs at
+ * most, and only while an attempt can still be alive; when a packet is the last step of a door,
+ * they are compared backwards. Pure but for what matcher_new allocates once: no clock, no I/O.
  *
- * Strict doors want their steps in consecutive packets, tolerant ones in order; both within
- * `timeout`. What enum match_verdict and struct match_door leave out is never a stray.
+ * Packets to the same protocol, port and destination that follow each other are a run. Strict doors
+ * want their steps in consecutive runs: equal steps that follow each other in the sequence want a
+ * run of at least as many packets, so a doubled packet is no stray. Tolerant doors want their steps
+ * in order. Both want all of it within `timeout`. A run completes a sequence once, however long it
+ * is, unless it is the whole sequence. What enum match_verdict and struct match_door leave out is
+ * never a stray.
  */
 #ifndef LISTENER_MATCHER_H
 #define LISTENER_MATCHER_H
@@ -66,27 +70,38 @@ void matcher_set_span(struct matcher *m, uint16_t span);
 /* Whether matcher_feed leaves the packet out as MATCH_SEALED. */
 bool matcher_is_sealed(const struct matcher *m, const struct packet *packet);
 
-/*
- * Takes the packet that `source` logged at `now` (ns, never going back). Calls opened(arg, door)
- * for each door whose sequence it completes.
- */
-enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
-                                int64_t now, void (*opened)(void *arg, unsigned door), void *arg);
+/* What a packet did. */
+struct match_result {
+    enum match_verdict verdict;
+    unsigned opened_count;
+    const unsigned *opened; /* doors whose sequence it completed; valid until the next packet */
+};
+
+/* Takes the packet that `source` logged at `now` (ns, never going back but by matcher_restart). */
+struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
+                                 int64_t now);
 
 /* Whether the packet is left out whatever the time; then it is counted, and that was all. Else it
  * is matcher_feed's, which takes any packet. For whom it costs something to tell the time. */
 bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet);
 
 /*
- * How many first steps of `door` the packets of (source, address) fulfil right now: 0 to its
- * number of steps, counting attempts that end with the newest packet that could be a stray for the
- * door (strict) or with any (tolerant).
+ * How many first steps of `door` are done, that the next packet of (source, address) could go on
+ * from at `now`: 0 to one less than there are, for what opened a door is no attempt any more.
  */
 unsigned matcher_stage(const struct matcher *m, unsigned source, const struct addr *address,
                        int64_t now, unsigned door);
 
+/* The stage of `door` that the packet brought its address to, if that wasn't there before: for the
+ * packet that matcher_feed just took as MATCH_SEEN. 0: it is no step, or only doubles one. */
+unsigned matcher_reached(const struct matcher *m, unsigned source, const struct packet *packet,
+                         int64_t now, unsigned door);
+
 /* Lines of `source` were lost: what strict doors have seen of it so far counts no more. */
 void matcher_gap(struct matcher *m, unsigned source);
+
+/* All attempts start over, and time may go back to any other: a log's clock was set back. */
+void matcher_restart(struct matcher *m);
 
 const struct matcher_counters *matcher_counters(const struct matcher *m);
 

@@ -1,6 +1,7 @@
 /*
- * The bounded table of (source of log, address) and the last packets of each. All memory is taken
- * once; pages that no address needed yet are never touched, so a quiet host pays for what it sees.
+ * The bounded table of (source of log, address) and the last runs of packets of each. All memory is
+ * taken once; pages that no address needed yet are never touched, so a quiet host pays for what it
+ * sees.
  *
  * When the table is full, an address makes room: one whose attempt is over, else the one longest
  * without a first step, and only when there are no such ones one in the middle of a knock. So a
@@ -14,13 +15,14 @@
 
 #include "lib/addr.h"
 
-enum { PEER_PACKETS = 32 };
+enum {
+    PEER_RUNS = 32,
+    RUN_PORTS = 4, /* source ports that are remembered of a run: who used one sends it again */
+    RUN_PACKETS_MAX = UINT8_MAX,
+};
 
-/* A packet as it is remembered: 24 bytes. */
+/* What doors ask of a packet. No padding: memcmp compares two. */
 struct seen {
-    int64_t time; /* ns */
-    uint32_t dst; /* keyed hash of the destination */
-    uint16_t spt;
     uint16_t dpt;
     uint16_t target;    /* word of the index for the destination, 0: no door asks for it */
     uint16_t interface; /* the same for IN= */
@@ -30,7 +32,17 @@ struct seen {
     bool second; /* perhaps the second one */
 };
 
-/* An address: 768 bytes of packets, 832 with the rest. Only the functions below change it, but for
+/* Packets that followed each other and are alike: 32 bytes. */
+struct run {
+    int64_t time; /* ns, of the newest one */
+    uint32_t dst; /* keyed hash of the destination */
+    struct seen seen;
+    uint8_t count; /* packets, RUN_PACKETS_MAX: that many or more */
+    uint8_t port_count;
+    uint16_t ports[RUN_PORTS]; /* source ports of the newest ones, the oldest first */
+};
+
+/* An address: 1,024 bytes of runs, 1,088 with the rest. Only the functions below change it, but for
  * the matcher's own fields. */
 struct peer {
     int64_t touched;      /* ns, when it came to the front of its list */
@@ -43,9 +55,9 @@ struct peer {
     uint8_t source;
     bool midway;
     uint8_t newest; /* place in the ring */
-    uint8_t count;  /* packets in the ring */
-    uint8_t strict; /* how many of them, the newest, came after the last gap */
-    struct seen ring[PEER_PACKETS];
+    uint8_t count;  /* runs in the ring */
+    uint8_t strict; /* how many of them, the newest, began after the last gap */
+    struct run ring[PEER_RUNS];
 };
 
 struct peers;
@@ -73,20 +85,34 @@ void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midwa
 
 void peers_remove(struct peers *peers, struct peer *peer);
 
-/* The packet `age` places before the newest; age < peer->count. */
-static inline const struct seen *peer_packet(const struct peer *peer, unsigned age)
+/* Removes all records. */
+void peers_clear(struct peers *peers);
+
+/* The run `age` places before the newest; age < peer->count. */
+static inline const struct run *peer_run(const struct peer *peer, unsigned age)
 {
-    return &peer->ring[(peer->newest + PEER_PACKETS - age) % PEER_PACKETS];
+    return &peer->ring[(peer->newest + PEER_RUNS - age) % PEER_RUNS];
 }
 
-/* Remembers one more packet, forgets the oldest of more than PEER_PACKETS. */
-void peer_push(struct peer *peer, const struct seen *seen);
+/* Whether both are of the same protocol, port and destination. */
+static inline bool run_continues(const struct run *earlier, const struct run *later)
+{
+    return earlier->seen.dpt == later->seen.dpt && earlier->seen.proto == later->seen.proto &&
+           earlier->dst == later->dst;
+}
 
-/* Forgets packets before `alive_since`, and what came before the first step that is left then:
- * no attempt can hold it. */
+/*
+ * Remembers one more packet, a run of one at first: joins it with the newest run if both are alike
+ * and no gap is between them. But the newest `apart` packets (1 or more) of such a run stay runs of
+ * one, so that the time of each is known. Forgets the oldest of more than PEER_RUNS runs.
+ */
+void peer_push(struct peer *peer, const struct run *packet, unsigned apart);
+
+/* Forgets runs that ended before `alive_since`, and what came before the first step that is left
+ * then: no attempt can hold it. */
 void peer_trim(struct peer *peer, int64_t alive_since);
 
-/* Whether `seen` is a retransmission of a packet that is remembered. */
-bool peer_has(const struct peer *peer, const struct seen *seen);
+/* Whether the TCP packet, a run of one, is a retransmission of one that is remembered. */
+bool peer_has(const struct peer *peer, const struct run *packet);
 
 #endif

@@ -11,6 +11,7 @@ enum { TRACE_PACKETS = 2048 };
 struct trace_packet {
     int64_t time; /* ns */
     unsigned source;
+    bool gap;             /* no packet: lines of the source were lost */
     struct packet packet; /* its `in` is valid only as trace_get returns it */
     char in[IF_NAMESIZE];
 };
@@ -21,6 +22,9 @@ struct trace {
 };
 
 void trace_add(struct trace *trace, unsigned source, const struct packet *packet, int64_t now);
+
+/* Lines of `source` were lost before the packets that follow. */
+void trace_gap(struct trace *trace, unsigned source, int64_t now);
 
 /* How many there are, and number `i` of them, the oldest being 0. */
 unsigned trace_count(const struct trace *trace);

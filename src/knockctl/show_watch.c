@@ -29,6 +29,7 @@ static void print_event(const struct row_fields *row)
     print_part(row, "seconds", ", closes in ", " s");
     print_part(row, "step", ", step ", "");
     print_part(row, "steps", " of ", "");
+    print_part(row, "instead", ", then ", "");
     print_part(row, "number", ", ", "");
     print_part(row, "why", ": ", "");
     putchar('\n');

@@ -1,4 +1,5 @@
 /* knockctl watch: what happens, as it happens. */
+#include <stdio.h>
 #include <time.h>
 
 #include "knockd/desk_parts.h"
@@ -67,12 +68,18 @@ static void tell_step(struct desk *desk, const struct config *config,
                       const struct record_event *event)
 {
     struct row row;
+    char instead[32];
     const struct config_door *door = &config->doors[event->door];
     begin(&row, event->kind == EVENT_STAGE ? "step" : "stalled");
     row_text(&row, "door", door->name);
     add_address(&row, &event->address);
     row_number(&row, "step", (int64_t)event->number);
     row_number(&row, "steps", door->sequence.count);
+    if (event->instead.port > 0) {
+        snprintf(instead, sizeof(instead), "%u:%s", event->instead.port,
+                 proto_name(event->instead.proto));
+        row_text(&row, "instead", instead);
+    }
     tell_all(desk, &row);
 }
 

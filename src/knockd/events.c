@@ -1,5 +1,6 @@
 #include "knockd/events.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,16 +52,22 @@ static void log_silence(const struct config *config, const struct record_event *
                 config->sources[event->source].name, (unsigned long long)event->number / 60);
 }
 
-/* Where a knock stayed behind, the next step is what a user wants to hear of. */
+/* Where a knock stayed behind: what came in place of the next step, or that nothing came, which
+ * makes one suspect the log. */
 static void log_stalled(const struct config *config, const struct record_event *event)
 {
-    char text[ADDR_TEXT_SIZE];
+    char address[ADDR_TEXT_SIZE], what[64];
     const struct config_door *door = &config->doors[event->door];
     const struct step *next = &door->sequence.steps[event->number];
-    log_notice("door %s: %s reached step %llu of %u; no %u:%s within %lld s (LOG rule limited?)",
-               door->name, addr_format(&event->address, text), (unsigned long long)event->number,
-               door->sequence.count, next->port, proto_name(next->proto),
-               (long long)(door->seq_timeout / CLOCK_SECOND));
+    if (event->instead.port > 0)
+        snprintf(what, sizeof(what), "%u:%s came instead of %u:%s", event->instead.port,
+                 proto_name(event->instead.proto), next->port, proto_name(next->proto));
+    else
+        snprintf(what, sizeof(what), "no %u:%s within %lld s (LOG rule limited?)", next->port,
+                 proto_name(next->proto), (long long)(door->seq_timeout / CLOCK_SECOND));
+    log_notice("door %s: %s reached step %llu of %u; %s", door->name,
+               addr_format(&event->address, address), (unsigned long long)event->number,
+               door->sequence.count, what);
 }
 
 /* The prefix comes from the log, bytes and all; the log's sink encodes it. */
@@ -87,7 +94,9 @@ static bool seen_is_sound(const struct config *config, const struct record_seen 
 static bool is_sound_of_address(const struct config *config, const struct record_event *event)
 {
     return gate_address(&event->address) && event->door < config->door_count && event->number > 0 &&
-           event->number < config->doors[event->door].sequence.count;
+           event->number < config->doors[event->door].sequence.count &&
+           (event->instead.port == 0 || event->instead.proto == IPPROTO_TCP ||
+            event->instead.proto == IPPROTO_UDP);
 }
 
 static bool event_is_sound(const struct config *config, const struct record_event *event)

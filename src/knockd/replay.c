@@ -48,9 +48,8 @@ static void print_knock(struct replay *r, enum log_knock knock, const char *door
                      addr_format(&r->packet->src, address)));
 }
 
-static void on_opened(void *arg, unsigned number)
+static void take_knock(struct replay *r, unsigned number)
 {
-    struct replay *r = arg;
     const struct config_door *door = &r->config->doors[number];
     int64_t now = log_clock_now(&r->clock)->time;
     if (!config_allows(door, &r->packet->src)) {
@@ -85,7 +84,10 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
         return;
     r->packet = packet;
     int64_t now = log_clock_now(&r->clock)->time;
-    if (matcher_feed(r->setup.matcher, 0, packet, now, on_opened, r) == MATCH_SEALED)
+    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, now);
+    for (unsigned i = 0; i < matched.opened_count; i++)
+        take_knock(r, matched.opened[i]);
+    if (matched.verdict == MATCH_SEALED)
         count_sealed(r, packet);
 }
 

@@ -20,8 +20,10 @@ void attempts_reach(struct attempts *attempts, const struct attempt *attempt)
 {
     struct attempt *known = find(attempts, attempt->source, attempt->door, &attempt->address);
     if (known) {
-        if (attempt->stage > known->stage)
+        if (attempt->stage >= known->stage) {
             known->stage = attempt->stage;
+            known->instead = (struct step){0};
+        }
         return;
     }
     for (int i = 0; i < ATTEMPTS_MAX; i++) {

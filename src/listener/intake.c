@@ -21,14 +21,36 @@ static void tell_event(struct intake *intake, const struct record_event *event)
     intake->tell(intake->arg, &record);
 }
 
-static void on_open(void *arg, unsigned door)
+static void tell_open(struct intake *intake, unsigned door)
 {
-    struct intake *intake = arg;
     struct record record = {
         .type = RECORD_OPEN,
         .u.open = {.source = intake->source, .door = door, .address = intake->packet.src}};
     attempts_finish(&intake->attempts, intake->source, &intake->packet.src);
     intake->tell(intake->arg, &record);
+}
+
+static struct step step_of(const struct packet *packet)
+{
+    return (struct step){.port = packet->dpt, .proto = (uint8_t)packet->proto};
+}
+
+/* Whether the packet, a stray or the first step again, came in place of the attempt's next step. */
+static bool came_instead(const struct intake *intake, const struct attempt *attempt)
+{
+    const struct setup *setup = intake->setup;
+    return attempt->stage > 0 && attempt->instead.port == 0 && attempt->source == intake->source &&
+           addr_equal(&attempt->address, &intake->packet.src) && intake->now < attempt->until &&
+           setup->doors[attempt->door].strict &&
+           matcher_stage(setup->matcher, attempt->source, &attempt->address, intake->now,
+                         attempt->door) < attempt->stage;
+}
+
+static void note_strays(struct intake *intake)
+{
+    for (int i = 0; i < ATTEMPTS_MAX; i++)
+        if (came_instead(intake, &intake->attempts.list[i]))
+            intake->attempts.list[i].instead = step_of(&intake->packet);
 }
 
 /* The packet just took a step of this door: remembered, and told if stages are wanted. */
@@ -51,22 +73,17 @@ static void note_stage(struct intake *intake, unsigned door, unsigned stage)
 /* How far the packet brought its address with each door that it may be a step of. */
 static void note_stages(struct intake *intake)
 {
-    const struct packet *packet = &intake->packet;
-    struct step step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    const struct setup *setup = intake->setup;
     unsigned count;
-    const struct setup_step *found = setup_doors_with(intake->setup, step, &count);
-    for (unsigned i = 0; i < count; i++) {
+    const struct setup_step *found = setup_doors_with(setup, step_of(&intake->packet), &count);
+    for (unsigned i = 0; i < count && i < ATTEMPTS_MAX; i++) {
         unsigned door = found[i].door;
         /* A one-time sequence isn't spoken of before it is used. */
-        if (door >= intake->setup->config.plain)
+        if (door >= setup->config.plain)
             continue;
-        const struct sequence *sequence = &intake->setup->doors[door].sequence;
         unsigned stage =
-            matcher_stage(intake->setup->matcher, intake->source, &packet->src, intake->now, door);
-        if (stage == 0 || stage >= sequence->count)
-            continue;
-        struct step last = sequence->steps[stage - 1];
-        if (step_equal(last, step))
+            matcher_reached(setup->matcher, intake->source, &intake->packet, intake->now, door);
+        if (stage > 0)
             note_stage(intake, door, stage);
     }
 }
@@ -113,6 +130,22 @@ static void assemble(struct intake *intake)
         intake->tell(intake->arg, &record);
 }
 
+static void match_packet(struct intake *intake)
+{
+    struct match_result matched =
+        matcher_feed(intake->setup->matcher, intake->source, &intake->packet, intake->now);
+    for (unsigned i = 0; i < matched.opened_count; i++)
+        tell_open(intake, matched.opened[i]);
+    if (matched.verdict == MATCH_SEALED)
+        assemble(intake);
+    if (matched.verdict != MATCH_SEEN)
+        return;
+    note_strays(intake);
+    /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
+    if (intake->setup->config.debug || attempts_have_room(&intake->attempts))
+        note_stages(intake);
+}
+
 enum line_verdict intake_line(struct intake *intake, unsigned source, const char *line, size_t len,
                               int64_t now)
 {
@@ -124,15 +157,20 @@ enum line_verdict intake_line(struct intake *intake, unsigned source, const char
     if (verdict != LINE_PACKET)
         return verdict;
     trace_add(&intake->trace, source, &intake->packet, now);
-    enum match_verdict matched =
-        matcher_feed(intake->setup->matcher, source, &intake->packet, now, on_open, intake);
-    if (matched == MATCH_SEALED)
-        assemble(intake);
-    /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
-    if (matched == MATCH_SEEN &&
-        (intake->setup->config.debug || attempts_have_room(&intake->attempts)))
-        note_stages(intake);
+    match_packet(intake);
     return verdict;
+}
+
+void intake_gap(struct intake *intake, unsigned source, int64_t now)
+{
+    matcher_gap(intake->setup->matcher, source);
+    trace_gap(&intake->trace, source, now);
+    /* Of those that start over for that there is nothing to tell: what came isn't known. */
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        struct attempt *attempt = &intake->attempts.list[i];
+        if (attempt->source == source && intake->setup->doors[attempt->door].strict)
+            attempt->stage = 0;
+    }
 }
 
 int64_t intake_next(const struct intake *intake)
@@ -229,7 +267,8 @@ void intake_due(struct intake *intake, int64_t now)
                                                   .source = attempt.source,
                                                   .door = attempt.door,
                                                   .address = attempt.address,
-                                                  .number = attempt.stage});
+                                                  .number = attempt.stage,
+                                                  .instead = attempt.instead});
     if (now < intake->silent_at)
         return;
     tell_silence(intake);

@@ -25,6 +25,8 @@ struct match_index {
     uint8_t roles[2][65536];         /* by TCP/UDP and port; most packets need to look no further */
     uint8_t concerned[2][65536 / 8]; /* a bit for each port with a role: small enough to stay in the
                                         nearest cache, where nearly every packet asks for it */
+    uint8_t begun_with[2][65536]; /* packets of the first run of any door, by its protocol and port
+                                   */
     bool flags[256];
     struct word *words; /* sorted */
     unsigned word_count;
@@ -146,11 +148,17 @@ static void add_door(struct match_index *index, const struct match_door *door, u
 {
     const struct step *steps = door->sequence.steps;
     uint32_t view = intern_view(index, door);
+    unsigned run = 1;
     index->door_views[number] = view;
     if (door->sequence.count == 0)
         return; /* sealed knocks alone open it */
     for (unsigned flags = 0; flags < 256; flags++)
         index->flags[flags] |= flags_match(door->flags, (uint8_t)flags);
+    while (run < door->sequence.count && step_equal(steps[run], steps[0]))
+        run++;
+    uint8_t *most = &index->begun_with[steps[0].proto == IPPROTO_UDP][steps[0].port];
+    if (*most < run)
+        *most = (uint8_t)run;
     add_entry(index, KIND_FIRST, NULL, &steps[0], view);
     add_entry(index, KIND_LAST, NULL, &steps[door->sequence.count - 1], number);
     if (door->sequence.count > 1)
@@ -256,7 +264,6 @@ void match_index_digest(const struct match_index *index, const struct packet *pa
                         struct seen *out)
 {
     *out = (struct seen){
-        .spt = packet->spt,
         .dpt = packet->dpt,
         .target = word_number(index, address_word(&packet->dst)),
         .interface = interface_number(index, packet->in, packet->in_len),
@@ -281,6 +288,12 @@ bool match_index_pair(const struct match_index *index, const struct seen *earlie
             return true;
     }
     return false;
+}
+
+unsigned match_index_begun_with(const struct match_index *index, const struct seen *seen)
+{
+    unsigned most = index->begun_with[seen->proto == IPPROTO_UDP][seen->dpt];
+    return most > 1 ? most : 1;
 }
 
 struct index_range match_index_ending(const struct match_index *index, const struct seen *seen)

@@ -13,7 +13,8 @@
 struct matcher {
     struct match_door *doors;
     unsigned door_count;
-    int64_t longest; /* timeout of all doors: what is older serves nobody */
+    int64_t longest;  /* timeout of all doors: what is older serves nobody */
+    unsigned *opened; /* by the newest packet: room for all doors */
     struct match_index *index;
     struct peers *peers;
     uint8_t key[KEYED_KEY_SIZE];
@@ -44,8 +45,9 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
         return NULL;
     memcpy(m->key, key, sizeof(m->key));
     m->index = match_index_new(doors, count);
+    m->opened = calloc((size_t)count + 1, sizeof(*m->opened));
     m->peers = peers_new(max_sources, key);
-    if (!copy_doors(m, doors, count) || !m->index || !m->peers) {
+    if (!copy_doors(m, doors, count) || !m->index || !m->peers || !m->opened) {
         matcher_free(m);
         return NULL;
     }
@@ -59,6 +61,7 @@ void matcher_free(struct matcher *m)
     match_index_free(m->index);
     peers_free(m->peers);
     free(m->doors);
+    free(m->opened);
     free(m);
 }
 
@@ -130,36 +133,153 @@ static unsigned packets_since_gap(const struct matcher *m, const struct peer *pe
     return peer->epoch == m->epochs[peer->source] ? peer->strict : 0;
 }
 
+/* The runs of a record that are looked at. */
+struct view {
+    unsigned from, end; /* ages: the newest one, and behind the oldest one */
+    unsigned skip;      /* packets of the newest run that don't count */
+};
+
+/* All that count for a door. */
+static struct view view_of(const struct matcher *m, unsigned number, const struct peer *peer)
+{
+    return (struct view){
+        .end = m->doors[number].strict ? packets_since_gap(m, peer) : peer->count,
+    };
+}
+
+/* Takes as many packets of the run as go on with the steps before `steps`; returns what is left of
+ * them. Equal steps that follow each other want packets of one run. */
+static unsigned take_steps(const struct sequence *sequence, unsigned steps, const struct run *run,
+                           unsigned packets)
+{
+    while (steps > 0 && packets > 0 && is_step(sequence->steps[steps - 1], &run->seen)) {
+        steps--;
+        packets--;
+    }
+    return steps;
+}
+
 /*
- * Whether the record, read backwards, holds the first `steps` steps of the door. To take the latest
+ * Whether the view, read backwards, holds the first `steps` steps of the door. To take the latest
  * packet for each step is never wrong: it leaves the most packets, and the most time, to the
- * earlier ones.
+ * earlier ones. Only of the first steps, which are equal, the time of each packet matters, and
+ * there they are kept apart.
  */
 static bool fulfils(const struct matcher *m, unsigned number, const struct peer *peer,
-                    unsigned steps, int64_t now)
+                    struct view view, unsigned steps, int64_t now)
 {
     const struct match_door *door = &m->doors[number];
-    unsigned count = door->strict ? packets_since_gap(m, peer) : peer->count;
-    for (unsigned age = 0; age < count && steps > 0; age++) {
-        const struct seen *seen = peer_packet(peer, age);
-        if (now - seen->time > door->timeout)
+    const struct run *taken = NULL; /* the newest run that packets were taken from */
+    for (unsigned age = view.from; age < view.end && steps > 0; age++) {
+        const struct run *run = peer_run(peer, age);
+        unsigned packets = run->count - (age == view.from ? view.skip : 0);
+        if (now - run->time > door->timeout)
             return false;
-        if (!match_index_sees(m->index, number, seen))
+        if (packets == 0 || !match_index_sees(m->index, number, &run->seen))
             continue;
-        if (is_step(door->sequence.steps[steps - 1], seen))
-            steps--;
-        else if (door->strict && !is_ignored(door, seen))
+        bool same = taken && run_continues(run, taken);
+        bool wanted = is_step(door->sequence.steps[steps - 1], &run->seen);
+        /* To another destination it is no part of the run that the step before was taken from. */
+        bool torn = taken && !same && taken->seen.dpt == run->seen.dpt &&
+                    taken->seen.proto == run->seen.proto;
+        if (door->strict && (torn || (!wanted && !same)) && !is_ignored(door, &run->seen))
             return false;
+        if (wanted) {
+            steps = take_steps(&door->sequence, steps, run, packets);
+            taken = run;
+        }
     }
     return steps == 0;
 }
 
-/* Puts the address where eviction spares it as long as its attempt deserves it. */
-static void rank(struct matcher *m, struct peer *peer, const struct seen *newest)
+static bool is_one_run(const struct sequence *sequence)
 {
-    for (unsigned age = 1; newest->second && age < peer->count; age++) {
-        const struct seen *earlier = peer_packet(peer, age);
-        if (match_index_pair(m->index, earlier, newest)) {
+    for (unsigned i = 1; i < sequence->count; i++)
+        if (!step_equal(sequence->steps[i], sequence->steps[0]))
+            return false;
+    return true;
+}
+
+/* Whether the newest packet goes on with a run, as the door sees it. */
+static bool goes_on(const struct matcher *m, unsigned number, const struct peer *peer)
+{
+    struct view view = view_of(m, number, peer);
+    const struct run *newest = peer_run(peer, 0);
+    if (newest->count > 1)
+        return true;
+    for (unsigned age = 1; age < view.end; age++) {
+        const struct run *run = peer_run(peer, age);
+        if (match_index_sees(m->index, number, &run->seen) &&
+            !is_ignored(&m->doors[number], &run->seen))
+            return run_continues(run, newest);
+    }
+    return false;
+}
+
+/* Whether the newest packet, the last step of the door, completes its sequence. */
+static bool completes(const struct matcher *m, unsigned number, const struct peer *peer,
+                      int64_t now)
+{
+    const struct sequence *sequence = &m->doors[number].sequence;
+    struct view view = view_of(m, number, peer);
+    if (!fulfils(m, number, peer, view, sequence->count, now))
+        return false;
+    view.skip = 1;
+    return is_one_run(sequence) || !goes_on(m, number, peer) ||
+           !fulfils(m, number, peer, view, sequence->count, now);
+}
+
+/* Of a tolerant door, what came before the newest packet that completed it is no attempt any more;
+ * a strict one sees it as strays. */
+static struct view view_of_attempt(const struct matcher *m, unsigned number,
+                                   const struct peer *peer, int64_t now)
+{
+    const struct match_door *door = &m->doors[number];
+    struct view view = view_of(m, number, peer), tail = view;
+    struct step last = door->sequence.steps[door->sequence.count - 1];
+    for (; !door->strict && tail.from < view.end; tail.from++) {
+        const struct run *run = peer_run(peer, tail.from);
+        if (is_step(last, &run->seen) && match_index_sees(m->index, number, &run->seen) &&
+            fulfils(m, number, peer, tail, door->sequence.count, now)) {
+            view.end = tail.from + 1;
+            break;
+        }
+    }
+    return view;
+}
+
+/* The most steps that may be done: once they all are, those of the last run are no attempt's. */
+static unsigned stage_at_most(const struct matcher *m, unsigned number, const struct peer *peer,
+                              struct view view, int64_t now)
+{
+    const struct sequence *sequence = &m->doors[number].sequence;
+    unsigned steps = sequence->count - 1;
+    struct step last = sequence->steps[steps];
+    if (fulfils(m, number, peer, view, sequence->count, now))
+        while (steps > 0 && step_equal(sequence->steps[steps - 1], last))
+            steps--;
+    return steps;
+}
+
+static unsigned stage_of(const struct matcher *m, unsigned number, const struct peer *peer,
+                         unsigned skip, int64_t now)
+{
+    if (m->doors[number].sequence.count == 0)
+        return 0;
+    struct view view = view_of_attempt(m, number, peer, now);
+    view.skip = skip;
+    unsigned steps = stage_at_most(m, number, peer, view, now);
+    while (steps > 0 && !fulfils(m, number, peer, view, steps, now))
+        steps--;
+    return steps;
+}
+
+/* Puts the address where eviction spares it as long as its attempt deserves it. */
+static void rank(struct matcher *m, struct peer *peer, const struct run *newest)
+{
+    for (unsigned age = 1; newest->seen.second && age < peer->count; age++) {
+        const struct run *earlier = peer_run(peer, age);
+        if (match_index_pair(m->index, &earlier->seen, &newest->seen)) {
             peer->midway_until = earlier->time + m->longest;
             peers_touch(m->peers, peer, newest->time, true);
             return;
@@ -167,22 +287,20 @@ static void rank(struct matcher *m, struct peer *peer, const struct seen *newest
     }
     bool midway = peer->midway && newest->time <= peer->midway_until;
     /* Junk doesn't make an address that did no more than begin look fresher. */
-    if (midway || peer->midway || newest->first)
+    if (midway || peer->midway || newest->seen.first)
         peers_touch(m->peers, peer, newest->time, midway);
 }
 
-static void open_doors(struct matcher *m, const struct peer *peer, const struct seen *newest,
-                       void (*opened)(void *arg, unsigned door), void *arg)
+static unsigned open_doors(struct matcher *m, const struct peer *peer, const struct run *newest)
 {
-    struct index_range range = match_index_ending(m->index, newest);
-    for (const struct index_entry *entry = range.begin; entry < range.end; entry++) {
-        unsigned door = entry->value;
-        if (match_index_sees(m->index, door, newest) &&
-            fulfils(m, door, peer, m->doors[door].sequence.count, newest->time)) {
-            m->counters.opened++;
-            opened(arg, door);
-        }
-    }
+    unsigned count = 0;
+    struct index_range range = match_index_ending(m->index, &newest->seen);
+    for (const struct index_entry *entry = range.begin; entry < range.end; entry++)
+        if (match_index_sees(m->index, entry->value, &newest->seen) &&
+            completes(m, entry->value, peer, newest->time))
+            m->opened[count++] = entry->value;
+    m->counters.opened += count;
+    return count;
 }
 
 /* The record of the address, without what is over; NULL if nothing is left. */
@@ -208,36 +326,38 @@ static struct peer *add_peer(struct matcher *m, unsigned source, const struct ad
     return peer;
 }
 
-static void remember(struct matcher *m, struct peer *peer, const struct seen *seen)
+static void remember(struct matcher *m, struct peer *peer, const struct run *packet)
 {
     if (peer->epoch != m->epochs[peer->source]) {
         peer->epoch = m->epochs[peer->source];
         peer->strict = 0;
     }
-    peer_push(peer, seen);
-    rank(m, peer, seen);
+    peer_push(peer, packet,
+              packet->seen.first ? match_index_begun_with(m->index, &packet->seen) : 1);
+    rank(m, peer, packet);
 }
 
-static enum match_verdict take(struct matcher *m, unsigned source, const struct packet *packet,
-                               int64_t now, void (*opened)(void *arg, unsigned door), void *arg)
+static struct match_result take(struct matcher *m, unsigned source, const struct packet *packet,
+                                int64_t now)
 {
     enum match_verdict verdict = glance(m, source, packet);
     if (verdict != MATCH_SEEN)
-        return verdict;
-    struct seen seen;
-    match_index_digest(m->index, packet, &seen);
-    seen.time = now;
+        return (struct match_result){verdict, 0, NULL};
+    struct run run = {.time = now, .count = 1};
+    match_index_digest(m->index, packet, &run.seen);
     struct peer *peer = find_live(m, source, &packet->src, now - m->longest);
-    if (!peer && !seen.first)
-        return MATCH_IDLE;
-    seen.dst = (uint32_t)keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
+    if (!peer && !run.seen.first)
+        return (struct match_result){MATCH_IDLE, 0, NULL};
+    run.dst = (uint32_t)keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
+    /* Of UDP every packet counts: who sends two from one socket means two. */
+    if (packet->proto == IPPROTO_TCP)
+        run.ports[run.port_count++] = packet->spt;
     if (!peer)
         peer = add_peer(m, source, &packet->src, now - m->longest);
-    else if (peer_has(peer, &seen))
-        return MATCH_REPEAT;
-    remember(m, peer, &seen);
-    open_doors(m, peer, &seen, opened, arg);
-    return MATCH_SEEN;
+    else if (packet->proto == IPPROTO_TCP && peer_has(peer, &run))
+        return (struct match_result){MATCH_REPEAT, 0, NULL};
+    remember(m, peer, &run);
+    return (struct match_result){MATCH_SEEN, open_doors(m, peer, &run), m->opened};
 }
 
 bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet)
@@ -251,13 +371,13 @@ bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *pac
     return true;
 }
 
-enum match_verdict matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
-                                int64_t now, void (*opened)(void *arg, unsigned door), void *arg)
+struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
+                                 int64_t now)
 {
     assert(source < MATCH_SOURCES);
-    enum match_verdict verdict = take(m, source, packet, now, opened, arg);
-    m->counters.packets[verdict]++;
-    return verdict;
+    struct match_result result = take(m, source, packet, now);
+    m->counters.packets[result.verdict]++;
+    return result;
 }
 
 unsigned matcher_stage(const struct matcher *m, unsigned source, const struct addr *address,
@@ -265,18 +385,32 @@ unsigned matcher_stage(const struct matcher *m, unsigned source, const struct ad
 {
     assert(source < MATCH_SOURCES && door < m->door_count);
     const struct peer *peer = peers_find(m->peers, source, address);
-    if (!peer)
+    return peer ? stage_of(m, door, peer, 0, now) : 0;
+}
+
+unsigned matcher_reached(const struct matcher *m, unsigned source, const struct packet *packet,
+                         int64_t now, unsigned door)
+{
+    assert(source < MATCH_SOURCES && door < m->door_count);
+    const struct peer *peer = peers_find(m->peers, source, &packet->src);
+    if (!peer || peer->count == 0)
         return 0;
-    unsigned steps = m->doors[door].sequence.count;
-    while (steps > 0 && !fulfils(m, door, peer, steps, now))
-        steps--;
-    return steps;
+    unsigned stage = stage_of(m, door, peer, 0, now);
+    bool step =
+        stage > 0 && is_step(m->doors[door].sequence.steps[stage - 1], &peer_run(peer, 0)->seen);
+    bool doubled = step && goes_on(m, door, peer) && stage_of(m, door, peer, 1, now) == stage;
+    return step && !doubled ? stage : 0;
 }
 
 void matcher_gap(struct matcher *m, unsigned source)
 {
     assert(source < MATCH_SOURCES);
     m->epochs[source]++;
+}
+
+void matcher_restart(struct matcher *m)
+{
+    peers_clear(m->peers);
 }
 
 const struct matcher_counters *matcher_counters(const struct matcher *m)

@@ -7,7 +7,8 @@
 #include "lib/keyed.h"
 #include "listener/links.h"
 
-_Static_assert(sizeof(struct seen) == 24 && sizeof(struct peer) <= 850, "records stay small");
+_Static_assert(sizeof(struct seen) == 10, "no padding");
+_Static_assert(sizeof(struct run) == 32 && sizeof(struct peer) <= 1100, "records stay small");
 
 /* Every record in use is in one of the first two lists, newest at the front. */
 enum list { LIST_TOUCHED, LIST_MIDWAY, LIST_FREE, LISTS };
@@ -192,21 +193,70 @@ void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midwa
     peer->midway = midway;
 }
 
-void peer_push(struct peer *peer, const struct seen *seen)
+void peers_clear(struct peers *peers)
 {
-    peer->newest = (uint8_t)((peer->newest + 1) % PEER_PACKETS);
-    peer->ring[peer->newest] = *seen;
-    if (peer->count < PEER_PACKETS)
+    memset(peers->buckets, 0, ((size_t)peers->bucket_mask + 1) * sizeof(*peers->buckets));
+    memset(peers->marks, 0, ((size_t)peers->bucket_mask + 1) * sizeof(*peers->marks));
+    for (uint32_t head = peers->max; head < peers->max + LISTS; head++)
+        links_begin(peers->links, head);
+    peers->used = 0;
+}
+
+static struct run *run_at(struct peer *peer, unsigned age)
+{
+    return &peer->ring[(peer->newest + PEER_RUNS - age) % PEER_RUNS];
+}
+
+/* The later run becomes a part of the earlier one. */
+static void join_runs(struct run *run, const struct run *later)
+{
+    unsigned count = run->count + later->count;
+    run->count = (uint8_t)(count < RUN_PACKETS_MAX ? count : RUN_PACKETS_MAX);
+    run->time = later->time;
+    for (unsigned i = 0; i < later->port_count; i++) {
+        if (run->port_count == RUN_PORTS)
+            memmove(run->ports, run->ports + 1, --run->port_count * sizeof(*run->ports));
+        run->ports[run->port_count++] = later->ports[i];
+    }
+}
+
+/* How many of the newest runs since the last gap are like `packet`, `most` at most. */
+static unsigned count_alike(const struct peer *peer, const struct run *packet, unsigned most)
+{
+    unsigned count = 0;
+    while (count < most && count < peer->strict) {
+        const struct run *run = peer_run(peer, count);
+        if (run->dst != packet->dst || memcmp(&run->seen, &packet->seen, sizeof(run->seen)) != 0)
+            break;
+        count++;
+    }
+    return count;
+}
+
+void peer_push(struct peer *peer, const struct run *packet, unsigned apart)
+{
+    if (count_alike(peer, packet, apart) == apart) {
+        /* The oldest two of those that were apart become one; the others move up. */
+        join_runs(run_at(peer, apart - 1), apart > 1 ? run_at(peer, apart - 2) : packet);
+        for (unsigned age = apart - 1; age > 1; age--)
+            *run_at(peer, age - 1) = *run_at(peer, age - 2);
+        if (apart > 1)
+            *run_at(peer, 0) = *packet;
+        return;
+    }
+    peer->newest = (uint8_t)((peer->newest + 1) % PEER_RUNS);
+    peer->ring[peer->newest] = *packet;
+    if (peer->count < PEER_RUNS)
         peer->count++;
-    if (peer->strict < PEER_PACKETS)
+    if (peer->strict < PEER_RUNS)
         peer->strict++;
 }
 
 void peer_trim(struct peer *peer, int64_t alive_since)
 {
     while (peer->count > 0) {
-        const struct seen *oldest = peer_packet(peer, peer->count - 1u);
-        if (oldest->first && oldest->time >= alive_since)
+        const struct run *oldest = peer_run(peer, peer->count - 1u);
+        if (oldest->seen.first && oldest->time >= alive_since)
             break;
         peer->count--;
     }
@@ -214,13 +264,13 @@ void peer_trim(struct peer *peer, int64_t alive_since)
         peer->strict = peer->count;
 }
 
-bool peer_has(const struct peer *peer, const struct seen *seen)
+bool peer_has(const struct peer *peer, const struct run *packet)
 {
     for (unsigned age = 0; age < peer->count; age++) {
-        const struct seen *old = peer_packet(peer, age);
-        if (old->dst == seen->dst && old->spt == seen->spt && old->dpt == seen->dpt &&
-            old->proto == seen->proto)
-            return true;
+        const struct run *run = peer_run(peer, age);
+        for (unsigned i = 0; run_continues(run, packet) && i < run->port_count; i++)
+            if (run->ports[i] == packet->ports[0])
+                return true;
     }
     return false;
 }

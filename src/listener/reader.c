@@ -58,7 +58,7 @@ static void take_event(void *arg, enum event_kind kind, uint64_t number)
     struct record record = {.type = RECORD_EVENT,
                             .u.event = {.kind = kind, .source = index, .number = number}};
     if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
-        matcher_gap(r->setup->matcher, index);
+        intake_gap(&r->intake, index, clock_now());
     r->tell(r->arg, &record);
 }
 

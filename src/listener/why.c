@@ -11,19 +11,15 @@ struct why {
     const struct setup *setup;
     struct matcher *matcher; /* knows this address alone, as does the assembler */
     struct assembler *assembler;
-    unsigned *stages; /* of each door and source, after the packet before */
     uint32_t query;
     void (*tell)(void *arg, struct record *record);
     void *arg;
-    bool *opened; /* by the packet at hand */
-    bool *late;   /* for the packet at hand */
+    unsigned *stages; /* of each door and source, after the packet before */
+    /* Of each door, for the packet at hand. */
+    unsigned *after;
+    bool *opened;
+    bool *late; /* the attempt was over before it came */
 };
-
-static void on_opened(void *arg, unsigned door)
-{
-    struct why *why = arg;
-    why->opened[door] = true;
-}
 
 static void tell_packet(const struct why *why, const struct trace_packet *entry,
                         enum match_verdict verdict)
@@ -47,44 +43,79 @@ static void tell_packet(const struct why *why, const struct trace_packet *entry,
     why->tell(why->arg, &record);
 }
 
-/* `late`: the attempt was over before the packet came. */
-static void tell_effect(const struct why *why, unsigned door, unsigned before, unsigned after,
-                        bool late)
+static void tell_effect(const struct why *why, unsigned door, unsigned before)
 {
+    bool opened = why->opened[door];
     struct record record = {.type = RECORD_EFFECT,
                             .u.effect = {.query = why->query,
                                          .door = door,
                                          .before = before,
-                                         .after = after,
-                                         .late = late,
-                                         .opened = why->opened[door]}};
-    if (before > 0 || after > 0 || why->opened[door])
-        why->tell(why->arg, &record);
+                                         .after = opened ? why->setup->doors[door].sequence.count
+                                                         : why->after[door],
+                                         .late = why->late[door],
+                                         .opened = opened}};
+    why->tell(why->arg, &record);
 }
 
-static unsigned stage(const struct why *why, const struct trace_packet *entry, unsigned door)
+static unsigned stage(const struct why *why, const struct trace_packet *entry,
+                      const struct addr *address, unsigned door)
 {
-    return matcher_stage(why->matcher, entry->source, &entry->packet.src, entry->time, door);
+    return matcher_stage(why->matcher, entry->source, address, entry->time, door);
 }
 
-/* An attempt that opened its door is over. */
+/* Whether a one-time sequence has the packet as a step: of those nothing is told. */
+static bool is_step_of_once(const struct setup *setup, const struct packet *packet)
+{
+    struct step step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    unsigned count;
+    const struct setup_step *found = setup_doors_with(setup, step, &count);
+    return count > 0 && found[count - 1].door >= setup->config.plain;
+}
+
+/* The packet at hand, and what it did. One that began nothing, and met nothing under way, is
+ * ignored, even if it is remembered. */
+static void tell_all(const struct why *why, const struct trace_packet *entry,
+                     enum match_verdict verdict, const unsigned *before)
+{
+    unsigned count = why->setup->config.plain;
+    bool idle = verdict == MATCH_SEEN && !is_step_of_once(why->setup, &entry->packet);
+    for (unsigned i = 0; i < count && idle; i++)
+        idle = before[i] == 0 && why->after[i] == 0 && !why->opened[i];
+    tell_packet(why, entry, idle ? MATCH_IDLE : verdict);
+    for (unsigned i = 0; i < count; i++)
+        if ((verdict == MATCH_SEEN || why->late[i]) &&
+            (before[i] > 0 || why->after[i] > 0 || why->opened[i]))
+            tell_effect(why, i, before[i]);
+}
+
 static void take(struct why *why, struct trace_packet *entry)
 {
     /* One-time sequences, behind the configuration's doors, aren't spoken of. */
     unsigned count = why->setup->config.plain;
     unsigned *stages = why->stages + (size_t)entry->source * count;
+    const struct addr *address = &entry->packet.src;
     for (unsigned i = 0; i < count; i++)
-        why->late[i] = stages[i] > 0 && stage(why, entry, i) < stages[i];
+        why->late[i] = stages[i] > 0 && stage(why, entry, address, i) < stages[i];
+    struct match_result result =
+        matcher_feed(why->matcher, entry->source, trace_packet(entry), entry->time);
     memset(why->opened, 0, why->setup->door_count * sizeof(*why->opened));
-    enum match_verdict verdict =
-        matcher_feed(why->matcher, entry->source, trace_packet(entry), entry->time, on_opened, why);
-    tell_packet(why, entry, verdict);
-    for (unsigned i = 0; i < count; i++) {
-        unsigned after = stage(why, entry, i);
-        if (verdict == MATCH_SEEN || why->late[i])
-            tell_effect(why, i, stages[i], after, why->late[i]);
-        stages[i] = why->opened[i] ? 0 : after;
-    }
+    for (unsigned i = 0; i < result.opened_count; i++)
+        why->opened[result.opened[i]] = true;
+    for (unsigned i = 0; i < count; i++)
+        why->after[i] = stage(why, entry, address, i);
+    tell_all(why, entry, result.verdict, stages);
+    memcpy(stages, why->after, count * sizeof(*stages));
+}
+
+/* What starts over for lost lines isn't late. */
+static void take_gap(struct why *why, const struct trace_packet *entry, const struct addr *address)
+{
+    unsigned count = why->setup->config.plain;
+    unsigned *stages = why->stages + (size_t)entry->source * count;
+    matcher_gap(why->matcher, entry->source);
+    for (unsigned i = 0; i < count; i++)
+        if (why->setup->doors[i].strict)
+            stages[i] = stage(why, entry, address, i);
 }
 
 /* The place in the trace of the first packet to tell of. */
@@ -93,7 +124,7 @@ static unsigned first_of(const struct trace *trace, const struct addr *address)
     unsigned i = trace_count(trace), found = 0;
     while (i > 0 && found < WHY_PACKETS) {
         struct trace_packet entry = trace_get(trace, --i);
-        found += addr_equal(&entry.packet.src, address);
+        found += !entry.gap && addr_equal(&entry.packet.src, address);
     }
     return i;
 }
@@ -105,17 +136,21 @@ void why_tell(const struct setup *setup, const struct trace *trace, uint32_t que
     size_t doors = (size_t)setup->door_count + 1;
     bool ready = setup_match(setup, WHY_RECORDS, &why.matcher, &why.assembler);
     why.stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why.stages));
+    why.after = calloc(doors, sizeof(*why.after));
     why.opened = calloc(doors, sizeof(*why.opened));
     why.late = calloc(doors, sizeof(*why.late));
-    for (unsigned i = first_of(trace, address);
-         ready && why.stages && why.opened && why.late && i < trace_count(trace); i++) {
+    ready = ready && why.stages && why.after && why.opened && why.late;
+    for (unsigned i = first_of(trace, address); ready && i < trace_count(trace); i++) {
         struct trace_packet entry = trace_get(trace, i);
-        if (addr_equal(&entry.packet.src, address))
+        if (entry.gap)
+            take_gap(&why, &entry, address);
+        else if (addr_equal(&entry.packet.src, address))
             take(&why, &entry);
     }
     matcher_free(why.matcher);
     assembler_free(why.assembler);
     free(why.stages);
+    free(why.after);
     free(why.opened);
     free(why.late);
 }

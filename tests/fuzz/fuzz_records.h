@@ -106,10 +106,6 @@ static inline bool record_down(char letter, struct record *r)
         r->type = RECORD_IGNORE;
         r->u.ignore.step = (struct step){22, IPPROTO_TCP};
         return true;
-    case 'E':
-        r->type = RECORD_EXEMPT;
-        r->u.exempt.net = (struct net){{4, {192, 0, 2, 0}}, 24};
-        return true;
     case '*':
         r->type = RECORD_START;
         return true;

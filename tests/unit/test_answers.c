@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 
 #include "knockd/desk_parts.h"
 #include "knockd/events.h"
@@ -94,21 +95,24 @@ static void judged_beyond_the_rate(void **state)
         struct record_event event;
         bool good;
     } rows[] = {
-        {{EVENT_STAGE, 0, 0, good, 1}, true},
-        {{EVENT_STALLED, 0, 0, good, 2}, true},
-        {{EVENT_STALLED, 0, 0, good, 0}, false},
-        {{EVENT_STALLED, 0, 0, good, 3}, false},
-        {{EVENT_STALLED, 0, 1, good, 1}, false},
-        {{EVENT_STALLED, 1, 0, good, 1}, false},
-        {{EVENT_STALLED, 0, 0, dirty, 1}, false},
-        {{EVENT_STAGE, 0, 0, {7, {0}}, 1}, false},
-        {{EVENT_GAP, 0, 0, {0}, INT64_MAX}, true},
-        {{EVENT_GAP, 0, 0, {0}, UINT64_MAX}, false},
-        {{EVENT_GAP, 1, 0, {0}, 1}, false},
-        {{EVENT_LONG, 0, 1, {0}, 1}, false},
-        {{EVENT_CLOSED, 0, 0, good, 0}, false},
-        {{EVENT_KINDS, 0, 0, {0}, 0}, false},
-        {{0, 0, 0, {0}, 0}, false},
+        {{EVENT_STAGE, 0, 0, good, 1, {0, 0}}, true},
+        {{EVENT_STALLED, 0, 0, good, 2, {0, 0}}, true},
+        {{EVENT_STALLED, 0, 0, good, 0, {0, 0}}, false},
+        {{EVENT_STALLED, 0, 0, good, 3, {0, 0}}, false},
+        {{EVENT_STALLED, 0, 1, good, 1, {0, 0}}, false},
+        {{EVENT_STALLED, 1, 0, good, 1, {0, 0}}, false},
+        {{EVENT_STALLED, 0, 0, dirty, 1, {0, 0}}, false},
+        {{EVENT_STAGE, 0, 0, {7, {0}}, 1, {0, 0}}, false},
+        {{EVENT_STALLED, 0, 0, good, 1, {443, IPPROTO_TCP}}, true},
+        {{EVENT_STALLED, 0, 0, good, 1, {443, IPPROTO_UDP}}, true},
+        {{EVENT_STALLED, 0, 0, good, 1, {443, IPPROTO_ICMP}}, false},
+        {{EVENT_GAP, 0, 0, {0}, INT64_MAX, {0, 0}}, true},
+        {{EVENT_GAP, 0, 0, {0}, UINT64_MAX, {0, 0}}, false},
+        {{EVENT_GAP, 1, 0, {0}, 1, {0, 0}}, false},
+        {{EVENT_LONG, 0, 1, {0}, 1, {0, 0}}, false},
+        {{EVENT_CLOSED, 0, 0, good, 0, {0, 0}}, false},
+        {{EVENT_KINDS, 0, 0, {0}, 0, {0, 0}}, false},
+        {{0, 0, 0, {0}, 0, {0, 0}}, false},
     };
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
         /* With a message left, and without one. */

@@ -96,6 +96,51 @@ static void test_what_packets_do(void **state)
     assert_string_equal(why("2001:db8::1"), "");
 }
 
+/* What opened its door is no attempt any more: neither under way, nor too late for the next one. */
+static void test_what_follows_an_opening(void **state)
+{
+    (void)state;
+    memset(&trace, 0, sizeof(trace));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 1 * SECOND);
+    sees("192.0.2.9", 3000, 1 * SECOND);
+    sees("192.0.2.9", 22, 1 * SECOND);
+    sees("192.0.2.9", 3000, 2 * SECOND);
+    sees("192.0.2.9", 1000, 30 * SECOND);
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>3! 22/6 3000/6 "
+                                          "1000/0 0:0>1");
+}
+
+/* Doubled packets go no step further, and none back. */
+static void test_doubled_packets(void **state)
+{
+    (void)state;
+    memset(&trace, 0, sizeof(trace));
+    for (unsigned i = 0; i < 6; i++)
+        sees("192.0.2.9", (uint16_t)(1000 * (1 + i / 2)), 1 * SECOND);
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 1000/0 0:1>1 2000/0 0:1>2 2000/0 0:2>2 "
+                                          "3000/0 0:2>3! 3000/6");
+}
+
+/* Lost lines start over what their source was told of so far, as they did when they were lost. */
+static void test_lost_lines(void **state)
+{
+    (void)state;
+    memset(&trace, 0, sizeof(trace));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 1 * SECOND);
+    trace_gap(&trace, 0, 2 * SECOND);
+    sees("192.0.2.9", 3000, 3 * SECOND);
+    sees("192.0.2.9", 1000, 4 * SECOND);
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 1000/0 0:0>1");
+    /* Those of another source don't. */
+    memset(&trace, 0, sizeof(trace));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    trace_gap(&trace, 1, 2 * SECOND);
+    sees("192.0.2.9", 2000, 3 * SECOND);
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2");
+}
+
 static void test_only_the_newest(void **state)
 {
     (void)state;
@@ -118,7 +163,8 @@ static void test_only_the_newest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_packets_do),
+        cmocka_unit_test(test_what_packets_do), cmocka_unit_test(test_what_follows_an_opening),
+        cmocka_unit_test(test_doubled_packets), cmocka_unit_test(test_lost_lines),
         cmocka_unit_test(test_only_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * Packets: "7000", to UDP "7000u", then suffixes: @S or @S+N seconds and ns since the start, :P
  * source port (default: a new one each), /N source address, >N destination (>g a group, >l by link
  * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source of log. "icmp",
- * "lite" (UDPLITE), "frag", "gap" and "gap#N" stand for themselves.
+ * "lite" (UDPLITE), "frag", "gap", "gap#N" and "restart" stand for themselves.
  * What is expected: a letter a packet, . seen, A-Z the door that opens (* two), i idle, r repeat,
  * o outgoing, g group, p protocol, f flags.
  */
@@ -138,15 +138,18 @@ static void read_packet(struct packet *p, const char *word, int64_t *now, unsign
     }
 }
 
-static void note_opening(void *arg, unsigned door)
+/* A letter for what the packet did. */
+static char mark_of(const struct match_result *result)
 {
-    char *mark = arg;
-    *mark = *mark == '.' ? (char)('A' + door) : '*';
+    static const char letters[MATCH_VERDICTS] = ".ogpfri";
+    if (result->opened_count == 0)
+        return letters[result->verdict];
+    assert_int_equal(result->verdict, MATCH_SEEN);
+    return result->opened_count > 1 ? '*' : (char)('A' + result->opened[0]);
 }
 
 static void run(const struct scenario *row)
 {
-    static const char letters[MATCH_VERDICTS] = ".ogpfri";
     static const uint8_t key[16] = "not random here";
     struct table table;
     read_doors(&table, row->doors);
@@ -159,15 +162,17 @@ static void run(const struct scenario *row)
     for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
         struct packet packet;
         unsigned source;
+        if (strcmp(w, "restart") == 0) {
+            matcher_restart(m);
+            continue;
+        }
         if (strncmp(w, "gap", 3) == 0) {
             matcher_gap(m, w[3] == '#' ? (unsigned)atoi(w + 4) : 0);
             continue;
         }
         read_packet(&packet, w, &now, &source);
-        char mark = '.';
-        enum match_verdict verdict = matcher_feed(m, source, &packet, now, note_opening, &mark);
-        assert_true(verdict == MATCH_SEEN || mark == '.');
-        *out++ = verdict == MATCH_SEEN ? mark : letters[verdict];
+        struct match_result result = matcher_feed(m, source, &packet, now);
+        *out++ = mark_of(&result);
     }
     if (strcmp(got, row->expected) != 0)
         fail_msg("doors %s | %s\npackets %s\nexpected %s, got %s", row->doors[0],
@@ -198,18 +203,64 @@ static const struct scenario scenarios[] = {
     {{"7000,7000,8000"}, "7000 8000 7000 7000 8000", "....A"},
     {{"7000,7000,8000"}, "7000 7000 7000 8000", "...A"},
     {{D}, "7000 8000 9000 7000 8000 9000", "..A..A"},
-    {{D}, "7000 8000 9000 9000", "..A."},
+    {{D}, "7000 8000 9000 9000 9000", "..A.."},
     {{"7000"}, "7000 7000 1", "AA."},
     {{D, "5,8000,9000"}, "7000 8000 9000 5 8000 9000", "..A..B"},
     {{D, "7000,8000,9000"}, "7000 8000 9000", "..*"},
     {{D, "8000,9000"}, "7000 8000 9000", "..*"},
     /* Tolerant: in order, and completed again by another last step. */
-    {{T}, "7000 1 8000 2 9000 9000", "....AA"},
+    {{T}, "7000 1 8000 2 9000 9000 3 9000", "....A..A"},
     {{T}, "8000 7000 9000 8000 9000", "i...A"},
     {{T}, "9000 8000 7000", "ii."},
     {{T, D}, "7000 1 8000 9000", "...A"},
     {{T}, "7000 8000" N8 N8 N8 " 1 2 3 4 5 9000", "...............................A"},
     {{T}, "7000 8000" N8 N8 N8 " 1 2 3 4 5 6 9000", "................................."},
+    /* A doubled packet is the same run, and no stray; a run completes a sequence once. */
+    {{D}, "7000 7000 8000 8000 9000 9000", "....A."},
+    {{D}, "7000 7000 7000 8000 8000 8000 9000 9000 9000 7000 8000 9000", "......A....A"},
+    {{DU}, "7000 8000u:5 8000u:5 9000", "...A"},
+    {{DU}, "7000 8000u 8000 9000", "...."},
+    {{D}, "7000 8000 8000 22 9000", "....."},
+    {{D}, "7000 8000 7000 8000 8000 9000", ".....A"},
+    {{D}, "7000 8000 8000 8000 7000 9000", "......"},
+    {{D}, "7000 8000 8000>3 9000", "...."},
+    {{D}, "7000>3 7000 8000 9000", "...A"},
+    {{D}, "7000 7000>3 8000>3 9000", "...A"},
+    {{D " ignore=22"}, "7000 22 7000 8000 22 8000 22 9000 22 9000", ".......A.."},
+    {{D, "1,2 flags=fin"}, "7000 7000!f 7000 8000 8000!f 8000 9000", "......A"},
+    {{"5,5,6"}, "5 6", ".."},
+    {{"5,5,6"}, "5 5 6", "..A"},
+    {{"5,5,6"}, "5 5 5 5 6 6", "....A."},
+    {{"5,5,6"}, "5:1 5:1 6", ".r."},
+    {{"5,5,6"}, "5 5>3 6", "..."},
+    {{"5,5,6"}, "5 7 5 6", "...."},
+    {{"5,5,6 tolerant"}, "5 7 5 6", "...A"},
+    {{"5,5,6 tolerant"}, "5 6 7 5 6", "....A"},
+    {{"5:udp,5:udp,6:udp"}, "5u:9 5u:9 6u:9", "..A"},
+    {{"6,5,5"}, "6 5 5 5", "..A."},
+    {{"6,5,5"}, "6 6 5 7 5", "....."},
+    {{"6,5,5", "6,5"}, "6 5 5", ".BA"},
+    {{"5,5,6", "5,6"}, "5 6 5 5 6", ".B..*"},
+    {{"5,6,5"}, "5 6 5 6 5", "..A.A"},
+    {{"5,6,5"}, "5 5 6 6 5 5 6 5", "....A..A"},
+    {{"5,5"}, "5 5 5", ".AA"},
+    {{"5,5", "5,5,5"}, "5 5 5 5", ".A**"},
+    {{"1,2 tolerant"}, "1 2 2 3 2", ".A..A"},
+    /* Of the first run the newest packets count, each with its own time. */
+    {{"5,5,6"}, "5@0 5@1 5@10 6@16", "...A"},
+    {{"5,5,6"}, "5@0 5@1 5@10 6@16+1", "...."},
+    {{"5,5,6"}, "5@0 5@1 5@2 5@10 5@12 6@25", ".....A"},
+    {{"5,5,6"}, "5@0 5@1 5@2 5@10 5@12 6@25+1", "......"},
+    {{"6,5,5"}, "6@0 5@1 5@15", "..A"},
+    {{"6,5,5"}, "6@0 6@1 5@2 5@16", "...A"},
+    {{D}, "7000@0 7000@9 8000@16 9000@24", "...A"},
+    /* 32 runs, however long each is. */
+    {{T},
+     "7000 7000 8000 8000" N8 N8 N8 " 1 1 2 2 3 3 4 4 5 9000",
+     ".....................................A"},
+    {{T},
+     "7000 7000 8000 8000" N8 N8 N8 " 1 1 2 2 3 3 4 4 5 6 9000",
+     "......................................."},
     /* The whole within the timeout, to the ns; the first step's time counts, not the last one's. */
     {{D}, "7000@0 8000@10 9000@15", "..A"},
     {{D}, "7000@0 8000@10 9000@15+1", "..i"},
@@ -228,6 +279,12 @@ static const struct scenario scenarios[] = {
     {{D}, "7000:5@0 7000:5@14 8000@15 9000@16", ".r.i"},
     {{D}, "7000:5@0 7000:5@16 8000@17 9000@18", "...A"},
     {{D}, "7000 1:5 1:5 8000 9000", "..r.."},
+    {{D}, "7000:1 7000:2 8000:3 8000:4 7000:1 7000:2 8000:3 8000:4 9000", "....rrrrA"},
+    {{D}, "7000:1 7000:2 7000:3 7000:4 8000 7000:1 7000:2 7000:3 7000:4 9000", ".....rrrrA"},
+    {{D}, "7000:1 8000:2 9000:3 7000:1 8000:2 9000:3", "..Arrr"},
+    /* Of UDP every packet counts: one that comes again late is a stray. */
+    {{DU}, "7000 8000u:5 9000 8000u:5", "..A."},
+    {{"5:udp,6:udp,7:udp"}, "5u:1 6u:1 5u:1 7u:1", "...."},
     /* Never strays. */
     {{D}, "7000 icmp 8000 lite frag 9000", ".p.ppA"},
     {{D}, "7000 1!a 8000 1!sa 1!r 9000", ".f.ffA"},
@@ -239,7 +296,8 @@ static const struct scenario scenarios[] = {
     {{D " ignore=22,80:udp"}, "7000 22u 8000 9000", "...."},
     {{D " ignore=22,80:udp", D}, "7000 22 8000 9000", "...A"},
     {{D " ignore=8000,9000,7000"}, "7000 8000 9000", "..A"},
-    {{D " ignore=8000"}, "7000 8000 8000 9000", "...."},
+    {{D " ignore=8000"}, "7000 8000 8000 9000", "...A"},
+    {{D " ignore=8000"}, "7000 8000 7000 9000 8000", "....."},
     {{"7000,8000,22 ignore=22"}, "22 7000 8000 22 22", "i..A."},
     /* Another door's flags: recorded, but not seen by this one. */
     {{D, "1,2 flags=fin"}, "7000 5!f 8000 9000!f 9000", "....A"},
@@ -265,6 +323,20 @@ static const struct scenario scenarios[] = {
     {{D}, "gap 7000 gap#1 8000 9000", "..A"},
     {{T}, "7000 gap 8000 gap 9000", "..A"},
     {{T, D}, "7000 gap 8000 7000 8000 9000", "....*"},
+    {{"5,5,6"}, "5 gap 5 6 5 5 6", ".....A"},
+    {{"5,5,6"}, "5 5 5 gap 5 5 6", ".....A"},
+    {{D}, "7000 8000 gap 7000 8000 gap 9000", "....."},
+    {{D}, "7000 8000 9000 gap 9000", "..A."},
+    /* A clock that was set back: of no attempt anything is left, and time begins anywhere. */
+    {{T, D}, "7000@100 8000@101 restart 9000@5 7000@6 8000@7 9000@8", "..i..*"},
+    {{D}, "7000:5@100 restart 7000:5@3 8000@4 9000@5", "...A"},
+    {{D}, "7000@100 restart 7000@3 8000@18 9000@18+1", "...i"},
+    /* What doors with first steps in common make of what others begin. */
+    {{D, "7000,8500,9500"}, "7000 8500 9500 7000 8000 9000 7000 8500 9500", "..B..A..B"},
+    {{D, "7000,8500,9500"}, "7000 8500 9000 7000 8000 9500", "......"},
+    {{DU, "8000:udp,1000,2000"}, "7000 8000u 9000 7000 8000u 1000 2000", "..A...B"},
+    {{DU, "8000:udp,1000,2000"}, "8000u 7000 8000u 9000 8000u 7000 8000u 9000", "...A...A"},
+    {{D, "7000,8000"}, "7000 7000 8000 8000 9000", "..B.A"},
     {{D}, "gap#63 7000#63 8000#63 9000#63", "..A"},
 };
 
@@ -275,39 +347,88 @@ static void scenarios_hold(void **state)
         run(&scenarios[i]);
 }
 
-/* The stage of doors A and B after each packet, then without any at 15 s and just later. */
+/* The stage of doors A and B after each packet, and what it was said to have reached; then without
+ * any packet at 15 s and just later. What opened a door is no attempt any more. */
 static void stages_are_told(void **state)
 {
     (void)state;
     static const struct {
         const char *packet;
-        unsigned stage[2];
-    } steps[] = {{"1", {0, 0}},    {"7000", {1, 1}}, {"8000", {2, 2}}, {"22", {2, 2}},
-                 {"1", {0, 2}},    {"7000", {1, 2}}, {"8000", {2, 2}}, {"9000", {3, 3}},
-                 {"7000", {1, 3}}, {"gap", {0, 3}},  {"icmp", {0, 3}}};
+        unsigned stage[2], reached[2];
+    } steps[] = {{"1", {0, 0}, {0, 0}},    {"7000", {1, 1}, {1, 1}}, {"7000", {1, 1}, {0, 0}},
+                 {"8000", {2, 2}, {2, 2}}, {"22", {2, 2}, {0, 0}},   {"8000", {2, 2}, {0, 2}},
+                 {"1", {0, 2}, {0, 0}},    {"7000", {1, 2}, {1, 0}}, {"8000", {2, 2}, {2, 2}},
+                 {"9000", {0, 0}, {0, 0}}, {"22", {0, 0}, {0, 0}},   {"9000", {0, 0}, {0, 0}},
+                 {"2", {0, 0}, {0, 0}},    {"7000", {1, 1}, {1, 1}}, {"8000", {2, 2}, {2, 2}},
+                 {"7000", {1, 2}, {1, 0}}, {"gap", {0, 2}, {0, 0}},  {"icmp", {0, 2}, {0, 0}}};
     static const char *const doors[DOORS] = {D " ignore=22", T};
     static const uint8_t key[16];
     struct table table;
     read_doors(&table, doors);
     struct matcher *m = matcher_new(table.doors, table.count, 1, key);
     struct addr address = host(1);
-    char mark = '.';
     int64_t now = 0;
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         struct packet packet;
         unsigned source;
+        struct match_result result = {MATCH_IDLE, 0, NULL};
         read_packet(&packet, steps[i].packet, &now, &source);
         if (strcmp(steps[i].packet, "gap") == 0)
             matcher_gap(m, 0);
         else
-            matcher_feed(m, 0, &packet, now, note_opening, &mark);
-        for (unsigned door = 0; door < 2; door++)
-            assert_int_equal(matcher_stage(m, 0, &address, now, door), steps[i].stage[door]);
+            result = matcher_feed(m, 0, &packet, now);
+        for (unsigned door = 0; door < 2; door++) {
+            unsigned stage = matcher_stage(m, 0, &address, now, door);
+            unsigned reached =
+                result.verdict == MATCH_SEEN ? matcher_reached(m, 0, &packet, now, door) : 0;
+            if (stage != steps[i].stage[door] || reached != steps[i].reached[door])
+                fail_msg("packet %zu, %s, door %u: stage %u, reached %u", i, steps[i].packet, door,
+                         stage, reached);
+        }
     }
-    assert_int_equal(matcher_stage(m, 0, &address, 15LL * SECOND, 1), 3);
+    assert_int_equal(matcher_stage(m, 0, &address, 15LL * SECOND, 1), 2);
     assert_int_equal(matcher_stage(m, 0, &address, 15LL * SECOND + 1, 1), 0);
     assert_int_equal(matcher_stage(m, 1, &address, now, 1), 0);
     matcher_free(m);
+}
+
+/* Of a sequence of equal steps, and of one whose last step is its first one. */
+static void stages_of_odd_sequences(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *door, *packets, *stages;
+    } rows[] = {
+        {"5", "5 5 1", "000"},
+        {"5,5", "5 5 5", "100"},
+        {"5,5,6", "5 5 5 6 6 5", "122001"},
+        {"6,5,5", "6 5 5 5 6", "12001"},
+        {"5,6,5", "5 6 5 6 5 1", "121210"},
+        {"5,6,5 tolerant", "5 6 5 6 5 1", "121211"},
+        {"5,6,7 tolerant", "5 6 7 1 7 6 5 7 6", "120000100"},
+    };
+    static const uint8_t key[16];
+    struct addr address = host(1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const char *const doors[DOORS] = {rows[i].door};
+        char text[100], got[100] = "", *rest;
+        struct table table;
+        int64_t now = 0;
+        read_doors(&table, doors);
+        struct matcher *m = matcher_new(table.doors, table.count, 1, key);
+        strcpy(text, rows[i].packets);
+        for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
+            struct packet packet;
+            unsigned source;
+            read_packet(&packet, w, &now, &source);
+            matcher_feed(m, 0, &packet, now);
+            got[strlen(got)] = (char)('0' + matcher_stage(m, 0, &address, now, 0));
+        }
+        if (strcmp(got, rows[i].stages) != 0)
+            fail_msg("%s: %s: got %s, expected %s", rows[i].door, rows[i].packets, got,
+                     rows[i].stages);
+        matcher_free(m);
+    }
 }
 
 int main(void)
@@ -315,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scenarios_hold),
         cmocka_unit_test(stages_are_told),
+        cmocka_unit_test(stages_of_odd_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

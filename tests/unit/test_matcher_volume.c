@@ -77,19 +77,11 @@ static struct packet packet_to(struct step step, uint32_t address, uint16_t spt)
                            .in = "eth0"};
 }
 
-static void count_opening(void *arg, unsigned door)
-{
-    (void)door;
-    ++*(unsigned *)arg;
-}
-
 static unsigned feed(struct matcher *m, struct step step, uint32_t address, uint16_t spt,
                      int64_t now)
 {
-    unsigned opened = 0;
     struct packet packet = packet_to(step, address, spt);
-    matcher_feed(m, 0, &packet, now, count_opening, &opened);
-    return opened;
+    return matcher_feed(m, 0, &packet, now).opened_count;
 }
 
 static void interleaved_knocks_all_open(void **state)
@@ -108,11 +100,18 @@ static void interleaved_knocks_all_open(void **state)
     }
 }
 
-static void fill_ports(uint16_t ports[65535], int order)
+enum { PORTS = 65535 };
+
+enum order { ASCENDING, DESCENDING, RANDOM, ORDERS };
+
+/* Each port `times` times: in a row, or, at random, anywhere. */
+static void fill_ports(uint16_t *ports, enum order order, unsigned times)
 {
-    for (unsigned i = 0; i < 65535; i++)
-        ports[i] = (uint16_t)(order == 1 ? 65535 - i : i + 1);
-    for (unsigned i = 65534; order == 2 && i > 0; i--) {
+    for (unsigned i = 0; i < PORTS * times; i++) {
+        unsigned port = i / times + 1;
+        ports[i] = (uint16_t)(order == DESCENDING ? PORTS + 1 - port : port);
+    }
+    for (unsigned i = PORTS * times - 1; order == RANDOM && i > 0; i--) {
         unsigned other = draw(i + 1);
         uint16_t port = ports[i];
         ports[i] = ports[other];
@@ -120,27 +119,107 @@ static void fill_ports(uint16_t ports[65535], int order)
     }
 }
 
-/* Ascending, descending, random; each port by TCP, by UDP or both, from one source port or many. */
+static unsigned scan(const struct sequence *sequence, const uint16_t *ports, unsigned count,
+                     unsigned protocols, bool one_socket)
+{
+    struct matcher *m = matcher_of(16, sequence);
+    unsigned opened = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t spt = (uint16_t)(one_socket ? 40000 : i);
+        if (protocols & 1)
+            opened += feed(m, (struct step){ports[i], IPPROTO_TCP}, 1, spt, i);
+        if (protocols & 2)
+            opened += feed(m, (struct step){ports[i], IPPROTO_UDP}, 1, spt, i);
+    }
+    matcher_free(m);
+    return opened;
+}
+
+/* Each port once, twice, three times, or all of them so often one after the other; by TCP, by UDP
+ * or both; from one source port or many. Also for a door that wants a port twice. */
 static void a_scan_opens_nothing(void **state)
 {
     (void)state;
-    static uint16_t ports[65535];
-    static const struct sequence *const sequences[] = {&knock, &longer};
+    static uint16_t ports[3 * PORTS];
+    static const struct sequence twice = {
+        3, {{7000, IPPROTO_TCP}, {7000, IPPROTO_TCP}, {9000, IPPROTO_TCP}}};
+    static const struct sequence *const sequences[] = {&knock, &longer, &twice};
     seed_random();
-    for (int variant = 0; variant < 3 * 3 * 2 * 2; variant++) {
-        int protocols = variant / 3 % 3 + 1;
-        struct matcher *m = matcher_of(16, sequences[variant / 18]);
-        unsigned opened = 0;
-        fill_ports(ports, variant % 3);
-        for (unsigned i = 0; i < 65535; i++) {
-            uint16_t spt = (uint16_t)(variant / 9 % 2 ? 40000 : i);
-            if (protocols & 1)
-                opened += feed(m, (struct step){ports[i], IPPROTO_TCP}, 1, spt, i);
-            if (protocols & 2)
-                opened += feed(m, (struct step){ports[i], IPPROTO_UDP}, 1, spt, i);
+    for (unsigned times = 1; times <= 3; times++)
+        for (int order = 0; order < 2 * ORDERS; order++) {
+            bool rounds = order >= ORDERS;
+            for (unsigned round = 0; rounds && round < times; round++)
+                fill_ports(ports + (size_t)round * PORTS, order % ORDERS, 1);
+            if (!rounds)
+                fill_ports(ports, order, times);
+            for (unsigned variant = 0; variant < 3 * 3 * 2; variant++)
+                assert_int_equal(scan(sequences[variant / 6], ports, PORTS * times, variant % 3 + 1,
+                                      variant / 3 % 2),
+                                 0);
         }
-        assert_int_equal(opened, 0);
+}
+
+/* Each step once, twice or three times, with retransmissions of what came so far in between, and of
+ * UDP, where each counts, of the newest step alone. */
+static void doubled_knocks_open_once(void **state)
+{
+    (void)state;
+    static const struct sequence sequences[] = {
+        {3, {{7000, IPPROTO_TCP}, {8000, IPPROTO_UDP}, {9000, IPPROTO_TCP}}},
+        {3, {{7000, IPPROTO_TCP}, {8000, IPPROTO_TCP}, {9000, IPPROTO_TCP}}},
+        {5,
+         {{7000, IPPROTO_TCP},
+          {7100, IPPROTO_TCP},
+          {7000, IPPROTO_TCP},
+          {7200, IPPROTO_UDP},
+          {7300, IPPROTO_TCP}}},
+    };
+    seed_random();
+    for (unsigned round = 0; round < 3000; round++) {
+        const struct sequence *sequence = &sequences[round % 3];
+        struct matcher *m = matcher_of(16, sequence);
+        struct packet sent[64];
+        unsigned count = 0, opened = 0, opened_early = 0;
+        for (unsigned i = 0; i < sequence->count; i++) {
+            for (unsigned times = 1 + draw(3); times > 0; times--) {
+                sent[count] = packet_to(sequence->steps[i], 1, (uint16_t)(1000 + count));
+                opened += matcher_feed(m, 0, &sent[count], count).opened_count;
+                count++;
+                for (unsigned again = draw(4); again > 0; again--) {
+                    const struct packet *packet = &sent[draw(count)];
+                    if (packet->proto == IPPROTO_TCP)
+                        assert_int_equal(matcher_feed(m, 0, packet, count).verdict, MATCH_REPEAT);
+                }
+            }
+            opened_early += i + 1 < sequence->count ? opened : 0;
+        }
+        assert_int_equal(opened_early, 0);
+        assert_int_equal(opened, 1);
         matcher_free(m);
+    }
+}
+
+/* 32 steps, all alike, in pairs, or all different, each packet sent so often. */
+static void the_longest_sequences_open(void **state)
+{
+    (void)state;
+    for (unsigned alike = 1; alike <= STEPS_MAX; alike *= 2) {
+        struct sequence sequence = {.count = STEPS_MAX};
+        for (unsigned i = 0; i < STEPS_MAX; i++)
+            sequence.steps[i] = (struct step){(uint16_t)(7000 + 10 * (i / alike)), IPPROTO_TCP};
+        for (unsigned times = 1; times <= 3; times++) {
+            struct matcher *m = matcher_of(16, &sequence);
+            unsigned opened = 0;
+            uint16_t spt = 1000;
+            for (unsigned i = 0; i < STEPS_MAX; i++)
+                for (unsigned n = 0; n < times; n++) {
+                    opened += feed(m, sequence.steps[i], 1, spt, spt);
+                    spt++;
+                }
+            /* A sequence that is one run is completed by each packet from the 32nd on. */
+            assert_int_equal(opened, alike == STEPS_MAX ? STEPS_MAX * (times - 1) + 1 : 1);
+            matcher_free(m);
+        }
     }
 }
 
@@ -251,11 +330,10 @@ static void junk_takes_no_room(void **state)
 /* Feeds `count` packets over `addresses` addresses; returns ns a packet. */
 static double cost(struct matcher *m, struct step step, unsigned addresses, unsigned count)
 {
-    unsigned opened = 0;
     double start = seconds();
     for (unsigned i = 0; i < count; i++) {
         struct packet packet = packet_to(step, i % addresses, (uint16_t)i);
-        matcher_feed(m, 0, &packet, i, count_opening, &opened);
+        matcher_feed(m, 0, &packet, i);
     }
     return (seconds() - start) * 1e9 / count;
 }
@@ -295,6 +373,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(interleaved_knocks_all_open),
         cmocka_unit_test(a_scan_opens_nothing),
+        cmocka_unit_test(doubled_knocks_open_once),
+        cmocka_unit_test(the_longest_sequences_open),
         cmocka_unit_test(a_flood_stops_no_knock),
         cmocka_unit_test(the_middle_of_a_knock_survives),
         cmocka_unit_test(old_attempts_make_room),

@@ -92,6 +92,27 @@ static void tells_of_the_farthest_step(void **state)
     assert_int_equal(attempts_next(&attempts), INT64_MAX);
 }
 
+/* What came instead of the next step is told of the last time that the farthest step was reached.
+ */
+static void tells_what_came_instead(void **state)
+{
+    (void)state;
+    struct attempts attempts = {0};
+    struct attempt first = make(9, 1, 15), second = make(9, 2, 20), out;
+    attempts_reach(&attempts, &first);
+    attempts_reach(&attempts, &second);
+    attempts.list[0].instead = (struct step){443, 6};
+    attempts_reach(&attempts, &first);
+    assert_int_equal(attempts.list[0].instead.port, 443);
+    attempts_reach(&attempts, &second);
+    assert_int_equal(attempts.list[0].instead.port, 0);
+    attempts.list[0].instead = (struct step){80, 6};
+    assert_true(attempts_expire(&attempts, 15, &out));
+    assert_int_equal(out.instead.port, 80);
+    attempts_reach(&attempts, &first);
+    assert_int_equal(attempts.list[0].instead.port, 0);
+}
+
 static void forgets_what_opened(void **state)
 {
     (void)state;
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(speaks_of_other_prefixes),
         cmocka_unit_test(is_quiet_once_one_was_ours),
         cmocka_unit_test(keeps_the_commonest),
+        cmocka_unit_test(tells_what_came_instead),
         cmocka_unit_test(forgets_what_opened),
         cmocka_unit_test(tells_of_the_farthest_step),
         cmocka_unit_test(is_bounded),
