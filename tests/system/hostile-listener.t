@@ -153,6 +153,16 @@ asked_ms() {
     done | sort -n | sed -n 5p
 }
 
+# asked_quickly IDLE: sets busy to how long knockctl takes; up to three looks, since other programs take their time of the
+# machine, too.
+asked_quickly() {
+    for _ in 1 2 3; do
+        busy=$(asked_ms)
+        [ "${busy:-9999}" -gt $((${1:-0} + 100)) ] || return 0
+    done
+    return 1
+}
+
 # What the keeper holds, in KiB.
 resident() {
     awk '$1 == "VmRSS:" { print $2 }' "/proc/$KNOCKD_PID/status"
@@ -162,7 +172,7 @@ resident() {
 # answered as quickly as at other times, and the keeper's memory stays as it is. The first 2 s of the flood may fill what
 # has a bound.
 floods() {
-    local description=$1 idle busy opened late before grown listener end
+    local description=$1 idle busy quick opened late before grown listener end
     listener=$(listener_pids)
     idle=$(asked_ms)
     end=$(($(now_ms) + 7700))
@@ -172,12 +182,13 @@ floods() {
     ctl open timed 192.0.2.77 5
     opened=$(now_ms)
     is "$description: a door is opened" "$STATUS:$ERR" 0:
-    busy=$(asked_ms)
+    asked_quickly "$idle"
+    quick=$?
     poll 20 test ! -e "$WORK/timed"
     late=$(($(now_ms) - opened - 5000))
     grown=$(($(resident) - before))
     ok "$description: it closes $late ms after its 5 s" between -200 $late 1000
-    ok "$description: knockctl takes ${busy:-no} ms, else ${idle:-no}" [ "${busy:-9999}" -le $((${idle:-0} + 100)) ]
+    ok "$description: knockctl takes ${busy:-no} ms, else ${idle:-no}" [ $quick = 0 ]
     if [ "$sandbox" = sanitizer ]; then
         skip "$description: the keeper's memory" "a build with sanitizers keeps what was freed"
     else
@@ -226,6 +237,44 @@ too_much() {
     answers_for_ever
 }
 
+# --- what waits for it ---
+
+# Fifteen logs that are replaced again and again, of which the listener is told and doesn't hear: no more than a bounded
+# number of descriptors and messages wait for it.
+many_logs() {
+    local i
+    mkdir -p "$WORK/logs"
+    configure "type = kmsg" <<TABLE
+$(for i in {1..15}; do echo "source \"log$i\" { type = file  path = \"$WORK/logs/$i\"  prefix = \"[X] \" }"; done)
+door "d" { sequence = { 7000, 8000, 9000 }  start_command = "/bin/true"  stop_command = "/bin/true" }
+TABLE
+}
+
+replace_logs() {
+    local i
+    for i in {1..15}; do
+        : >"$WORK/logs/new" && mv "$WORK/logs/new" "$WORK/logs/$i"
+    done
+    said "listener $1 doesn't read"
+}
+
+reads_nothing() {
+    local listener before
+    many_logs
+    starts "with many logs: starts"
+    listener=$(listener_pids)
+    before=$(descriptors "$KNOCKD_PID")
+    order deaf
+    order 'flood 60000 1 reopen -1'
+    ok "a listener that reads nothing is noticed" poll 40 replace_logs "$listener"
+    like "before the ping would tell" "$(said_lines "listener $listener")" "doesn't read: 256 messages wait for it; killing it"
+    ok "it is gone" poll 5 process_gone "$listener"
+    ok "another listens" says "listening again" 20
+    ok "no descriptor stays" [ "$(descriptors "$KNOCKD_PID")" -le $((before + 25)) ]
+    stop_knockd
+    is "ends well" $? 0
+}
+
 begin_sealed
 mkdir "$WORK/hostile"
 cp "$BUILT/tools/hostile" "$WORK/hostile/knockd" || bail "no hostile listener; run make tests first"
@@ -242,4 +291,5 @@ too_much
 misbehaves
 stop_knockd
 is "ends well" $? 0
+reads_nothing
 done_testing
