@@ -115,6 +115,9 @@ int survivors_wait(const char *state_dir, int64_t limit, char *why, size_t why_s
     int fd = -1;
     if (asprintf(&path, "%s/commands.lock", state_dir) >= 0)
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* On a disk that has become read-only, a lock is one all the same. */
+    if (fd < 0 && path && errno == EROFS)
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     free(path);
     if (fd < 0) {
         snprintf(why, why_size, "can't open %s/commands.lock: %s", state_dir, strerror(errno));

@@ -4,7 +4,9 @@
  */
 #include "knockd/close_all.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,6 +75,7 @@ void close_wait(struct loop *loop, struct doors *doors, int64_t limit)
 struct closer {
     enum scope scope;
     struct state_dir dir;
+    char copy[32]; /* of the store's folder; "": none */
     struct store *store;
     struct loop *loop;
     struct runner *runner;
@@ -104,15 +107,64 @@ static bool make_parts(struct closer *c)
     return c->signals != NULL;
 }
 
-static void free_parts(struct closer *c)
+/* --- a disk that has become read-only --- */
+
+static const char *const store_files[] = {"state.db", "state.db-wal"};
+enum { STORE_FILES = sizeof(store_files) / sizeof(*store_files) };
+
+static bool is_read_only(const char *state_dir)
 {
-    if (c->runner)
-        runner_free(c->runner);
-    doors_free(c->doors);
-    store_close(c->store);
-    signals_free(c->signals);
-    loop_free(c->loop);
-    state_dir_release(&c->dir);
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", state_dir, store_files[0]);
+    return access(path, W_OK) < 0 && errno == EROFS;
+}
+
+static bool copy_file(const char *from, const char *to)
+{
+    char block[65536];
+    ssize_t got = -1;
+    int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    while (out >= 0 && (got = read(in, block, sizeof(block))) > 0)
+        if (write(out, block, (size_t)got) != got)
+            break;
+    /* A store that was ended well has no log. */
+    bool good = got == 0 || (in < 0 && errno == ENOENT);
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return good;
+}
+
+/* Opens a copy of the store, in c->copy. What is closed by it can't be recorded: the next start
+ * undoes it once more, and finds it gone. */
+static struct store *open_copy(struct closer *c, const char *boot_id, char *why, size_t size)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    strcpy(c->copy, "/run/knockd/copy.XXXXXX");
+    bool good = place_make_root(why, size) && mkdtemp(c->copy);
+    for (int i = 0; good && i < STORE_FILES; i++) {
+        snprintf(from, sizeof(from), "%s/%s", c->dir.path, store_files[i]);
+        snprintf(to, sizeof(to), "%s/%s", c->copy, store_files[i]);
+        good = copy_file(from, to);
+    }
+    if (good)
+        return store_open(c->copy, boot_id, NULL, why, size);
+    snprintf(why, size, "%s is read-only, and can't be copied to %s: %s", c->dir.path, c->copy,
+             strerror(errno));
+    return NULL;
+}
+
+static void remove_copy(const char *folder)
+{
+    DIR *dir = *folder ? opendir(folder) : NULL;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));)
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    if (*folder)
+        rmdir(folder);
 }
 
 /* False after an error was logged. */
@@ -123,10 +175,24 @@ static bool open_record(struct closer *c)
         return false;
     bool good = state_dir_wait(&c->dir, run_limit, why, sizeof(why));
     if (good)
-        c->store = store_open(c->dir.path, boot_id, NULL, why, sizeof(why));
+        c->store = is_read_only(c->dir.path)
+                       ? open_copy(c, boot_id, why, sizeof(why))
+                       : store_open(c->dir.path, boot_id, NULL, why, sizeof(why));
     if (!c->store)
         log_error("what was left open can't be closed: %s", why);
     return c->store != NULL;
+}
+
+static void free_parts(struct closer *c)
+{
+    if (c->runner)
+        runner_free(c->runner);
+    doors_free(c->doors);
+    store_close(c->store);
+    remove_copy(c->copy);
+    signals_free(c->signals);
+    loop_free(c->loop);
+    state_dir_release(&c->dir);
 }
 
 /* True: nothing is left that should be closed. */

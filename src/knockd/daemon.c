@@ -277,6 +277,10 @@ int daemon_run(struct setting *setting, struct state_dir *dir, const struct opti
                                                      : "");
     if (d.doors && doors_count(d.doors) == 0)
         state_dir_forget(d.path);
+    bool recorded = d.doors != NULL;
     tear_down(&d);
+    /* Without a store that can be written to, a copy of it may do. */
+    if (!recorded)
+        close_due(options->config);
     return d.status;
 }

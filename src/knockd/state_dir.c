@@ -48,7 +48,9 @@ static bool same_file(int fd, int folder, const char *name)
 
 static int open_lock(int folder, const char *name)
 {
-    return openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* On a disk that has become read-only, a lock is one all the same. */
+    return fd < 0 && errno == EROFS ? openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : fd;
 }
 
 /* A file whose name was taken away before it was locked is no lock that anyone else would meet. */

@@ -74,6 +74,7 @@ init_command fails|sed -i '1i init_command = "/bin/false"' "$CONFIG"|init_comman
 init_command hangs|sed -i '1i init_command = "sleep 60" run_timeout = 2' "$CONFIG"|init_command failed|:
 no root for the listener|mount -t tmpfs -o mode=777 none /run/knockd/empty|nobody else can write|umount /run/knockd/empty
 no sandbox|program=$WORK/confined|can't be confined|program=
+a disk that is read-only|read_only|Read-only file system|umount "$WORK/state"
 no configuration|mv "$CONFIG" "$CONFIG.away"|No such file|:
 another state folder, and a typo|sed -i 's,/state",/other",; $ a no_such_key = 1' "$CONFIG"|no_such_key|:
 TABLE
@@ -92,6 +93,10 @@ each_way() {
         is "$name: nothing is open" "$(rules iptables)" ""
         eval "$mends"
     done < <(table)
+}
+
+read_only() {
+    mount --bind "$WORK/state" "$WORK/state" && mount -o remount,bind,ro "$WORK/state"
 }
 
 # A program that starts knockd where its listener can't be confined, and dies.
