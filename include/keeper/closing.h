@@ -10,6 +10,9 @@ void closing_start(struct opening *o);
 /* How an opening ends that an administrator gave up, in the history. */
 #define CLOSING_GIVEN_UP "given up by knockctl"
 
+/* The same of one that has no stop command. */
+#define CLOSING_NO_UNDO "nothing to undo"
+
 /* Forgets it without closing it, once a command of its that runs has been killed. */
 void closing_give_up(struct opening *o);
 

@@ -24,6 +24,10 @@ void course_renew(struct opening *o);
 /* A knock on it while it is open, OPEN to RENEWING: it closes as long from now as that says. */
 void course_extend(struct opening *o, const struct knock *knock);
 
+/* A knock on one that no time closes, while it is open: inserts nothing, unless its check says that
+ * it is closed by now. */
+void course_knock_lasting(struct opening *o, const struct knock *knock);
+
 /* Closes it now, or as soon as the command that runs is done. */
 void course_close(struct opening *o);
 

@@ -28,8 +28,8 @@ void doors_free(struct doors *doors);
 int doors_resume(struct doors *doors);
 
 /*
- * A valid knock: opens the door, or extends it when it is open. All is copied as far as it is
- * needed. Says in the log what came of it.
+ * A valid knock: opens the door, or extends it when it is open, or closes those that it closes. All
+ * is copied as far as it is needed. Says in the log what came of it.
  */
 void doors_knock(struct doors *doors, const struct knock *knock);
 
@@ -46,6 +46,7 @@ struct doors_choice {
     const struct addr *address;
     uint16_t port;
     const char *key; /* only what this key opened; NULL: an administrator chooses */
+    bool by_door;    /* or another door does */
 };
 
 /*

@@ -33,6 +33,9 @@ enum opening_state {
     RETRYING,
 };
 
+/* The length of one that no time closes, in the store too: a number that nothing else has. */
+#define OPENING_LASTS (INT64_MAX / 2)
+
 /* What happens to openings, for who counts or watches. */
 enum door_event_kind {
     DOOR_OPENED,
@@ -91,6 +94,10 @@ struct opening {
     bool last_try;           /* of an earlier boot: one attempt to undo it, and it is done */
     bool by_hand;            /* an administrator closes it */
     bool by_key;             /* the key that opened it closes it */
+    bool lasts;              /* no time closes it; so is its deadline INT64_MAX */
+    bool expires;            /* has no undo: the firewall closes it, at the time that it was told */
+    bool stays;              /* so it is left open when knockd ends */
+    const char *by_other;    /* how it ends where another door closes it; NULL: none does */
     bool given_up;           /* to be forgotten once the command that was killed is gone */
     bool hopeless;           /* its own stop commands don't understand their words */
     struct undo *spare;      /* tried when its own undo has failed; NULL: nothing differs */
@@ -120,6 +127,7 @@ struct openings {
     void (*happened)(void *arg, const struct door_event *event); /* NULL: nobody listens */
     void *happened_arg;
     unsigned count;
+    unsigned staying; /* of them those that are left open when all are closed */
     struct opening **buckets;
     uint8_t key[KEYED_KEY_SIZE];
 };

@@ -33,7 +33,7 @@ struct errand {
     uint32_t query;                 /* number of the question to the listener; 0: not asked yet */
     unsigned depth;                 /* of the rows that answer it */
     bool counted;                   /* to be closed: `asked` is known */
-    unsigned asked, closed, failed, given_up; /* openings */
+    unsigned asked, closed, failed, given_up, left; /* openings */
 };
 
 struct errands {

@@ -71,6 +71,7 @@ struct config_rate {
     int64_t period;
 };
 
+/* A door. How it is closed if it has no undo of its own is worked out last, of all doors. */
 struct config_door {
     char *name;
     struct config_pos pos;
@@ -102,6 +103,12 @@ struct config_door {
     bool bound;          /* takes only sealed knocks that are bound to their source */
     bool for_others;     /* key `for`: a sealed knock may name another address */
     uint64_t stop_ok[4]; /* bit n: exit status n of a stop command means closed */
+    struct config_pos timeout_pos;    /* of cmd_timeout; line 0: not said */
+    struct config_list closes;        /* names of the doors that a knock at this one closes */
+    bool is_undo;                     /* its start commands are the undo of one of them */
+    const struct config_door *closer; /* whose start commands undo this one; NULL: none */
+    bool lasts; /* has no undo of its own: open until another door or an administrator closes it */
+    bool expires; /* has no undo, and needs none: the firewall closes it after %TIMEOUT% */
 };
 
 /* Sealed knocks in general. */

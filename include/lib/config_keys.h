@@ -47,6 +47,10 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
 /* What no single value shows: what is missing, what contradicts, what invites a scan. */
 void config_check(const struct config *config, struct report *report);
 
+/* Finds out which doors close others, by `closes` or by what their commands undo, and so how long
+ * each is open. Tells of doors that can't close others, and of keys without an effect. */
+void config_settle_closes(struct reading *r, struct config *config);
+
 /* The same for sealed knocks: doors that can't be told apart, ports that would mean two things. */
 void config_check_sealed(const struct config *config, struct report *report);
 
@@ -75,6 +79,7 @@ config_read read_server_name; /* char * */
 config_read read_address;     /* struct addr */
 config_read read_interface;   /* char[IF_NAMESIZE] */
 config_read read_allow;       /* struct config_door */
+config_read read_door_names;  /* struct config_list */
 config_read read_commands;    /* struct config_list */
 config_read read_statuses;    /* uint64_t[4] */
 config_read read_gone;        /* no field: tells what to use instead */

@@ -26,7 +26,7 @@ void closing_forget(struct opening *o, const char *end)
         course_begin(heir);
     else if (heir)
         opening_free(heir);
-    if (all->closing && all->count == 0 && all->emptied)
+    if (all->closing && all->count == all->staying && all->emptied)
         all->emptied(all->arg);
 }
 
@@ -37,10 +37,11 @@ static void be_closed(struct opening *o)
         return;
     }
     log_notice("door %s: %s for %s%s", o->name, o->failed ? "undone" : "closed", o->text, o->note);
-    closing_forget(o, o->failed    ? "failed, undone"
-                      : o->by_hand ? "closed by knockctl"
-                      : o->by_key  ? "closed by its key"
-                                   : "closed");
+    closing_forget(o, o->failed     ? "failed, undone"
+                      : o->by_other ? o->by_other
+                      : o->by_hand  ? "closed by knockctl"
+                      : o->by_key   ? "closed by its key"
+                                    : "closed");
 }
 
 static void retry(struct opening *o)
@@ -98,7 +99,7 @@ static void closed_by_spare(struct opening *o)
  */
 static bool spare_may_find_nothing(const struct opening *o)
 {
-    return o->failed || o->hopeless || o->spare->same_stop;
+    return o->failed || o->hopeless || o->spare->same_stop || o->stop.count == 0;
 }
 
 static void on_spare_judged(void *arg, bool success)
@@ -197,13 +198,29 @@ void closing_give_up(struct opening *o)
     }
 }
 
+/* What a reload brought may undo it nevertheless. */
+static void close_without_undo(struct opening *o)
+{
+    take_spare(o);
+    if (o->spare && !o->failed) {
+        start_spare(o);
+        return;
+    }
+    if (o->lasts && !o->failed)
+        log_notice("door %s: no longer open for %s, as far as knockd knows: it has no stop_command "
+                   "that would close it",
+                   o->name, o->text);
+    else
+        log_debug("door %s: forgotten for %s, it has nothing to undo", o->name, o->text);
+    closing_forget(o, o->failed ? "failed" : CLOSING_NO_UNDO);
+}
+
 void closing_start(struct opening *o)
 {
     loop_timer_cancel(o->all->loop, &o->timer);
     loop_timer_cancel(o->all->loop, &o->check_timer);
     if (o->stop.count == 0) {
-        log_debug("door %s: forgotten for %s, it has nothing to undo", o->name, o->text);
-        closing_forget(o, o->failed ? "failed" : "nothing to undo");
+        close_without_undo(o);
         return;
     }
     /* A retry needn't repeat what succeeded, and what would fail the second time; nor is undone

@@ -96,16 +96,18 @@ static void on_started(void *arg, bool success)
     }
     o->failed = false;
     opening_tell(o, DOOR_OPENED, NULL);
-    if (o->stop.count == 0)
+    if (o->lasts)
+        log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, o->note);
+    else if (o->stop.count == 0 && !o->expires)
         log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
     else
         log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
                    opening_seconds(o->length), o->note);
-    if (o->stop.count == 0) {
+    if (o->stop.count == 0 && !o->lasts && !o->expires) {
         closing_start(o);
         return;
     }
-    o->deadline = clock_now() + o->length;
+    o->deadline = o->lasts ? INT64_MAX : clock_now() + o->length;
     rest(o);
 }
 
@@ -134,11 +136,39 @@ void course_renew(struct opening *o)
     opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
 }
 
+/* Nothing was run for a knock at a door that is open already and has nothing to extend. */
+static void say_open_already(const struct opening *o, const char *by)
+{
+    if (limit_take(&o->all->talk, clock_now()))
+        log_notice("door %s: %s knocked; it is open already, so nothing was run", o->name, o->text);
+    opening_tell_extended(o, by);
+}
+
+/* Without an undo of its own it isn't opened again: someone closed it, who may have meant to. */
+static void judge_lasting(struct opening *o, enum opening_found found)
+{
+    if (found == FOUND_GONE && !o->close_next) {
+        log_notice("door %s: closed for %s, says its check", o->name, o->text);
+        closing_forget(o, "closed by something else");
+        return;
+    }
+    if (o->heir && !o->close_next) {
+        say_open_already(o, o->heir->by);
+        opening_free(o->heir);
+        o->heir = NULL;
+    }
+    rest(o);
+}
+
 static void on_checked(void *arg, bool success)
 {
     struct opening *o = arg;
     enum opening_found found = opening_found(o);
     (void)success;
+    if (o->lasts) {
+        judge_lasting(o, found);
+        return;
+    }
     /* What is due by now isn't opened again. */
     if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
         o->deadline <= clock_now()) {
@@ -226,6 +256,9 @@ struct opening *course_new(struct openings *all, const struct knock *knock)
     o->length = knock->length;
     o->delay = door->start_delay;
     o->interval = door->check_interval;
+    o->lasts = door->lasts;
+    o->expires = door->expires;
+    o->length = o->lasts ? OPENING_LASTS : knock->length;
     memcpy(o->stop_ok, door->stop_ok, sizeof(o->stop_ok));
     if (commands_expand(&plan->start, knock, &o->start) == 0 &&
         commands_expand(&plan->stop, knock, &o->stop) == 0 &&
@@ -250,8 +283,36 @@ struct opening *course_resume(struct openings *all, struct stored_door *stored)
     return o;
 }
 
+/* Runs its extend commands, if there are any; no time of its that could be longer. */
+static void extend_timeless(struct opening *o, const struct knock *knock)
+{
+    o->extend_next = o->extend.count > 0;
+    if (!o->extend_next)
+        say_open_already(o, knock->by);
+    else
+        opening_tell_extended(o, knock->by);
+    if (o->state == OPEN)
+        rest(o);
+}
+
+void course_knock_lasting(struct opening *o, const struct knock *knock)
+{
+    if (o->state != OPEN || o->check.count == 0) {
+        extend_timeless(o, knock);
+        return;
+    }
+    /* It opens if the check finds that it is closed by now. */
+    o->heir = course_new(o->all, knock);
+    loop_timer_cancel(o->all->loop, &o->check_timer);
+    on_check(o);
+}
+
 void course_extend(struct opening *o, const struct knock *knock)
 {
+    if (o->expires && o->extend.count == 0) {
+        extend_timeless(o, knock);
+        return;
+    }
     o->length = knock->length;
     o->deadline = clock_now() + knock->length;
     if (limit_take(&o->all->talk, clock_now()))

@@ -113,11 +113,19 @@ static void inherit(struct opening *o, const struct knock *knock)
     course_close(o);
 }
 
+/* What has no undo would be there twice if other commands opened it again. */
+static bool stays_as_it_is(const struct opening *o, const struct knock *knock)
+{
+    return o->lasts && knock->door->lasts && (o->stop.count == 0 || same_commands(o, knock));
+}
+
 static void knock_again(struct opening *o, const struct knock *knock)
 {
     bool starts = o->state == RECORDING || o->state == DELAYED || o->state == STARTING;
     if (starts && !o->close_next)
         log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
+    else if (o->state < STOPPING && !o->close_next && stays_as_it_is(o, knock))
+        course_knock_lasting(o, knock);
     else if (o->state >= STOPPING || o->close_next || !same_commands(o, knock))
         inherit(o, knock);
     else
@@ -145,11 +153,32 @@ static bool door_is_full(const struct doors *doors, const struct config_door *do
     return count.openings >= door->max_open;
 }
 
+static void find_oldest(void *arg, struct opening *o)
+{
+    struct opening **oldest = arg;
+    if (o->lasts && o->state == OPEN && (!*oldest || o->knocked < (*oldest)->knocked))
+        *oldest = o;
+}
+
+/* What no time closes must not keep other doors from opening for ever. */
+static bool make_room(struct doors *doors)
+{
+    struct opening *oldest = NULL;
+    openings_each(&doors->all, find_oldest, &oldest);
+    if (!oldest)
+        return false;
+    log_warning("door %s: forgotten for %s, to make room: it stays open, and a knock opens it once "
+                "more",
+                oldest->name, oldest->text);
+    closing_forget(oldest, "forgotten to make room");
+    return true;
+}
+
 /* Why it may not be opened for one more, NULL if it may. */
 static const char *too_many(struct doors *doors, const struct config_door *door,
                             const struct addr *address)
 {
-    if (doors->all.count >= doors->max_open)
+    if (doors->all.count >= doors->max_open && !make_room(doors))
         return "as many doors as max_open allows are open already";
     if (door_is_full(doors, door))
         return "it is open for as many as its max_open allows";
@@ -181,8 +210,33 @@ static void refuse(struct doors *doors, const struct knock *knock, const char *w
                     addr_format(&knock->address, text), why);
 }
 
+/* Closes what the door closes. Returns whether the knock is done with. */
+static bool close_others(struct doors *doors, const struct knock *knock)
+{
+    const struct config_door *door = knock->door;
+    char text[ADDR_TEXT_SIZE];
+    unsigned count = 0;
+    addr_format(&knock->address, text);
+    for (unsigned i = 0; i < door->closes.count; i++) {
+        struct doors_choice choice = {
+            .door = door->closes.items[i].text, .address = &knock->address, .by_door = true};
+        unsigned closed = doors_close(doors, &choice);
+        if (closed > 0 && limit_take(&doors->all.talk, clock_now()))
+            log_notice("door %s: %s knocked: closing door %s", door->name, text, choice.door);
+        count += closed;
+    }
+    /* Its commands are the undo of what it closes, and have been run as that. */
+    bool done = knock->plan->start.count == 0 || (count > 0 && door->is_undo);
+    if (count == 0 && done && limit_take(&doors->all.talk, clock_now()))
+        log_notice("door %s: %s knocked, but nothing that it closes is open for it", door->name,
+                   text);
+    return done;
+}
+
 void doors_knock(struct doors *doors, const struct knock *knock)
 {
+    if (!doors->all.closing && knock->door->closes.count > 0 && close_others(doors, knock))
+        return;
     struct opening *o = openings_find(&doors->all, knock->door->name, &knock->address, knock->port);
     const char *why = doors->all.closing ? "knockd is stopping" : NULL;
     if (!why && o) {
@@ -199,7 +253,7 @@ void doors_knock(struct doors *doors, const struct knock *knock)
 
 unsigned doors_count(const struct doors *doors)
 {
-    return doors->all.count;
+    return doors->all.count - doors->all.staying;
 }
 
 void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
@@ -256,7 +310,8 @@ static void close_match(void *arg, struct opening *o)
     closing->count += chosen || heir;
     if (!chosen)
         return;
-    o->by_hand = !closing->choice->key;
+    o->by_hand = !closing->choice->key && !closing->choice->by_door;
+    o->by_other = closing->choice->by_door ? "closed by another door" : NULL;
     o->by_key = closing->choice->key != NULL;
     course_close(o);
 }
@@ -399,7 +454,8 @@ static void add_doing(void *arg, struct opening *o)
 {
     struct doing *doing = arg;
     char text[96];
-    if (o->state == OPEN || !is_chosen(o, doing->choice) || doing->count++ >= DOING_NAMED)
+    if (o->state == OPEN || o->stays || !is_chosen(o, doing->choice) ||
+        doing->count++ >= DOING_NAMED)
         return;
     int more =
         snprintf(doing->out + doing->used, doing->size - doing->used, "%s%s for %s: %s",
@@ -437,7 +493,13 @@ static void log_waiting(void *arg)
 static void close_one(void *arg, struct opening *o)
 {
     (void)arg;
-    course_close(o);
+    if (!o->lasts || o->state < OPEN || o->state > RENEWING) {
+        course_close(o);
+        return;
+    }
+    log_notice("door %s: stays open for %s, since no time closes it", o->name, o->text);
+    o->stays = true;
+    o->all->staying++;
 }
 
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
@@ -449,7 +511,7 @@ void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
     doors->all.arg = arg;
     doors->pause = waiting_first;
     loop_timer_set(doors->all.loop, &doors->waiting, clock_now() + waiting_first);
-    if (doors->all.count == 0)
+    if (doors->all.count == doors->all.staying)
         done(arg);
 }
 
@@ -506,7 +568,7 @@ static void log_kept(void *arg, struct opening *o)
     unsigned *count = arg;
     char until[32] = "";
     struct tm tm;
-    if (!has_time_left(o) || (*count)++ >= KEPT_NAMED)
+    if (o->lasts || !has_time_left(o) || (*count)++ >= KEPT_NAMED)
         return;
     int64_t left = o->deadline - clock_now();
     time_t wall = time(NULL) + (time_t)opening_seconds(left);

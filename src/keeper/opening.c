@@ -64,7 +64,8 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
     int64_t now = clock_now();
     bool sound = stored->length >= 0 && stored->length <= INT64_MAX - now;
     int64_t longest = sound ? now + stored->length : now;
-    o->deadline = stored->deadline < longest ? stored->deadline : longest;
+    o->lasts = stored->length == OPENING_LASTS;
+    o->deadline = o->lasts ? INT64_MAX : stored->deadline < longest ? stored->deadline : longest;
     o->interval = CONFIG_CHECK_INTERVAL;
     o->kept.id = stored->id;
     o->last_try = !stored->this_boot;
@@ -75,7 +76,8 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
 static void tell(const struct opening *o, enum door_event_kind kind, const char *by,
                  const char *why)
 {
-    struct door_event event = {kind, o->name, &o->address, by, why, o->length, o->port};
+    struct door_event event = {kind,   o->name, &o->address, by, why, o->lasts ? 0 : o->length,
+                               o->port};
     if (o->all->happened)
         o->all->happened(o->all->happened_arg, &event);
 }
@@ -255,6 +257,7 @@ void openings_remove(struct openings *table, struct opening *opening)
         link = &(*link)->next;
     *link = opening->next;
     table->count--;
+    table->staying -= opening->stays;
 }
 
 void openings_each(const struct openings *table, void (*each)(void *arg, struct opening *opening),

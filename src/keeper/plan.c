@@ -164,8 +164,14 @@ static int plan_commands(struct draft *draft, struct plan *plan)
 {
     const struct config_commands *ip4 = &draft->door->ip4, *ip6 = &draft->door->ip6;
     int rc = plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->start);
-    if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0)
+    if (draft->door->closer) {
+        ip4 = &draft->door->closer->ip4;
+        ip6 = &draft->door->closer->ip6;
+        if (plan_texts(draft, choose(draft->ip6, &ip6->start, &ip4->start), &plan->stop) < 0)
+            rc = -1;
+    } else if (plan_texts(draft, choose(draft->ip6, &ip6->stop, &ip4->stop), &plan->stop) < 0) {
         rc = -1;
+    }
     if (plan_check(draft, plan) < 0)
         rc = -1;
     return plan_extend(draft, plan) < 0 ? -1 : rc;
@@ -222,7 +228,8 @@ static void plan_family(struct draft *draft, struct plan *plan)
         return;
     unsigned errors = draft->report->errors;
     int rc = draft->door->rules.count ? plan_rules(draft, plan) : plan_commands(draft, plan);
-    plan->usable = rc == 0 && plan->start.count > 0 && !of_other_family(draft, plan);
+    bool acts = plan->start.count > 0 || draft->door->closes.count > 0;
+    plan->usable = rc == 0 && acts && !of_other_family(draft, plan);
     if (draft->lacks_iptables)
         report_warning(draft->report, draft->door->pos,
                        "door \"%s\": %s isn't installed; it won't open for %s", draft->door->name,

@@ -62,6 +62,10 @@ void show_open(struct reply *reply, int *status)
         if (strcmp(result, "delayed") == 0)
             printf("door %s: opens for %s in %lld s\n", text_of(&row, "door"),
                    text_of(&row, "address"), seconds);
+        else if (seconds == 0)
+            printf("door %s: %s for %s, until it is closed\n", text_of(&row, "door"),
+                   strcmp(result, "extended") == 0 ? "open already" : result,
+                   text_of(&row, "address"));
         else
             printf("door %s: %s for %s, closes in %lld s\n", text_of(&row, "door"), result,
                    text_of(&row, "address"), seconds);
@@ -71,8 +75,13 @@ void show_open(struct reply *reply, int *status)
 void show_close(struct reply *reply, int *status)
 {
     struct row_fields row;
-    while (client_row(reply, &row, status))
+    while (client_row(reply, &row, status)) {
         printf("closed: %lld\n", (long long)row_get_number(&row, "closed"));
+        if (row_get_number(&row, "left") > 0)
+            printf("no longer taken for open: %lld; no stop_command closes that, so it may still "
+                   "be open\n",
+                   (long long)row_get_number(&row, "left"));
+    }
 }
 
 void show_forget(struct reply *reply, int *status)

@@ -55,7 +55,7 @@ static void list_door(void *arg, struct opening *o)
     row_text(&row, "address", o->text);
     add_port(&row, o->port);
     row_text(&row, "state", state_name(o->state));
-    if (is_open)
+    if (is_open && !o->lasts)
         row_number(&row, "closes_in", seconds_until(o->deadline));
     else
         row_null(&row, "closes_in");
@@ -162,7 +162,11 @@ void desk_serve_open(void *arg, struct answer *answer, char *const *words)
     if (!desk_parse_address(answer, words[2], &address))
         return;
     const char *why = judge(setting, door, &address);
-    if (why)
+    const struct config_door *chosen = &setting->config->doors[door];
+    if (chosen->closes.count > 0)
+        answer_error(answer, "door %s closes door %s: see knockctl close", words[1],
+                     chosen->closes.items[0].text);
+    else if (why)
         answer_error(answer, "door %s isn't opened for %s: %s", words[1], words[2], why);
     else if (words[3] && seconds == 0)
         answer_error(answer, "\"%s\": expected seconds, 1 to %d", words[3], SECONDS_MAX);

@@ -67,7 +67,7 @@ struct errand *errand_begin(struct errands *errands, enum errand_kind kind, stru
     errand->port = (struct step){0};
     errand->query = 0;
     errand->counted = false;
-    errand->asked = errand->closed = errand->failed = errand->given_up = 0;
+    errand->asked = errand->closed = errand->failed = errand->given_up = errand->left = 0;
     loop_timer_set(errands->loop, &errand->deadline, deadline);
     return errand;
 }
@@ -139,7 +139,8 @@ static void say_closed(struct errands *errands, struct errand *errand)
                      errand->given_up);
     } else {
         row_begin(&row, 0, "close");
-        row_number(&row, "closed", errand->closed);
+        row_number(&row, "closed", errand->closed - errand->left);
+        row_number(&row, "left", errand->left);
         answer_begin(errand->answer, ANSWER_ONE);
         answer_row(errand->answer, &row);
         answer_end(errand->answer);
@@ -154,6 +155,7 @@ static void take_close(struct errands *errands, struct errand *errand,
          given_up = gone && strcmp(event->why, CLOSING_GIVEN_UP) == 0;
     errand->closed += gone && !given_up;
     errand->given_up += given_up;
+    errand->left += gone && strcmp(event->why, CLOSING_NO_UNDO) == 0;
     errand->failed += event->kind == DOOR_NOT_CLOSED;
     say_closed(errands, errand);
 }

@@ -25,6 +25,7 @@ static void free_door(struct config_door *door)
     free(door->allow);
     free(door->ports);
     config_list_free(&door->keys);
+    config_list_free(&door->closes);
     config_list_free(&door->rules);
     free_commands(&door->ip4);
     free_commands(&door->ip6);

@@ -49,7 +49,7 @@ static void check_commands(const struct config_door *door, struct report *report
                      "door \"%s\" has both rule and start or stop commands: keep one; knockd "
                      "derives the commands of a rule itself",
                      door->name);
-    else if (!door->rules.count && !starts)
+    else if (!door->rules.count && !starts && !door->closes.set)
         report_error(report, door->pos,
                      "door \"%s\" opens nothing: expected rule = \"INPUT -s %%IP%% ... -j ACCEPT\" "
                      "or start_command",
@@ -59,12 +59,15 @@ static void check_commands(const struct config_door *door, struct report *report
 /* An empty stop_command says that nothing need be undone: then there is no doubt to speak of. */
 static void check_undo(const struct config_door *door, struct report *report)
 {
+    if (door->closer || door->closes.count > 0 || door->expires)
+        return;
     bool missing = door->ip4.start.count && !door->ip4.stop.set;
     bool missing6 = door->ip6.start.count && !door->ip6.stop.set && !door->ip4.stop.set;
     if (missing || missing6)
         report_warning(report, missing ? door->ip4.start.pos : door->ip6.start.pos,
-                       "door \"%s\" has no %s: what it opens stays open", door->name,
-                       missing ? "stop_command" : "stop_command_6");
+                       "door \"%s\" has no %s: what it opens stays open; see closes in "
+                       "knockd.conf(5)",
+                       door->name, missing ? "stop_command" : "stop_command_6");
 }
 
 static bool has_neighbours(const struct sequence *s)

@@ -63,6 +63,7 @@ static const struct config_key door_keys[] = {
     {"check_command_6", read_commands, AT(config_door, ip6.check), 0, 0},
     {"check_interval", read_duration, AT(config_door, check_interval), 1, HOUR},
     {"start_delay", read_duration, AT(config_door, start_delay), 0, 10 * MINUTE},
+    {"closes", read_door_names, AT(config_door, closes), 0, 0},
     {"stop_ok", read_statuses, AT(config_door, stop_ok), 0, 255},
     {"one_time_sequences", read_program, AT(config_door, once_path), 0, 0},
     {"key", read_key_names, AT(config_door, keys), 0, 0},
@@ -221,6 +222,9 @@ static void fill_door(struct reading *r, const struct config_section *section,
     door->check_interval = CONFIG_CHECK_INTERVAL;
     read_title(r, section, "door", &door->name);
     config_read_keys(r, section, door);
+    for (size_t i = 0; i < section->count; i++)
+        if (strcmp(section->entries[i].key->name, "cmd_timeout") == 0)
+            door->timeout_pos = section->entries[i].values.pos;
     if (door->port.port)
         add_ignored(r, door, door->port);
     for (unsigned i = 0; i < door->port_count; i++)
@@ -276,4 +280,5 @@ void config_fill(struct reading *r, const struct config_raw *raw, struct config 
             fill_sealed(r, section, &config->sealed);
     }
     settle_sealed(config);
+    config_settle_closes(r, config);
 }

@@ -60,6 +60,24 @@ starts "ipv6-only: starts"
 door_lives ipv6-only 6 ssh 22 1
 ends_closed ipv6-only 6 ssh
 
+# One sequence opens, another closes.
+recipe open-close
+apply open-close
+starts "open-close: starts"
+recipe_family 4
+for _ in 1 2 3; do
+    mark_log
+    knock_from "$KNOCKER4"
+    ok "open-close: a knock" says "door ssh: (opened for $KNOCKER4|$KNOCKER4 knocked; it is open already)"
+done
+is "open-close: one rule after three" "$(opened_for "$KNOCKER4" | wc -l)" 1
+ok "open-close: open" can_connect -s "$KNOCKER4" "$GATE4" 22
+mark_log
+STEPS=(52091 28834:udp 41113) knock_from "$KNOCKER4"
+ok "open-close: the other sequence closes" says "door ssh: closed for $KNOCKER4"
+ok "open-close: closed once is closed" not opened_for "$KNOCKER4"
+ok "open-close: ends" stop_knockd
+
 by_set=yes
 recipe nftables-set
 apply nftables-set

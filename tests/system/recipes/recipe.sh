@@ -26,6 +26,7 @@ recipe_hosts() {
 fill_in() {
     local ports=("${STEPS[@]%:*}")
     sed -e "s/FIRST/${ports[0]}/g; s/SECOND/${ports[1]}/g; s/THIRD/${ports[2]}/g" \
+        -e "s/FOURTH/52091/g; s/FIFTH/28834/g; s/SIXTH/41113/g" \
         -e "s/\[KNOCK\] /$LOG_PREFIX/g" -e "s/\(cmd_timeout *= \)30\b/\1$OPEN_FOR/"
 }
 
