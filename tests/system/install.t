@@ -163,7 +163,7 @@ for example in "$WORK"/example.*; do
         ok "knockd.conf(5): example $examples_found is right # SKIP no $program" true
     fi
 done
-is "all examples were found" $examples_found 7
+is "all examples were found" $examples_found 8
 
 # --- the user ---
 

@@ -73,7 +73,7 @@ done
 is "open-close: one rule after three" "$(opened_for "$KNOCKER4" | wc -l)" 1
 ok "open-close: open" can_connect -s "$KNOCKER4" "$GATE4" 22
 mark_log
-STEPS=(52091 28834:udp 41113) knock_from "$KNOCKER4"
+send_knock "$KNOCKER4" "$GATE4" 52091 28834:udp 41113
 ok "open-close: the other sequence closes" says "door ssh: closed for $KNOCKER4"
 ok "open-close: closed once is closed" not opened_for "$KNOCKER4"
 ok "open-close: ends" stop_knockd
