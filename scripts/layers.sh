@@ -29,7 +29,7 @@ pure=(
     src/keeper/{gate,rates,rule,template,unseal}.c
     src/knock/{nat,packets}.c
     src/lib/{addr,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
-    src/listener/{assembler,assemblies,attempts,calendar,envelope,heads,intake,ip_items,lines,log_clock}.c
+    src/listener/{assembler,assemblies,attempts,calendar,envelope,foreign,heads,intake,ip_items,lines,log_clock}.c
     src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c
 )
 # These take memory for what is made or registered; nothing else of them does.

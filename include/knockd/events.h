@@ -6,6 +6,9 @@
 #include "lib/limit.h"
 #include "lib/record.h"
 
+/* What to do about lines whose header isn't known, by what they look like. */
+const char *header_advice(enum header_hint hint);
+
 /* Logs an EVENT or SEEN record of a listener for `config`. False when no honest listener says that.
  */
 bool events_log(const struct config *config, const struct record *record, struct limit *rate,

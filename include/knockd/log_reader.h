@@ -11,6 +11,7 @@
 #define KNOCKD_LOG_READER_H
 
 #include "lib/config.h"
+#include "listener/foreign.h"
 #include "listener/heads.h"
 #include "listener/lines.h"
 #include "listener/logline.h"
@@ -35,6 +36,7 @@ struct log_reader {
     bool has_ulogd;
     struct lines *lines;            /* its too_long counts what no verdict was made of */
     uint64_t judged[LINE_VERDICTS]; /* lines by enum line_verdict */
+    struct foreign foreign;         /* LINE_FOREIGN, of the firewall by all appearance */
 };
 
 /* `config` must live as long; NULL: none. False when memory is short; log_reader_free is due then

@@ -1,6 +1,6 @@
 /*
  * What keeper and listener say to each other: records of fixed size over a SOCK_SEQPACKET pair,
- * one a datagram. Numbers and addresses; the one text that comes up is a prefix, to be shown.
+ * one a datagram. Numbers and addresses; the one text that comes up is of a line, to be shown.
  *
  *   0        4            8
  *   +--------+------------+----------------------------+
@@ -21,7 +21,7 @@
 #include "lib/sealed.h"
 #include "lib/sequence.h"
 
-enum { RECORD_PREFIX_MAX = 127 };
+enum { RECORD_PREFIX_MAX = 127, RECORD_TEXT_MAX = 160 };
 
 /* Files of one log that are read at a time: that at its path, and those that it replaced. */
 enum { LOG_FILES = 4 };
@@ -33,10 +33,10 @@ enum record_type {
     RECORD_SEALED,    /* a sealed knock came in whole; only the keeper can read it */
     RECORD_EVENT,     /* something to be logged */
     RECORD_REOPEN,    /* a folder changed: do the paths still mean the same files? */
-    RECORD_SEEN,      /* packets are logged, but with another prefix than ours */
+    RECORD_SEEN,      /* lines about packets that don't count, or that should not */
     RECORD_COUNTERS,  /* answer to RECORD_QUERY: what was left out, and what was forgotten */
     RECORD_TALLY,     /* likewise: what a source brought so far */
-    RECORD_OTHER,     /* of the source before it: packets with another prefix */
+    RECORD_OTHER,     /* of the source before it: such lines */
     RECORD_PACKET,    /* to a RECORD_QUERY for an address: a packet of its */
     RECORD_EFFECT,    /* what the packet before it did to a door */
     RECORD_ANSWERED,  /* that was all */
@@ -95,12 +95,32 @@ struct record_reopen {
     int32_t watch; /* the inotify watch that told of it; -1: events were lost, it may be any */
 };
 
-/* The one text that comes up: a prefix, as the log had it. It is shown, encoded, and no more. */
+/* Lines about packets that don't count, or should not. */
+enum seen_kind {
+    SEEN_PREFIX,   /* with another prefix than ours */
+    SEEN_ACCEPTED, /* with a prefix that says that the packet was accepted */
+    SEEN_HEADER,   /* behind a header that isn't known */
+    SEEN_KINDS,
+};
+
+/* What a line with an unknown header looks like. */
+enum header_hint {
+    HEADER_OTHER,
+    HEADER_ULOGD,   /* ulogd's: TOS without 0x */
+    HEADER_PROXMOX, /* of Proxmox VE's own log */
+    HEADER_JSON,
+    HEADER_HINTS,
+};
+
+/* The one text that comes up, a prefix or the beginning of a line, as the log had it. It is shown,
+ * encoded, and no more. */
 struct record_seen {
     uint32_t source;
-    uint64_t packets; /* with other prefixes */
-    uint64_t count;   /* of them, with this one */
-    char prefix[RECORD_PREFIX_MAX + 1];
+    uint32_t kind;    /* enum seen_kind */
+    uint32_t hint;    /* enum header_hint */
+    uint64_t packets; /* lines of this kind */
+    uint64_t count;   /* of them, with this prefix; 0: no text */
+    char text[RECORD_TEXT_MAX + 1];
 };
 
 /* What a listener left out, forgot or kept to itself since it began, all sources together. */
@@ -147,8 +167,10 @@ struct record_tally {
 struct record_other {
     uint32_t query;
     uint32_t source;
+    uint32_t kind;
+    uint32_t hint;
     uint64_t count;
-    char prefix[RECORD_PREFIX_MAX + 1];
+    char text[RECORD_TEXT_MAX + 1];
 };
 
 struct record_packet {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "listener/foreign.h"
 #include "listener/logline.h"
 
 enum { TALLY_PREFIXES = 4 };
@@ -18,7 +19,10 @@ struct tally {
     uint64_t lines;
     uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
     int64_t last_line, last_packet;      /* ns, set by who looks at the clock; 0: never */
+    uint64_t accepted;                   /* of LINE_PACKET, with a prefix of accepted packets */
     uint64_t say_at;                     /* lines with foreign prefixes at which to speak next */
+    uint64_t say_foreign_at;             /* likewise, with unknown headers */
+    struct foreign foreign;              /* LINE_FOREIGN, of the firewall by all appearance */
     struct tally_prefix seen[TALLY_PREFIXES];
 };
 
@@ -26,9 +30,10 @@ struct tally {
 void tally_reset(struct tally *tally);
 
 /*
- * Counts a line. `prefix`, of `len` bytes, is what a LINE_PREFIX line had instead of ours, NULL
- * with any other. The most frequent prefixes are kept; one that is pushed out leaves its count to
- * the one that takes its place (Metwally, Agrawal, El Abbadi 2005, "Space-Saving").
+ * Counts a line. `prefix`, of `len` bytes, is what a LINE_PREFIX line had instead of ours, or what
+ * a LINE_PACKET line had that says that the packet was accepted; NULL with any other. The most
+ * frequent prefixes are kept; one that is pushed out leaves its count to the one that takes its
+ * place (Metwally, Agrawal, El Abbadi 2005, "Space-Saving").
  */
 void tally_line(struct tally *tally, enum line_verdict verdict, const char *prefix, size_t len);
 
@@ -38,7 +43,10 @@ void tally_line(struct tally *tally, enum line_verdict verdict, const char *pref
  */
 bool tally_speaks(struct tally *tally);
 
-/* The most frequent of the other prefixes; its count is 0 when there was none. */
+/* The same for lines with unknown headers: after 10, 100, 1,000 of them and so on. */
+bool tally_speaks_of_headers(struct tally *tally);
+
+/* The most frequent of the prefixes that may be the one of denied packets; NULL: there is none. */
 const struct tally_prefix *tally_commonest(const struct tally *tally);
 
 #endif

@@ -135,7 +135,16 @@ static void print_source(const struct row_fields *row)
 static void print_other(const struct row_fields *row)
 {
     char prefix[ROW_MAX];
-    printf("  seen: \"%s\" (%lld)\n", safe(row, "prefix", prefix), number(row, "lines"));
+    printf("  seen: \"%s\" (%lld)%s\n", safe(row, "prefix", prefix), number(row, "lines"),
+           is_true(row, "accepted") ? ", of accepted packets" : "");
+}
+
+static void print_header(const struct row_fields *row)
+{
+    char line[ROW_MAX], advice[ROW_MAX];
+    printf("  WARNING: %lld lines look like the firewall's, but for their header, so they don't "
+           "count; %s; the first: \"%s\"\n",
+           number(row, "lines"), safe(row, "advice", advice), safe(row, "line", line));
 }
 
 void show_source_row(const struct row_fields *row)
@@ -148,6 +157,8 @@ void show_source_row(const struct row_fields *row)
         print_source(row);
     else if (strcmp(row->kind, "other_prefixes") == 0)
         print_other(row);
+    else if (strcmp(row->kind, "unknown_headers") == 0)
+        print_header(row);
 }
 
 void show_status(struct reply *reply, int *status)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "knockd/desk_parts.h"
+#include "knockd/events.h"
 #include "lib/clock.h"
 
 static const int64_t answer_time = 1 * CLOCK_SECOND;
@@ -150,9 +151,14 @@ static void list_source(const struct desk *desk, const struct errand *errand,
 static void list_other(const struct errand *errand, const struct record_other *other)
 {
     struct row row;
-    row_begin(&row, errand->depth + 1, "other_prefixes");
-    row_text(&row, "prefix", other->prefix);
+    bool header = other->kind == SEEN_HEADER;
+    row_begin(&row, errand->depth + 1, header ? "unknown_headers" : "other_prefixes");
+    row_text(&row, header ? "line" : "prefix", other->text);
     row_number(&row, "lines", (int64_t)other->count);
+    if (header)
+        row_text(&row, "advice", header_advice((enum header_hint)other->hint));
+    else
+        row_flag(&row, "accepted", other->kind == SEEN_ACCEPTED);
     answer_row(errand->answer, &row);
 }
 
@@ -211,7 +217,8 @@ static bool tally_is_sound(const struct config *config, const struct record_tall
 static bool other_is_sound(const struct config *config, const struct record_other *other)
 {
     return other->source < config->source_count && is_sound(other->count) &&
-           other->prefix[RECORD_PREFIX_MAX] == '\0';
+           other->kind < SEEN_KINDS && other->hint < HEADER_HINTS &&
+           other->text[RECORD_TEXT_MAX] == '\0';
 }
 
 /* Who asked that may be gone by now. */

@@ -99,9 +99,12 @@ void desk_heard(struct desk *desk, const struct config *config, const struct rec
                                                    [EVENT_TRUNCATED] = "emptied",
                                                    [EVENT_CLOSED] = "source-ended",
                                                    [EVENT_SILENT] = "source-silent"};
+    static const char *const seen[SEEN_KINDS] = {[SEEN_PREFIX] = "other-prefix",
+                                                 [SEEN_ACCEPTED] = "accepted-packets",
+                                                 [SEEN_HEADER] = "unknown-header"};
     const struct record_event *event = &record->u.event;
     if (record->type == RECORD_SEEN)
-        tell_source(desk, config->sources[record->u.seen.source].name, "other-prefix",
+        tell_source(desk, config->sources[record->u.seen.source].name, seen[record->u.seen.kind],
                     record->u.seen.packets);
     else if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
         tell_step(desk, config, event);

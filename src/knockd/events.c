@@ -70,24 +70,59 @@ static void log_stalled(const struct config *config, const struct record_event *
                door->sequence.count, what);
 }
 
-/* The prefix comes from the log, bytes and all; the log's sink encodes it. */
-static void log_seen(const struct config *config, const struct record_seen *seen)
+const char *header_advice(enum header_hint hint)
 {
-    const struct config_source *source = &config->sources[seen->source];
+    static const char *const texts[HEADER_HINTS] = {
+        [HEADER_OTHER] = "expected the header of the kernel's lines, as in \"Nov 23 14:28:52 gate "
+                         "kernel: \"; see HEADERS in knockd.conf(5)",
+        [HEADER_ULOGD] = "ulogd writes such lines: set format = ulogd",
+        [HEADER_PROXMOX] =
+            "this is Proxmox's own log: see pve-firewall.conf in the folder examples",
+        [HEADER_JSON] = "they are JSON: see HEADERS in knockd.conf(5)",
+    };
+    return texts[hint];
+}
+
+static void log_prefix(const struct config_source *source, const struct record_seen *seen)
+{
     char ours[512] = "";
     size_t used = 0;
     for (unsigned i = 0; i < source->prefixes.count && used < sizeof(ours) - 1; i++)
         used += (size_t)snprintf(ours + used, sizeof(ours) - used, "%s\"%s\"", i ? " or " : "",
                                  source->prefixes.items[i].text);
-    log_warning("source %s: %llu denied packets logged, none with prefix %s; seen: \"%s\" (%llu)",
-                source->name, (unsigned long long)seen->packets, ours, seen->prefix,
-                (unsigned long long)seen->count);
+    if (seen->count == 0)
+        log_warning("source %s: %llu packets logged, none with prefix %s; all of them were "
+                    "accepted, by their prefixes; does a rule log what is denied?",
+                    source->name, (unsigned long long)seen->packets, ours);
+    else
+        log_warning(
+            "source %s: %llu denied packets logged, none with prefix %s; seen: \"%s\" (%llu)",
+            source->name, (unsigned long long)seen->packets, ours, seen->text,
+            (unsigned long long)seen->count);
+}
+
+/* The text comes from the log, bytes and all; the log's sink encodes it. */
+static void log_seen(const struct config *config, const struct record_seen *seen)
+{
+    const struct config_source *source = &config->sources[seen->source];
+    if (seen->kind == SEEN_PREFIX)
+        log_prefix(source, seen);
+    else if (seen->kind == SEEN_ACCEPTED)
+        log_warning("source %s: packets with \"%s\" count as knocks, though that is logged of "
+                    "accepted packets; give the source the prefix of denied ones",
+                    source->name, seen->text);
+    else
+        log_warning("source %s: %llu lines look like the firewall's, but for their header, so they "
+                    "don't count; %s; the first: \"%s\"",
+                    source->name, (unsigned long long)seen->packets,
+                    header_advice((enum header_hint)seen->hint), seen->text);
 }
 
 static bool seen_is_sound(const struct config *config, const struct record_seen *seen)
 {
     return seen->source < config->source_count && seen->packets <= INT64_MAX &&
-           seen->count <= seen->packets && seen->prefix[RECORD_PREFIX_MAX] == '\0';
+           seen->kind < SEEN_KINDS && seen->hint < HEADER_HINTS && seen->count <= seen->packets &&
+           seen->text[RECORD_TEXT_MAX] == '\0';
 }
 
 /* Whether the event of an address is about what there is. */

@@ -51,6 +51,13 @@ static enum log_format guess_format(const char *line, size_t len)
     return kmsg ? LOG_KMSG : LOG_KERNEL;
 }
 
+/* In no format that was tried. */
+static bool has_unknown_header(const struct log_reader *reader, const char *line, size_t len)
+{
+    return foreign_is_firewall(&reader->specs[guess_format(line, len)], line, len) &&
+           (!reader->has_ulogd || foreign_is_firewall(&reader->specs[LOG_ULOGD], line, len));
+}
+
 static void take_line(void *arg, const char *line, size_t len)
 {
     struct log_reader *reader = arg;
@@ -63,6 +70,8 @@ static void take_line(void *arg, const char *line, size_t len)
         verdict = heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
     }
     reader->judged[verdict]++;
+    if (verdict == LINE_FOREIGN && has_unknown_header(reader, line, len))
+        foreign_note(&reader->foreign, line, len);
     if (verdict == LINE_PACKET)
         reader->calls.packet(reader->calls.arg, format, line, len, &packet);
 }

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "knockd/brief.h"
+#include "knockd/events.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
+#include "lib/log.h"
 #include "listener/log_clock.h"
 #include "listener/setup.h"
 
@@ -132,6 +134,20 @@ static void print_counters(struct replay *r)
         wrote(r, fprintf(r->out, "%s %" PRIu64 "\n", counters[i].name, counters[i].value));
 }
 
+/* Where most lines about packets were lost on us, who reads the counters wonders why. */
+static void complain_of_headers(const struct replay *r)
+{
+    const struct foreign *foreign = &r->reader.foreign;
+    char example[4 * RECORD_TEXT_MAX + 1];
+    if (foreign->count == 0 || foreign->count <= r->reader.judged[LINE_PACKET])
+        return;
+    log_encode(foreign->example, strlen(foreign->example), example, sizeof(example));
+    fprintf(stderr,
+            "knockd: %" PRIu64 " lines look like the firewall's, but for their header, so they "
+            "don't count; %s; the first: \"%s\"\n",
+            foreign->count, header_advice(foreign->hint), example);
+}
+
 /* --- packets --- */
 
 static void list_packet(void *arg, enum log_format format, const char *line, size_t len,
@@ -246,6 +262,8 @@ int replay_log(const struct options *options, int64_t today, FILE *out)
     int status = prepare(&r, options) ? read_log(&r, options->log) : 1;
     if (status == 0 && !options->packets && !failed(&r))
         print_counters(&r);
+    if (status == 0 && !options->packets && !failed(&r))
+        complain_of_headers(&r);
     status = finish(&r, status);
     free_all(&r);
     return status;

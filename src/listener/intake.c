@@ -88,33 +88,76 @@ static void note_stages(struct intake *intake)
     }
 }
 
+static void tell_seen(struct intake *intake, const struct record_seen *seen)
+{
+    struct record record = {.type = RECORD_SEEN, .u.seen = *seen};
+    record.u.seen.source = intake->source;
+    intake->tell(intake->arg, &record);
+}
+
 /* None of the packets has our prefix: tells what they have. */
 static void tell_prefix(struct intake *intake)
 {
     const struct tally *tally = &intake->tallies[intake->source];
     const struct tally_prefix *seen = tally_commonest(tally);
-    struct record record = {.type = RECORD_SEEN,
-                            .u.seen = {.source = intake->source,
-                                       .packets = tally->verdicts[LINE_PREFIX],
-                                       .count = seen->count}};
-    memcpy(record.u.seen.prefix, seen->text, sizeof(seen->text));
-    intake->tell(intake->arg, &record);
+    struct record_seen record = {.kind = SEEN_PREFIX, .packets = tally->verdicts[LINE_PREFIX]};
+    if (seen) {
+        record.count = seen->count;
+        memcpy(record.text, seen->text, sizeof(seen->text));
+    }
+    tell_seen(intake, &record);
+}
+
+/* Any prefix counts, and this one says that the packet was accepted. */
+static void tell_accepted(struct intake *intake, const char *prefix, size_t len)
+{
+    struct record_seen record = {.kind = SEEN_ACCEPTED, .packets = 1, .count = 1};
+    memcpy(record.text, prefix, len < PREFIX_MAX ? len : PREFIX_MAX);
+    tell_seen(intake, &record);
+}
+
+static void tell_header(struct intake *intake)
+{
+    const struct foreign *foreign = &intake->tallies[intake->source].foreign;
+    struct record_seen record = {.kind = SEEN_HEADER,
+                                 .hint = foreign->hint,
+                                 .packets = foreign->count,
+                                 .count = foreign->count};
+    memcpy(record.text, foreign->example, sizeof(foreign->example));
+    tell_seen(intake, &record);
+}
+
+/* The prefix of a line that should be told of: another than ours, or, where any counts, one of
+ * packets that were accepted. */
+static const char *telling_prefix(const struct line_spec *spec, enum line_verdict verdict,
+                                  const char *line, size_t len, size_t *prefix_len)
+{
+    bool any_counts = verdict == LINE_PACKET && spec->prefix_count == 0;
+    if (verdict != LINE_PREFIX && !any_counts)
+        return NULL;
+    const char *prefix = logline_prefix(spec->format, line, len, prefix_len);
+    return any_counts && prefix && !prefix_is_of_accepted(prefix, *prefix_len) ? NULL : prefix;
 }
 
 static void count(struct intake *intake, enum line_verdict verdict, const char *line, size_t len)
 {
     struct tally *tally = &intake->tallies[intake->source];
-    const char *prefix = NULL;
+    const struct line_spec *spec = &intake->setup->sources[intake->source].spec;
     size_t prefix_len = 0;
-    if (verdict == LINE_PREFIX)
-        prefix = logline_prefix(intake->setup->sources[intake->source].spec.format, line, len,
-                                &prefix_len);
+    const char *prefix = telling_prefix(spec, verdict, line, len, &prefix_len);
     tally_line(tally, verdict, prefix, prefix_len);
     tally->last_line = intake->now;
     if (verdict == LINE_PACKET)
         tally->last_packet = intake->now;
+    if (verdict == LINE_FOREIGN && foreign_is_firewall(spec, line, len)) {
+        foreign_note(&tally->foreign, line, len);
+        if (tally_speaks_of_headers(tally))
+            tell_header(intake);
+    }
     if (verdict == LINE_PREFIX && tally_speaks(tally))
         tell_prefix(intake);
+    if (verdict == LINE_PACKET && prefix && tally->accepted == 1)
+        tell_accepted(intake, prefix, prefix_len);
 }
 
 static void assemble(struct intake *intake)
@@ -183,13 +226,26 @@ static void answer_others(struct intake *intake, uint32_t query, unsigned source
 {
     const struct tally *tally = &intake->tallies[source];
     for (int i = 0; i < TALLY_PREFIXES; i++) {
-        struct record record = {
-            .type = RECORD_OTHER,
-            .u.other = {.query = query, .source = source, .count = tally->seen[i].count}};
-        memcpy(record.u.other.prefix, tally->seen[i].text, sizeof(tally->seen[i].text));
-        if (tally->seen[i].count > 0)
+        const struct tally_prefix *seen = &tally->seen[i];
+        bool accepted = prefix_is_of_accepted(seen->text, strlen(seen->text));
+        struct record record = {.type = RECORD_OTHER,
+                                .u.other = {.query = query,
+                                            .source = source,
+                                            .kind = accepted ? SEEN_ACCEPTED : SEEN_PREFIX,
+                                            .count = seen->count}};
+        memcpy(record.u.other.text, seen->text, sizeof(seen->text));
+        if (seen->count > 0)
             intake->tell(intake->arg, &record);
     }
+    struct record record = {.type = RECORD_OTHER,
+                            .u.other = {.query = query,
+                                        .source = source,
+                                        .kind = SEEN_HEADER,
+                                        .hint = tally->foreign.hint,
+                                        .count = tally->foreign.count}};
+    memcpy(record.u.other.text, tally->foreign.example, sizeof(tally->foreign.example));
+    if (tally->foreign.count > 0)
+        intake->tell(intake->arg, &record);
 }
 
 static void count_sealed(struct assembler_counters sealed, uint64_t counts[LISTENER_COUNTS])
@@ -251,7 +307,7 @@ static void tell_silence(struct intake *intake)
 {
     for (unsigned i = 0; i < intake->setup->source_count; i++) {
         const struct tally *tally = &intake->tallies[i];
-        if (tally->verdicts[LINE_PACKET] + tally->verdicts[LINE_PREFIX] > 0)
+        if (tally->verdicts[LINE_PACKET] + tally->verdicts[LINE_PREFIX] + tally->foreign.count > 0)
             continue;
         tell_event(intake, &(struct record_event){.kind = EVENT_SILENT,
                                                   .source = i,

@@ -4,7 +4,7 @@
 
 void tally_reset(struct tally *tally)
 {
-    *tally = (struct tally){.say_at = 50};
+    *tally = (struct tally){.say_at = 50, .say_foreign_at = 10};
 }
 
 static bool is(const struct tally_prefix *seen, const char *prefix, size_t len)
@@ -35,6 +35,7 @@ void tally_line(struct tally *tally, enum line_verdict verdict, const char *pref
 {
     tally->lines++;
     tally->verdicts[verdict]++;
+    tally->accepted += prefix && verdict == LINE_PACKET;
     if (prefix)
         count_prefix(tally, prefix, len);
 }
@@ -47,11 +48,22 @@ bool tally_speaks(struct tally *tally)
     return true;
 }
 
+bool tally_speaks_of_headers(struct tally *tally)
+{
+    if (tally->verdicts[LINE_PACKET] > 0 || tally->foreign.count < tally->say_foreign_at)
+        return false;
+    tally->say_foreign_at *= 10;
+    return true;
+}
+
 const struct tally_prefix *tally_commonest(const struct tally *tally)
 {
-    const struct tally_prefix *most = &tally->seen[0];
-    for (int i = 1; i < TALLY_PREFIXES; i++)
-        if (tally->seen[i].count > most->count)
-            most = &tally->seen[i];
+    const struct tally_prefix *most = NULL;
+    for (int i = 0; i < TALLY_PREFIXES; i++) {
+        const struct tally_prefix *seen = &tally->seen[i];
+        if (seen->count > (most ? most->count : 0) &&
+            !prefix_is_of_accepted(seen->text, strlen(seen->text)))
+            most = seen;
+    }
     return most;
 }

@@ -132,7 +132,7 @@ static inline bool record_of(char letter, struct record *r)
         break;
     case 's':
         r->type = RECORD_SEEN;
-        strcpy(r->u.seen.prefix, "[UFW BLOCK] ");
+        strcpy(r->u.seen.text, "[UFW BLOCK] ");
         break;
     case 'p':
         r->type = RECORD_PACKET;

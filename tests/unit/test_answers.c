@@ -63,7 +63,16 @@ static void other_prefixes(void **state)
     record.u.other.count++;
     assert_false(takes(&record));
     record.u.other.count = 1;
-    record.u.other.prefix[RECORD_PREFIX_MAX] = 'x';
+    record.u.other.text[RECORD_TEXT_MAX] = 'x';
+    assert_false(takes(&record));
+    record.u.other.text[RECORD_TEXT_MAX] = '\0';
+    record.u.other.kind = SEEN_HEADER;
+    record.u.other.hint = HEADER_HINTS - 1;
+    assert_true(takes(&record));
+    record.u.other.hint = HEADER_HINTS;
+    assert_false(takes(&record));
+    record.u.other.hint = 0;
+    record.u.other.kind = SEEN_KINDS;
     assert_false(takes(&record));
 }
 
@@ -129,9 +138,9 @@ static void judged_beyond_the_rate(void **state)
         seen.u.seen.source = 1;
         assert_false(logs(&seen, &rate));
         seen.u.seen.source = 0;
-        seen.u.seen.prefix[RECORD_PREFIX_MAX] = 'x';
+        seen.u.seen.text[RECORD_TEXT_MAX] = 'x';
         assert_false(logs(&seen, &rate));
-        seen.u.seen.prefix[RECORD_PREFIX_MAX] = '\0';
+        seen.u.seen.text[RECORD_TEXT_MAX] = '\0';
         assert_true(logs(&seen, &rate));
     }
 }

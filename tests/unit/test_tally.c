@@ -69,6 +69,97 @@ static void keeps_the_commonest(void **state)
     assert_string_equal(tally_commonest(&tally)->text, "[DENY] ");
 }
 
+static void prefixes_of_accepted_packets(void **state)
+{
+    (void)state;
+    static const char *const accepted[] = {"[UFW ALLOW] ",
+                                           "[UFW AUDIT] ",
+                                           "[UFW AUDIT INVALID] ",
+                                           "Shorewall:net-fw:ACCEPT:",
+                                           "[WAN_LOCAL-10-A]",
+                                           "[LAN_IN-2000-A] ",
+                                           "accepted: "};
+    static const char *const others[] = {"",
+                                         "[KNOCK] ",
+                                         "[UFW BLOCK] ",
+                                         "[UFW LIMIT BLOCK] ",
+                                         "Shorewall:net-fw:DROP:",
+                                         "[WAN_LOCAL-default-D]",
+                                         "NOT ALLOWED: ",
+                                         "unacceptable ",
+                                         "A "};
+    for (size_t i = 0; i < sizeof(accepted) / sizeof(*accepted); i++)
+        if (!prefix_is_of_accepted(accepted[i], strlen(accepted[i])))
+            fail_msg("%s", accepted[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (prefix_is_of_accepted(others[i], strlen(others[i])))
+            fail_msg("%s", others[i]);
+}
+
+/* What the firewall accepted is no candidate, however often it comes. */
+static void accepted_packets_are_no_candidates(void **state)
+{
+    (void)state;
+    struct tally tally;
+    tally_reset(&tally);
+    for (unsigned i = 0; i < 100; i++)
+        line_with(&tally, "[UFW AUDIT] ");
+    assert_null(tally_commonest(&tally));
+    line_with(&tally, "[UFW BLOCK] ");
+    assert_string_equal(tally_commonest(&tally)->text, "[UFW BLOCK] ");
+}
+
+#define PACKET                                                                                     \
+    "IN=eth0 OUT= MAC= SRC=192.0.2.7 DST=198.51.100.1 LEN=40 TOS=0x00 PREC=0x00 TTL=64 ID=1 "      \
+    "PROTO=TCP SPT=1 DPT=2 WINDOW=1024 RES=0x00 SYN URGP=0 "
+#define ULOGD_PACKET                                                                               \
+    "IN=eth0 OUT= MAC= SRC=192.0.2.7 DST=198.51.100.1 LEN=40 TOS=00 PREC=0x00 TTL=64 ID=1 "        \
+    "PROTO=TCP SPT=1 DPT=2 SEQ=1 ACK=0 WINDOW=1024 SYN URGP=0 MARK=0 "
+
+static void headers_that_are_not_known(void **state)
+{
+    (void)state;
+    static const struct {
+        enum log_format format;
+        const char *line;
+        bool told;
+        enum header_hint hint;
+    } rows[] = {
+        {LOG_KERNEL, "gate firewall: [DENY] " PACKET, true, HEADER_OTHER},
+        {LOG_KERNEL, "Nov 23 14:28:52 gate fw[7]: [DENY] " PACKET, true, HEADER_OTHER},
+        {LOG_KERNEL, "Nov 23 14:28:52 gate [DENY] " ULOGD_PACKET, true, HEADER_ULOGD},
+        {LOG_KERNEL, "0 6 PVEFW-HOST-IN 16/Nov/2021:10:17:00 +0100 [DENY] " PACKET, true,
+         HEADER_PROXMOX},
+        {LOG_KERNEL, "{\"log\":\"[DENY] " PACKET "\"}", true, HEADER_JSON},
+        {LOG_ULOGD, "[DENY] " ULOGD_PACKET, true, HEADER_ULOGD},
+        /* Their header is known: it isn't that. */
+        {LOG_KERNEL, "Nov 23 14:28:52 gate kernel: [DENY] " PACKET, false, 0},
+        {LOG_KERNEL, "Nov 23 14:28:52 gate kernel: about [DENY] IN= SRC= DST=", false, 0},
+        {LOG_ULOGD, "Nov 23 14:28:52 gate [DENY] " ULOGD_PACKET, false, 0},
+        /* Not with our prefix, or not about a packet. */
+        {LOG_KERNEL, "gate firewall: [OTHER] " PACKET, false, 0},
+        {LOG_KERNEL, "gate firewall: [DENY] IN=eth0 OUT= ARP", false, 0},
+        {LOG_KERNEL, "Nov 23 14:28:52 gate sshd[1]: [DENY]", false, 0},
+        {LOG_KERNEL, "", false, 0},
+        /* Of another facility: a program wrote it. */
+        {LOG_KMSG, "12,1,2,-;[DENY] " PACKET, false, 0},
+        {LOG_KERNEL, "12,1,2,-;[DENY] " PACKET, false, 0},
+    };
+    static const char *const prefixes[] = {"[KNOCK]", "[DENY]"};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct line_spec spec = {rows[i].format, 2, prefixes};
+        struct foreign foreign = {0};
+        size_t len = strlen(rows[i].line);
+        if (foreign_is_firewall(&spec, rows[i].line, len) != rows[i].told)
+            fail_msg("%s", rows[i].line);
+        foreign_note(&foreign, rows[i].line, len);
+        if (rows[i].told && foreign.hint != rows[i].hint)
+            fail_msg("%s: %u", rows[i].line, foreign.hint);
+        assert_memory_equal(foreign.example, rows[i].line, len < 160 ? len : 160);
+        assert_int_equal(foreign.example[len < 160 ? len : 160], '\0');
+    }
+}
+
 static struct attempt make(unsigned last_byte, unsigned stage, int64_t until)
 {
     struct attempt a = {.door = 1, .stage = stage, .until = until};
@@ -188,6 +279,9 @@ int main(void)
         cmocka_unit_test(is_quiet_once_one_was_ours),
         cmocka_unit_test(keeps_the_commonest),
         cmocka_unit_test(tells_what_came_instead),
+        cmocka_unit_test(prefixes_of_accepted_packets),
+        cmocka_unit_test(accepted_packets_are_no_candidates),
+        cmocka_unit_test(headers_that_are_not_known),
         cmocka_unit_test(forgets_what_opened),
         cmocka_unit_test(tells_of_the_farthest_step),
         cmocka_unit_test(is_bounded),
