@@ -1,5 +1,6 @@
 #!/bin/bash
 # Lines about packets that don't count, or should not: knockd, knockctl and a replay show one, and say what to do.
+# shellcheck disable=SC2016 # $j is perl's
 # shellcheck source-path=SCRIPTDIR source=control.sh
 . "$(dirname "$0")/control.sh"
 
@@ -25,7 +26,7 @@ lines() {
 # told WHAT HEADER ADVICE [CHANGE]: ten lines with that header are told of, with what to do.
 told() {
     local example
-    example=$(sed 's/[[+{]/\\&/g' <<<"$2$LOG_PREFIX")
+    example=$(printf '%s' "$2$LOG_PREFIX" | sed 's/[[+{]/\\&/g')
     mark_log
     ctl reload
     lines 10 "$2" "${4:-}" >>"$KERN_LOG"
