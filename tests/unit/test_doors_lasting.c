@@ -1,0 +1,72 @@
+/* Doors without an undo: nothing is inserted twice, and they keep no others from opening. */
+#include "doors_help.h"
+
+#define FOREVER (30 * CLOCK_SECOND)
+
+static void a_knock_runs_nothing(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_world(&w, 50 * MS, AT_ONCE, NULL, NULL);
+    w.door.lasts = true;
+    knock(&w);
+    wait_log(&w, "opened for 192.0.2.1, until it is closed");
+    serve(&w, 100 * MS);
+    knock(&w);
+    wait_log(&w, "192.0.2.1 knocked; it is open already, so nothing was run");
+    wait_out(&w, "(s)");
+    assert_int_equal(doors_count(w.doors), 1);
+    const struct doors_choice all = {0};
+    assert_int_equal(doors_close(w.doors, &all), 1);
+    wait_gone(&w, "(s)");
+    knock(&w);
+    wait_out(&w, "(s)(s)");
+    end_world(&w);
+}
+
+/* What no time closes makes room; a stop leaves it open and doesn't wait for it. */
+static void it_makes_room(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_world(&w, FOREVER, AT_ONCE, NULL, NULL);
+    w.door.lasts = true;
+    doors_set_max(w.doors, 2);
+    knock_from(&w, "192.0.2.1");
+    wait_log(&w, "opened for 192.0.2.1,");
+    knock_from(&w, "192.0.2.2");
+    wait_log(&w, "opened for 192.0.2.2,");
+    knock_from(&w, "192.0.2.3");
+    wait_log(&w, "opened for 192.0.2.3,");
+    assert_int_equal(bench_count(&w.bench, "log", "forgotten for 192.0.2.1, to make room"), 1);
+    assert_int_equal(doors_count(w.doors), 2);
+    doors_close_all(w.doors, on_closed, &w);
+    assert_int_equal(w.closed, 1);
+    assert_int_equal(doors_count(w.doors), 0);
+    end_world(&w);
+}
+
+/* The firewall closes it after its time: it is forgotten then, and a knock before runs nothing. */
+static void it_expires(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_world(&w, 300 * MS, AT_ONCE, NULL, NULL);
+    w.door.expires = true;
+    knock(&w);
+    wait_log(&w, "opened for 192.0.2.1, closes in 1 s");
+    knock(&w);
+    wait_log(&w, "it is open already");
+    wait_gone(&w, "(s)");
+    end_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_knock_runs_nothing),
+        cmocka_unit_test(it_makes_room),
+        cmocka_unit_test(it_expires),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
