@@ -126,7 +126,7 @@ const struct setup_step *setup_doors_with(const struct setup *setup, struct step
          high++)
         ;
     *count = high - low;
-    return &setup->steps[low];
+    return setup->steps ? &setup->steps[low] : NULL;
 }
 
 bool setup_match(const struct setup *setup, unsigned max, struct matcher **matcher,
