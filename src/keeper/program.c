@@ -45,8 +45,22 @@ char *program_find(const char *name)
     return NULL;
 }
 
+/* Folders that knockd.service hides by ProtectHome and PrivateTmp. */
+static bool is_hidden(const char *path)
+{
+    static const char *const folders[] = {"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+            return getenv("INVOCATION_ID") != NULL;
+    return false;
+}
+
 const char *program_missing(const char *name)
 {
+    if (is_hidden(name))
+        return "not seen inside of the service: knockd.service hides /home, /root and the folders "
+               "of temporary files (ProtectHome, PrivateTmp); put it elsewhere, as into "
+               "/usr/local/sbin, or see systemctl edit knockd";
     return strchr(name, '/') ? strerror(errno) : "no such program in " SEARCH_PATH;
 }
 

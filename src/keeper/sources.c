@@ -269,12 +269,35 @@ void sources_start(struct sources *sources, struct handover handover)
     sources_reopen(sources, -1);
 }
 
+/* What to do about a kernel's log that can't be read; of an ordinary user nothing is known. */
+static const char *kmsg_advice(int error)
+{
+    if (error == ENOENT)
+        return "in a container there is none: run knockd on the host, or read a file that the "
+               "host's syslog daemon fills (type = file)";
+    return "it takes the capability CAP_SYSLOG, which containers lack: run knockd on the host, or "
+           "read a file that the host's syslog daemon fills (type = file)";
+}
+
+/* Opening it succeeds or fails now as it would at a start. */
+static void check_kmsg(const struct config_source *source, struct report *report)
+{
+    int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = errno;
+    if (fd >= 0)
+        close(fd);
+    else if (error == ENOENT || geteuid() == 0)
+        report_error(report, source->pos, "source \"%s\": can't read /dev/kmsg: %s; %s",
+                     source->name, strerror(error), kmsg_advice(error));
+}
+
 void sources_check(const struct config *config, bool only_check, struct report *report)
 {
     for (unsigned i = 0; i < config->source_count; i++) {
         const struct config_source *source = &config->sources[i];
         struct stat st;
         producer_check(source, report);
+        if (source->type == SOURCE_KMSG)
+            check_kmsg(source, report);
         if (source->type != SOURCE_FILE)
             continue;
         if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))

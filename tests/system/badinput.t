@@ -124,6 +124,21 @@ lines_of_anybody() {
     good_file
 }
 
+# In a private view of the file system without /dev/kmsg, as containers have.
+# shellcheck disable=SC2016 # the inner shell's
+without_kmsg() {
+    good_file
+    sed -i "s|type = file.*|type = kmsg|" "$CONFIG"
+    mkdir "$WORK/dev"
+    touch "$WORK/dev/null"
+    unshare --mount sh -c 'mount --bind /dev/null "$1/null" && mount --bind "$1" /dev && shift && exec "$@"' sh \
+        "$WORK/dev" "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>&1
+    is "no /dev/kmsg: -t: exit status" $? 1
+    like "no /dev/kmsg: -t says so, and what works" "$(cat "$WORK/out")" \
+        "^$CONFIG:3: source \"firewall\": can't read /dev/kmsg: No such file.*in a container.*type = file"
+    good_file
+}
+
 second_instance() {
     starts "one knockd runs"
     knockd_here -c "$CONFIG"
@@ -250,6 +265,7 @@ needs_gate
 wrong_files
 wrong_calls
 lines_of_anybody
+without_kmsg
 second_instance
 daemonized
 notification

@@ -207,6 +207,29 @@ static void mistakes_are_told_with_their_place(void **state)
     assert_all_refused(rows, sizeof(rows) / sizeof(*rows));
 }
 
+/* The unit's sandbox hides folders from the service, which a shell beside it sees. */
+static void a_program_that_the_service_hides(void **state)
+{
+    (void)state;
+    static const struct told_row hidden[] = {
+        {"start_command = \"/home/no/such\"", "3: /home/no/such: not seen inside of the service"},
+        {"start_command = \"/tmp/no/such\"", "3: (ProtectHome, PrivateTmp); put it elsewhere"},
+        {"start_command = \"/no/such\"", "3: door \"d\": /no/such: No such file"},
+    };
+    static const struct told_row seen[] = {
+        {"start_command = \"/home/no/such\"", "3: door \"d\": /home/no/such: No such file"},
+    };
+    char *before = getenv("INVOCATION_ID");
+    before = before ? strdup(before) : NULL;
+    setenv("INVOCATION_ID", "1", 1);
+    assert_all_refused(hidden, sizeof(hidden) / sizeof(*hidden));
+    unsetenv("INVOCATION_ID");
+    assert_all_refused(seen, sizeof(seen) / sizeof(*seen));
+    if (before)
+        setenv("INVOCATION_ID", before, 1);
+    free(before);
+}
+
 /* However it is written: what a knock brings has no part in which program runs. */
 static void the_program_is_known_before_any_knock(void **state)
 {
@@ -335,6 +358,7 @@ int main(void)
         cmocka_unit_test(rules_become_commands),
         cmocka_unit_test(families_have_their_commands),
         cmocka_unit_test(mistakes_are_told_with_their_place),
+        cmocka_unit_test(a_program_that_the_service_hides),
         cmocka_unit_test(the_program_is_known_before_any_knock),
         cmocka_unit_test(sealed_knocks_choose_texts_alone),
         cmocka_unit_test(sealed_knocks_have_texts),
