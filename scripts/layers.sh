@@ -26,6 +26,7 @@ declare -A stands_for=(
 # Modules that see neither clock nor memory nor the system: bytes and `now` in, verdict out. Every module is here whose
 # header begins by saying so.
 pure=(
+    src/lib/sort.c
     src/keeper/{gate,rates,rule,template,unseal}.c
     src/knock/{nat,packets}.c
     src/lib/{addr,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c

@@ -336,11 +336,11 @@ start_knockd() {
     ip netns exec "$GATE" "$KNOCKD" -c "$config" "$@" <"${KNOCKD_INPUT:-/dev/null}" >"$KNOCKD_LOG" 2>&1 &
     KNOCKD_PID=$!
     started "$KNOCKD_PID"
-    poll "${KNOCKD_START:-10}" knockd_ready_or_gone && grep -q ready "$KNOCKD_LOG"
+    poll "${KNOCKD_START:-10}" knockd_ready_or_gone && grep -q "ready: " "$KNOCKD_LOG"
 }
 
 knockd_ready_or_gone() {
-    grep -q ready "$KNOCKD_LOG" || ended "$KNOCKD_PID"
+    grep -q "ready: " "$KNOCKD_LOG" || ended "$KNOCKD_PID"
 }
 
 # stop_knockd: ends it by SIGTERM and returns its exit status.

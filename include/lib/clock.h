@@ -1,4 +1,4 @@
-/* The one clock that durations run on. */
+/* The one clock that durations run on, and the one that people read. */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
@@ -11,5 +11,8 @@
  * machine sleeps closes when it wakes, and setting the wall clock moves nothing.
  */
 int64_t clock_now(void);
+
+/* Nanoseconds since 1970, by the clock that people read and set. */
+int64_t clock_wall(void);
 
 #endif

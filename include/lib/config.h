@@ -12,7 +12,7 @@
 #include "lib/report.h"
 #include "lib/sequence.h"
 
-enum { CONFIG_SOURCES_MAX = 16, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
+enum { CONFIG_SOURCES_MAX = 64, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 
 /* The most addresses that a listener may be told to remember. */
 enum { CONFIG_MAX_SOURCES = 4194304 };

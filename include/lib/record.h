@@ -46,7 +46,7 @@ enum record_type {
     RECORD_SOURCE,
     RECORD_PREFIX, /* of the source before it */
     RECORD_DOOR,
-    RECORD_IGNORE, /* of the door before it */
+    RECORD_IGNORE, /* ports that are never strays for the door before it */
     RECORD_START,  /* that was all */
     RECORD_FD,     /* a descriptor, any time after RECORD_START */
     RECORD_QUERY,  /* a question, likewise */
@@ -234,10 +234,12 @@ struct record_door {
     struct addr target;
     char interface[IF_NAMESIZE];
     uint32_t strict;
+    uint32_t like; /* 1 + number of the earlier RECORD_DOOR whose ignored ports it has as well; 0:
+                      it has its own, in the RECORD_IGNOREs that follow */
 };
 
 struct record_ignore {
-    struct step step;
+    struct sequence ports;
 };
 
 struct record_fd {

@@ -31,6 +31,7 @@ struct setup {
     struct setup_source *sources;
     unsigned door_count;
     struct match_door *doors;
+    bool *shares_ignore;         /* of each door: its `ignore` is an earlier door's */
     struct matcher *matcher;     /* made when all has arrived */
     struct assembler *assembler; /* likewise; NULL: no door takes sealed knocks */
     struct setup_step *steps;    /* of all doors, by port, sorted; each once */
@@ -42,6 +43,13 @@ enum setup_result { SETUP_MORE, SETUP_COMPLETE, SETUP_BAD };
 /* Takes the next record. SETUP_BAD: it doesn't belong here, or memory is short. */
 enum setup_result setup_take(struct setup *setup, const struct record *record);
 void setup_free(struct setup *setup);
+
+/*
+ * The most address space, in bytes, that a listener takes with this configuration: what it is and
+ * reads, its doors, whose lists of ignored ports have `ignored` ports together, and all the tables
+ * that grow with max_sources.
+ */
+uint64_t setup_memory(const struct record_config *config, uint64_t ignored);
 
 /* A matcher, and an assembler where there are sealed knocks, for what has arrived and up to `max`
  * addresses or records. False when memory is short; the caller frees them either way. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/sort.h"
+
 /* What an entry of the index is about; the roles of a port are bits of these. */
 enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KINDS };
 
@@ -71,20 +73,6 @@ static uint16_t interface_number(const struct match_index *index, const char *na
     return len < IF_NAMESIZE ? word_number(index, interface_word(name, len)) : 0;
 }
 
-/* Sorts and leaves out what is there twice; returns how many remain. */
-static unsigned sort_unique(void *items, unsigned count, size_t size,
-                            int (*compare)(const void *, const void *))
-{
-    char *base = items;
-    unsigned kept = 0;
-    if (count > 0)
-        qsort(items, count, size, compare);
-    for (unsigned i = 0; i < count; i++)
-        if (kept == 0 || compare(base + (kept - 1) * size, base + i * size) != 0)
-            memmove(base + kept++ * size, base + i * size, size);
-    return kept;
-}
-
 static void collect_words(struct match_index *index, const struct match_door *doors, unsigned count)
 {
     unsigned n = 0;
@@ -96,7 +84,8 @@ static void collect_words(struct match_index *index, const struct match_door *do
             index->words[n++] =
                 interface_word(door->interface, strnlen(door->interface, IF_NAMESIZE - 1));
     }
-    index->word_count = sort_unique(index->words, n, sizeof(*index->words), compare_words);
+    index->word_count =
+        (unsigned)sort_unique(index->words, n, sizeof(*index->words), compare_words);
 }
 
 /* The number of the view that `door` has of packets; a new one if no earlier door has it. */
@@ -183,8 +172,8 @@ struct match_index *match_index_new(const struct match_door *doors, unsigned cou
     collect_words(index, doors, count);
     for (unsigned i = 0; i < count; i++)
         add_door(index, &doors[i], i);
-    index->entry_count =
-        sort_unique(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);
+    index->entry_count = (unsigned)sort_unique(index->entries, index->entry_count,
+                                               sizeof(*index->entries), compare_entries);
     return index;
 }
 

@@ -5,7 +5,6 @@
 #include "listener/reader.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -42,7 +41,7 @@ static bool take_anew(void *arg, bool begins)
     if (begins) {
         source->anew_since = now;
         stale_begin(&source->stale, r->setup->sources[source - r->sources].spec.format,
-                    (int64_t)time(NULL) * CLOCK_SECOND);
+                    clock_wall());
     } else if (now - source->anew_since >= settling) {
         stale_end(&source->stale);
         return false;

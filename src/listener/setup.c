@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "lib/carrier.h"
+#include "lib/sort.h"
+#include "listener/lines.h"
+
+_Static_assert((int)CONFIG_SOURCES_MAX <= (int)MATCH_SOURCES, "the matcher knows every source");
 
 static bool take_config(struct setup *setup, const struct record_config *config)
 {
@@ -16,7 +20,8 @@ static bool take_config(struct setup *setup, const struct record_config *config)
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
     setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
-    return setup->sources && setup->doors;
+    setup->shares_ignore = calloc(config->doors + 1, sizeof(*setup->shares_ignore));
+    return setup->sources && setup->doors && setup->shares_ignore;
 }
 
 static bool take_source(struct setup *setup, const struct record_source *record)
@@ -51,7 +56,8 @@ static bool take_prefix(struct setup *setup, const struct record_prefix *record)
 static bool take_door(struct setup *setup, const struct record_door *record)
 {
     if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
-        record->sequence.count > STEPS_MAX || record->interface[IF_NAMESIZE - 1] != '\0')
+        record->sequence.count > STEPS_MAX || record->interface[IF_NAMESIZE - 1] != '\0' ||
+        record->like > setup->door_count)
         return false;
     struct match_door *door = &setup->doors[setup->door_count++];
     door->sequence = record->sequence;
@@ -60,21 +66,27 @@ static bool take_door(struct setup *setup, const struct record_door *record)
     door->target = record->target;
     door->strict = record->strict != 0;
     memcpy(door->interface, record->interface, IF_NAMESIZE);
+    if (record->like > 0) {
+        setup->shares_ignore[setup->door_count - 1] = true;
+        door->ignore = setup->doors[record->like - 1].ignore;
+        door->ignore_count = setup->doors[record->like - 1].ignore_count;
+    }
     return true;
 }
 
 static bool take_ignore(struct setup *setup, const struct record_ignore *record)
 {
-    if (setup->door_count == 0)
+    const struct sequence *ports = &record->ports;
+    if (setup->door_count == 0 || setup->shares_ignore[setup->door_count - 1] ||
+        ports->count == 0 || ports->count > STEPS_MAX)
         return false;
     struct match_door *door = &setup->doors[setup->door_count - 1];
-    struct step *steps = malloc((door->ignore_count + 1) * sizeof(*steps));
+    size_t size = (door->ignore_count + ports->count) * sizeof(struct step);
+    struct step *steps = realloc((void *)(uintptr_t)door->ignore, size);
     if (!steps)
         return false;
-    if (door->ignore_count > 0)
-        memcpy(steps, door->ignore, door->ignore_count * sizeof(*steps));
-    steps[door->ignore_count++] = record->step;
-    free((void *)(uintptr_t)door->ignore);
+    memcpy(steps + door->ignore_count, ports->steps, ports->count * sizeof(*steps));
+    door->ignore_count += ports->count;
     door->ignore = steps;
     return true;
 }
@@ -91,7 +103,7 @@ static int compare_steps(const void *a, const void *b)
 
 static bool index_steps(struct setup *setup)
 {
-    unsigned all = 0, kept = 0;
+    unsigned all = 0;
     for (unsigned i = 0; i < setup->door_count; i++)
         all += setup->doors[i].sequence.count;
     setup->steps = calloc(all + 1, sizeof(*setup->steps));
@@ -101,11 +113,8 @@ static bool index_steps(struct setup *setup)
     for (unsigned i = 0; i < setup->door_count; i++)
         for (unsigned j = 0; j < setup->doors[i].sequence.count; j++)
             setup->steps[all++] = (struct setup_step){setup->doors[i].sequence.steps[j], i};
-    qsort(setup->steps, all, sizeof(*setup->steps), compare_steps);
-    for (unsigned i = 0; i < all; i++)
-        if (kept == 0 || compare_steps(&setup->steps[kept - 1], &setup->steps[i]) != 0)
-            setup->steps[kept++] = setup->steps[i];
-    setup->step_count = kept;
+    setup->step_count =
+        (unsigned)sort_unique(setup->steps, all, sizeof(*setup->steps), compare_steps);
     return true;
 }
 
@@ -127,6 +136,19 @@ const struct setup_step *setup_doors_with(const struct setup *setup, struct step
         ;
     *count = high - low;
     return setup->steps ? &setup->steps[low] : NULL;
+}
+
+uint64_t setup_memory(const struct record_config *config, uint64_t ignored)
+{
+    /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
+    const uint64_t program = UINT64_C(128) << 20;
+    /* The records of matcher and assembler, with their links and buckets. */
+    const uint64_t address = 1536;
+    /* A door in three copies, its steps one by one, and what the index and `why` have of it. */
+    const uint64_t door = 4096;
+    const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (RECORD_PREFIX_MAX + 64);
+    return program + config->max_sources * address + config->doors * door +
+           config->sources * source + ignored * 2 * sizeof(struct step);
 }
 
 bool setup_match(const struct setup *setup, unsigned max, struct matcher **matcher,
@@ -186,7 +208,9 @@ void setup_free(struct setup *setup)
         free(setup->sources[i].prefixes);
     }
     for (unsigned i = 0; i < setup->door_count; i++)
-        free((void *)(uintptr_t)setup->doors[i].ignore);
+        if (!setup->shares_ignore[i])
+            free((void *)(uintptr_t)setup->doors[i].ignore);
+    free(setup->shares_ignore);
     free(setup->steps);
     free(setup->sources);
     free(setup->doors);

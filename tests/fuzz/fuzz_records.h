@@ -104,7 +104,7 @@ static inline bool record_down(char letter, struct record *r)
         return true;
     case 'I':
         r->type = RECORD_IGNORE;
-        r->u.ignore.step = (struct step){22, IPPROTO_TCP};
+        r->u.ignore.ports = (struct sequence){1, {{22, IPPROTO_TCP}}};
         return true;
     case '*':
         r->type = RECORD_START;

@@ -45,7 +45,7 @@ starts() {
     local description=$1
     shift
     ok "$description" run_knockd "$@"
-    said ready || bail "knockd did not start"
+    said "ready: " || bail "knockd did not start"
 }
 
 # --- what knockd says and is ---

@@ -37,7 +37,7 @@ static struct record record_of(char letter)
         break;
     case 'I':
         r.type = RECORD_IGNORE;
-        r.u.ignore.step = (struct step){22, IPPROTO_TCP};
+        r.u.ignore.ports = (struct sequence){1, {{22, IPPROTO_TCP}}};
         break;
     case '*':
         r.type = RECORD_START;
@@ -126,6 +126,16 @@ static void values_out_of_range_are_bad(void **state)
     r = record_of('D');
     memset(r.u.door.interface, 'x', sizeof(r.u.door.interface));
     assert_bad("CS", &r, "an interface without end");
+    r = record_of('D');
+    r.u.door.like = 1;
+    assert_bad("CS", &r, "a door that is like itself");
+    r.u.door.like = UINT32_MAX;
+    assert_bad("CS", &r, "a door that is like none");
+    r = record_of('I');
+    r.u.ignore.ports.count = 0;
+    assert_bad("CSD", &r, "no ignored port");
+    r.u.ignore.ports.count = STEPS_MAX + 1;
+    assert_bad("CSD", &r, "an ignored port too many");
 }
 
 static void the_longest_is_good(void **state)
@@ -165,8 +175,9 @@ static void what_was_said_is_kept(void **state)
     enum { COUNT = sizeof(sources) / sizeof(*sources) };
     struct setup setup = {0};
     struct record c = record_of('C'), p = record_of('P'), d = record_of('D'), i = record_of('I'),
-                  end = record_of('*');
+                  like_first = record_of('D'), end = record_of('*');
     c.u.config.sources = COUNT;
+    c.u.config.doors = 3;
     c.u.config.debug = 1;
     assert_int_equal(setup_take(&setup, &c), SETUP_MORE);
     for (int n = 0; n < COUNT; n++) {
@@ -181,8 +192,12 @@ static void what_was_said_is_kept(void **state)
     strcpy(d.u.door.interface, "eth0");
     assert_int_equal(setup_take(&setup, &d), SETUP_MORE);
     assert_int_equal(setup_take(&setup, &i), SETUP_MORE);
-    i.u.ignore.step.port = 80;
+    i.u.ignore.ports = (struct sequence){2, {{80, IPPROTO_TCP}, {53, IPPROTO_UDP}}};
     assert_int_equal(setup_take(&setup, &i), SETUP_MORE);
+    for (uint32_t like = 1; like <= 2; like++) {
+        like_first.u.door.like = like;
+        assert_int_equal(setup_take(&setup, &like_first), SETUP_MORE);
+    }
     assert_int_equal(setup_take(&setup, &end), SETUP_COMPLETE);
 
     assert_int_equal(setup.generation, 5);
@@ -202,9 +217,12 @@ static void what_was_said_is_kept(void **state)
     assert_int_equal(door->flags.clear, TCP_ACK);
     assert_string_equal(door->interface, "eth0");
     assert_true(addr_equal(&door->target, &d.u.door.target) && door->strict);
-    assert_int_equal(door->ignore_count, 2);
-    assert_int_equal(door->ignore[0].port, 22);
-    assert_int_equal(door->ignore[1].port, 80);
+    for (int n = 0; n < 3; n++) {
+        assert_int_equal(door[n].ignore_count, 3);
+        assert_int_equal(door[n].ignore[0].port, 22);
+        assert_int_equal(door[n].ignore[1].port, 80);
+        assert_int_equal(door[n].ignore[2].proto, IPPROTO_UDP);
+    }
     setup_free(&setup);
 }
 
