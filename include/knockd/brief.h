@@ -13,4 +13,7 @@
 void brief_send(const struct config *config, const struct once *once, bool debug,
                 void (*send)(void *arg, const struct record *record), void *arg);
 
+/* The address space, in bytes, that the listener may take. */
+uint64_t brief_memory(const struct config *config, const struct once *once);
+
 #endif

@@ -10,6 +10,12 @@
  */
 int filter_load(void);
 
+/*
+ * The same filter, not loaded, as a scmp_filter_ctx of libseccomp, for tests that add to it what
+ * the test itself needs. The caller releases it. NULL and errno on failure.
+ */
+void *filter_make(void);
+
 /* What this build's filter is called in the log: "strict" or "sanitizer". */
 const char *filter_profile(void);
 

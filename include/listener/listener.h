@@ -2,15 +2,16 @@
 #ifndef LISTENER_LISTENER_H
 #define LISTENER_LISTENER_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The descriptor on which a listener finds its socket to the keeper when it starts. */
 enum { LISTENER_SOCKET = 3 };
 
 /*
- * Drops all privilege, tells the keeper if that failed, then serves until the keeper closes the
- * socket. Returns the exit status.
+ * Drops all privilege, and takes a limit of `memory` bytes of address space, tells the keeper if
+ * that failed, then serves until the keeper closes the socket. Returns the exit status.
  */
-int listener_main(uid_t uid, gid_t gid);
+int listener_main(uid_t uid, gid_t gid, uint64_t memory);
 
 #endif

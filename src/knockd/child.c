@@ -340,12 +340,14 @@ static void on_impatience(void *arg)
 }
 
 /* Becomes the listener. Only what it needs is left open: its socket, and nothing to write to. */
-static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid)
+static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid, uint64_t memory)
 {
-    char uid_text[16], gid_text[16], program[] = "knockd: listener", option[] = "--listener";
+    char uid_text[16], gid_text[16], memory_text[24], program[] = "knockd: listener",
+                                                      option[] = "--listener";
     snprintf(uid_text, sizeof(uid_text), "%u", uid);
     snprintf(gid_text, sizeof(gid_text), "%u", gid);
-    char *argv[] = {program, option, uid_text, gid_text, NULL}, *none[] = {NULL};
+    snprintf(memory_text, sizeof(memory_text), "%llu", (unsigned long long)memory);
+    char *argv[] = {program, option, uid_text, gid_text, memory_text, NULL}, *none[] = {NULL};
     sigset_t empty;
     sigemptyset(&empty);
     sigprocmask(SIG_SETMASK, &empty, NULL);
@@ -362,7 +364,7 @@ static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid)
     _exit(127);
 }
 
-static int spawn(struct child *child, uid_t uid, gid_t gid)
+static int spawn(struct child *child, uid_t uid, gid_t gid, uint64_t memory)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -373,7 +375,7 @@ static int spawn(struct child *child, uid_t uid, gid_t gid)
         /* dup2 onto itself would leave it close-on-exec. */
         if (ends[1] == LISTENER_SOCKET)
             fcntl(ends[1], F_SETFD, 0);
-        become_listener(ends[1], uid, gid);
+        become_listener(ends[1], uid, gid, memory);
     }
     close(ends[1]);
     if (child->pid < 0)
@@ -418,7 +420,7 @@ struct child *child_start(struct loop *loop, const struct config *config, const 
     child->sources = sources;
     child->socket = child->pidfd = -1;
     child->reopens = limit_make(REOPEN_RATE, REOPEN_RATE, clock_now());
-    if (spawn(child, uid, gid) < 0) {
+    if (spawn(child, uid, gid, brief_memory(config, once)) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "can't start a listener: %s",
                      strerror(errno));
         child_end(child);

@@ -164,8 +164,9 @@ static void fill_standard_descriptors(void)
 int knockd_main(int argc, char **argv)
 {
     /* How the keeper starts a listener; by hand it finds no socket and ends. */
-    if (argc == 4 && strcmp(argv[1], "--listener") == 0)
-        return listener_main((uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
+    if (argc == 5 && strcmp(argv[1], "--listener") == 0)
+        return listener_main((uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10),
+                             strtoull(argv[4], NULL, 10));
     fill_standard_descriptors();
     struct options options;
     if (!options_parse(argc, argv, &options))

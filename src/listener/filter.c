@@ -1,10 +1,47 @@
+/*
+ * The system call filter of the listener, and what it rests on.
+ *
+ * The listener's own code calls few functions of libraries once it is confined;
+ * tests/data/listener- calls.txt lists them, and tests/system/libcalls.t fails when one comes that
+ * isn't there. What each of them asks of the kernel, in the C libraries of Debian 11 to 13
+ * (glibc 2.31 to 2.41) and in musl 1.2:
+ *
+ *   malloc, calloc, realloc, strdup, free
+ *       brk and mmap for more, mremap for a large block that grows, munmap and madvise for what is
+ *       given back; musl's allocator also mprotect, to open pages that it reserved. glibc asks for
+ *       the number of processors (sched_getaffinity; in old versions a file under /sys) before it
+ *       makes a second arena, which it does when the first can't grow: sandbox.c forbids a second
+ *       one. What it wants of getrandom it has asked for before the filter is loaded.
+ *   clock_gettime
+ *       none, where the kernel's vDSO knows the machine's clock; else clock_gettime itself, and in
+ *       musl gettimeofday when that fails. libev may use gettimeofday or time.
+ *   libev
+ *       epoll_*, read, close, clock_gettime; timerfd_settime is our own. A log that is closed here
+ *       but open elsewhere stays in the old epoll set, from which libev gets rid of it by a new one
+ *       (epoll_create1). Without memory it ends the process by abort().
+ *   recvmsg, sendmsg, read, pread, lseek, close
+ *       themselves; 32-bit machines have their own names for some.
+ *   assert, and what compilers and C libraries put in for broken memory (stack protector, fortified
+ *   functions, malloc's own checks)
+ *       a line to standard error (/dev/null, for a listener), then abort(): signal masks and
+ * tgkill, or in musl tkill. They are allowed for SIGABRT to ourselves alone, so that such a fault
+ * is reported as what it is and not as an attempt to break out. memchr, memcmp, strlen, inet_pton
+ * and their like, bsearch, SipHash of libsodium none.
+ *
+ * What isn't used, since it would need more: qsort (glibc asks for the size of the machine's
+ * memory, by sysinfo or /proc/meminfo, from 1 KiB on), local time (reads files), stdio, random
+ * numbers.
+ */
 #include "listener/filter.h"
 
 #include <errno.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
@@ -18,13 +55,13 @@
 #define SANITIZED 0
 #endif
 
-/* What libev, malloc and the reading of logs need. No path, no new descriptor but by SCM_RIGHTS and
- * epoll's own: a log that is closed here but open elsewhere stays in the old epoll set, from which
- * libev gets rid of it by a new one. */
+/* No path, and no new descriptor but by SCM_RIGHTS and epoll's own. Names that this machine doesn't
+ * have are left out by libseccomp. */
 static const int allowed[] = {
     SCMP_SYS(read),
     SCMP_SYS(pread64),
     SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),
     SCMP_SYS(close),
     SCMP_SYS(recvmsg),
     SCMP_SYS(sendmsg),
@@ -33,16 +70,24 @@ static const int allowed[] = {
     SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_create1),
     SCMP_SYS(clock_gettime),
-    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(clock_gettime64),
     SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_settime64),
     SCMP_SYS(brk),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
     SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigreturn),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
+    /* abort() */
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
 };
 
 /* What a sanitizer build is refused, so that its tests can still tell. */
@@ -59,14 +104,45 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls, si
     return rc;
 }
 
+/* Memory, but none that could be executed. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(calls) / sizeof(*calls); i++)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    return rc;
+}
+
+/* The end by our own fault: a message to standard error, and SIGABRT. */
+static int allow_abort(scmp_filter_ctx filter)
+{
+    static const int writes[] = {SCMP_SYS(write), SCMP_SYS(writev)};
+    const scmp_datum_t process = (scmp_datum_t)getpid(), thread = (scmp_datum_t)syscall(SYS_gettid);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(writes) / sizeof(*writes); i++)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, writes[i], 1,
+                              SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO));
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 3,
+                              SCMP_A0(SCMP_CMP_EQ, process), SCMP_A1(SCMP_CMP_EQ, thread),
+                              SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tkill), 2,
+                              SCMP_A0(SCMP_CMP_EQ, thread), SCMP_A1(SCMP_CMP_EQ, SIGABRT));
+    /* So that it kills. */
+    return rc != 0 ? rc
+                   : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigaction), 1,
+                                      SCMP_A0(SCMP_CMP_EQ, SIGABRT));
+}
+
 static int fill_strict(scmp_filter_ctx filter)
 {
     int rc = add_all(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(*allowed));
-    if (rc < 0)
-        return rc;
-    /* Memory, but none that could be executed. */
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (rc == 0)
+        rc = allow_memory(filter);
+    return rc == 0 ? allow_abort(filter) : rc;
 }
 
 static int fill_sanitizer(scmp_filter_ctx filter)
@@ -74,16 +150,24 @@ static int fill_sanitizer(scmp_filter_ctx filter)
     return add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, sizeof(refused) / sizeof(*refused));
 }
 
-int filter_load(void)
+void *filter_make(void)
 {
     scmp_filter_ctx filter = seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
-    if (!filter) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int rc = SANITIZED ? fill_sanitizer(filter) : fill_strict(filter);
+    int rc = !filter ? -ENOMEM : SANITIZED ? fill_sanitizer(filter) : fill_strict(filter);
     if (rc == 0)
-        rc = seccomp_load(filter);
+        return filter;
+    if (filter)
+        seccomp_release(filter);
+    errno = -rc;
+    return NULL;
+}
+
+int filter_load(void)
+{
+    scmp_filter_ctx filter = filter_make();
+    if (!filter)
+        return -1;
+    int rc = seccomp_load(filter);
     seccomp_release(filter);
     if (rc < 0)
         errno = -rc;

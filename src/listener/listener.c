@@ -101,7 +101,7 @@ static int report_failure(enum sandbox_step step)
     return 1;
 }
 
-int listener_main(uid_t uid, gid_t gid)
+int listener_main(uid_t uid, gid_t gid, uint64_t memory)
 {
     struct listener l = {0};
     prctl(PR_SET_NAME, "knockd-listener");
@@ -109,7 +109,7 @@ int listener_main(uid_t uid, gid_t gid)
     l.loop = loop_new();
     if (!l.loop || reader_register(&l.reader, l.loop) < 0)
         return 1;
-    enum sandbox_step failed = sandbox_enter(uid, gid);
+    enum sandbox_step failed = sandbox_enter(uid, gid, memory);
     if (failed != SANDBOX_DONE)
         return report_failure(failed);
     struct watch *on_socket = loop_watch(l.loop, LISTENER_SOCKET, LOOP_READ, on_socket_ready, &l);

@@ -268,8 +268,9 @@ static void hear_all(void)
 }
 
 /* In place of the real one; see listener/listener.h. */
-int listener_main(uid_t uid, gid_t gid)
+int listener_main(uid_t uid, gid_t gid, uint64_t memory)
 {
+    (void)memory;
     FILE *orders = open_orders();
     prctl(PR_SET_NAME, "knockd-listener");
     if (!orders || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)

@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <assert.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -34,6 +37,9 @@
 
 /* Exit statuses of a child. */
 enum { SUCCEEDED = 0, NO_SANDBOX = 99, REFUSED = 100 };
+
+/* What they may take, in bytes. */
+#define MEMORY (UINT64_C(1) << 30)
 
 static uid_t nobody_uid;
 static gid_t nobody_gid;
@@ -87,7 +93,9 @@ static int attempt_in_child(bool (*attempt)(const void *arg), const void *arg)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (sandbox_enter(nobody_uid, nobody_gid) != SANDBOX_DONE)
+        /* As the keeper leaves it: what a fault says isn't heard. */
+        dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDERR_FILENO);
+        if (sandbox_enter(nobody_uid, nobody_gid, MEMORY) != SANDBOX_DONE)
             _exit(NO_SANDBOX);
         _exit(attempt(arg) ? SUCCEEDED : errno == EPERM ? REFUSED : 1);
     }
@@ -145,6 +153,10 @@ static void forbidden_calls(void **state)
         {"process_vm_readv", SYS_process_vm_readv, {1, 0, 0, 0, 0, 0}, false},
         {"kill", SYS_kill, {1, 0}, false},
         {"tgkill", SYS_tgkill, {1, 1, 0}, false},
+        {"tgkill of another", SYS_tgkill, {getppid(), getppid(), SIGABRT}, false},
+        {"tgkill with another signal", SYS_tgkill, {0, 0, SIGSTOP}, false},
+        {"tkill", SYS_tkill, {1, SIGABRT}, false},
+        {"rt_sigaction", SYS_rt_sigaction, {SIGSYS, 0, 0, 8}, false},
         {"pidfd_open", SYS_pidfd_open, {1, 0}, false},
         {"setuid", SYS_setuid, {0}, false},
         {"setresuid", SYS_setresuid, {0, 0, 0}, false},
@@ -274,7 +286,8 @@ static void never_root(void **state)
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0)
-            _exit(sandbox_enter(table[i].uid, table[i].gid) == SANDBOX_USER && errno == EINVAL
+            _exit(sandbox_enter(table[i].uid, table[i].gid, MEMORY) == SANDBOX_USER &&
+                          errno == EINVAL
                       ? SUCCEEDED
                       : 1);
         int status = 0;
@@ -299,13 +312,106 @@ static void fails_without_privilege(void **state)
     if (pid == 0) {
         if (setgid(nobody_gid) < 0 || setuid(nobody_uid) < 0)
             _exit(NO_SANDBOX);
-        _exit(sandbox_enter(nobody_uid, nobody_gid) == SANDBOX_CHROOT ? SUCCEEDED : 1);
+        _exit(sandbox_enter(nobody_uid, nobody_gid, MEMORY) == SANDBOX_CHROOT ? SUCCEEDED : 1);
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     /* With it, the same goes well. */
     assert_int_equal(attempt_in_child(enter_again, NULL), 0);
+}
+
+static void a_keeper_outlives_its_listener(void **state)
+{
+    (void)state;
+    static const struct {
+        int keeper, listener;
+    } table[] = {{-1000, 0}, {-500, 0}, {-50, 50}, {0, 100}, {200, 300}, {950, 1000}, {1000, 1000}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+        assert_int_equal(sandbox_oom_score(table[i].keeper), table[i].listener);
+}
+
+static bool is_locked_down(const void *arg)
+{
+    (void)arg;
+    int bits = prctl(PR_GET_SECUREBITS);
+    return (bits & SECBIT_NOROOT) && (bits & SECBIT_NOROOT_LOCKED) &&
+           (bits & SECBIT_NO_CAP_AMBIENT_RAISE) && (bits & SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) &&
+           prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) == 0 &&
+           prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
+/* The filter would forbid to look. */
+static void nothing_can_come_back(void **state)
+{
+    (void)state;
+    need_root();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(sandbox_drop(nobody_uid, nobody_gid, MEMORY) == SANDBOX_DONE && is_locked_down(NULL)
+                  ? SUCCEEDED
+                  : 1);
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Faults of our own end by SIGABRT, and not as if they were attempts to break out. */
+static bool asserts(const void *arg)
+{
+    assert(!arg);
+    return true;
+}
+
+static bool frees_twice(const void *arg)
+{
+    void *volatile memory = malloc(2000);
+    (void)arg;
+    free(memory);
+    free(memory);
+    return true;
+}
+
+static bool aborts(const void *arg)
+{
+    (void)arg;
+    abort();
+}
+
+static void faults_abort(void **state)
+{
+    (void)state;
+    need_root();
+    static const struct {
+        const char *name;
+        bool (*attempt)(const void *arg);
+    } table[] = {{"assert", asserts}, {"free", frees_twice}, {"abort", aborts}};
+    for (size_t i = 0; strict() && i < sizeof(table) / sizeof(*table); i++) {
+        int status = attempt_in_child(table[i].attempt, "");
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+            fail_msg("%s: wait status 0x%x", table[i].name, status);
+    }
+}
+
+/* At the limit malloc fails, and asks the kernel for nothing new. */
+static bool runs_out(const void *arg)
+{
+    (void)arg;
+    size_t got = 0;
+    for (size_t size = 1 << 20; size >= 16; size /= 2)
+        for (void *memory; (memory = malloc(size)); got += size)
+            *(volatile char *)memory = 1;
+    void *large = calloc(1, (size_t)MEMORY);
+    return !large && got > MEMORY / 2 && got < MEMORY;
+}
+
+static void memory_is_limited(void **state)
+{
+    (void)state;
+    need_root();
+    if (strict())
+        assert_int_equal(attempt_in_child(runs_out, NULL), 0);
 }
 
 static void steps_have_names(void **state)
@@ -321,9 +427,15 @@ static void steps_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forbidden_calls),  cmocka_unit_test(allowed_calls),
-        cmocka_unit_test(never_root),       cmocka_unit_test(fails_without_privilege),
+        cmocka_unit_test(forbidden_calls),
+        cmocka_unit_test(allowed_calls),
+        cmocka_unit_test(never_root),
+        cmocka_unit_test(fails_without_privilege),
         cmocka_unit_test(steps_have_names),
+        cmocka_unit_test(a_keeper_outlives_its_listener),
+        cmocka_unit_test(nothing_can_come_back),
+        cmocka_unit_test(faults_abort),
+        cmocka_unit_test(memory_is_limited),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
