@@ -46,6 +46,11 @@ PROGRAMS = $(foreach name,$(NAMES),$(BUILD)/$(name)/$(name))
 ARCHIVES = $(addprefix $(BUILD)/,knockd.a listener.a keeper.a lib.a)
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+# Unit tests that are run once more under the listener's filter: all of the listener's, but those of the keeper's that
+# include its headers and that of the sandbox itself; and those of what it uses of lib.
+CONFINED = $(patsubst tests/unit/%.c,$(BUILD)/confined/%,$(filter-out $(addprefix tests/unit/test_, \
+               control_why.c desk_why.c hostile.c sandbox.c), $(shell grep -lE '"(listener/|assembler_help|feed_help)' $(UNIT_SRC)) \
+               $(wildcard $(addprefix tests/unit/test_,addr.c carrier.c limit.c parity.c record.c sequence.c sort.c timers.c))))
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 # The kernel's log holds some 500 lines of packets. Those that fill it, or want to find theirs in it later, run alone;
@@ -89,6 +94,12 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCH
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
+# The same test with the filter in it.
+$(BUILD)/confined/%: $(BUILD)/tests/%.o $(BUILD)/tests/confined.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
 $(BUILD)/bench/%.o: tests/bench/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -117,13 +128,21 @@ $(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
-tests: $(PROGRAMS) $(UNIT) $(TOOLS)
+tests: $(PROGRAMS) $(UNIT) $(CONFINED) $(TOOLS)
 
 targets: $(FUZZERS)
 
 # Needs no privilege.
-unit: $(UNIT)
-	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(UNIT)
+unit: $(UNIT) $(CONFINED)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(UNIT) $(CONFINED)
+
+# The listener's unit tests under its filter.
+confined: $(CONFINED)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=tap prove --exec '' $(CONFINED)
+
+# For root: the same and more with the C libraries of other releases of Debian; SUITES=trixie: with that alone.
+libcs:
+	$(Q)scripts/libcs.sh $(SUITES)
 
 # For root: installs what is missing, builds as the tree's owner, runs everything, or TESTS=... Most tests wait for
 # something most of the time, so JOBS of them run at once. CHECK=-v prints each test.
@@ -138,7 +157,7 @@ check:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap scripts/check.pl $(CHECK) -j $(JOBS) \
-	    $(or $(TESTS),$(ALONE:%=-a %) $(SYSTEM) $(UNIT))
+	    $(or $(TESTS),$(ALONE:%=-a %) $(SYSTEM) $(UNIT) $(CONFINED))
 
 # For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
 torture:
@@ -184,6 +203,6 @@ clean:
 
 export FUZZ_SECONDS
 
-.PHONY: all tests targets unit demo check torture fuzz bench lint install clean
+.PHONY: all tests targets unit confined libcs demo check torture fuzz bench lint install clean
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o $(BUILD)/tools/%.o
 .DELETE_ON_ERROR:

@@ -2,6 +2,8 @@
 #ifndef LISTENER_FILTER_H
 #define LISTENER_FILTER_H
 
+#include <stdint.h>
+
 /*
  * Loads the filter into the kernel: from here on the process waits, reads, and talks over the
  * descriptors that it has or is sent; anything else kills it. Sanitizer builds, which must read
@@ -11,10 +13,11 @@
 int filter_load(void);
 
 /*
- * The same filter, not loaded, as a scmp_filter_ctx of libseccomp, for tests that add to it what
- * the test itself needs. The caller releases it. NULL and errno on failure.
+ * The same filter, not loaded, as a scmp_filter_ctx of libseccomp that the caller releases. What it
+ * doesn't allow has the effect `otherwise` (SCMP_ACT_...): a test wants to be asked. NULL and errno
+ * on failure.
  */
-void *filter_make(void);
+void *filter_make(uint32_t otherwise);
 
 /* What this build's filter is called in the log: "strict" or "sanitizer". */
 const char *filter_profile(void);

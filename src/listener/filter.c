@@ -1,10 +1,10 @@
 /*
  * The system call filter of the listener, and what it rests on.
  *
- * The listener's own code calls few functions of libraries once it is confined;
- * tests/data/listener- calls.txt lists them, and tests/system/libcalls.t fails when one comes that
- * isn't there. What each of them asks of the kernel, in the C libraries of Debian 11 to 13
- * (glibc 2.31 to 2.41) and in musl 1.2:
+ * The listener's own code calls few functions of libraries once it is confined. A list of them is
+ * tests/data/listener-calls.txt; a test fails when one comes that isn't there, and another runs the
+ * listener's unit tests under this filter. What each of them asks of the kernel, in the C libraries
+ * of Debian 11 to 13 (glibc 2.31 to 2.41) and in musl 1.2:
  *
  *   malloc, calloc, realloc, strdup, free
  *       brk and mmap for more, mremap for a large block that grows, munmap and madvise for what is
@@ -150,9 +150,9 @@ static int fill_sanitizer(scmp_filter_ctx filter)
     return add_all(filter, SCMP_ACT_ERRNO(EPERM), refused, sizeof(refused) / sizeof(*refused));
 }
 
-void *filter_make(void)
+void *filter_make(uint32_t otherwise)
 {
-    scmp_filter_ctx filter = seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter = seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : otherwise);
     int rc = !filter ? -ENOMEM : SANITIZED ? fill_sanitizer(filter) : fill_strict(filter);
     if (rc == 0)
         return filter;
@@ -164,7 +164,7 @@ void *filter_make(void)
 
 int filter_load(void)
 {
-    scmp_filter_ctx filter = filter_make();
+    scmp_filter_ctx filter = filter_make(SCMP_ACT_KILL_PROCESS);
     if (!filter)
         return -1;
     int rc = seccomp_load(filter);

@@ -225,19 +225,41 @@ static void finds_the_year(void **state)
     }
 }
 
-/* The calendar against the C library's, at both ends of each month. */
+/* Days, counted one by one; the C library's gmtime would look for a file of time zones. */
+struct date {
+    int year, month, day;
+};
+
+static int days_of(const struct date *date)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (date->year % 4 == 0 && date->year % 100 != 0) || date->year % 400 == 0;
+    return days[date->month - 1] + (date->month == 2 && leap);
+}
+
+static void date_step(struct date *date)
+{
+    if (++date->day <= days_of(date))
+        return;
+    date->day = 1;
+    if (++date->month <= 12)
+        return;
+    date->month = 1;
+    date->year++;
+}
+
+/* The calendar, at both ends of each month. */
 static void agrees_with_the_calendar(void **state)
 {
     (void)state;
-    for (int64_t day = 0; day < 106650; day++) {
+    struct date date = {1970, 1, 1};
+    for (int64_t day = 0; day < 106650; day++, date_step(&date)) {
         struct stamp stamp = {.time = day * DAY, .zone = STAMP_UTC};
-        time_t seconds = (time_t)(day * 86400);
-        struct tm tm;
         char expected[STAMP_TEXT_SIZE], text[STAMP_TEXT_SIZE], line[80];
-        gmtime_r(&seconds, &tm);
-        strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", &tm);
+        snprintf(expected, sizeof(expected), "%04d-%02d-%02dT00:00:00Z", date.year, date.month,
+                 date.day);
         assert_string_equal(stamp_format(&stamp, text), expected);
-        if (tm.tm_mday > 1 && tm.tm_mday < 28)
+        if (date.day > 1 && date.day < 28)
             continue;
         struct stamps stamps;
         stamps_init(&stamps, today);
