@@ -115,6 +115,12 @@ static int allow_memory(scmp_filter_ctx filter)
     return rc;
 }
 
+/* That argument number `arg` is `value`. */
+static struct scmp_arg_cmp equals(unsigned arg, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 /* The end by our own fault: a message to standard error, and SIGABRT. */
 static int allow_abort(scmp_filter_ctx filter)
 {
@@ -122,19 +128,17 @@ static int allow_abort(scmp_filter_ctx filter)
     const scmp_datum_t process = (scmp_datum_t)getpid(), thread = (scmp_datum_t)syscall(SYS_gettid);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof(writes) / sizeof(*writes); i++)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, writes[i], 1,
-                              SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, writes[i], 1, equals(0, STDERR_FILENO));
     if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 3,
-                              SCMP_A0(SCMP_CMP_EQ, process), SCMP_A1(SCMP_CMP_EQ, thread),
-                              SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 3, equals(0, process),
+                              equals(1, thread), equals(2, SIGABRT));
     if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tkill), 2,
-                              SCMP_A0(SCMP_CMP_EQ, thread), SCMP_A1(SCMP_CMP_EQ, SIGABRT));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tkill), 2, equals(0, thread),
+                              equals(1, SIGABRT));
     /* So that it kills. */
     return rc != 0 ? rc
                    : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigaction), 1,
-                                      SCMP_A0(SCMP_CMP_EQ, SIGABRT));
+                                      equals(0, SIGABRT));
 }
 
 static int fill_strict(scmp_filter_ctx filter)
