@@ -130,8 +130,12 @@ needs_knockctl
 few doors=22 steps=3
 few doors=1 steps=3 once=31
 few doors=171 steps=6
-doors=4096 sources=64 keys=10000
-BIG=("doors=$doors" steps=32 once=16384 "sources=$sources" prefixes=32 "keys=$keys" ports=1024
+doors=4096 sources=64 keys=10000 once=16384 ports=1024
+if ! grep -q 'sandbox strict' "$KNOCKD_LOG"; then
+    diag "a build with sanitizers copies what grows, each time: less is tried"
+    doors=512 keys=500 once=1000 ports=64
+fi
+BIG=("doors=$doors" steps=32 "once=$once" "sources=$sources" prefixes=32 "keys=$keys" "ports=$ports"
     "global=max_sources = 65536")
 all_of_it
 done_testing
