@@ -61,7 +61,7 @@ static void configure(bool debug)
         .u.config = {.sources = 1, .doors = 3, .plain = 2, .max_sources = 1024, .debug = debug}});
     take((struct record){.type = RECORD_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}});
     take_door("7000,8000,9000", true);
-    take((struct record){.type = RECORD_IGNORE, .u.ignore.step = {22, IPPROTO_TCP}});
+    take((struct record){.type = RECORD_IGNORE, .u.ignore.ports = {1, {{22, IPPROTO_TCP}}}});
     take_door("7100,8100,9100", false);
     take_door("7200,8200", true);
     take((struct record){.type = RECORD_START});
