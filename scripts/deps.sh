@@ -32,6 +32,8 @@ check nftables            c nft
 check procps              c ps
 check util-linux          c setpriv
 check bsdutils            c script
+check locales             c localedef
+check jq                  c jq
 fuzz  clang               c clang
 fuzz  perl-base           c perl
 ci    clang               c clang

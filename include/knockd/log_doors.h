@@ -12,6 +12,9 @@ struct log_doors;
 struct log_doors *log_doors_new(void);
 void log_doors_free(struct log_doors *doors);
 
+/* Closes all doors. */
+void log_doors_clear(struct log_doors *doors);
+
 enum log_knock { LOG_KNOCK_OPEN, LOG_KNOCK_EXTEND, LOG_KNOCK_NO_MEMORY };
 
 /*

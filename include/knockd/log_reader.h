@@ -5,7 +5,8 @@
  * Each line is read as the kernel's of any collector, or as a record of /dev/kmsg if it begins like
  * one, with the prefixes of all sources of the configuration together: any will do if one of them
  * has none, or without configuration. If a source has the format ulogd, lines that aren't the
- * kernel's are tried as ulogd's, with the prefixes of such sources alone.
+ * kernel's are tried as ulogd's, with the prefixes of such sources alone. The colours of dmesg and
+ * journalctl are left out.
  */
 #ifndef KNOCKD_LOG_READER_H
 #define KNOCKD_LOG_READER_H
@@ -18,10 +19,15 @@
 
 enum { LOG_FORMATS = LOG_ULOGD + 1, LINE_VERDICTS = LINE_PARTIAL + 1 };
 
+/* As long as a line may be whose colours are left out: twice what the kernel writes. */
+enum { LOG_PLAIN = 2048 };
+
 struct log_calls {
     /* A line of a packet, and the format in which it was read. */
     void (*packet)(void *arg, enum log_format format, const char *line, size_t len,
                    const struct packet *packet);
+    /* Any other line, and the last format in which it was tried; may be NULL. */
+    void (*other)(void *arg, enum log_format format, const char *line, size_t len);
     /* After each read, several hundred lines of a file; `live`: more may be long in coming. False
      * ends the reading. */
     bool (*pause)(void *arg, bool live);
@@ -37,6 +43,7 @@ struct log_reader {
     struct lines *lines;            /* its too_long counts what no verdict was made of */
     uint64_t judged[LINE_VERDICTS]; /* lines by enum line_verdict */
     struct foreign foreign;         /* LINE_FOREIGN, of the firewall by all appearance */
+    char plain[LOG_PLAIN];
 };
 
 /* `config` must live as long; NULL: none. False when memory is short; log_reader_free is due then
@@ -44,14 +51,6 @@ struct log_reader {
 bool log_reader_init(struct log_reader *reader, const struct config *config,
                      struct log_calls calls);
 void log_reader_free(struct log_reader *reader);
-
-/*
- * Calls line(arg, format, line, len) for each line of the last 64 KiB of the file `fd`, without
- * moving its offset. Nothing at all for what isn't a file.
- */
-void log_reader_peek(struct log_reader *reader, int fd,
-                     void (*line)(void *arg, enum log_format format, const char *line, size_t len),
-                     void *arg);
 
 /*
  * Reads all of `fd`. A line that the end of the file cuts is one: nothing more will come. Returns

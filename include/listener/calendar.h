@@ -18,6 +18,9 @@ int64_t calendar_midnight(int year, int month, int day);
 /* The year in which `time` lies, ns since 1970, not before. */
 int calendar_year(int64_t time);
 
+/* The date of `time`, ns since 1970, not before; months and days are counted from 1. */
+void calendar_date(int64_t time, int *year, int *month, int *day);
+
 /* Writes `time` as "2026-11-23T14:28:52" and returns its length; 20 bytes are enough. */
 int calendar_format(int64_t time, char *out, size_t size);
 

@@ -2,12 +2,11 @@
  * The time that a log line's envelope states, for a replay: there the log's own time takes the
  * clock's place. Pure.
  *
- * A stamp of RFC 3164 ("Nov 23 14:28:52") has no year. The log's last one is taken to be in the
- * current year, or in the year before if it would lie more than a day ahead (a day, since zones and
- * clocks differ). The first one is in the same year, or in the year before if it is later in the
- * year than the last by more than a day. From there on January after December is the next year, and
- * December after January the previous one: such a line is late. So logs of up to a year come out
- * right; where the last line can't be known, on a pipe, the first one stands in for it.
+ * A stamp of RFC 3164 ("Nov 23 14:28:52") has no year. Each is in the earliest year in which it is
+ * no more than a day before the one that came before it: so a step back by more than a day turns
+ * the year, and a line that is late by less doesn't. The log ends in the latest year that isn't in
+ * the future (by more than a day, since zones and clocks differ), which only its end tells: until
+ * stamps_settle, the years are those of a log that ends with its first line.
  */
 #ifndef LISTENER_STAMP_H
 #define LISTENER_STAMP_H
@@ -21,52 +20,68 @@
 enum stamp_zone {
     STAMP_NONE,   /* no time */
     STAMP_LOCAL,  /* the log names no zone */
-    STAMP_UTC,    /* it says Z */
-    STAMP_OFFSET, /* it says +hh:mm or +hhmm */
-    STAMP_BOOT,   /* time since the machine started */
+    STAMP_UTC,    /* it says Z or UTC */
+    STAMP_OFFSET, /* it says +hh:mm, +hhmm or +hh */
+    STAMP_BOOT,   /* time since the machine started, or since the log did */
 };
 
 struct stamp {
     int64_t time; /* ns since 1970 in UTC, by the log's clock if STAMP_LOCAL, or since the start */
     int16_t offset; /* STAMP_OFFSET: minutes east of Greenwich */
+    int16_t turn;   /* New Years between the log's first stamp without a year and this one */
     uint8_t zone;   /* enum stamp_zone */
     uint8_t digits; /* of the fraction as the log has it, 9 at most */
+    bool yearless;  /* `turn` counts, and `time` has the year that was known when it was read */
 };
 
 /* A time of the year. */
 struct stamp_date {
-    int month; /* 1 to 12; 0: none */
+    int month; /* 1 to 12 */
     int day;
     int64_t clock; /* ns since midnight */
 };
 
+enum { STAMP_MONTHS = 12, STAMP_NAME = 16 };
+
 /* What has to be remembered from one line of a log to the next. */
 struct stamps {
-    int64_t today;          /* now as STAMP_LOCAL has it: settles the year of a log without years */
-    struct stamp_date last; /* the log's last one without a year, if that is known */
-    int year;               /* of the previous one without a year; 0: there was none */
-    int month;
+    int64_t today; /* now as STAMP_LOCAL has it: settles the year of a log without years */
+    const char *const *months; /* what dmesg -T calls them, or NULL: STAMP_MONTHS names */
+    /* Of the previous stamp without a year; 0: there was none. */
+    int year;
+    int64_t before; /* its time */
+    int turn;
+    int leap_turn; /* of a 29th of February among them; -1: there was none */
+    bool settled;
+    /* The name of a month that isn't in `months`, and which one it is taken for. */
+    char name[STAMP_NAME];
+    int named;
+    struct stamp relative; /* of the previous line that states the time since the one before it */
     /* The beginning of the previous line up to its hours: most lines have the day of the one
      * before, and only their clock has to be read. */
     char head[16];
     uint8_t head_len; /* 0: none */
-    bool iso;
+    bool yearless;    /* that day is in `year` */
     int64_t midnight; /* of that day */
 };
 
 /* For a log that is read on the day `today`: ns since 1970 by the local clock. */
 void stamps_init(struct stamps *stamps, int64_t today);
 
-/* Tells of one of the log's last lines, in order, before its first one is read. */
-void stamps_end(struct stamps *stamps, enum log_format format, const char *line, size_t len);
-
 /*
- * Reads the time of a line that logline_parse took for a packet's. The collector's stamp counts,
- * and without one the kernel's uptime. False, and *out untouched, when there is neither, when the
- * date doesn't exist or is outside 1970 to 2261 (what 64 bits of ns hold).
+ * Reads the time of a line. The collector's stamp counts, and without one the kernel's uptime, then
+ * the time since the line before. False, and *out untouched, when there is none, when the date
+ * doesn't exist or is outside 1970 to 2261 (what 64 bits of ns hold).
  */
 bool stamp_read(struct stamps *stamps, enum log_format format, const char *line, size_t len,
                 struct stamp *out);
+
+/* Takes what has been read so far for the whole log, or for all of it but what is still being
+ * written: settles in which years it lies. Nothing when that is done already. */
+void stamps_settle(struct stamps *stamps);
+
+/* Gives a stamp that was read before stamps_settle its year. */
+void stamps_redate(const struct stamps *stamps, struct stamp *stamp);
 
 enum { STAMP_TEXT_SIZE = 48 };
 

@@ -48,6 +48,12 @@ void log_doors_free(struct log_doors *doors)
     free(doors);
 }
 
+void log_doors_clear(struct log_doors *doors)
+{
+    memset(doors->entries, 0, doors->size * sizeof(*doors->entries));
+    doors->used = 0;
+}
+
 /* The entry of (door, address), or the empty one where it belongs. */
 static struct entry *place(const struct log_doors *doors, unsigned door, const struct addr *address)
 {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,49 @@ static enum log_format guess_format(const char *line, size_t len)
     return kmsg ? LOG_KMSG : LOG_KERNEL;
 }
 
+enum { ESCAPE = 0x1b, DECODED = sizeof("kern  :warn  : ") - 1 };
+
+/* "[1;32m" and the like, from behind the escape; NULL when it is anything else. */
+static const char *colour(const char *p, const char *end)
+{
+    if (p == end || *p++ != '[')
+        return NULL;
+    while (p < end && ((*p >= '0' && *p <= '9') || *p == ';'))
+        p++;
+    return p < end && *p == 'm' ? p + 1 : NULL;
+}
+
+/* Where dmesg and journalctl begin to colour a line: before the time, or behind the kernel's name.
+ * Anywhere else it's somebody's text. */
+static bool may_begin(const char *line, size_t at)
+{
+    return at == 0 || (at == DECODED && memcmp(line, "kern  :", 7) == 0) ||
+           (at > 8 && memcmp(line + at - 8, "kernel: ", 8) == 0);
+}
+
+/* The line without the colours of dmesg -L=always or of journalctl; most lines have none at a
+ * glance. */
+static const char *strip_colours(char plain[LOG_PLAIN], const char *line, size_t *len)
+{
+    const char *end = line + *len;
+    bool dmesg = *len > DECODED && (line[0] == ESCAPE || line[DECODED] == ESCAPE);
+    bool journal = *len > 4 && end[-1] == 'm' && (end[-4] == ESCAPE || end[-3] == ESCAPE);
+    if ((!dmesg && !journal) || *len > LOG_PLAIN)
+        return line;
+    const char *first = memchr(line, ESCAPE, *len);
+    size_t used = 0;
+    if (!may_begin(line, (size_t)(first - line)))
+        return line;
+    for (const char *p = line, *after; p < end;) {
+        if (*p == ESCAPE && (after = colour(p + 1, end)))
+            p = after;
+        else
+            plain[used++] = *p++;
+    }
+    *len = used;
+    return plain;
+}
+
 /* In no format that was tried. */
 static bool has_unknown_header(const struct log_reader *reader, const char *line, size_t len)
 {
@@ -62,6 +106,7 @@ static void take_line(void *arg, const char *line, size_t len)
 {
     struct log_reader *reader = arg;
     struct packet packet;
+    line = strip_colours(reader->plain, line, &len);
     enum log_format format = guess_format(line, len);
     enum line_verdict verdict =
         heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
@@ -74,44 +119,14 @@ static void take_line(void *arg, const char *line, size_t len)
         foreign_note(&reader->foreign, line, len);
     if (verdict == LINE_PACKET)
         reader->calls.packet(reader->calls.arg, format, line, len, &packet);
+    else if (reader->calls.other)
+        reader->calls.other(reader->calls.arg, format, line, len);
 }
 
-struct peek {
-    void (*line)(void *arg, enum log_format format, const char *line, size_t len);
-    void *arg;
-};
-
-static void peek_line(void *arg, const char *line, size_t len)
-{
-    const struct peek *peek = arg;
-    peek->line(peek->arg, guess_format(line, len), line, len);
-}
-
-static bool is_file(int fd, off_t *size)
+static bool is_file(int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return false;
-    *size = st.st_size;
-    return true;
-}
-
-void log_reader_peek(struct log_reader *reader, int fd,
-                     void (*line)(void *arg, enum log_format format, const char *line, size_t len),
-                     void *arg)
-{
-    struct peek peek = {line, arg};
-    off_t size;
-    size_t room;
-    if (!is_file(fd, &size))
-        return;
-    off_t start = size > LINES_ROOM ? size - LINES_ROOM : 0;
-    lines_reset(reader->lines, start > 0);
-    char *into = lines_room(reader->lines, &room);
-    ssize_t got = pread(fd, into, room, start);
-    if (got > 0)
-        lines_take(reader->lines, (size_t)got, peek_line, &peek);
-    reader->lines->too_long = 0;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static void take_last_line(struct log_reader *reader)
@@ -125,8 +140,7 @@ static void take_last_line(struct log_reader *reader)
 
 int log_reader_run(struct log_reader *reader, int fd)
 {
-    off_t size;
-    bool live = !is_file(fd, &size);
+    bool live = !is_file(fd);
     lines_reset(reader->lines, false);
     for (;;) {
         size_t room;

@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,8 +16,17 @@
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
 #include "lib/log.h"
+#include "listener/calendar.h"
 #include "listener/log_clock.h"
 #include "listener/setup.h"
+
+/* A knock whose time has no year yet. */
+struct held {
+    struct stamp stamp;
+    struct addr address;
+    enum log_knock knock;
+    unsigned door;
+};
 
 struct replay {
     struct config *config; /* NULL: none is read */
@@ -21,6 +34,11 @@ struct replay {
     struct log_reader reader;
     struct log_clock clock;
     struct log_doors *doors;
+    unsigned steps, boots; /* of the clock that were taken note of */
+    int64_t skipped;       /* ns that the matcher took to have gone by in them */
+    struct held *held;     /* until the log's years are settled, in order */
+    size_t held_count, held_room;
+    int fd;
     const struct packet *packet; /* of the line that is being read */
     FILE *out;
     int write_error; /* errno of the first write that failed; 0: none */
@@ -42,30 +60,97 @@ static void wrote(struct replay *r, int result)
 
 /* --- doors --- */
 
-static void print_knock(struct replay *r, enum log_knock knock, const char *door)
+static void print_knock(struct replay *r, const struct held *knock)
 {
     char stamp[STAMP_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-    wrote(r, fprintf(r->out, "%s %s %s %s\n", stamp_format(log_clock_now(&r->clock), stamp),
-                     knock == LOG_KNOCK_EXTEND ? "extend" : "open", door,
-                     addr_format(&r->packet->src, address)));
+    wrote(r, fprintf(r->out, "%s %s %s %s\n", stamp_format(&knock->stamp, stamp),
+                     knock->knock == LOG_KNOCK_EXTEND ? "extend" : "open",
+                     r->config->doors[knock->door].name, addr_format(&knock->address, address)));
+}
+
+static void hold_knock(struct replay *r, const struct held *knock)
+{
+    if (r->held_count == r->held_room) {
+        size_t room = r->held_room ? 2 * r->held_room : 64;
+        struct held *held = reallocarray(r->held, room, sizeof(*held));
+        if (!held) {
+            r->no_memory = true;
+            return;
+        }
+        r->held = held;
+        r->held_room = room;
+    }
+    r->held[r->held_count++] = *knock;
+}
+
+/* Prints what waited for its year; what comes now needn't. */
+static void release_knocks(struct replay *r)
+{
+    log_clock_settle(&r->clock);
+    for (size_t i = 0; i < r->held_count; i++) {
+        stamps_redate(&r->clock.stamps, &r->held[i].stamp);
+        print_knock(r, &r->held[i]);
+    }
+    r->held_count = 0;
 }
 
 static void take_knock(struct replay *r, unsigned number)
 {
     const struct config_door *door = &r->config->doors[number];
-    int64_t now = log_clock_now(&r->clock)->time;
+    int64_t now = log_clock_elapsed(&r->clock);
     if (!config_allows(door, &r->packet->src)) {
         r->refused++;
         return;
     }
-    enum log_knock knock =
+    enum log_knock outcome =
         log_doors_knock(r->doors, number, &r->packet->src, now, now + door->cmd_timeout);
-    if (knock == LOG_KNOCK_NO_MEMORY) {
+    if (outcome == LOG_KNOCK_NO_MEMORY) {
         r->no_memory = true;
         return;
     }
-    *(knock == LOG_KNOCK_EXTEND ? &r->extended : &r->opened) += 1;
-    print_knock(r, knock, door->name);
+    *(outcome == LOG_KNOCK_EXTEND ? &r->extended : &r->opened) += 1;
+    struct held knock = {*log_clock_now(&r->clock), r->packet->src, outcome, number};
+    bool waits = knock.stamp.yearless && !r->clock.stamps.settled;
+    if (waits || r->held_count > 0)
+        hold_knock(r, &knock);
+    else
+        print_knock(r, &knock);
+}
+
+/* --- time --- */
+
+/* More than any attempt may take, and than the pieces of a sealed knock are kept. */
+static int64_t longer_than_attempts(const struct config *config)
+{
+    int64_t longest = 60 * CALENDAR_SECOND;
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (config->doors[i].seq_timeout >= longest)
+            longest = config->doors[i].seq_timeout + 1;
+    return longest;
+}
+
+/*
+ * The log's clock stepped back, and how much time went by meanwhile is unknown: attempts start
+ * over, since for the matcher more went by than they may take. What was open before a start of the
+ * machine isn't any more.
+ */
+static void start_over(struct replay *r)
+{
+    r->steps = r->clock.steps;
+    if (r->skipped < INT64_MAX / 4)
+        r->skipped += longer_than_attempts(r->config);
+    if (r->boots != r->clock.boots)
+        log_doors_clear(r->doors);
+    r->boots = r->clock.boots;
+}
+
+/* What the matcher takes for now. */
+static int64_t matcher_time(struct replay *r)
+{
+    int64_t elapsed = log_clock_elapsed(&r->clock);
+    if (r->steps != r->clock.steps)
+        start_over(r);
+    return elapsed + r->skipped;
 }
 
 /* The messages that come in whole are counted; to judge them takes keys, and the time they are of.
@@ -73,7 +158,7 @@ static void take_knock(struct replay *r, unsigned number)
 static void count_sealed(struct replay *r, const struct packet *packet)
 {
     struct assembled made;
-    assembler_feed(r->setup.assembler, 0, packet, log_clock_now(&r->clock)->time, &made);
+    assembler_feed(r->setup.assembler, 0, packet, matcher_time(r), &made);
     r->sealed += made.length > 0;
 }
 
@@ -85,12 +170,17 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
     if (matcher_leaves(r->setup.matcher, 0, packet))
         return;
     r->packet = packet;
-    int64_t now = log_clock_now(&r->clock)->time;
-    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, now);
+    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, matcher_time(r));
     for (unsigned i = 0; i < matched.opened_count; i++)
         take_knock(r, matched.opened[i]);
     if (matched.verdict == MATCH_SEALED)
         count_sealed(r, packet);
+}
+
+static void pass_time(void *arg, enum log_format format, const char *line, size_t len)
+{
+    struct replay *r = arg;
+    log_clock_pass_other(&r->clock, format, line, len);
 }
 
 /* Other programs read these names: add to them, but leave what is there. */
@@ -170,33 +260,29 @@ static int complain(const char *what, int error)
     return 1;
 }
 
-/* Who pipes a log that grows wants to see each door when it opens. */
+enum { PATIENCE_MS = 1000 };
+
+/* Who pipes a log that grows wants to see each door when it opens. When nothing more comes, the log
+ * has come to now, which settles its years. */
 static bool on_pause(void *arg, bool live)
 {
     struct replay *r = arg;
+    struct pollfd input = {.fd = r->fd, .events = POLLIN};
+    if (live && r->held_count > 0 && poll(&input, 1, PATIENCE_MS) == 0)
+        release_knocks(r);
     if (live)
         wrote(r, fflush(r->out));
     return !failed(r);
-}
-
-static void on_last_line(void *arg, enum log_format format, const char *line, size_t len)
-{
-    struct replay *r = arg;
-    stamps_end(&r->clock.stamps, format, line, len);
 }
 
 static int read_log(struct replay *r, const char *log)
 {
     char what[512];
     bool standard = strcmp(log, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(log, O_RDONLY | O_CLOEXEC);
-    int error = fd < 0 ? errno : 0;
-    if (fd >= 0) {
-        log_reader_peek(&r->reader, fd, on_last_line, r);
-        error = log_reader_run(&r->reader, fd);
-    }
-    if (fd >= 0 && !standard)
-        close(fd);
+    r->fd = standard ? STDIN_FILENO : open(log, O_RDONLY | O_CLOEXEC);
+    int error = r->fd < 0 ? errno : log_reader_run(&r->reader, r->fd);
+    if (r->fd >= 0 && !standard)
+        close(r->fd);
     snprintf(what, sizeof(what), "read %s", standard ? "standard input" : log);
     return error ? complain(what, error) : 0;
 }
@@ -220,7 +306,10 @@ static void take_record(void *arg, const struct record *record)
 
 static bool prepare(struct replay *r, const struct options *options)
 {
-    struct log_calls calls = {options->packets ? list_packet : match_packet, on_pause, r};
+    struct log_calls calls = {.packet = options->packets ? list_packet : match_packet,
+                              .other = options->packets ? NULL : pass_time,
+                              .pause = on_pause,
+                              .arg = r};
     r->no_memory = !log_reader_init(&r->reader, r->config, calls);
     if (!options->packets) {
         r->doors = log_doors_new();
@@ -243,13 +332,14 @@ static int finish(struct replay *r, int status)
 
 static void free_all(struct replay *r)
 {
+    free(r->held);
     log_doors_free(r->doors);
     log_reader_free(&r->reader);
     setup_free(&r->setup);
     config_free(r->config);
 }
 
-int replay_log(const struct options *options, int64_t today, FILE *out)
+int replay_log(const struct options *options, const struct replay_here *here, FILE *out)
 {
     struct replay r = {.out = out};
     struct report report = {.say = say_error};
@@ -258,8 +348,11 @@ int replay_log(const struct options *options, int64_t today, FILE *out)
         if (!r.config)
             return 1;
     }
-    stamps_init(&r.clock.stamps, today);
+    stamps_init(&r.clock.stamps, here->today);
+    r.clock.stamps.months = here->months;
     int status = prepare(&r, options) ? read_log(&r, options->log) : 1;
+    if (!options->packets && !r.no_memory)
+        release_knocks(&r);
     if (status == 0 && !options->packets && !failed(&r))
         print_counters(&r);
     if (status == 0 && !options->packets && !failed(&r))
@@ -269,10 +362,30 @@ int replay_log(const struct options *options, int64_t today, FILE *out)
     return status;
 }
 
+/* `dmesg -T` in a pipe writes the months as this user's language has them. */
+static void name_months(locale_t locale, const char *names[STAMP_MONTHS])
+{
+    static const nl_item items[STAMP_MONTHS] = {ABMON_1, ABMON_2,  ABMON_3,  ABMON_4,
+                                                ABMON_5, ABMON_6,  ABMON_7,  ABMON_8,
+                                                ABMON_9, ABMON_10, ABMON_11, ABMON_12};
+    for (int i = 0; i < STAMP_MONTHS; i++)
+        names[i] = nl_langinfo_l(items[i], locale);
+}
+
 int replay_run(const struct options *options)
 {
+    const char *names[STAMP_MONTHS];
     time_t now = time(NULL);
     struct tm local;
     int64_t east = localtime_r(&now, &local) ? local.tm_gmtoff : 0;
-    return replay_log(options, (now + east) * INT64_C(1000000000), stdout);
+    struct replay_here here = {.today = (now + east) * INT64_C(1000000000)};
+    locale_t locale = newlocale(LC_TIME_MASK, "", (locale_t)0);
+    if (locale) {
+        name_months(locale, names);
+        here.months = names;
+    }
+    int status = replay_log(options, &here, stdout);
+    if (locale)
+        freelocale(locale);
+    return status;
 }

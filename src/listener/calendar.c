@@ -43,14 +43,20 @@ int calendar_year(int64_t time)
     return year;
 }
 
+void calendar_date(int64_t time, int *year, int *month, int *day)
+{
+    *year = calendar_year(time);
+    *day = (int)(time / CALENDAR_DAY) - days_before_year(*year);
+    for (*month = 12; days_before_month(*year, *month) > *day;)
+        --*month;
+    *day += 1 - days_before_month(*year, *month);
+}
+
 int calendar_format(int64_t time, char *out, size_t size)
 {
-    int year = calendar_year(time), month = 12;
-    int day = (int)(time / CALENDAR_DAY) - days_before_year(year);
-    while (days_before_month(year, month) > day)
-        month--;
-    day -= days_before_month(year, month);
+    int year, month, day;
+    calendar_date(time, &year, &month, &day);
     int clock = (int)(time % CALENDAR_DAY / CALENDAR_SECOND);
-    return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day + 1, clock / 3600,
+    return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day, clock / 3600,
                     clock / 60 % 60, clock % 60);
 }

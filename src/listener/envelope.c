@@ -2,87 +2,195 @@
 
 #include "listener/scan.h"
 
-/* Two digits up to `max`; `first` may be a blank where collectors pad with one. */
-static inline const char *two_digits(const char *p, const char *end, int max, bool padded)
+/* Blanks or tabs between two items of a header: one at least. */
+static const char *gap(const char *p, const char *end)
 {
-    if (!p || end - p < 2 || !is_digit(p[1]))
-        return NULL;
-    bool blank = padded && p[0] == ' ';
-    if (!blank && !is_digit(p[0]))
-        return NULL;
-    int value = (blank ? 0 : 10 * (p[0] - '0')) + p[1] - '0';
-    return value <= max ? p + 2 : NULL;
+    const char *after = p;
+    while (after && after < end && (*after == ' ' || *after == '\t'))
+        after++;
+    return after != p ? after : NULL;
 }
 
-static const char *time_of_day(const char *p, const char *end)
+static const char *skip_gap(const char *p, const char *end)
 {
-    p = SCAN(two_digits(p, end, 23, false), end, ":");
-    p = SCAN(two_digits(p, end, 59, false), end, ":");
-    p = two_digits(p, end, 60, false);
-    if (TAKE(&p, end, "."))
+    const char *after = gap(p, end);
+    return after ? after : p;
+}
+
+/* --- the time --- */
+
+/* Two digits up to `max`. */
+static inline const char *two_digits(const char *p, const char *end, int max)
+{
+    if (!p || end - p < 2 || !is_digit(p[0]) || !is_digit(p[1]))
+        return NULL;
+    return 10 * (p[0] - '0') + p[1] - '0' <= max ? p + 2 : NULL;
+}
+
+/* "23", "3", or " 3" where collectors pad with a blank. */
+static const char *day_of_month(const char *p, const char *end)
+{
+    const char *after = two_digits(p, end, 31);
+    if (after || !p)
+        return after;
+    p += p < end && *p == ' ';
+    return p < end && is_digit(*p) && (end - p == 1 || !is_digit(p[1])) ? p + 1 : NULL;
+}
+
+/* Sets *out to where the year stands. */
+static const char *full_year(const char *p, const char *end, const char **out)
+{
+    const char *after = two_digits(two_digits(p, end, 99), end, 99);
+    if (!after || (*p != '1' && *p != '2') || (after < end && is_digit(*after)))
+        return NULL;
+    *out = p;
+    return after;
+}
+
+/* "14:28:52", with a fraction perhaps. */
+static const char *time_of_day(const char *p, const char *end, const char **out)
+{
+    *out = p;
+    p = SCAN(two_digits(p, end, 23), end, ":");
+    p = SCAN(two_digits(p, end, 59), end, ":");
+    p = two_digits(p, end, 60);
+    if (TAKE(&p, end, ".") || TAKE(&p, end, ","))
         p = scan_digits(p, end);
     return p;
 }
 
-/* One of the names of three letters, and its blank, that stand in a row in `names`. */
+/* One of the names of three letters that stand in `names`, each with a blank behind it. */
 static const char *short_name(const char *p, const char *end, const char *names)
 {
     if (!p || end - p < 4)
         return NULL;
     for (; *names; names += 4)
-        if (memcmp(p, names, 4) == 0)
-            return p + 4;
+        if (memcmp(p, names, 3) == 0)
+            return p + 3;
     return NULL;
 }
 
-/* RFC 3164's "Nov  3 14:28:52", or with day of the week and year as asctime() writes it. */
-static const char *month_stamp(const char *p, const char *end)
+/* Behind `p`, if a year stands there. */
+static const char *year_behind(const char *p, const char *end, struct envelope_time *out)
 {
-    if (!p)
-        return NULL;
-    bool weekday = end - p > 4 && !is_digit(p[4]) && p[4] != ' ';
-    if (weekday)
-        p = short_name(p, end, "Sun Mon Tue Wed Thu Fri Sat ");
-    p = short_name(p, end, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ");
-    p = time_of_day(SCAN(two_digits(p, end, 31, true), end, " "), end);
-    if (weekday)
-        p = two_digits(two_digits(SCAN(p, end, " "), end, 99, false), end, 99, false);
+    const char *year, *after = out->year ? NULL : full_year(gap(p, end), end, &year);
+    if (!gap(after, end))
+        return p;
+    out->year = year;
+    return after;
+}
+
+/* RFC 3164's "Nov  3 14:28:52", its year anywhere. */
+static const char *month_time(const char *p, const char *end, struct envelope_time *out)
+{
+    if (p && p < end && is_digit(*p))
+        p = gap(full_year(p, end, &out->year), end);
+    out->month = p;
+    out->month_len = 3;
+    p = gap(short_name(p, end, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec "), end);
+    out->day = p;
+    p = gap(year_behind(day_of_month(p, end), end, out), end);
+    return year_behind(time_of_day(p, end, &out->clock), end, out);
+}
+
+/* An offset, as rsyslog ("+00:00") and journalctl ("+0000") write it, or Z. */
+static const char *offset(const char *p, const char *end, struct envelope_time *out)
+{
+    out->zone = p;
+    if (!TAKE(&p, end, "Z")) {
+        p = two_digits(p + 1, end, 23);
+        bool colon = TAKE(&p, end, ":");
+        if (colon || (p && p < end && is_digit(*p)))
+            p = two_digits(p, end, 59);
+    }
+    out->zone_len = p ? (size_t)(p - out->zone) : 0;
     return p;
 }
 
-/* ISO 8601 with its zone: rsyslog writes "+00:00", journalctl "+0000". */
-static const char *iso_stamp(const char *p, const char *end)
+/* ISO 8601, with its zone or without. */
+static const char *iso_time(const char *p, const char *end, struct envelope_time *out)
 {
-    p = SCAN(two_digits(two_digits(p, end, 99, false), end, 99, false), end, "-");
-    p = SCAN(two_digits(p, end, 12, false), end, "-");
-    p = SCAN(two_digits(p, end, 31, false), end, "T");
-    p = time_of_day(p, end);
-    if (TAKE(&p, end, "Z"))
-        return p;
-    if (!TAKE(&p, end, "+") && !TAKE(&p, end, "-"))
+    out->month = SCAN(full_year(p, end, &out->year), end, "-");
+    out->month_len = 2;
+    out->day = SCAN(two_digits(out->month, end, 12), end, "-");
+    p = two_digits(out->day, end, 31);
+    if (!TAKE(&p, end, "T") && !TAKE(&p, end, " "))
         return NULL;
-    p = two_digits(p, end, 23, false);
-    TAKE(&p, end, ":");
-    return two_digits(p, end, 59, false);
+    p = time_of_day(p, end, &out->clock);
+    return p && p < end && (*p == 'Z' || *p == '+' || *p == '-') ? offset(p, end, out) : p;
 }
 
-/* Steps over a time and the blanks after it; stays where it is when there is none. */
+/* What `date` calls the local zone: "UTC", "CEST", "+0330". */
+static const char *zone_name(const char *p, const char *end, struct envelope_time *out)
+{
+    if (!p || p == end)
+        return NULL;
+    if (*p == '+' || *p == '-')
+        return offset(p, end, out);
+    out->zone = p;
+    while (p < end && *p >= 'A' && *p <= 'Z')
+        p++;
+    out->zone_len = (size_t)(p - out->zone);
+    return out->zone_len >= 2 && out->zone_len <= 6 ? p : NULL;
+}
+
+/* "1795444132.123456" */
+static const char *unix_time(const char *p, const char *end, struct envelope_time *out)
+{
+    const char *point = scan_digits(p, end);
+    out->unix_time = p;
+    return point && point - p >= 9 && point - p <= 10 ? scan_digits(SCAN(point, end, "."), end)
+                                                      : NULL;
+}
+
+/* A time that begins with the day of the week: as asctime() writes it, or journalctl's
+ * short-full. */
+static const char *weekday_time(const char *p, const char *end, struct envelope_time *out)
+{
+    p = gap(short_name(p, end, "Sun Mon Tue Wed Thu Fri Sat "), end);
+    if (p && p < end && is_digit(*p))
+        return zone_name(gap(iso_time(p, end, out), end), end, out);
+    p = month_time(p, end, out);
+    return out->year ? p : NULL;
+}
+
+static const char *any_time(const char *p, const char *end, struct envelope_time *out)
+{
+    if (end - p < 7)
+        return NULL;
+    if (is_digit(*p))
+        return p[4] == '-'                   ? iso_time(p, end, out)
+               : p[4] == ' ' || p[4] == '\t' ? month_time(p, end, out)
+                                             : unix_time(p, end, out);
+    bool weekday = !is_digit(p[4]) && p[4] != ' ' && p[4] != '\t';
+    bool weekday_and_year = is_digit(p[4]) && is_digit(p[5]) && is_digit(p[6]);
+    return weekday || weekday_and_year ? weekday_time(p, end, out) : month_time(p, end, out);
+}
+
+/* Steps over a time, and the blanks after it; stays where it is when there is none. */
 static const char *stamp(const char *p, const char *end, struct envelope *out)
 {
-    const char *after = p < end && is_digit(*p) ? iso_stamp(p, end) : month_stamp(p, end);
-    if (!SCAN(after, end, " "))
+    const char *after = any_time(p, end, &out->time), *next = gap(after, end);
+    if (!next) {
+        out->time = (struct envelope_time){0};
         return p;
+    }
     out->stamp = p;
     out->stamp_len = (size_t)(after - p);
-    return scan_blanks(after, end);
+    return next;
 }
 
-/* Syslog's priority; stays where it is when there is none. */
-static const char *priority(const char *p, const char *end)
+/* --- host and tag --- */
+
+/* Syslog's priority; stays where it is when there is none, and leaves *value alone. */
+static const char *priority(const char *p, const char *end, uint32_t *value)
 {
-    uint32_t value;
-    const char *after = SCAN(scan_number(SCAN(p, end, "<"), end, 191, &value), end, ">");
-    return after ? after : p;
+    uint32_t read;
+    const char *after = SCAN(scan_number(SCAN(p, end, "<"), end, 191, &read), end, ">");
+    if (!after)
+        return p;
+    *value = read;
+    return after;
 }
 
 static bool is_host_char(char ch)
@@ -95,9 +203,9 @@ static bool is_host_char(char ch)
 static const char *host(const char *p, const char *end)
 {
     const char *start = p;
-    while (p < end && is_host_char(*p))
+    while (p && p < end && is_host_char(*p))
         p++;
-    bool whole = p > start && p[-1] != ':' && p < end && *p == ' ';
+    bool whole = p > start && p[-1] != ':' && p < end && (*p == ' ' || *p == '\t');
     return whole ? p : NULL;
 }
 
@@ -137,30 +245,67 @@ static bool is_facility_level(const char *p, size_t len)
     return among(facilities, p, head) && among(levels, dot + 1, len - head - 1);
 }
 
-/* Steps over hosts and "facility.level" to behind "kernel:". */
+/* The kernel's name. Templates that leave room for the number of a process write "kernel[]:". */
+static const char *tag(const char *p, const char *end)
+{
+    const char *after = SCAN(p, end, "kernel:");
+    return after ? after : SCAN(p, end, "kernel[]:");
+}
+
+static bool is_address(const char *p, size_t len)
+{
+    struct addr ignored;
+    return addr_parse(p, len, &ignored);
+}
+
+/* Steps over hosts and "facility.level" to behind the kernel's name. A relay may put the address
+ * that a line came from before the host; nothing else may stand there. */
 static const char *kernel_tag(const char *p, const char *end)
 {
-    const char *first = NULL;
+    const char *first = NULL, *after;
     size_t first_len = 0;
-    for (int hosts = 0;; hosts++) {
-        const char *tag = SCAN(p, end, "kernel:");
-        if (tag)
-            return tag;
-        const char *after = host(p, end);
+    for (int hosts = 0; !(after = tag(p, end)); hosts++) {
+        after = host(p, end);
         if (!after)
             return NULL;
         size_t len = (size_t)(after - p);
-        bool again = hosts == 1 && same_host(first, first_len, p, len);
+        bool again = hosts == 1 && (same_host(first, first_len, p, len) ||
+                                    (is_address(first, first_len) && !is_address(p, len)));
         if (hosts > 0 && !again)
-            return is_facility_level(p, len) ? SCAN(scan_blanks(after, end), end, "kernel:") : NULL;
+            return is_facility_level(p, len) ? tag(gap(after, end), end) : NULL;
         first = p;
         first_len = len;
-        p = scan_blanks(after, end);
+        p = gap(after, end);
     }
+    return after;
 }
 
-/* "[ 1234.567890]", with the printk caller "[ T123]" or "[ C1]" that some kernels add; stays where
- * it is when there is none. */
+/* --- the uptime, and what dmesg makes of it --- */
+
+/* The printk caller "[ T123]" or "[ C1]" that some kernels add; stays where it is when there is
+ * none. */
+static const char *caller(const char *p, const char *end)
+{
+    const char *after = scan_blanks(SCAN(p, end, "["), end);
+    if (!TAKE(&after, end, "T") && !TAKE(&after, end, "C"))
+        return p;
+    after = SCAN(scan_digits(after, end), end, "]");
+    return after ? after : p;
+}
+
+/* "1234.567890", by the comma of some languages as well. */
+static const char *seconds(const char *p, const char *end, const char **out, size_t *len)
+{
+    *out = p;
+    p = scan_digits(p, end);
+    if (!TAKE(&p, end, ".") && !TAKE(&p, end, ","))
+        return NULL;
+    p = scan_digits(p, end);
+    *len = p ? (size_t)(p - *out) : 0;
+    return p;
+}
+
+/* "[ 1234.567890]" with a caller; stays where it is when there is none. */
 static const char *uptime(const char *p, const char *end, struct envelope *out)
 {
     const char *start = scan_blanks(SCAN(p, end, "["), end);
@@ -170,35 +315,231 @@ static const char *uptime(const char *p, const char *end, struct envelope *out)
         return p;
     out->uptime = start;
     out->uptime_len = (size_t)(stop - start);
-    const char *caller = scan_blanks(SCAN(after, end, "["), end);
-    if (TAKE(&caller, end, "T") || TAKE(&caller, end, "C")) {
-        caller = SCAN(scan_digits(caller, end), end, "]");
-        return caller ? caller : after;
+    return caller(after, end);
+}
+
+/* " <    0.010620>", where dmesg or journalctl show it; stays where it is when there is none. */
+static const char *angle_delta(const char *p, const char *end, struct envelope *out)
+{
+    p = scan_blanks(p, end);
+    const char *after = scan_blanks(SCAN(p, end, "<"), end);
+    after = scan_blanks(seconds(after, end, &out->delta, &out->delta_len), end);
+    after = SCAN(after, end, ">");
+    if (!after)
+        out->delta = NULL;
+    return after ? after : p;
+}
+
+/* "1234.567890 <    0.010620>", from behind the bracket. */
+static const char *uptime_and_delta(const char *p, const char *end, struct envelope *out)
+{
+    const char *after = seconds(p, end, &out->uptime, &out->uptime_len);
+    if (!after)
+        out->uptime = NULL;
+    return after ? angle_delta(after, end, out) : NULL;
+}
+
+/* "+1.234567" */
+static const char *signed_delta(const char *p, const char *end, struct envelope *out)
+{
+    const char *sign = p, *digits;
+    if (!TAKE(&p, end, "+") && !TAKE(&p, end, "-"))
+        return NULL;
+    p = seconds(p, end, &digits, &out->delta_len);
+    out->delta = p ? sign : NULL;
+    out->delta_len += 1;
+    return p;
+}
+
+/* Names of days and months in any language: letters, digits where they are numbered, and marks. */
+static bool is_name(const char *p, const char *end)
+{
+    for (; p < end; p++) {
+        unsigned letter = ((unsigned char)*p | 0x20u) - 'a';
+        bool mark = *p == ' ' || *p == '.' || *p == '-' || *p == '\'';
+        if (letter >= 26 && !is_digit(*p) && (unsigned char)*p < 0x80 && !mark)
+            return false;
     }
+    return true;
+}
+
+enum { NAMES_MOST = 64 };
+
+/*
+ * "Mon Nov 23 14:28:52 2026" or "Nov23 14:28", from behind the bracket: names in any language, then
+ * what is the same in all of them, found by its first ':'.
+ */
+static const char *local_date(const char *p, const char *end, struct envelope *out)
+{
+    struct envelope_time *time = &out->time;
+    size_t most = (size_t)(end - p) < NAMES_MOST ? (size_t)(end - p) : NAMES_MOST;
+    const char *colon = memchr(p, ':', most), *after;
+    if (!colon || colon - p < 7 || colon[-3] != ' ' || !is_digit(colon[-4]))
+        return NULL;
+    const char *clock = colon - 2, *day = clock - 3;
+    day += *day != ' ' && !is_digit(*day);
+    after = time_of_day(clock, end, &time->clock);
+    if (after) {
+        after = full_year(SCAN(after, end, " "), end, &time->year);
+    } else {
+        time->minute = clock;
+        time->clock = NULL;
+        after = two_digits(SCAN(two_digits(clock, end, 23), end, ":"), end, 59);
+    }
+    if (!after || !day_of_month(day, end) || !is_name(p, day) || day == p)
+        return NULL;
+    time->month = p;
+    time->month_len = (size_t)(day - p);
+    time->day = day;
+    out->stamp = p;
+    out->stamp_len = (size_t)(after - p);
+    return angle_delta(after, end, out);
+}
+
+/* Any of dmesg's times in brackets; NULL when there is none. */
+static const char *bracketed(const char *p, const char *end, struct envelope *out)
+{
+    const char *start = SCAN(p, end, "["), *after;
+    p = scan_blanks(start, end);
+    if (!p || p == end)
+        return NULL;
+    if (is_digit(*p) && (after = uptime_and_delta(p, end, out)))
+        p = after;
+    else if (*p == '<')
+        p = angle_delta(p, end, out);
+    else if (*p == '+' || *p == '-')
+        p = signed_delta(p, end, out);
+    else
+        p = local_date(start, end, out);
+    p = SCAN(scan_blanks(p, end), end, "]");
+    if (p)
+        return caller(p, end);
+    /* What looked like a time at first is text. */
+    *out = (struct envelope){.end = out->end};
+    return NULL;
+}
+
+/* "2026-11-23T14:28:52,123456+00:00 ": no collector but dmesg has the comma. */
+static const char *dmesg_iso(const char *p, const char *end, struct envelope *out)
+{
+    const char *after = p < end && is_digit(*p) ? iso_time(p, end, &out->time) : NULL;
+    const char *comma = out->time.clock ? out->time.clock + 8 : NULL;
+    after = out->time.zone_len == 6 && SCAN(comma, end, ",") ? SCAN(after, end, " ") : NULL;
+    if (!after || out->time.zone != comma + 7 || p[10] != 'T') {
+        out->time = (struct envelope_time){0};
+        return NULL;
+    }
+    out->stamp = p;
+    out->stamp_len = (size_t)(after - 1 - p);
     return after;
 }
 
-/* `dmesg -T`: the date in the place of the uptime. */
-static const char *bracketed_date(const char *p, const char *end, struct envelope *out)
+/* "kern  :warn  : " of `dmesg -x`; the names of other facilities are no kernel's. */
+static const char *decoded_priority(const char *p, const char *end)
 {
-    const char *start = SCAN(p, end, "[");
-    const char *after = SCAN(month_stamp(start, end), end, "]");
-    if (after) {
-        out->stamp = start;
-        out->stamp_len = (size_t)(after - 1 - start);
-    }
+    static const char levels[] = "emerg alert crit  err   warn  noticeinfo  debug ";
+    p = SCAN(p, end, "kern  :");
+    if (!p || end - p < 9)
+        return NULL;
+    for (const char *level = levels; *level; level += 6)
+        if (memcmp(p, level, 6) == 0)
+            return SCAN(p + 6, end, ": ");
+    return NULL;
+}
+
+/* What dmesg puts before a message, and journalctl where it has the uptime: then a host and the
+ * kernel's name may follow. */
+static const char *dmesg_time(const char *p, const char *end, struct envelope *out)
+{
+    const char *after = bracketed(p, end, out);
+    if (!after)
+        return dmesg_iso(p, end, out);
+    if (out->uptime)
+        out->tagged = skip_gap(kernel_tag(gap(after, end), end), end);
     return after;
+}
+
+/* --- the whole --- */
+
+/* A word of RFC 5424's header, and its blank. */
+static const char *word(const char *p, const char *end)
+{
+    const char *start = p;
+    while (p && p<end && * p> ' ' && *p < 0x7f)
+        p++;
+    return p != start ? SCAN(p, end, " ") : NULL;
+}
+
+/* What is named in structured data. */
+static const char *data_name(const char *p, const char *end)
+{
+    const char *start = p;
+    while (p && p<end && * p> ' ' && *p < 0x7f && *p != '=' && *p != ']' && *p != '"')
+        p++;
+    return p != start ? p : NULL;
+}
+
+/* From behind its quote to behind the other one; a '\' takes the next byte along. */
+static const char *data_value(const char *p, const char *end)
+{
+    while (p && p < end && *p != '"')
+        p += *p == '\\' && end - p > 1 ? 2 : 1;
+    return SCAN(p, end, "\"");
+}
+
+/* "[id name="value" ...]...", or "-". */
+static const char *structured_data(const char *p, const char *end)
+{
+    if (!p || TAKE(&p, end, "-"))
+        return p;
+    const char *start = p;
+    while (TAKE(&p, end, "[")) {
+        p = data_name(p, end);
+        while (TAKE(&p, end, " "))
+            p = data_value(SCAN(data_name(p, end), end, "=\""), end);
+        p = SCAN(p, end, "]");
+    }
+    return p != start ? p : NULL;
+}
+
+/* RFC 5424, from behind its version. */
+static const char *open_5424(const char *p, const char *end, uint32_t pri, struct envelope *out)
+{
+    if (pri > 7)
+        return NULL;
+    if (!TAKE(&p, end, "- ")) {
+        p = stamp(p, end, out);
+        if (!out->stamp)
+            return NULL;
+    }
+    p = SCAN(word(p, end), end, "kernel - ");
+    p = structured_data(word(p, end), end);
+    p = p == end ? p : SCAN(p, end, " ");
+    if (!p)
+        return NULL;
+    TAKE(&p, end, "\xef\xbb\xbf");
+    return uptime(scan_blanks(p, end), end, out);
 }
 
 static const char *open_kernel(const char *p, const char *end, struct envelope *out)
 {
-    p = priority(p, end);
-    if (p < end && *p == '[') {
-        const char *after = uptime(p, end, out);
-        return after != p ? after : bracketed_date(p, end, out);
+    uint32_t pri = 0;
+    TAKE(&p, end, "\xef\xbb\xbf");
+    const char *decoded = decoded_priority(p, end), *start = p;
+    if (decoded) {
+        p = dmesg_time(decoded, end, out);
+        return p ? p : decoded;
     }
-    p = kernel_tag(stamp(p, end, out), end);
-    return p ? uptime(scan_blanks(p, end), end, out) : NULL;
+    p = priority(p, end, &pri);
+    if (p < end && *p == '[')
+        return dmesg_time(p, end, out);
+    if (p != start && SCAN(p, end, "1 "))
+        return open_5424(p + 2, end, pri, out);
+    const char *tagged = kernel_tag(stamp(p, end, out), end);
+    if (tagged)
+        return uptime(skip_gap(tagged, end), end, out);
+    bool comma = out->time.clock && out->time.clock[8] == ',';
+    return comma && p == start ? dmesg_iso(p, end, out) : NULL;
 }
 
 /* Facility 0 proves the kernel as writer: what others write to /dev/kmsg gets another. Lines that
@@ -225,7 +566,8 @@ static const char *open_kmsg(const char *p, const char *end, struct envelope *ou
 
 static const char *open_ulogd(const char *p, const char *end, struct envelope *out)
 {
-    p = stamp(priority(p, end), end, out);
+    uint32_t pri;
+    p = stamp(priority(p, end, &pri), end, out);
     return out->stamp ? host(p, end) : NULL;
 }
 

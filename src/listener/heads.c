@@ -10,14 +10,21 @@
 static void loosen_clock(struct pattern *pattern, const char *line, const struct envelope *env)
 {
     const char *end = env->stamp + env->stamp_len;
-    const char *colon = memchr(env->stamp, ':', env->stamp_len);
-    size_t minutes = (size_t)(colon + 1 - line), seconds = minutes + 3;
+    size_t minutes = (size_t)(env->time.clock + 3 - line), seconds = minutes + 3;
     pattern_loosen(pattern, minutes + 1, minutes + 2);
     if (line[seconds] != '6')
         pattern_loosen(pattern, seconds + 1, seconds + 2);
-    const char *fraction = SCAN(line + seconds + 2, end, "."), *zone = scan_digits(fraction, end);
+    const char *point = line + seconds + 2, *fraction = SCAN(point, end, ".");
+    const char *zone = scan_digits(fraction ? fraction : SCAN(point, end, ","), end);
     if (zone)
-        pattern_loosen(pattern, (size_t)(fraction - line), (size_t)(zone - line));
+        pattern_loosen(pattern, (size_t)(point + 1 - line), (size_t)(zone - line));
+}
+
+/* Numbers of seconds, of which every digit may be any other. */
+static void loosen_seconds(struct pattern *pattern, const char *line, const char *at, size_t len)
+{
+    if (at)
+        pattern_loosen(pattern, (size_t)(at - line), (size_t)(at - line) + len);
 }
 
 /*
@@ -26,6 +33,8 @@ static void loosen_clock(struct pattern *pattern, const char *line, const struct
  */
 static bool is_settled(const struct line_spec *spec, const struct envelope *env, const char *in)
 {
+    if (env->tagged && env->message != env->tagged)
+        return false;
     if (spec->prefix_count == 0)
         return in == env->message || in[-1] == ' ';
     for (unsigned i = 0; i < spec->prefix_count; i++)
@@ -50,11 +59,11 @@ static void learn(struct heads *heads, const struct line_spec *spec, const char 
     heads->latest = heads->oldest;
     heads->oldest = (uint8_t)((heads->oldest + 1) % HEADS);
     pattern_set(&head->pattern, line, (size_t)(end - line));
-    if (env->stamp)
+    if (env->time.clock)
         loosen_clock(&head->pattern, line, env);
-    if (env->uptime)
-        pattern_loosen(&head->pattern, (size_t)(env->uptime - line),
-                       (size_t)(env->uptime + env->uptime_len - line));
+    loosen_seconds(&head->pattern, line, env->time.unix_time, env->stamp_len);
+    loosen_seconds(&head->pattern, line, env->uptime, env->uptime_len);
+    loosen_seconds(&head->pattern, line, env->delta, env->delta_len);
     head->items = (uint8_t)(items - line);
     head->in = (uint8_t)(packet->in - line);
     head->in_len = packet->in_len;

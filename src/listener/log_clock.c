@@ -1,14 +1,45 @@
 #include "listener/log_clock.h"
 
+#include "listener/calendar.h"
 #include "listener/scan.h"
 
-static void advance(struct log_clock *clock, enum log_format format, const char *line, size_t len)
+/* By how much a line may be late; one that is by more shows another clock. */
+static const int64_t late = 60 * CALENDAR_SECOND;
+
+/* To somewhere that nobody knows how far away it is. */
+static void step_back(struct log_clock *clock, const struct stamp *to)
+{
+    clock->steps++;
+    clock->boots += to->zone == STAMP_BOOT;
+}
+
+/* A jump of years is nobody's timeout; junk may hold any number of them. */
+static void go_on(struct log_clock *clock, int64_t step)
+{
+    const int64_t year = 366 * CALENDAR_DAY;
+    clock->elapsed += step < year ? step : year;
+    if (clock->elapsed > INT64_MAX / 2)
+        clock->elapsed = INT64_MAX / 2;
+}
+
+/* False when the line is late, or has no time. */
+static bool advance(struct log_clock *clock, enum log_format format, const char *line, size_t len)
 {
     struct stamp stamp;
     if (!stamp_read(&clock->stamps, format, line, len, &stamp))
-        return;
-    if (clock->now.zone == STAMP_NONE || stamp.time >= clock->now.time)
-        clock->now = stamp;
+        return false;
+    if (clock->now.zone != STAMP_NONE) {
+        bool other = (stamp.zone == STAMP_BOOT) != (clock->now.zone == STAMP_BOOT);
+        int64_t step = stamp.time - clock->now.time;
+        if (step < 0 && step >= -late && !other)
+            return false;
+        if (step < 0 || other)
+            step_back(clock, &stamp);
+        else
+            go_on(clock, step);
+    }
+    clock->now = stamp;
+    return true;
 }
 
 /*
@@ -33,17 +64,35 @@ static void learn(struct log_clock *clock, const char *line, size_t len)
 
 void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len)
 {
-    if (len >= LOG_CLOCK_TEXT && pattern_fits(&clock->alike, line, len)) {
-        if (memcmp(line, clock->latest, clock->alike.len) > 0) {
-            memcpy(clock->latest, line, LOG_CLOCK_TEXT);
-            clock->unread = true;
-        }
-        return;
+    bool fits = len >= LOG_CLOCK_TEXT && pattern_fits(&clock->alike, line, len);
+    int order = fits ? memcmp(line, clock->latest, clock->alike.len) : -1;
+    if (order > 0) {
+        memcpy(clock->latest, line, LOG_CLOCK_TEXT);
+        clock->unread = true;
     }
+    if (order >= 0)
+        return;
+    log_clock_now(clock);
+    if (advance(clock, format, line, len) || !fits) {
+        clock->format = format;
+        learn(clock, line, len);
+    }
+}
+
+static bool may_be_dmesg(enum log_format format, const char *line, size_t len)
+{
+    return len > 0 &&
+           (format == LOG_KMSG || *line == '[' || *line == '<' || (*line >= 'a' && *line <= 'z'));
+}
+
+void log_clock_pass_other(struct log_clock *clock, enum log_format format, const char *line,
+                          size_t len)
+{
+    if (!may_be_dmesg(format, line, len))
+        return;
     log_clock_now(clock);
     advance(clock, format, line, len);
-    clock->format = format;
-    learn(clock, line, len);
+    clock->alike.len = 0;
 }
 
 const struct stamp *log_clock_now(struct log_clock *clock)
@@ -52,4 +101,20 @@ const struct stamp *log_clock_now(struct log_clock *clock)
         advance(clock, clock->format, clock->latest, clock->alike.len);
     clock->unread = false;
     return &clock->now;
+}
+
+int64_t log_clock_elapsed(struct log_clock *clock)
+{
+    log_clock_now(clock);
+    return clock->elapsed;
+}
+
+void log_clock_settle(struct log_clock *clock)
+{
+    log_clock_now(clock);
+    if (clock->stamps.settled)
+        return;
+    stamps_settle(&clock->stamps);
+    stamps_redate(&clock->stamps, &clock->now);
+    clock->alike.len = 0;
 }

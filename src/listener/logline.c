@@ -92,7 +92,7 @@ static bool is_repetition(const struct envelope *env)
     return SCAN(env->message, env->end, "message repeated ");
 }
 
-/* Finds what follows "IN=" in a line that is ours; NULL and the verdict in any other. */
+/* Finds what follows "IN=" in a message that is ours; NULL and the verdict in any other. */
 static const char *find_packet(const struct line_spec *spec, const struct envelope *env,
                                enum line_verdict *verdict)
 {
@@ -110,6 +110,21 @@ static const char *find_packet(const struct line_spec *spec, const struct envelo
         return in + 3;
     *verdict = in ? LINE_PREFIX : LINE_FOREIGN;
     return NULL;
+}
+
+/* The same, where a host and "kernel:" may be journalctl's or the prefix's beginning. Leaves in
+ * env->message which they are. */
+static const char *find_in_either(const struct line_spec *spec, struct envelope *env,
+                                  enum line_verdict *verdict)
+{
+    const char *whole = env->message;
+    if (env->tagged)
+        env->message = env->tagged;
+    const char *p = find_packet(spec, env, verdict);
+    if (p || !env->tagged || *verdict != LINE_PREFIX)
+        return p;
+    env->message = whole;
+    return find_packet(spec, env, verdict);
 }
 
 /* "xx:xx:..." of any length; counts the bytes and tells the first. */
@@ -221,7 +236,7 @@ enum line_verdict logline_head(const struct line_spec *spec, const char *line, s
     enum line_verdict verdict;
     if (!envelope_open(spec->format, line, len, env))
         return LINE_FOREIGN;
-    const char *p = find_packet(spec, env, &verdict);
+    const char *p = find_in_either(spec, env, &verdict);
     if (!p)
         return verdict;
     *items = names(p, env->end, packet);
@@ -250,7 +265,11 @@ enum line_verdict logline_parse(const struct line_spec *spec, const char *line, 
 const char *logline_prefix(enum log_format format, const char *line, size_t len, size_t *prefix_len)
 {
     struct envelope env;
-    if (!envelope_open(format, line, len, &env) || is_repetition(&env))
+    if (!envelope_open(format, line, len, &env))
+        return NULL;
+    if (env.tagged)
+        env.message = env.tagged;
+    if (is_repetition(&env))
         return NULL;
     const char *in = first_in(&env, format == LOG_KMSG);
     *prefix_len = in ? (size_t)(in - env.message) : 0;

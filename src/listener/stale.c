@@ -28,6 +28,8 @@ void stale_end(struct stale *stale)
 bool stale_is_old(struct stale *stale, enum log_format format, const char *line, size_t len)
 {
     struct stamp stamp;
+    /* What is written again comes before what was read, and turns no year. */
+    stale->stamps.year = 0;
     return stale->measuring && stamp_read(&stale->stamps, format, line, len, &stamp) &&
            stamp.zone == stale->zone && stamp.time < stale->newest - slack;
 }

@@ -101,9 +101,11 @@ static void claim_time(enum log_format format, const char *line, size_t len)
     struct stamp stamp;
     char text[STAMP_TEXT_SIZE];
     stamps_init(&stamps, INT64_C(1795000000) * 1000000000);
-    stamps_end(&stamps, format, line, len);
-    if (stamp_read(&stamps, format, line, len, &stamp))
-        CLAIM(strlen(stamp_format(&stamp, text)) < STAMP_TEXT_SIZE - 1);
+    if (!stamp_read(&stamps, format, line, len, &stamp))
+        return;
+    stamps_settle(&stamps);
+    stamps_redate(&stamps, &stamp);
+    CLAIM(strlen(stamp_format(&stamp, text)) < STAMP_TEXT_SIZE - 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -113,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = (size_t)(in.end - in.p), prefix_len = 0;
     struct packet packet;
     struct envelope env;
+    const char *items;
     enum line_verdict verdict = logline_parse(spec, in.p, len, &packet);
     const char *prefix = logline_prefix(spec->format, in.p, len, &prefix_len);
     claim_known_head(spec, in.p, len);
@@ -122,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     claim_packet(&packet, in.p, len);
     claim_time(spec->format, in.p, len);
-    CLAIM(envelope_open(spec->format, in.p, len, &env));
+    CLAIM(logline_head(spec, in.p, logline_length(in.p, len), &env, &packet, &items) ==
+          LINE_PACKET);
+    logline_parse(spec, in.p, len, &packet);
     claim_moved(spec, env.message, (size_t)(env.end - env.message), &packet);
     return 0;
 }

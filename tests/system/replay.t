@@ -46,7 +46,7 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 29
+plan 36
 
 # --- the whole output ---
 
@@ -108,6 +108,25 @@ is "a file's end tells of what year its beginning is" \
     "$(replay -r "$WORK/year.log" -c "$data/replay.conf" | opened_at)" \
     "$(($(day -5 %Y) - 1))$(day -5 -%m-%dT10:00:00) $(($(day 3 %Y) - 1))$(day 3 -%m-%dT10:00:00)"
 
+# shellcheck disable=SC2002 # it has to be a pipe
+is "by a pipe as by a file" "$(cat "$WORK/year.log" | replay -r - -c "$data/replay.conf")" \
+    "$(replay -r "$WORK/year.log" -c "$data/replay.conf")"
+for _ in 1 2 3; do
+    stamped_lines "$(day -5 '%b %e 10:00:00')"
+    printf '%s\n' "${step_lines[@]}"
+    stamped_lines "$(day -200 '%b %e 10:00:00')"
+    printf '%s\n' "${step_lines[@]}"
+done >"$WORK/years.log"
+chmod 644 "$WORK/years.log"
+is "a log of years ends now" "$(replay -r "$WORK/years.log" -c "$data/replay.conf" | opened_at | wc -w)" 6
+is "its last knock is this year's" "$(replay -r "$WORK/years.log" -c "$data/replay.conf" | opened_at |
+    awk '{print $NF}')" "$(day -200 %Y-%m-%dT10:00:00)"
+is "its first one years ago" "$(replay -r "$WORK/years.log" -c "$data/replay.conf" | opened_at | awk '{print $1}')" \
+    "$(($(day -200 %Y) - 3 + (10#$(day -5 %m%d) > 10#$(day -200 %m%d) ? 0 : 1)))$(day -5 -%m-%dT10:00:00)"
+# shellcheck disable=SC2002 # it has to be a pipe
+is "by a pipe as well" "$(cat "$WORK/years.log" | replay -r - -c "$data/replay.conf")" \
+    "$(replay -r "$WORK/years.log" -c "$data/replay.conf")"
+
 # --- a log that grows ---
 
 mkfifo -m 666 "$WORK/pipe"
@@ -118,6 +137,14 @@ head -n 3 "$data/counters.log" >&9
 ok "a door is told of as soon as it opens" poll 5 grep -q "open ssh 203.0.113.9" "$WORK/live"
 exec 9>&-
 ok "and the counters at the end" poll 5 grep -q "^opened 1$" "$WORK/live"
+mkfifo -m 666 "$WORK/yearless"
+"${unprivileged[@]}" "$KNOCKD" -r - -c "$data/replay.conf" <"$WORK/yearless" >"$WORK/live" &
+started $!
+exec 9>"$WORK/yearless"
+stamped_lines "$(day -1 '%b %e 10:00:00')"
+printf '%s\n' "${step_lines[@]}" >&9
+ok "one of a log without years, when nothing more comes" poll 10 grep -q "^$(day -1 %Y-%m-%dT10:00:00) open" "$WORK/live"
+exec 9>&-
 
 # --- what can go wrong ---
 

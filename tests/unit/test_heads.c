@@ -87,6 +87,18 @@ static const char *const lines[] = {
     "<4>Nov  3 14:28:52 gate kernel: [12345.678901] [DENY] IN=eth0 OUT= " ITEMS,
     "[Mon Nov 23 14:28:52 2026] [DENY] IN=eth0 OUT= " ITEMS,
     "Mon Nov 23 14:28:52 2026 kern.warn kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "Nov 23 2026 14:28:52 192.0.2.1 gate kernel[]: [DENY] IN=eth0 OUT= " ITEMS,
+    "Mon 2026-11-23 14:28:52 UTC gate kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "2026-11-23T14:28:52,123456+00:00 [DENY] IN=eth0 OUT= " ITEMS,
+    "1795444132.123456 gate kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "<4>1 2026-11-23T14:28:52.123456Z gate kernel - - [a b=\"c\"] [DENY] IN=eth0 OUT= " ITEMS,
+    "[12345.678901] gate kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "[12345.678901] kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "[12345.678901 <    0.010306 >] gate kernel: [DENY] IN=eth0 OUT= " ITEMS,
+    "kern  :warn  : [  +0.010306] [DENY] IN=eth0 OUT= " ITEMS,
+    "kern  :warn  : [DENY] IN=eth0 OUT= " ITEMS,
+    "[Nov23 14:28] [DENY] IN=eth0 OUT= " ITEMS,
+    "[\xd0\x9f\xd0\xbd \xd0\xbd\xd0\xbe\xd1\x8f 23 14:28:52 2026] [DENY] IN=eth0 OUT= " ITEMS,
     "4,1234,4711123456,-;[DENY] IN=eth0 OUT= " ITEMS,
     "4,1234,4711123456,-;[DENY] IN=eth0 OUT= " ITEMS "\n SUBSYSTEM=net",
     "Nov 23 14:28:52 gate [DENY] IN=eth0 OUT= " ITEMS,
@@ -99,6 +111,7 @@ static const char *const prefixes[] = {
     "[DENY] ",
     "[DEN",
     "[DENY] IN=eth0 OUT= SRC=203.0.113.9 DST=",
+    "kernel: ",
 };
 
 /* Calls `check` for every format and some choices of prefixes. */
@@ -106,7 +119,7 @@ static void each_spec(void (*check)(const struct line_spec *spec))
 {
     for (int format = LOG_KERNEL; format <= LOG_ULOGD; format++)
         for (unsigned first = 0; first < 3; first++)
-            for (unsigned count = 0; count <= 4 - first; count++)
+            for (unsigned count = 0; count <= 5 - first; count++)
                 check(&(struct line_spec){(enum log_format)format, count, prefixes + first});
 }
 

@@ -13,6 +13,8 @@
 
 static const int64_t today = INT64_C(1795435200) * 1000000000; /* 2026-11-23T12:00:00 */
 
+#define MINUTE (INT64_C(60) * 1000000000)
+
 static uint32_t state = 20261123;
 
 static int any(int below)
@@ -46,11 +48,17 @@ static size_t make_line(char *out, size_t size, int kind, int *second)
 }
 
 /* What log_clock_pass spares itself. */
-static void pass_at_once(struct stamps *stamps, struct stamp *now, const char *line, size_t len)
+static void pass_at_once(struct stamps *stamps, struct stamp *now, unsigned *steps,
+                         const char *line, size_t len)
 {
     struct stamp stamp;
-    if (stamp_read(stamps, LOG_KERNEL, line, len, &stamp) &&
-        (now->zone == STAMP_NONE || stamp.time >= now->time))
+    if (!stamp_read(stamps, LOG_KERNEL, line, len, &stamp))
+        return;
+    bool first = now->zone == STAMP_NONE;
+    bool other = !first && (stamp.zone == STAMP_BOOT) != (now->zone == STAMP_BOOT);
+    bool back = other || (!first && stamp.time < now->time - MINUTE);
+    *steps += back;
+    if (first || back || stamp.time >= now->time)
         *now = stamp;
 }
 
@@ -62,6 +70,8 @@ static void read_later_is_the_same(void **unused)
         struct log_clock clock = {0};
         struct stamps stamps;
         struct stamp now = {0};
+        unsigned steps = 0;
+        int64_t elapsed = INT64_MIN;
         int second = any(900), kind = any(21), patience = 1 + any(200);
         stamps_init(&stamps, today);
         stamps_init(&clock.stamps, today);
@@ -69,7 +79,7 @@ static void read_later_is_the_same(void **unused)
             char line[128], got[STAMP_TEXT_SIZE], expected[STAMP_TEXT_SIZE];
             kind = any(patience) == 0 ? any(21) : kind;
             size_t len = make_line(line, sizeof(line), kind, &second);
-            pass_at_once(&stamps, &now, line, len);
+            pass_at_once(&stamps, &now, &steps, line, len);
             log_clock_pass(&clock, LOG_KERNEL, line, len);
             unread += clock.unread;
             if (any(3))
@@ -77,6 +87,9 @@ static void read_later_is_the_same(void **unused)
             assert_string_equal(stamp_format(log_clock_now(&clock), got),
                                 stamp_format(&now, expected));
             assert_int_equal(log_clock_now(&clock)->time, now.time);
+            assert_int_equal(clock.steps, steps);
+            assert_true(log_clock_elapsed(&clock) >= elapsed);
+            elapsed = log_clock_elapsed(&clock);
         }
     }
     /* Of use only if much was left for later. */

@@ -251,17 +251,27 @@ static void envelopes_keep_their_times(void **state)
     (void)state;
     static const struct {
         enum log_format format;
-        const char *line, *stamp, *uptime;
+        const char *line, *stamp, *uptime, *delta;
     } rows[] = {
-        {LOG_KERNEL, "Nov  3 14:28:52 gate kernel: [   12.5] x", "Nov  3 14:28:52", "12.5"},
+        {LOG_KERNEL, "Nov  3 14:28:52 gate kernel: [   12.5] x", "Nov  3 14:28:52", "12.5", NULL},
         {LOG_KERNEL, "Tue Nov 23 14:28:52 2026 kern.warn kernel: x", "Tue Nov 23 14:28:52 2026",
-         NULL},
+         NULL, NULL},
         {LOG_KERNEL, "2026-11-23T14:28:52.5+01:00 gate kernel: x", "2026-11-23T14:28:52.5+01:00",
+         NULL, NULL},
+        {LOG_KERNEL, "[Mon Nov 23 14:28:52 2026] x", "Mon Nov 23 14:28:52 2026", NULL, NULL},
+        {LOG_KERNEL, "<4>[    1.25][    T1] x", NULL, "1.25", NULL},
+        {LOG_KMSG, "4,1,1250000,-;x", NULL, "1250000", NULL},
+        {LOG_KERNEL, "<4>1 2026-11-23T14:28:52Z gate kernel - - - x", "2026-11-23T14:28:52Z", NULL,
          NULL},
-        {LOG_KERNEL, "[Mon Nov 23 14:28:52 2026] x", "Mon Nov 23 14:28:52 2026", NULL},
-        {LOG_KERNEL, "<4>[    1.25][    T1] x", NULL, "1.25"},
-        {LOG_KMSG, "4,1,1250000,-;x", NULL, "1250000"},
-        {LOG_ULOGD, "Nov 23 14:28:52 gate x", "Nov 23 14:28:52", NULL},
+        {LOG_KERNEL, "1795444132.123456 gate kernel: x", "1795444132.123456", NULL, NULL},
+        {LOG_KERNEL, "[    1.25 <    0.5 >] x", NULL, "1.25", "0.5"},
+        {LOG_KERNEL, "[Mon Nov  2 14:28:52 2026 <   0.5>] x", "Mon Nov  2 14:28:52 2026", NULL,
+         "0.5"},
+        {LOG_KERNEL, "[<   12,5>] x", NULL, NULL, "12,5"},
+        {LOG_KERNEL, "kern  :warn  : [  -0.5] x", NULL, NULL, "-0.5"},
+        {LOG_KERNEL, "[Nov23 14:28] x", "Nov23 14:28", NULL, NULL},
+        {LOG_KERNEL, "kern  :warn  : x", NULL, NULL, NULL},
+        {LOG_ULOGD, "Nov 23 14:28:52 gate x", "Nov 23 14:28:52", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct envelope env;
@@ -273,6 +283,11 @@ static void envelopes_keep_their_times(void **state)
             assert_memory_equal(env.stamp, rows[i].stamp, env.stamp_len);
         if (rows[i].uptime)
             assert_memory_equal(env.uptime, rows[i].uptime, env.uptime_len);
+        assert_true(!rows[i].delta == !env.delta);
+        if (rows[i].delta) {
+            assert_int_equal(env.delta_len, strlen(rows[i].delta));
+            assert_memory_equal(env.delta, rows[i].delta, env.delta_len);
+        }
     }
 }
 

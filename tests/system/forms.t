@@ -1,0 +1,156 @@
+#!/bin/bash
+# What dmesg and journalctl print in all their forms, in other languages and colours, of packets that the kernel logged:
+# `knockd -r` finds the same packets in each, and the same knocks; or it says why it doesn't.
+# shellcheck source-path=SCRIPTDIR source=knockd.sh
+. "$(dirname "$0")/knockd.sh"
+# shellcheck source-path=SCRIPTDIR source=journald.sh
+. "$(dirname "$0")/journald.sh"
+
+inside=() reference='' opened=''
+no_header='^knockd: [0-9]+ lines tell of packets, but by no header of the kernel.s; '
+
+logged() {
+    [ "$(kernel_lines | wc -l)" = 6 ]
+}
+
+packets() {
+    "$KNOCKD" -r - --packets -c "$CONFIG"
+}
+
+# replay: the doors that standard input would have opened.
+replay() {
+    "$KNOCKD" -r - -c "$CONFIG" | grep " open "
+}
+
+# A knock of each family; whatever time a form may have lost is short of its timeout.
+knocks() {
+    configure_file <<EOF
+door "ssh" {
+    sequence    = { 7412, 28733:udp, 51990 }
+    seq_timeout = 300
+    port        = 2222
+    rule        = "INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT"
+}
+EOF
+    send_knock "$CLIENT4" "$GATE4" 7412 28733:udp 51990
+    send_knock "$CLIENT6" "$GATE6" 7412 28733:udp 51990
+    ok "the kernel logs the packets" poll 5 logged
+    reference=$(dmesg -P | packets)
+    opened="$CLIENT4 $CLIENT6"
+    is "six of them" "$(wc -l <<<"$reference")" 6
+}
+
+# form NAME COMMAND...: what the command prints.
+form() {
+    local name=$1
+    shift
+    "$@" >"$WORK/form"
+    is "$name: the same packets" "$(packets <"$WORK/form")" "$reference"
+    is "$name: the same knocks" "$(replay <"$WORK/form" | sed 's/.* //' | xargs)" "$opened"
+}
+
+# silent NAME COMMAND...: it tells of no packet, and knockd says why.
+silent() {
+    local name=$1
+    shift
+    "$@" >"$WORK/form"
+    is "$name: nothing" "$(packets <"$WORK/form" 2>"$WORK/said")" ""
+    like "$name: says why" "$(cat "$WORK/said")" "$no_header"
+}
+
+by_dmesg() {
+    local options
+    for options in "" -k -x -r -T -e -H -d -S "-x -T" "-x -d" "-x -e" "-x -t" "-d -T" "-d -t" --time-format=iso \
+        --time-format=ctime --time-format=reltime --time-format=delta "-x --time-format=iso" -L=always \
+        "-x -L=always" "-T -L=always" "-H -L=always" "-x --time-format=iso -L=always"; do
+        # shellcheck disable=SC2086 # several options
+        if dmesg -P $options >/dev/null 2>"$WORK/lacks"; then
+            form "dmesg $options" dmesg -P $options
+        else
+            skip "dmesg $options" "$(head -n 1 "$WORK/lacks")"
+        fi
+    done
+    silent "dmesg -t" dmesg -P -t
+    silent "dmesg --time-format=notime" dmesg -P --time-format=notime
+    like "dmesg -T: this year's times" "$(dmesg -P -T | replay)" "^$(date +%Y)-[0-9:T-]+ open ssh $CLIENT4"
+}
+
+in_language() {
+    env LOCPATH="$WORK/locales" LC_ALL="$1" "${@:2}"
+}
+
+# The languages that differ most: marks, other letters, numbers, blanks in names, right to left.
+by_language() {
+    local language expected
+    expected=$(dmesg -P -T | replay)
+    mkdir "$WORK/locales"
+    for language in de_DE fr_FR ru_RU ja_JP ar_SY fa_IR; do
+        if ! localedef -i $language -f UTF-8 "$WORK/locales/$language.UTF-8" >/dev/null 2>&1; then
+            skip "dmesg -T in $language" "no locales can be made here"
+            continue
+        fi
+        form "dmesg -T in $language" in_language $language.UTF-8 dmesg -P -T
+        is "dmesg -T in $language: the same times" \
+            "$(in_language $language.UTF-8 "$KNOCKD" -r - -c "$CONFIG" <"$WORK/form" | grep " open ")" "$expected"
+        like "dmesg -T in $language, read in another: times" "$(replay <"$WORK/form")" \
+            "^$(date +%Y)-[0-9:T-]+ open ssh $CLIENT4"
+        form "dmesg -d -T in $language" in_language $language.UTF-8 dmesg -P -d -T
+        form "dmesg -e in $language" in_language $language.UTF-8 dmesg -P -e
+        form "dmesg -x -H -L=always in $language" in_language $language.UTF-8 dmesg -P -x -H -L=always
+    done
+}
+
+journal() {
+    "${inside[@]}" env SYSTEMD_COLORS="${colours:-0}" journalctl --no-pager -q "$@"
+}
+
+journal_logged() {
+    [ "$(journal -k -o cat | grep -cF -- "$LOG_PREFIX")" = 6 ]
+}
+
+# As knockd(8) has it.
+from_json() {
+    journal -k -o json | jq -r 'select(._TRANSPORT == "kernel" and .SYSLOG_FACILITY == "0")
+        | "\(.__REALTIME_TIMESTAMP[:-6]).\(.__REALTIME_TIMESTAMP[-6:]) kernel: "
+        + (.MESSAGE | strings | split("\n")[0])'
+}
+
+by_journalctl() {
+    local form colours=0
+    if ! private_journald 2>"$WORK/lacks"; then
+        skip "journalctl" "$(tail -n 1 "$WORK/lacks")"
+        return
+    fi
+    with_journald
+    ok "the journal has the packets" poll 20 journal_logged
+    for form in short short-full short-iso short-iso-precise short-precise short-unix short-monotonic short-delta \
+        with-unit; do
+        if ! journal -n 1 -o $form >/dev/null 2>"$WORK/lacks"; then
+            skip "journalctl -o $form" "$(head -n 1 "$WORK/lacks")"
+            continue
+        fi
+        form "journalctl -o $form" journal -k -o $form
+        form "journalctl -o $form --no-hostname" journal -k -o $form --no-hostname
+        form "journalctl -o $form --utc" journal -k -o $form --utc
+        colours=1
+        form "journalctl -o $form, coloured" journal -k -o $form
+        colours=0
+    done
+    TZ=America/Sao_Paulo form "journalctl -o short-full, a zone without a name" journal -k -o short-full
+    for form in cat verbose export json json-pretty; do
+        silent "journalctl -o $form" journal -k -o $form
+    done
+    if command -v jq >/dev/null; then
+        form "journalctl -o json, by jq" from_json
+    else
+        skip "journalctl -o json, by jq" "no jq here"
+    fi
+}
+
+needs_gate
+{ firewall4 && firewall6; } || bail "no firewall"
+knocks
+by_dmesg
+by_language
+by_journalctl
+done_testing
