@@ -6,8 +6,14 @@
 
 #include "lib/sequence.h"
 
-static const char *proto_text(int proto, char number[8])
+/* ICMP of the other family is a number like any other. */
+static const char *proto_text(int proto, int family, char number[8])
 {
+    bool other = (proto == IPPROTO_ICMP && family == 6) || (proto == IPPROTO_ICMPV6 && family == 4);
+    if (other) {
+        snprintf(number, 8, "%d", proto);
+        return number;
+    }
     switch (proto) {
     case -1:
         return "-";
@@ -63,9 +69,9 @@ static const char *flags_text(uint8_t flags, char out[FLAGS_SIZE])
 const char *packet_format(const struct packet *packet, char out[PACKET_TEXT_SIZE])
 {
     char proto[8], spt[8], dpt[8], flags[FLAGS_SIZE], src[ADDR_TEXT_SIZE], dst[ADDR_TEXT_SIZE];
-    snprintf(out, PACKET_TEXT_SIZE, "%s\t%s\t%s\t%s\t%s\t%s\t%u", proto_text(packet->proto, proto),
-             addr_format(&packet->src, src), port_text(packet, packet->spt, spt),
-             addr_format(&packet->dst, dst), port_text(packet, packet->dpt, dpt),
-             flags_text(packet->flags, flags), packet->length);
+    snprintf(out, PACKET_TEXT_SIZE, "%s\t%s\t%s\t%s\t%s\t%s\t%u",
+             proto_text(packet->proto, packet->src.family, proto), addr_format(&packet->src, src),
+             port_text(packet, packet->spt, spt), addr_format(&packet->dst, dst),
+             port_text(packet, packet->dpt, dpt), flags_text(packet->flags, flags), packet->length);
     return out;
 }
