@@ -46,7 +46,7 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 36
+plan 35
 
 # --- the whole output ---
 
