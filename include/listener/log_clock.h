@@ -19,7 +19,7 @@ struct log_clock {
     struct stamp now;
     int64_t elapsed; /* ns */
     unsigned steps;  /* back, so far: what was under way before one of them is over */
-    unsigned boots; /* those among them by which the machine was started */
+    unsigned boots;  /* those among them by which the machine was started */
     struct pattern
         alike; /* the beginning of a line, up to behind its time, with any digits there */
     char latest[LOG_CLOCK_TEXT]; /* of those that fit the one with the latest time */
