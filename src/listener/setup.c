@@ -5,7 +5,9 @@
 
 #include "lib/carrier.h"
 #include "lib/sort.h"
+#include "listener/assemblies.h"
 #include "listener/lines.h"
+#include "listener/peers.h"
 
 _Static_assert((int)CONFIG_SOURCES_MAX <= (int)MATCH_SOURCES, "the matcher knows every source");
 
@@ -143,7 +145,7 @@ uint64_t setup_memory(const struct record_config *config, uint64_t ignored)
     /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
     const uint64_t program = UINT64_C(128) << 20;
     /* The records of matcher and assembler, with their links and buckets. */
-    const uint64_t address = 1536;
+    const uint64_t address = sizeof(struct peer) + sizeof(struct assembly) + 512;
     /* A door in three copies, its steps one by one, and what the index and `why` have of it. */
     const uint64_t door = 4096;
     const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (RECORD_PREFIX_MAX + 64);
