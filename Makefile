@@ -174,7 +174,7 @@ fuzz:
 	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
 # PART=doors, log, sealed or junk: that one alone.
-bench: $(PROGRAMS) $(BENCH)
+bench: $(PROGRAMS) $(BENCH) $(TOOLS)
 	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
 
 lint:

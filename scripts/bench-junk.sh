@@ -26,6 +26,7 @@ EOT
 
 [ "$(id -u)" = 0 ] || { echo "The flood of sealed knocks is measured for root alone."; exit 0; }
 write_config
+"${junk%/bench/*}/tools/old_state" "$PWD/state" || die "no state"
 start_daemon
 keeper_ms=$(spent "$daemon") listener_ms=$(spent "$listener")
 "$junk" flood "$KEYS" "$FLOOD_SECONDS" >>kern.log || die "the flood could not be written"

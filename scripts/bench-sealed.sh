@@ -53,6 +53,7 @@ make_gate() {
     on_client iptables -A OUTPUT -d "$GATE4" -p tcp --dport $SERVICE -j ACCEPT
     on_client iptables -A OUTPUT -d "$GATE4" -j ACCEPT
     write_config
+    "$BUILT/tools/old_state" "$WORK/state" || die "no state"
     start_knockd "$CONF" || die "knockd did not start: $(cat "$KNOCKD_LOG")"
 }
 

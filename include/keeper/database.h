@@ -41,6 +41,13 @@ enum database_verdict database_open(const char *path, bool make,
 /* What isn't committed is lost. NULL is allowed. */
 void database_close(struct database *db);
 
+/* Likewise, where the files at its paths may be others': those are left as they are. */
+void database_abandon(struct database *db);
+
+/* Writes all that is committed to a new file `path`, not yet durably. No transaction may be open.
+ * 0 or -1. */
+int database_copy(struct database *db, const char *path);
+
 /*
  * In the following, `what` ends the sentence "can't ...", for database_error; `types` has a letter
  * for each argument after it: i for int64_t, t for text, b for const void * and size_t. After any

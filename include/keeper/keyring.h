@@ -16,7 +16,8 @@ struct key {
     struct limit rate;        /* of its messages */
     bool known;               /* whether `last` has been looked up */
     uint64_t last;            /* time of the last message that was used up */
-    uint64_t since;           /* as messages have it, when a reload brought the key; 0: none did */
+    bool fresh;               /* it wasn't in force before: see keeper/in_force.h */
+    uint64_t since;           /* its messages up to that time aren't good */
 };
 
 /* A door that sealed knocks open. */
@@ -33,7 +34,8 @@ struct keyring {
     unsigned door_count;
     struct keyed_door *doors;
     bool unbound;           /* a door takes messages that aren't bound to their source */
-    uint64_t unbound_since; /* likewise, when a reload brought the first such door */
+    bool unbound_fresh;     /* none did before */
+    uint64_t unbound_since; /* of all keys, unbound messages up to that time aren't good */
 };
 
 /*
@@ -45,13 +47,10 @@ struct keyring {
  */
 struct keyring *keyring_load(const struct config *config, int64_t now, struct report *report);
 
-/*
- * `keyring` takes the place of `old` at `time`, as messages have it. What came before and was
- * unknown then, and so not used up, is not to be good from now on: see keyring_is_early.
- */
-void keyring_follow(struct keyring *keyring, const struct keyring *old, uint64_t time);
+/* `keyring` takes the place of `old`: what was in force there isn't fresh. */
+void keyring_follow(struct keyring *keyring, const struct keyring *old);
 
-/* Whether a message of key number `key` is no later than the reload that made it good. */
+/* Whether a message of key number `key` may have been refused before the key was in force. */
 bool keyring_is_early(const struct keyring *keyring, unsigned key, bool bound, uint64_t time);
 
 /* Whether its file lets the key open a door of this name. */

@@ -1,7 +1,7 @@
 /*
  * Keeps the store in step with the openings: what is new is durable before a command runs, what
  * changes and goes follows, and what can't be written now is written later. Whatever happens in
- * one moment is one transaction.
+ * one moment is one transaction. While something is open, it looks after the store's files.
  */
 #ifndef KEEPER_LEDGER_H
 #define KEEPER_LEDGER_H
@@ -11,9 +11,9 @@
 
 struct ledger;
 
-/* A ledger for `store`, which stays the caller's; NULL: nothing is kept. NULL when out of memory.
- */
-struct ledger *ledger_new(struct loop *loop, struct store *store);
+/* A ledger of the openings of `all`, whose loop is set, for `store`, which stays the caller's;
+ * NULL: nothing is kept. NULL when out of memory. */
+struct ledger *ledger_new(struct openings *all, struct store *store);
 
 /* Whether the last attempt to write failed. */
 bool ledger_failing(const struct ledger *ledger);

@@ -56,19 +56,32 @@ struct stored_event {
 
 struct store;
 
+/* What store_open came upon, for the caller to tell. */
+struct store_found {
+    char *moved;   /* the new name of a damaged store; the caller frees it */
+    bool made;     /* a new store was made */
+    bool lost;     /* likewise, though one was in use in this folder before */
+    bool older;    /* the store is older than what was last written in this folder */
+    bool unmarked; /* whether it is can't be told: the folder's mark is gone */
+};
+
 /*
  * Opens the store in `state_dir`, or makes one. What can't be read as a store is moved aside to
- * a name that ends in ".damaged-" and the time, and *moved is set to that name (the caller frees
- * it; NULL: nothing was moved), even if making the new one then fails; if that succeeds, `why` has
- * a line on what was wrong with the old one. Not moved but refused:
- * what isn't a regular file of ours that others can't write to (it holds commands that we shall
- * run), what another process has open, a store of a newer version, and whatever the system
- * doesn't let us read or write now. `boot_id` is the kernel's (/proc/sys/kernel/random/boot_id).
- * Returns NULL with one line in `why`. With `moved` NULL nothing is made and nothing moved: where
- * no store is that can be read, that is an error, too.
+ * a name that ends in ".damaged-" and the time, and found->moved is set to that name (NULL: nothing
+ * was moved), even if making the new one then fails; if that succeeds, `why` has
+ * a line on what was wrong with the old one.
+ *
+ * What was used up isn't known of a store that is new, nor what was used up lately of one that is
+ * older or unmarked. Sealed messages then count from a later time on: `skew` seconds from now,
+ * since one by a clock ahead of ours may have been used up, or the time in the folder's mark. Not
+ * moved but refused: what isn't a regular file of ours that others can't write to (it holds
+ * commands that we shall run), what another process has open, a store of a newer version, and
+ * whatever the system doesn't let us read or write now. `boot_id` is the kernel's
+ * (/proc/sys/kernel/random/boot_id). Returns NULL with one line in `why`. With `found` NULL nothing
+ * is made, moved or made of the mark: where no store is that can be read, that is an error, too.
  */
-struct store *store_open(const char *state_dir, const char *boot_id, char **moved, char *why,
-                         size_t why_size);
+struct store *store_open(const char *state_dir, const char *boot_id, int64_t skew,
+                         struct store_found *found, char *why, size_t why_size);
 
 /* What waits for store_commit is lost. NULL is allowed. */
 void store_close(struct store *store);
@@ -78,7 +91,19 @@ void store_close(struct store *store);
  * store_commit. They return -1 on an error, which store_error names. Whichever call returns -1,
  * writer or not, the transaction is rolled back and all of it lost: ids that store_add gave in it
  * are void, and will be given again. The store stays usable: once the cause is gone, it works.
+ *
+ * Where the open file isn't the one at its path any more, it is made again there before anything is
+ * written, as store_look does.
  */
+
+/*
+ * Whether the store's files are where they were, as we left them. Where they were removed, renamed
+ * or replaced, the store is made again at its path, with all that was in it, loudly; another's file
+ * there is moved aside. Where another program wrote to them, the new store is empty: store_remade()
+ * counts on, and what is open is to be added again. 0, or -1.
+ */
+int store_look(struct store *store);
+unsigned store_remade(const struct store *store);
 
 /* Keeps *door as an opening of this boot, with a line in the history, and sets its id and
  * this_boot. */
@@ -137,8 +162,20 @@ int store_sealed_last(struct store *store, const uint8_t id[SEALED_ID_SIZE], uin
 int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t time,
                      int64_t wall);
 
-/* A writer: has keys that have no last message begin `seconds` later, for the sake of messages by
- * clocks ahead of ours: they may have been used up in a store that was lost. 0 or -1. */
-int store_sealed_delay(struct store *store, int64_t seconds);
+/* A writer: no message of any key up to that `time` is good. 0 or -1. */
+int store_sealed_begin(struct store *store, uint64_t time);
+
+/* Whether a key was in force when that was last recorded: 1, 0, or -1. */
+int store_sealed_forced(struct store *store, const uint8_t id[SEALED_ID_SIZE]);
+
+/* Writers: a key is in force, and if it wasn't, its messages up to `begin` are not good; then, that
+ * those were all. 0 or -1. */
+int store_sealed_force(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint64_t begin);
+int store_sealed_force_end(struct store *store);
+
+/* A number that is kept under a name; -1 where there is none, or on an error. The second is a
+ * writer: 0 or -1. */
+int64_t store_number(struct store *store, const char *name);
+int store_number_set(struct store *store, const char *name, int64_t value);
 
 #endif

@@ -1,9 +1,14 @@
-/* The store's file as a file: made with the right mode, judged, moved aside. No SQLite here. */
+/*
+ * The store's files as files: made with the right mode, judged, moved aside, and watched, so that
+ * nothing is written to a file that isn't the one at its path any more. No SQLite here.
+ */
 #ifndef KEEPER_STORE_FILE_H
 #define KEEPER_STORE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 enum store_file {
     STORE_FILE_MISSING,
@@ -26,9 +31,56 @@ void store_file_remove(const char *path);
 
 /*
  * Renames `path`, and its journals with it so that they can still be studied together, to the same
- * name with ".damaged-" and the time (UTC). Returns the new name, which the caller frees, or NULL
- * with one line in `why`.
+ * name with ".WORD-" and the time (UTC). Returns the new name, which the caller frees, or NULL with
+ * one line in `why`.
  */
-char *store_file_move(const char *path, char *why, size_t why_size);
+char *store_file_move(const char *path, const char *word, char *why, size_t why_size);
+
+/* Makes the folder of `path` again if it is gone; refuses one that others may write to. 0; -1 and
+ * `why`. */
+int store_file_folder(const char *path, char *why, size_t why_size);
+
+/* The files of an open database: the one at `path`, and its journal once there is one. */
+struct store_files {
+    const char *path; /* the caller's */
+    struct {
+        int fd; /* by which nothing is read or written: closing it frees no lock of SQLite's; -1 */
+        struct stat seen; /* as our own last write left it */
+    } file[2];
+};
+
+enum store_files_verdict {
+    STORE_FILES_SAME,
+    STORE_FILES_AWAY,    /* removed, renamed or replaced, and whole: what is open can be read */
+    STORE_FILES_CHANGED, /* another program wrote to them */
+};
+
+/* Begins to watch the files that have just been opened. 0; -1 and errno. */
+int store_files_hold(struct store_files *files, const char *path);
+void store_files_drop(struct store_files *files);
+
+/* We have just written to them, or tried to. */
+void store_files_note(struct store_files *files);
+
+/* Whether the open files are at their paths, as our last write left them. */
+enum store_files_verdict store_files_look(const struct store_files *files);
+
+/* Whether the open files are at their paths, whatever is in them. */
+bool store_files_there(const struct store_files *files);
+
+/*
+ * What a folder remembers beside its store, in a file of its own that is written after each
+ * transaction which opens or uses up something: so an older copy of the store can be told.
+ */
+struct store_mark {
+    uint64_t serial; /* of that transaction; 0: there was none yet */
+    uint64_t newest; /* latest time of a sealed message that is used up */
+};
+
+/* False when there is none that can be understood. */
+bool store_mark_read(const char *path, struct store_mark *out);
+
+/* Without `sync` it survives our death, but not the system's. 0; -1 and errno. */
+int store_mark_write(const char *path, const struct store_mark *mark, bool sync);
 
 #endif

@@ -3,6 +3,7 @@
 #define KNOCKD_REGIME_H
 
 #include "keeper/admit.h"
+#include "keeper/in_force.h"
 #include "knockd/child.h"
 #include "knockd/daemon.h"
 #include "knockd/desk.h"
@@ -45,12 +46,16 @@ struct daemon {
     int64_t watchdog_interval; /* 0: no service manager wants signs of life */
     bool reload_wanted;        /* SIGHUP came before the first listener was ready */
     struct admission admission;
+    struct refused *refused; /* sealed messages */
     struct limit messages;
     int status;
 };
 
 /* A report whose findings go to the log. */
 struct report daemon_report(void);
+
+/* The wall clock as sealed messages have it, and max_skew in s. */
+struct in_force_time daemon_sealed_time(const struct config *config);
 
 /* Ends the loop, with exit status 1. */
 void daemon_fail(struct daemon *d);

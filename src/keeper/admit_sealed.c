@@ -74,7 +74,8 @@ static enum unseal_verdict use_up(const struct sealed_service *s, const struct u
     struct key *key = &s->keyring->keys[message->key];
     if (!know_last(s, message->key))
         return UNSEAL_UNRECORDED;
-    if (message->time <= key->last)
+    if (message->time <= key->last ||
+        keyring_is_early(s->keyring, message->key, message->bound, message->time))
         return UNSEAL_REPLAYED;
     /* Not used up then, but good for no longer than max_skew, and the key can knock again. */
     if (!limit_take(&key->rate, now))
@@ -83,8 +84,7 @@ static enum unseal_verdict use_up(const struct sealed_service *s, const struct u
     if (rc < 0 || store_commit(s->store) < 0)
         return UNSEAL_UNRECORDED;
     key->last = message->time;
-    bool early = keyring_is_early(s->keyring, message->key, message->bound, message->time);
-    return rc > 0 || early ? UNSEAL_REPLAYED : UNSEAL_GOOD;
+    return rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
 }
 
 static enum unseal_verdict open_door(struct admission *a, const struct sealed_service *s,
@@ -143,6 +143,16 @@ static enum unseal_verdict serve(struct admission *a, const struct sealed_servic
     return verdict;
 }
 
+/* Should its key come into force, it is to stay refused. */
+static void remember(const struct sealed_service *s, const struct record_sealed *record)
+{
+    uint64_t time = sealed_message_time(record->message);
+    uint16_t hint = sealed_message_hint(record->message);
+    unsigned own;
+    hints_find(s->keyring->hints, time, hint, &own);
+    refused_note(s->refused, time, hint, own > 0);
+}
+
 bool admit_sealed(struct admission *a, const struct sealed_service *s,
                   const struct record_sealed *record, int64_t now, struct timespec wall)
 {
@@ -156,6 +166,8 @@ bool admit_sealed(struct admission *a, const struct sealed_service *s,
                     s->config->sealed.max_skew, &message);
     if (verdict == UNSEAL_GOOD)
         verdict = serve(a, s, &message, &record->address, now, wall.tv_sec);
+    if (verdict == UNSEAL_UNKNOWN && s->refused)
+        remember(s, record);
     if (verdict == UNSEAL_STALE || verdict == UNSEAL_UNKNOWN || verdict == UNSEAL_REPLAYED)
         refuse_stranger(a, s, record, verdict, now, wall);
     a->sealed[verdict]++;

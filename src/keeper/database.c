@@ -241,6 +241,25 @@ void database_close(struct database *db)
     free(db);
 }
 
+void database_abandon(struct database *db)
+{
+    sqlite3_db_config(db->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    database_close(db);
+}
+
+int database_copy(struct database *db, const char *path)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db->db, "VACUUM INTO ?", -1, &statement, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+        rc = sqlite3_step(statement);
+    }
+    rc = rc == SQLITE_DONE ? 0 : failed(db, "copy it");
+    sqlite3_finalize(statement);
+    return rc;
+}
+
 /* The bytes stay the caller's: no copy, so that nothing but a number's place can fail here. */
 static void bind(sqlite3_stmt *statement, const char *types, va_list args)
 {

@@ -42,7 +42,7 @@ struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *
     doors->max_open = CONFIG_MAX_OPEN;
     rates_init(&doors->rates);
     doors->all.talk = limit_make(TALK_RATE, TALK_BURST, clock_now());
-    doors->all.ledger = ledger_new(loop, store);
+    doors->all.ledger = ledger_new(&doors->all, store);
     if (loop_timer_register(loop, &doors->waiting, log_waiting, doors) < 0) {
         ledger_free(doors->all.ledger);
         free(doors);

@@ -258,8 +258,8 @@ struct keyring *keyring_load(const struct config *config, int64_t now, struct re
     return NULL;
 }
 
-/* Without memory all keys count as new: too late is safe. */
-void keyring_follow(struct keyring *keyring, const struct keyring *old, uint64_t time)
+/* Without memory all keys count as fresh: too late is safe. */
+void keyring_follow(struct keyring *keyring, const struct keyring *old)
 {
     const struct sealed_key **list = list_secrets(old);
     for (unsigned i = 0; i < keyring->count; i++) {
@@ -268,9 +268,13 @@ void keyring_follow(struct keyring *keyring, const struct keyring *old, uint64_t
             found = bsearch(&key, list, old->count, sizeof(struct sealed_key *), by_id);
         /* For another server's name the same secret makes other messages. */
         bool known = found && memcmp(*found, key, sizeof(*key)) == 0;
-        keyring->keys[i].since = known ? old->keys[*found - old->secrets].since : time;
+        keyring->keys[i].fresh = !known;
+        if (known)
+            keyring->keys[i].since = old->keys[*found - old->secrets].since;
     }
-    keyring->unbound_since = old->unbound ? old->unbound_since : time;
+    keyring->unbound_fresh = !old->unbound;
+    if (old->unbound)
+        keyring->unbound_since = old->unbound_since;
     free(list);
 }
 

@@ -1,7 +1,8 @@
 /*
  * The life of an entry: new -> flushed with all else that is new, changed or gone -> its done() ->
  * changed, any number of times -> gone. A flush that fails refuses what is new, keeps the rest
- * on its lists, and is tried again later and later, until there is room on the disk.
+ * on its lists, and is tried again later and later, until there is room on the disk. A store that
+ * had to be made again without what was in it gets all that is open, whatever changed.
  */
 #include "keeper/ledger.h"
 
@@ -16,6 +17,9 @@
 static const int64_t pause_first = 1 * CLOCK_SECOND;
 static const int64_t pause_longest = 60 * CLOCK_SECOND;
 
+/* How often the store's files are looked at, while something is open. */
+static const int64_t look_interval = 2 * CLOCK_SECOND;
+
 struct removal {
     struct removal *next;
     int64_t id;
@@ -24,9 +28,12 @@ struct removal {
 };
 
 struct ledger {
+    struct openings *all;
     struct loop *loop;
     struct store *store;
     struct timer flush;
+    struct timer look;
+    unsigned remade;      /* of the store that has all that is open */
     struct opening *list; /* new or changed, linked by kept.next */
     struct removal *removals;
     int64_t pause;
@@ -115,7 +122,7 @@ void ledger_remove(struct ledger *ledger, struct opening *o, const char *end)
 
 static int write_new(struct ledger *ledger, struct opening *o)
 {
-    struct stored_door door = {.state = STORED_OPENING,
+    struct stored_door door = {.state = stored_state(o),
                                .address = o->address,
                                .port = o->port,
                                .opened_wall = time(NULL),
@@ -134,7 +141,7 @@ static int write_new(struct ledger *ledger, struct opening *o)
     return 0;
 }
 
-static int write_all(struct ledger *ledger)
+static int write_list(struct ledger *ledger)
 {
     for (struct opening *o = ledger->list; o; o = o->kept.next) {
         int rc = o->kept.done
@@ -146,7 +153,40 @@ static int write_all(struct ledger *ledger)
     for (const struct removal *r = ledger->removals; r; r = r->next)
         if (store_remove(ledger->store, r->id, r->wall, r->end) < 0)
             return -1;
-    return store_commit(ledger->store);
+    return 0;
+}
+
+struct rewriting {
+    struct ledger *ledger;
+    int rc;
+};
+
+static void write_again(void *arg, struct opening *o)
+{
+    struct rewriting *rewriting = arg;
+    /* What is neither kept nor new will never be, as on a disk that was full. */
+    if (rewriting->rc == 0 && (o->kept.id || o->kept.done))
+        rewriting->rc = write_new(rewriting->ledger, o);
+}
+
+/* What is gone isn't in the new store. */
+static int write_everything(struct ledger *ledger)
+{
+    struct rewriting rewriting = {ledger, 0};
+    openings_each(ledger->all, write_again, &rewriting);
+    return rewriting.rc;
+}
+
+static int write_all(struct ledger *ledger)
+{
+    if (store_look(ledger->store) < 0)
+        return -1;
+    unsigned remade = store_remade(ledger->store);
+    int rc = remade == ledger->remade ? write_list(ledger) : write_everything(ledger);
+    if (rc < 0 || store_commit(ledger->store) < 0)
+        return -1;
+    ledger->remade = remade;
+    return 0;
 }
 
 static void clear_removals(struct ledger *ledger)
@@ -156,6 +196,12 @@ static void clear_removals(struct ledger *ledger)
         ledger->removals = r->next;
         free(r);
     }
+}
+
+static void look_soon(struct ledger *ledger)
+{
+    if (ledger->store && !timer_is_set(&ledger->look))
+        loop_timer_set(ledger->loop, &ledger->look, clock_now() + look_interval);
 }
 
 static void succeed(struct ledger *ledger)
@@ -183,6 +229,7 @@ static void on_flush(void *arg)
     bool durable = !ledger->store || write_all(ledger) == 0;
     struct opening *list = ledger->list;
     ledger->list = NULL;
+    look_soon(ledger);
     if (durable)
         succeed(ledger);
     else
@@ -208,15 +255,36 @@ static void on_flush(void *arg)
     }
 }
 
-struct ledger *ledger_new(struct loop *loop, struct store *store)
+/* Removed by accident, the store is to be whole again before the next crash, not at the next knock.
+ */
+static void on_look(void *arg)
+{
+    struct ledger *ledger = arg;
+    if (ledger->all->count == 0)
+        return;
+    loop_timer_set(ledger->loop, &ledger->look, clock_now() + look_interval);
+    if (ledger->failing)
+        return;
+    if (store_look(ledger->store) < 0 || store_remade(ledger->store) != ledger->remade)
+        on_flush(ledger);
+}
+
+struct ledger *ledger_new(struct openings *all, struct store *store)
 {
     struct ledger *ledger = calloc(1, sizeof(*ledger));
-    if (!ledger || loop_timer_register(loop, &ledger->flush, on_flush, ledger) < 0) {
+    if (!ledger || loop_timer_register(all->loop, &ledger->flush, on_flush, ledger) < 0) {
         free(ledger);
         return NULL;
     }
-    ledger->loop = loop;
+    if (loop_timer_register(all->loop, &ledger->look, on_look, ledger) < 0) {
+        loop_timer_unregister(all->loop, &ledger->flush);
+        free(ledger);
+        return NULL;
+    }
+    ledger->all = all;
+    ledger->loop = all->loop;
     ledger->store = store;
+    ledger->remade = store ? store_remade(store) : 0;
     ledger->pause = pause_first;
     return ledger;
 }
@@ -240,5 +308,6 @@ void ledger_free(struct ledger *ledger)
         log_error("the state can't be recorded at the end: %s", store_error(ledger->store));
     clear_removals(ledger);
     loop_timer_unregister(ledger->loop, &ledger->flush);
+    loop_timer_unregister(ledger->loop, &ledger->look);
     free(ledger);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,11 +83,16 @@ int store_file_make(const char *path, char *why, size_t why_size)
     return -1;
 }
 
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+}
+
 /* A name is durable when the folder is. */
 static int sync_folder(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *folder = folder_of(path);
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     int rc = fd < 0 ? -1 : fsync(fd);
     int error = errno;
@@ -97,16 +103,26 @@ static int sync_folder(const char *path)
     return rc;
 }
 
+static int sync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd), error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return rc;
+}
+
 int store_file_install(const char *from, const char *to, char *why, size_t why_size)
 {
-    if (rename(from, to) == 0 && sync_folder(to) == 0)
+    if (sync_file(from) == 0 && rename(from, to) == 0 && sync_folder(to) == 0)
         return 0;
     snprintf(why, why_size, "can't rename %s to %s: %s", from, to, strerror(errno));
     return -1;
 }
 
 /* The time to the nanosecond: two damaged files in a second don't share a name. */
-static char *aside_name(const char *path)
+static char *aside_name(const char *path, const char *word)
 {
     struct timespec now;
     struct tm tm;
@@ -114,7 +130,7 @@ static char *aside_name(const char *path)
     clock_gettime(CLOCK_REALTIME, &now);
     if (!gmtime_r(&now.tv_sec, &tm) || !strftime(day, sizeof(day), "%Y%m%dT%H%M%S", &tm))
         snprintf(day, sizeof(day), "%lld", (long long)now.tv_sec);
-    if (asprintf(&name, "%s.damaged-%s.%09ldZ", path, day, now.tv_nsec) < 0)
+    if (asprintf(&name, "%s.%s-%s.%09ldZ", path, word, day, now.tv_nsec) < 0)
         return NULL;
     return name;
 }
@@ -132,9 +148,9 @@ static int move_with(const char *path, const char *name, const char *suffix)
     return rc;
 }
 
-char *store_file_move(const char *path, char *why, size_t why_size)
+char *store_file_move(const char *path, const char *word, char *why, size_t why_size)
 {
-    char *name = aside_name(path);
+    char *name = aside_name(path, word);
     /* The journals after the file: without them a damaged file can look like a whole, older one. */
     int moved = 0;
     while (name && moved < SUFFIXES &&
@@ -146,4 +162,137 @@ char *store_file_move(const char *path, char *why, size_t why_size)
              path, strerror(errno));
     free(name);
     return NULL;
+}
+
+int store_file_folder(const char *path, char *why, size_t why_size)
+{
+    char *folder = folder_of(path);
+    struct stat st;
+    int rc = -1;
+    if (!folder || (mkdir(folder, 0700) < 0 && errno != EEXIST) || stat(folder, &st) < 0)
+        snprintf(why, why_size, "can't make the folder of %s again: %s", path, strerror(errno));
+    else if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))
+        snprintf(why, why_size, "%s is no folder of ours that nobody else can write to", folder);
+    else
+        rc = 0;
+    free(folder);
+    return rc;
+}
+
+/* --- the files of an open database --- */
+
+/* The journal with a rollback is none of a running database's: it is in WAL mode. */
+static const char *const open_suffixes[] = {"", "-wal"};
+enum { OPEN_FILES = sizeof(open_suffixes) / sizeof(*open_suffixes) };
+
+static int open_path(const struct store_files *files, int i)
+{
+    char *name;
+    if (asprintf(&name, "%s%s", files->path, open_suffixes[i]) < 0)
+        return -1;
+    int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    free(name);
+    return fd;
+}
+
+int store_files_hold(struct store_files *files, const char *path)
+{
+    *files = (struct store_files){.path = path, .file = {{.fd = -1}, {.fd = -1}}};
+    store_files_note(files);
+    return files->file[0].fd < 0 ? -1 : 0;
+}
+
+void store_files_drop(struct store_files *files)
+{
+    for (int i = 0; i < OPEN_FILES; i++) {
+        if (files->file[i].fd >= 0)
+            close(files->file[i].fd);
+        files->file[i].fd = -1;
+    }
+}
+
+/* SQLite makes the journal when it first needs one. */
+void store_files_note(struct store_files *files)
+{
+    for (int i = 0; i < OPEN_FILES; i++) {
+        if (files->file[i].fd < 0)
+            files->file[i].fd = open_path(files, i);
+        if (files->file[i].fd >= 0)
+            fstat(files->file[i].fd, &files->file[i].seen);
+    }
+}
+
+/* Without a descriptor, since there may be none left. What can't be told isn't away. */
+static bool is_at_its_path(const struct store_files *files, int i)
+{
+    struct stat st;
+    char *name;
+    if (asprintf(&name, "%s%s", files->path, open_suffixes[i]) < 0)
+        return true;
+    int rc = lstat(name, &st), error = errno;
+    free(name);
+    if (rc < 0)
+        return error != ENOENT && error != ENOTDIR;
+    return st.st_dev == files->file[i].seen.st_dev && st.st_ino == files->file[i].seen.st_ino;
+}
+
+bool store_files_there(const struct store_files *files)
+{
+    for (int i = 0; i < OPEN_FILES; i++)
+        if (files->file[i].fd >= 0 && !is_at_its_path(files, i))
+            return false;
+    return true;
+}
+
+enum store_files_verdict store_files_look(const struct store_files *files)
+{
+    for (int i = 0; i < OPEN_FILES; i++) {
+        const struct stat *seen = &files->file[i].seen;
+        struct stat st;
+        if (files->file[i].fd >= 0 &&
+            (fstat(files->file[i].fd, &st) < 0 || st.st_size != seen->st_size ||
+             st.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+             st.st_mtim.tv_nsec != seen->st_mtim.tv_nsec))
+            return STORE_FILES_CHANGED;
+    }
+    return store_files_there(files) ? STORE_FILES_SAME : STORE_FILES_AWAY;
+}
+
+/* --- the mark --- */
+
+enum { MARK_SIZE = 42 }; /* two numbers of 20 digits, with a blank and the line's end */
+
+bool store_mark_read(const char *path, struct store_mark *out)
+{
+    char text[MARK_SIZE + 2] = "";
+    int end = 0;
+    struct stat st;
+    *out = (struct store_mark){0};
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool good =
+        fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+        !(st.st_mode & 022) && read(fd, text, MARK_SIZE + 1) == MARK_SIZE &&
+        sscanf(text, "%20" SCNu64 " %20" SCNu64 "\n%n", &out->serial, &out->newest, &end) == 2 &&
+        end == MARK_SIZE;
+    close(fd);
+    if (!good)
+        *out = (struct store_mark){0};
+    return good;
+}
+
+/* Always as long as before, so nothing needs to be truncated, and no block to be found. */
+int store_mark_write(const char *path, const struct store_mark *mark, bool sync)
+{
+    char text[MARK_SIZE + 1];
+    snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64 "\n", mark->serial, mark->newest);
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    bool good = pwrite(fd, text, MARK_SIZE, 0) == MARK_SIZE && (!sync || fsync(fd) == 0);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return good ? 0 : -1;
 }

@@ -132,8 +132,8 @@ const char *unseal_reason(enum unseal_verdict verdict)
         [UNSEAL_UNKNOWN] =
             "unknown: no key in force made it, or it is bound to another address (NAT?)",
         [UNSEAL_REPLAYED] =
-            "replayed: it isn't newer than the last that was used, than state.db, or than the "
-            "reload that brought its key",
+            "replayed: it isn't newer than the last that was used or refused, or than max_skew after "
+            "state.db was made",
         [UNSEAL_HASTY] = "too many knocks by this key",
         [UNSEAL_UNRECORDED] = "its use can't be recorded",
         [UNSEAL_EXPIRED] = "expired: the last day of the key is over",

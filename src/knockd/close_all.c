@@ -177,7 +177,7 @@ static bool open_record(struct closer *c)
     if (good)
         c->store = is_read_only(c->dir.path)
                        ? open_copy(c, boot_id, why, sizeof(why))
-                       : store_open(c->dir.path, boot_id, NULL, why, sizeof(why));
+                       : store_open(c->dir.path, boot_id, 0, NULL, why, sizeof(why));
     if (!c->store)
         log_error("what was left open can't be closed: %s", why);
     return c->store != NULL;

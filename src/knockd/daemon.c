@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "knockd/close_all.h"
@@ -33,6 +34,14 @@ static void say(void *arg, bool error, const char *text)
 struct report daemon_report(void)
 {
     return (struct report){.say = say, .bare = true};
+}
+
+struct in_force_time daemon_sealed_time(const struct config *config)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct in_force_time){sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
+                                  config->sealed.max_skew / CLOCK_SECOND};
 }
 
 void daemon_fail(struct daemon *d)
@@ -183,10 +192,12 @@ static int set_up(struct daemon *d, const struct config *config)
     notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
     if (!place_state(config, d->dir, &d->store))
         return -1;
-    if (make_parts(d, config) < 0) {
+    d->refused = refused_new();
+    if (!d->refused || make_parts(d, config) < 0) {
         log_error("can't start: %s", strerror(errno));
         return -1;
     }
+    in_force_start(d->current->setting.keyring, d->store, d->refused, daemon_sealed_time(config));
     doors_set_max(d->doors, config->max_open);
     d->desk = desk_open(d);
     if (!d->desk)
@@ -236,6 +247,9 @@ static void tear_down(struct daemon *d)
     regime_free(d->current);
     runner_free(d->runner);
     doors_free(d->doors);
+    if (d->doors)
+        in_force_end(d->store, d->refused);
+    refused_free(d->refused);
     store_close(d->store);
     signals_free(d->signals);
     loop_free(d->loop);

@@ -121,42 +121,54 @@ bool place_boot_id(char out[PLACE_BOOT_ID_SIZE])
     return ok;
 }
 
-/* What was used up isn't known any more. Sent before the new store was made, it is dead; by a clock
- * ahead of ours, it says that it was sent later. */
-static bool distrust_sealed(const struct config *config, struct store *store)
+/* What was lost with a store, and what to do about it. */
+static void tell_found(const struct config *config, const struct store_found *found)
 {
-    long long seconds = config->sealed.max_skew / CLOCK_SECOND;
-    if (store_sealed_delay(store, seconds) < 0 || store_commit(store) < 0) {
-        log_error("%s", store_error(store));
-        return false;
-    }
-    if (config->sealed.span != 0)
+    long long skew = config->sealed.max_skew / CLOCK_SECOND;
+    if (found->moved)
+        log_error(
+            "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
+            "through the firewall's rules, and take used one-time sequences out of their files",
+            found->moved);
+    if (found->lost)
+        log_error("THE STATE IS GONE: %s/state.db was in use, and isn't there any more: what was "
+                  "open then isn't known, so look through the firewall's rules, and take used "
+                  "one-time sequences out of their files",
+                  config->state_dir);
+    if (found->older)
+        log_error(
+            "THE STATE IS AN OLD COPY: %s/state.db is older than what was last written there: "
+            "what was opened since isn't known, so look through the firewall's rules, and "
+            "take used one-time sequences out of their files; sealed knocks that were made "
+            "before the last one that was used are refused",
+            config->state_dir);
+    if (found->unmarked)
+        log_warning("%s/state.mark is gone or damaged, so whether state.db is an old copy can't be "
+                    "told",
+                    config->state_dir);
+    if ((found->made || found->unmarked) && config->sealed.span != 0)
         log_warning("sealed knocks are refused for the next %lld s, lest one that was used up be "
-                    "good again",
-                    seconds);
-    return true;
+                    "good again: %s",
+                    skew, found->made ? "the state is new" : "the state may be an old copy");
 }
 
 bool place_state(const struct config *config, struct state_dir *dir, struct store **store)
 {
-    char why[512], boot_id[PLACE_BOOT_ID_SIZE], *moved = NULL;
+    char why[512], boot_id[PLACE_BOOT_ID_SIZE];
+    struct store_found found;
     if (!state_dir_wait(dir, config->run_timeout, why, sizeof(why))) {
         log_error("%s", why);
         return false;
     }
     if (!place_boot_id(boot_id))
         return false;
-    *store = store_open(config->state_dir, boot_id, &moved, why, sizeof(why));
-    if (moved)
-        log_error(
-            "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
-            "through the firewall's rules, and take used one-time sequences out of their files",
-            moved);
-    bool good = *store && (!moved || distrust_sealed(config, *store));
-    free(moved);
+    *store = store_open(config->state_dir, boot_id, config->sealed.max_skew / CLOCK_SECOND, &found,
+                        why, sizeof(why));
+    tell_found(config, &found);
+    free(found.moved);
     if (!*store)
         log_error("%s", why);
-    return good;
+    return *store != NULL;
 }
 
 int place_fork(void)

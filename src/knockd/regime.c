@@ -24,8 +24,8 @@ static bool serve_sealed(struct regime *r, const struct record_sealed *record)
 {
     struct daemon *d = r->daemon;
     const struct setting *setting = &r->setting;
-    struct sealed_service service = {setting->config, setting->plans, setting->keyring, d->store,
-                                     d->doors};
+    struct sealed_service service = {setting->config, setting->plans, setting->keyring,
+                                     d->store,        d->doors,       d->refused};
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
     return admit_sealed(&d->admission, &service, record, clock_now(), wall);
@@ -79,10 +79,9 @@ static void become_ready(struct daemon *d)
 
 static void take_over(struct daemon *d)
 {
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    keyring_follow(d->next->setting.keyring, d->current->setting.keyring,
-                   sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec));
+    in_force_reload(d->next->setting.keyring, d->current->setting.keyring,
+                    d->current->setting.config->sealed.max_skew / CLOCK_SECOND, d->store,
+                    d->refused, daemon_sealed_time(d->next->setting.config));
     regime_free(d->current);
     d->current = d->next;
     d->next = NULL;

@@ -78,14 +78,15 @@ static void on_stamp(void *arg)
 
 static void open_side(struct bench *b, struct side *side, const char *title, bool keep)
 {
-    char why[512], *moved = NULL;
+    char why[512];
+    struct store_found found;
     side->title = title;
     strcpy(side->dir, "bench-doors-XXXXXX");
     side->loop = loop_new();
     if (!side->loop || !mkdtemp(side->dir) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, side->sockets) < 0)
         give_up("can't begin");
-    if (keep && !(side->store = store_open(side->dir, "bench", &moved, why, sizeof(why)))) {
+    if (keep && !(side->store = store_open(side->dir, "bench", 0, &found, why, sizeof(why)))) {
         fprintf(stderr, "bench_doors: %s\n", why);
         exit(1);
     }
@@ -98,7 +99,7 @@ static void open_side(struct bench *b, struct side *side, const char *title, boo
 
 static void close_side(struct side *side)
 {
-    static const char *const files[] = {"state.db", "state.db-wal", "state.db-journal"};
+    static const char *const files[] = {"state.db", "state.db-wal", "state.db-journal", "state.mark"};
     char path[80];
     loop_unwatch(side->on_record);
     runner_free(side->runner);

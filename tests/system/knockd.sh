@@ -34,8 +34,19 @@ configure_file() {
     configure "type = file path = \"$KERN_LOG\""
 }
 
-# run_knockd [ARGUMENT...]: starts it with CONFIG.
+# old_state: a folder without a state gets one that has been in use for long: in a new one, sealed knocks wait.
+old_state() {
+    [ -d "$WORK/state" ] || mkdir -m 700 "$WORK/state"
+    "$BUILT/tools/old_state" "$WORK/state" || bail "no state; run make tests first"
+}
+
+# run_knockd [ARGUMENT...]: starts it with CONFIG; where that has sealed knocks, and NEW_STATE isn't said, in no new
+# state.
 run_knockd() {
+    if [ -z "${NEW_STATE:-}" ] && [ -z "$(find "$WORK/state" -name 'state.*' 2>/dev/null)" ] &&
+        grep -qs '^ *sealed {' "$CONFIG"; then
+        old_state
+    fi
     log_mark=0
     start_knockd "$CONFIG" "$@"
 }

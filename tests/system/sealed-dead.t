@@ -58,17 +58,116 @@ state() {
     stop_knockd
     rm "$WORK"/state/state.db*
     starts "state.db deleted: starts"
+    ok "state.db deleted: said, loudly" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
     dead "state.db deleted"
-    serves "state.db deleted"
+    message
+    dead "state.db deleted: a new message, before max_skew"
+    new_state "state.db deleted, and long in use"
+    serves "state.db deleted, and long in use"
     cp "$kept" "$PACKETS"
     dead "state.db deleted, and a newer one served"
     # Sealed before the state was new, and held back till now.
     message
-    stop_knockd
-    rm "$WORK"/state/state.db*
-    starts "state.db deleted once more: starts"
+    new_state "state.db deleted once more"
     dead "never sent, but older than state.db"
     serves "state.db deleted once more"
+}
+
+# new_state DESCRIPTION: starts with a state in which nothing is used up, but no new one.
+new_state() {
+    stop_knockd
+    rm -rf "$WORK/state"
+    starts "$1: starts"
+}
+
+# served_ahead DESCRIPTION: a message by a clock that is ahead opens; it is in PACKETS.
+served_ahead() {
+    mark_log
+    message 100
+    send_packets $FROM
+    ok "$1: a message by a clock that is ahead opens" opened $FROM
+    ctl close ssh
+    ok "$1: closed by hand" closed $FROM
+}
+
+# Description | what happens while knockd is stopped | what is said
+clocks_ahead() {
+    local description accident says
+    while IFS='|' read -r description accident says; do
+        new_state "$description"
+        serves "$description"
+        stop_knockd
+        cp -p "$WORK/state/state.db" "$WORK/older.db"
+        cp -rp "$WORK/state" "$WORK/older"
+        starts "$description: starts again"
+        served_ahead "$description"
+        stop_knockd
+        (cd "$WORK" && eval "$accident") || bail "no accident"
+        NEW_STATE=1 starts "$description: starts then"
+        ok "$description: it is told" said "$says"
+        dead "$description"
+        kill_keeper
+        NEW_STATE=1 starts "$description: starts, having been killed"
+        dead "$description, and killed"
+        rm -rf "$WORK/older" "$WORK/older.db"
+    done <<TABLE
+state.db removed|rm state/state.db*|THE STATE IS GONE
+the folder emptied|rm -r state/*|sealed knocks are refused for the next 120 s
+the folder removed|rm -r state|sealed knocks are refused for the next 120 s
+state.db damaged|echo x >state/state.db|THE STATE WAS DAMAGED
+an old copy of state.db|cp older.db state/state.db|THE STATE IS AN OLD COPY
+an old copy in an empty folder|rm -r state/*; cp older.db state/state.db|state.mark is gone or damaged
+TABLE
+}
+
+# The state is taken away while knockd runs: nothing is forgotten.
+taken_away() {
+    local accident
+    for accident in 'rm state/state.db*' 'rm -r state' 'mv state away'; do
+        new_state "$accident"
+        served_ahead "$accident"
+        cp "$PACKETS" "$WORK/kept"
+        (cd "$WORK" && eval "$accident")
+        mark_log
+        message 101
+        send_packets $FROM
+        ok "$accident: the next one opens" opened $FROM
+        ok "$accident: it is told" said "THE STATE IS NOT WHERE IT WAS"
+        mark_log
+        send_packets $FROM
+        settled
+        is "$accident: the same once more does nothing" "$(openings)" ''
+        ok "$accident: said why" said "sealed knock from $FROM refused: replayed"
+        kill_keeper
+        starts "$accident: killed, and started again"
+        ok "$accident: the door is known" says "taking up 1 door of an earlier run"
+        ctl close ssh
+        ok "$accident: the door closes" closed $FROM
+        dead "$accident: the last"
+        cp "$WORK/kept" "$PACKETS"
+        dead "$accident: the one before"
+        rm -rf "$WORK/away"
+    done
+}
+
+# A state that is new makes everybody wait for max_skew, and no longer.
+waits() {
+    SKEW=2 doors_file
+    stop_knockd
+    rm -rf "$WORK/state"
+    NEW_STATE=1 starts "max_skew = 2, in a new state: starts"
+    ok "max_skew = 2: said" said "sealed knocks are refused for the next 2 s"
+    ok "max_skew = 2: a message opens then" poll 15 opens_by_now
+    ctl close ssh
+    doors_file
+    reloads "max_skew = 120 again"
+}
+
+opens_by_now() {
+    message
+    send_packets $FROM
+    settled
+    [ -n "$(openings)" ]
 }
 
 keys() {
@@ -113,6 +212,46 @@ a key for another door|alice|alice||door = { "aside" }|door ssh: refused $FROM: 
 TABLE
 }
 
+# ahead DESCRIPTION DELIVERER: the message of PACKETS is refused as unknown, a reload permits it, and DELIVERER sends it.
+ahead() {
+    mark_log
+    send_packets $FROM
+    ok "$1: refused" says "sealed knock from $FROM refused: unknown"
+    doors_file alice "${3:-}"
+    reloads "$1: permitted"
+    mark_log
+    send_packets "$2"
+    stay_shut "$1: permitted"
+    ok "$1: said why" said "sealed knock from $2 refused: replayed"
+    starts_again "$1"
+    mark_log
+    send_packets "$2"
+    stay_shut "$1: permitted, and started again"
+}
+
+# By a clock that is ahead, so that its time is later than the reload.
+refused_ahead() {
+    new_state "refused by a clock ahead"
+    doors_file bob "" bob
+    reloads "no key in force"
+    message 100
+    ahead "a key that isn't in force, ahead" $FROM
+    new_state "refused unbound"
+    doors_file
+    reloads "nothing unbound"
+    seal alice udp any "$(ticks 100)" 1 ssh 0 0 -
+    ahead "unbound, ahead" 192.0.2.78 "bound = false"
+    new_state "a new key"
+    doors_file bob "" bob
+    reloads "a new key: not yet"
+    mark_log
+    message
+    cp "$PACKETS" "$WORK/kept"
+    doors_file
+    reloads "a new key: in force"
+    serves "a new key: at once"
+}
+
 # The clock of knockd is set back to before the message, then it stands where it was.
 clock() {
     if ! grep -q 'sandbox strict' "$KNOCKD_LOG"; then
@@ -137,11 +276,16 @@ clock() {
 
 begin_sealed
 client_address $FROM
+client_address 192.0.2.78
 new_key bob
 doors_file
 starts "starts"
 state
 keys
 refused_then_permitted
+clocks_ahead
+taken_away
+refused_ahead
+waits
 clock
 done_testing

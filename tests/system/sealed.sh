@@ -40,9 +40,9 @@ new_key() {
     (umask 077; key_text "$1" gate.example >"$THEIRS/$1.key"; key_text "$1" gate.example "${2:-}" >"$KEYS/$1.key")
 }
 
-# sealed_file: CONFIG, its doors from standard input.
+# sealed_file: CONFIG, its doors from standard input; max_skew is SKEW, when that is said.
 sealed_file() {
-    { printf 'key_dir = "%s"\nsealed { server = "gate.example" }\n%s\n' "$KEYS" "$mark_door"; cat; } |
+    { printf 'key_dir = "%s"\nsealed { server = "gate.example" %s }\n%s\n' "$KEYS" "${SKEW:+max_skew = $SKEW}" "$mark_door"; cat; } |
         configure "type = kmsg"
 }
 

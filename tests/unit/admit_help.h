@@ -7,6 +7,7 @@
 #include "ledger_help.h"
 
 #include "keeper/admit_sealed.h"
+#include "keeper/in_force.h"
 
 #define HOME   "198.51.100.7"
 #define SERVER "server = \"" KEYS_SERVER "\""
@@ -20,7 +21,9 @@ struct admit_world {
     struct plans *plans;
     struct keyring *keyring;
     struct admission admission;
+    struct refused *refused;
     struct timespec wall; /* what the clock says */
+    unsigned skew;        /* max_skew in s; 0: the default */
     int64_t now;
 };
 
@@ -37,16 +40,21 @@ static inline void admit_load(struct admit_world *w, const char *text)
     char whole[2048];
     struct report report = {.say = hear, .arg = &w->told};
     struct admit_world old = *w;
-    snprintf(whole, sizeof(whole), "key_dir = %s sealed { server = " KEYS_SERVER " }\n" SOURCE "%s",
-             w->told.dir, text);
+    snprintf(whole, sizeof(whole),
+             "key_dir = %s sealed { server = " KEYS_SERVER " max_skew = %u }\n" SOURCE "%s",
+             w->told.dir, w->skew ? w->skew : 120, text);
     w->config = load_text(&w->told, whole);
     w->plans = w->config ? plans_make(w->config, &report) : NULL;
     w->keyring = w->plans ? keyring_load(w->config, w->wall.tv_sec, &report) : NULL;
     if (!w->keyring)
         fail_msg("%s", w->told.lines);
+    struct in_force_time time = {sealed_time(w->wall.tv_sec, (int32_t)w->wall.tv_nsec),
+                                 w->config->sealed.max_skew / CLOCK_SECOND};
     if (old.keyring)
-        keyring_follow(w->keyring, old.keyring,
-                       sealed_time(w->wall.tv_sec, (int32_t)w->wall.tv_nsec));
+        in_force_reload(w->keyring, old.keyring, old.config->sealed.max_skew / CLOCK_SECOND,
+                        w->kept.store, w->refused, time);
+    else
+        in_force_start(w->keyring, w->kept.store, w->refused, time);
     admit_unload(&old);
 }
 
@@ -61,12 +69,33 @@ static inline void admit_make_world(struct admit_world *w, const char *text)
     w->wall.tv_sec += 1; /* the store is older than all that knock */
     w->now = clock_now();
     w->admission = admit_make(w->now);
+    w->refused = refused_new();
+    assert_non_null(w->refused);
+    assert_int_equal(store_number_set(w->kept.store, "refused", 0), 0);
+    admit_load(w, text);
+}
+
+/* Ends, in good order or by kill -9, and starts again with the doors of `text`. */
+static inline void admit_restart(struct admit_world *w, bool killed, const char *text)
+{
+    if (!killed)
+        in_force_end(w->kept.store, w->refused);
+    refused_free(w->refused);
+    w->refused = refused_new();
+    assert_non_null(w->refused);
+    kept_die(&w->kept);
+    kept_begin(&w->kept);
+    admit_unload(w);
+    w->keyring = NULL;
+    w->config = NULL;
+    w->plans = NULL;
     admit_load(w, text);
 }
 
 static inline void admit_end_world(struct admit_world *w)
 {
     admit_unload(w);
+    refused_free(w->refused);
     kept_end(&w->kept);
     remove_file(w->told.dir, "alice.key");
     remove_file(w->told.dir, "bob.key");
@@ -107,8 +136,8 @@ static inline struct record_sealed admit_seal(const struct admit_world *w, struc
 /* What becomes of a record; -1: it is none that an honest listener sends. */
 static inline int admit(struct admit_world *w, const struct record_sealed *record)
 {
-    struct sealed_service service = {w->config, w->plans, w->keyring, w->kept.store,
-                                     w->kept.w.doors};
+    struct sealed_service service = {w->config,     w->plans,        w->keyring,
+                                     w->kept.store, w->kept.w.doors, w->refused};
     struct admission before = w->admission;
     if (!admit_sealed(&w->admission, &service, record, w->now, w->wall))
         return -1;

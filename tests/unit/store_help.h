@@ -27,6 +27,8 @@ struct folder {
     char file[64]; /* the store's */
     char why[640];
     char *moved;
+    struct store_found found;
+    int64_t skew; /* s */
 };
 
 /* For children, where cmocka's asserts can't fail the test. */
@@ -77,7 +79,9 @@ static inline struct store *folder_try(struct folder *f)
     free(f->moved);
     f->moved = NULL;
     f->why[0] = '\0';
-    return store_open(f->dir, BOOT, &f->moved, f->why, sizeof(f->why));
+    struct store *store = store_open(f->dir, BOOT, f->skew, &f->found, f->why, sizeof(f->why));
+    f->moved = f->found.moved;
+    return store;
 }
 
 static inline struct store *folder_open(struct folder *f)

@@ -104,7 +104,8 @@ static void begin_lines(struct spending *s, int count)
 
 static void begin(struct spending *s)
 {
-    char why[256], *moved = NULL;
+    char why[256];
+    struct store_found found;
     *s = (struct spending){0};
     begin_lines(s, LINES);
     strcpy(s->name, "ssh");
@@ -112,14 +113,14 @@ static void begin(struct spending *s)
     s->config = (struct config){.doors = &s->door, .door_count = 1};
     strcpy(s->dir, "/tmp/knockd-once-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
-    s->store = store_open(s->dir, "boot", &moved, why, sizeof(why));
+    s->store = store_open(s->dir, "boot", 0, &found, why, sizeof(why));
     assert_non_null(s->store);
 }
 
 static void end(struct spending *s)
 {
     char path[64];
-    static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm"};
+    static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm", "state.mark"};
     store_close(s->store);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
@@ -160,11 +161,12 @@ static void stays_spent_after_a_restart(void **state)
 {
     (void)state;
     struct spending s;
-    char why[256], *moved = NULL;
+    char why[256];
+    struct store_found found;
     begin(&s);
     assert_string_equal(spend(&s, 5), "");
     store_close(s.store);
-    s.store = store_open(s.dir, "another boot", &moved, why, sizeof(why));
+    s.store = store_open(s.dir, "another boot", 0, &found, why, sizeof(why));
     assert_non_null(s.store);
     begin_lines(&s, LINES);
     assert_non_null(strstr(spend(&s, 5), "used up"));

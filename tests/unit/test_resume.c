@@ -19,8 +19,9 @@ struct row {
 
 static void add_row(struct kept_world *k, const struct row *row, const char *boot)
 {
-    char why[256], *moved;
-    struct store *store = store_open(k->folder.dir, boot, &moved, why, sizeof(why));
+    char why[256];
+    struct store_found found;
+    struct store *store = store_open(k->folder.dir, boot, 0, &found, why, sizeof(why));
     assert_non_null(store);
     struct stored_door door = {.state = row->state,
                                .name = "no such door",

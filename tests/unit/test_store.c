@@ -130,7 +130,7 @@ static void tells_boots_apart(void **state)
     assert_int_equal(store_commit(store), 0);
     store_close(store);
     for (int i = 0; i < 2; i++) {
-        store = store_open(f.dir, "another boot", &f.moved, f.why, sizeof(f.why));
+        store = store_open(f.dir, "another boot", 0, &f.found, f.why, sizeof(f.why));
         assert_int_equal(store_each(store, copy_door, &got), 0);
         assert_int_equal(got.this_boot, i);
         stored_door_free(&got);

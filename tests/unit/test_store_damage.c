@@ -324,7 +324,7 @@ static void says_what_may_not_be_read(void **state)
     assert_int_equal(chmod(f.dir, 0500), 0);
     assert_int_equal(in_child(&f, expect_denied), 0);
     assert_int_equal(chmod(f.dir, 0700), 0);
-    assert_int_equal(folder_names(&f, "", false), 0);
+    assert_int_equal(folder_names(&f, "state.db", false), 0);
     folder_end(&f);
 }
 
@@ -340,13 +340,13 @@ static void an_old_store_only(void **state)
         if (texts[i])
             file_write(f.file, texts[i], strlen(texts[i]));
         f.why[0] = '\0';
-        assert_null(store_open(f.dir, BOOT, NULL, f.why, sizeof(f.why)));
+        assert_null(store_open(f.dir, BOOT, 0, NULL, f.why, sizeof(f.why)));
         assert_non_null(strstr(f.why, f.file));
         assert_int_equal(folder_names(&f, "", false), texts[i] ? 1 : 0);
     }
     folder_names(&f, "", true);
     fill_cleanly(&f);
-    struct store *store = store_open(f.dir, BOOT, NULL, f.why, sizeof(f.why));
+    struct store *store = store_open(f.dir, BOOT, 0, NULL, f.why, sizeof(f.why));
     assert_non_null(store);
     assert_int_equal(doors_kept(store), DOORS);
     store_close(store);

@@ -13,15 +13,15 @@ static void is_for_our_eyes_only(void **state)
     assert_int_equal(add_range(store, 0, 1), 0);
     assert_int_equal(store_commit(store), 0);
     umask(old);
-    static const char *const names[] = {"", "-wal"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const names[] = {"state.db", "state.db-wal", "state.mark"};
+    for (int i = 0; i < 3; i++) {
         char path[80];
         struct stat st;
-        snprintf(path, sizeof(path), "%s%s", f.file, names[i]);
+        snprintf(path, sizeof(path), "%s/%s", f.dir, names[i]);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0600);
     }
-    assert_int_equal(folder_names(&f, "", false), 2); /* no -shm, no journal */
+    assert_int_equal(folder_names(&f, "state.db", false), 2); /* no -shm, no journal */
     store_close(store);
     folder_end(&f);
 }

@@ -47,21 +47,134 @@ static void begins_with_the_store(void **state)
     folder_end(&f);
 }
 
-static void begins_later_where_one_was_lost(void **state)
+/* A clock ahead of ours may have made what was used up in a store that is gone. */
+static void begins_later_where_one_may_be_lost(void **state)
+{
+    (void)state;
+    struct folder f;
+    struct store_found found;
+    folder_make(&f);
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = now();
+        struct store *store = store_open(f.dir, BOOT, 120, &found, f.why, sizeof(f.why));
+        assert_non_null(store);
+        uint64_t begin = last_of(store, alice);
+        assert_true(found.made && !found.older && !found.unmarked && !found.moved);
+        assert_int_equal(found.lost, i > 0);
+        assert_true(begin >= before + (120 << 16) && begin <= now() + (120 << 16) + 132);
+        assert_int_equal(store_sealed_use(store, bob, begin + 5, 7), 0);
+        assert_int_equal(store_commit(store), 0);
+        store_close(store);
+        /* A start later it is the same. */
+        store = store_open(f.dir, BOOT, 120, &found, f.why, sizeof(f.why));
+        assert_false(found.made || found.lost || found.older || found.unmarked);
+        assert_true(last_of(store, alice) == begin);
+        store_close(store);
+        folder_names(&f, "state.db", true);
+    }
+    folder_end(&f);
+}
+
+static void copy(const struct folder *f, const char *from, const char *to)
+{
+    char command[200];
+    snprintf(command, sizeof(command), "cp -p %s/%s %s/%s", f->dir, from, f->dir, to);
+    assert_int_equal(system(command), 0);
+}
+
+static void use(struct store *store, const uint8_t *id, uint64_t time)
+{
+    assert_int_equal(store_sealed_use(store, id, time, 7), 0);
+    assert_int_equal(store_commit(store), 0);
+}
+
+/* Of an older copy, all that was used up since is dead, and nothing later is. */
+static void an_older_copy_makes_nothing_good_again(void **state)
 {
     (void)state;
     struct folder f;
     folder_make(&f);
     struct store *store = folder_open(&f);
-    uint64_t created = last_of(store, alice);
-    assert_int_equal(store_sealed_use(store, bob, created + 5, 7), 0);
-    assert_int_equal(store_sealed_delay(store, 120), 0);
-    assert_int_equal(store_commit(store), 0);
+    uint64_t time = now() + 1000;
+    use(store, alice, time);
     store_close(store);
+    copy(&f, "state.db", "older");
     store = folder_open(&f);
-    assert_true(last_of(store, alice) == created + (120 << 16));
+    assert_false(f.found.older);
+    use(store, alice, time + 1);
+    use(store, bob, time + (100 << 16));
     store_close(store);
+    for (int i = 0; i < 2; i++) {
+        copy(&f, "older", "state.db");
+        store = folder_open(&f);
+        assert_true(f.found.older && !f.found.made);
+        assert_true(last_of(store, alice) == time + (100 << 16));
+        assert_true(last_of(store, zero) == time + (100 << 16));
+        /* Even one transaction after that shows. */
+        if (i == 0)
+            use(store, bob, time + (101 << 16));
+        store_close(store);
+        store = folder_open(&f);
+        assert_false(f.found.older);
+        assert_true(last_of(store, alice) >= time + (100 << 16));
+        store_close(store);
+        time += i == 0 ? 1 << 16 : 0;
+    }
     folder_end(&f);
+}
+
+/* What kill -9 leaves is no older copy; one-time sequences and openings count as well. */
+static void die_after_uses(struct folder *f)
+{
+    struct store *store = folder_try(f);
+    CHECK(store && !f->found.older && !f->found.unmarked);
+    CHECK(add_range(store, 0, 1) == 0 && store_commit(store) == 0);
+    CHECK(store_once_use(store, "ssh", "1,2,3", 5) >= 0 && store_commit(store) == 0);
+    kill(getpid(), SIGKILL);
+}
+
+static void a_crash_is_no_older_copy(void **state)
+{
+    (void)state;
+    struct folder f;
+    folder_make(&f);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(in_child(&f, die_after_uses), SIGKILL);
+        store_close(folder_open(&f));
+        assert_false(f.found.older || f.found.unmarked || f.found.made);
+    }
+    folder_end(&f);
+}
+
+static void without_a_mark_all_wait(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"", "x", "00000000000000000001 0000000000000000000x\n",
+                                        "00000000000000000001 00000000000000000002\n\n"};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+        struct folder f;
+        struct store_found found;
+        folder_make(&f);
+        struct store *store = folder_open(&f);
+        use(store, alice, now() + 1000);
+        store_close(store);
+        char path[80];
+        snprintf(path, sizeof(path), "%s/state.mark", f.dir);
+        unlink(path);
+        FILE *file = i == 0 ? NULL : fopen(path, "we");
+        if (file) {
+            fputs(marks[i], file);
+            fclose(file);
+        }
+        uint64_t before = now();
+        for (int again = 0; again < 2; again++) {
+            store = store_open(f.dir, BOOT, 120, &found, f.why, sizeof(f.why));
+            assert_int_equal(found.unmarked, again == 0);
+            assert_true(last_of(store, alice) >= before + (120 << 16));
+            store_close(store);
+        }
+        folder_end(&f);
+    }
 }
 
 static void uses_up_a_message_and_all_before_it(void **state)
@@ -228,7 +341,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_with_the_store),
-        cmocka_unit_test(begins_later_where_one_was_lost),
+        cmocka_unit_test(begins_later_where_one_may_be_lost),
+        cmocka_unit_test(an_older_copy_makes_nothing_good_again),
+        cmocka_unit_test(a_crash_is_no_older_copy),
+        cmocka_unit_test(without_a_mark_all_wait),
         cmocka_unit_test(uses_up_a_message_and_all_before_it),
         cmocka_unit_test(survives_death_once_committed),
         cmocka_unit_test(brings_the_first_version_along),
