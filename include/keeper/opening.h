@@ -91,6 +91,7 @@ struct opening {
     bool extend_next;        /* to be extended then */
     bool renew;              /* to be opened again once the rest of it is closed */
     bool failed;             /* its start failed: never reported as open */
+    bool doubted;            /* of an earlier life: it may have been closed since it was recorded */
     bool last_try;           /* of an earlier boot: one attempt to undo it, and it is done */
     bool by_hand;            /* an administrator closes it */
     bool by_key;             /* the key that opened it closes it */

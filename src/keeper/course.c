@@ -160,6 +160,17 @@ static void judge_lasting(struct opening *o, enum opening_found found)
     rest(o);
 }
 
+/* Somebody may have closed it when that couldn't be recorded, or while nobody watched over it. */
+static void give_up_doubted(struct opening *o, enum opening_found found)
+{
+    log_notice("door %s: closed for %s since it was recorded, by whatever; not opening it again",
+               o->name, o->text);
+    if (found == FOUND_PART)
+        closing_start(o);
+    else
+        closing_forget(o, "found closed");
+}
+
 static void on_checked(void *arg, bool success)
 {
     struct opening *o = arg;
@@ -169,10 +180,16 @@ static void on_checked(void *arg, bool success)
         judge_lasting(o, found);
         return;
     }
+    if (found == FOUND_OPEN)
+        o->doubted = false;
     /* What is due by now isn't opened again. */
     if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
         o->deadline <= clock_now()) {
         rest(o);
+        return;
+    }
+    if (o->doubted) {
+        give_up_doubted(o, found);
         return;
     }
     log_warning("door %s: something else closed it for %s (was the firewall flushed?); opening it "
@@ -186,13 +203,17 @@ static void on_checked(void *arg, bool success)
         course_renew(o);
 }
 
+static void check_now(struct opening *o)
+{
+    opening_enter(o, CHECKING);
+    opening_run(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+}
+
 static void on_check(void *arg)
 {
     struct opening *o = arg;
-    if (o->state != OPEN)
-        return;
-    opening_enter(o, CHECKING);
-    opening_run(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+    if (o->state == OPEN)
+        check_now(o);
 }
 
 static void start(struct opening *o)
@@ -276,10 +297,15 @@ struct opening *course_resume(struct openings *all, struct stored_door *stored)
         return NULL;
     openings_add(all, o);
     bool time_left = stored->this_boot && stored->deadline > clock_now();
-    if (stored->state == STORED_OPEN && time_left)
-        rest(o);
-    else
+    if (stored->state != STORED_OPEN || !time_left) {
         closing_start(o);
+    } else if (o->check.count > 0) {
+        o->doubted = true;
+        loop_timer_set(all->loop, &o->timer, o->deadline);
+        check_now(o);
+    } else {
+        rest(o);
+    }
     return o;
 }
 
@@ -314,6 +340,7 @@ void course_extend(struct opening *o, const struct knock *knock)
         return;
     }
     o->length = knock->length;
+    o->doubted = false;
     o->deadline = clock_now() + knock->length;
     if (limit_take(&o->all->talk, clock_now()))
         log_notice("door %s: extended for %s, closes in %lld s%s%s%s", o->name, o->text,

@@ -150,7 +150,7 @@ static struct store *open_copy(struct closer *c, const char *boot_id, char *why,
         good = copy_file(from, to);
     }
     if (good)
-        return store_open(c->copy, boot_id, NULL, why, size);
+        return store_open(c->copy, boot_id, 0, NULL, why, size);
     snprintf(why, size, "%s is read-only, and can't be copied to %s: %s", c->dir.path, c->copy,
              strerror(errno));
     return NULL;

@@ -99,7 +99,8 @@ static void open_side(struct bench *b, struct side *side, const char *title, boo
 
 static void close_side(struct side *side)
 {
-    static const char *const files[] = {"state.db", "state.db-wal", "state.db-journal", "state.mark"};
+    static const char *const files[] = {"state.db", "state.db-wal", "state.db-journal",
+                                        "state.mark"};
     char path[80];
     loop_unwatch(side->on_record);
     runner_free(side->runner);

@@ -140,7 +140,7 @@ taken_away() {
         ok "$accident: said why" said "sealed knock from $FROM refused: replayed"
         kill_keeper
         starts "$accident: killed, and started again"
-        ok "$accident: the door is known" says "taking up 1 door of an earlier run"
+        ok "$accident: the door is known" says "taking up [12] doors? of an earlier run"
         ctl close ssh
         ok "$accident: the door closes" closed $FROM
         dead "$accident: the last"

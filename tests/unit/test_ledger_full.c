@@ -121,11 +121,45 @@ static void killed_while_full(void **state)
     end_small(&k);
 }
 
+/* Closed by hand, which can't be recorded, and killed: the store says that it is open, and it is
+ * not opened again. */
+static void closed_by_hand_while_full(void **state)
+{
+    (void)state;
+    struct kept_world k;
+    struct addr who = address_of("192.0.2.1");
+    struct doors_choice choice = {.address = &who};
+    make_small(&k, LONG);
+    set_commands(&k.w, "xyz", "touch ok", "rm ok", NULL);
+    add(&k.w, &k.w.plan.check, 'c', NEEDS_OK);
+    knock(&k.w);
+    wait_log(&k.w, "opened for 192.0.2.1,");
+    list_free(&k.w.plan.check);
+    set_commands(&k.w, "st-", AT_ONCE, AT_ONCE, NULL);
+    exhaust(&k);
+    assert_int_equal(doors_close(k.w.doors, &choice), 1);
+    wait_log(&k.w, "closed for 192.0.2.1\n");
+    assert_false(doors_recorded(k.w.doors));
+    kept_die(&k);
+    fill(&k, false);
+    kept_begin(&k);
+    assert_int_equal(doors_resume(k.w.doors), 0);
+    wait_log(&k.w, "door ssh: closed for 192.0.2.1 since it was recorded");
+    assert_false(bench_exists(&k.w.bench, "ok"));
+    assert_int_equal(bench_count(&k.w.bench, "out", "(x"), 1);
+    doors_close_all(k.w.doors, on_closed, &k.w);
+    bench_until(&k.w.bench, is_closed, &k.w);
+    kept_die(&k);
+    assert_int_equal(left_in(&k.folder), 0);
+    end_small(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_it_refuses_and_closes),
         cmocka_unit_test(killed_while_full),
+        cmocka_unit_test(closed_by_hand_while_full),
     };
     if (!may_mount()) {
         printf("1..0 # SKIP no file systems can be mounted here\n");

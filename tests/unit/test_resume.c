@@ -132,12 +132,62 @@ static void what_is_taken_up_is_like_new(void **state)
     kept_end(&k);
 }
 
+/*
+ * What a check finds of a door that was open at the last record: it goes on, or it isn't opened
+ * again, unless it is knocked at meanwhile; what is left of it by half is undone.
+ */
+static void what_is_taken_up_is_checked_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *check, *accident;
+        bool knocked, stays;
+        const char *trace;
+    } cases[] = {
+        {NEEDS_OK, NULL, false, true, "(s)(c)"},
+        {NEEDS_OK, "ok", false, false, "(s)(c)"},
+        {TILL_GO "; " NEEDS_OK, "ok", true, true, "(s)(c)(s)"},
+        {TILL_GO "; " NEEDS_OK, NULL, true, true, "(s)(c)"},
+        {"(exit 4)", "ok", false, true, "(s)(c)"},
+        {NEEDS_OK, "half", false, false, "(s)(c)(d)(t)"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct kept_world k;
+        bool half = cases[i].accident && strcmp(cases[i].accident, "half") == 0;
+        kept_make(&k, LONG, "touch ok", "rm ok");
+        add(&k.w, &k.w.plan.check, 'c', cases[i].check);
+        if (half)
+            add(&k.w, &k.w.plan.check, 'd', FAILS);
+        knock(&k.w);
+        wait_log(&k.w, "opened for");
+        serve(&k.w, 50 * MS);
+        kept_die(&k);
+        if (cases[i].accident && !half)
+            bench_remove(&k.w.bench, "ok");
+        kept_begin(&k);
+        assert_int_equal(doors_resume(k.w.doors), 0);
+        if (cases[i].knocked) {
+            wait_out(&k.w, "(s)(c");
+            knock(&k.w);
+        }
+        bench_write(&k.w.bench, "go", "");
+        wait_out(&k.w, cases[i].trace);
+        serve(&k.w, 50 * MS);
+        assert_int_equal(doors_count(k.w.doors), cases[i].stays);
+        kept_die(&k);
+        assert_int_equal(left_in(&k.folder), cases[i].stays);
+        list_free(&k.w.plan.check);
+        kept_end(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_closed),
         cmocka_unit_test(an_earlier_boot_stays_one),
         cmocka_unit_test(what_is_taken_up_is_like_new),
+        cmocka_unit_test(what_is_taken_up_is_checked_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
