@@ -46,7 +46,7 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 35
+plan 36
 
 # --- the whole output ---
 
