@@ -32,6 +32,7 @@ struct errand {
     struct step port;               /* port 0: any */
     uint32_t query;                 /* number of the question to the listener; 0: not asked yet */
     unsigned depth;                 /* of the rows that answer it */
+    bool settling;                  /* all is closed: waits until it is recorded, or can't be */
     bool counted;                   /* to be closed: `asked` is known */
     unsigned asked, closed, failed, given_up, left; /* openings */
 };

@@ -116,7 +116,8 @@ void ledger_remove(struct ledger *ledger, struct opening *o, const char *end)
     }
     *removal = (struct removal){ledger->removals, o->kept.id, time(NULL), end};
     ledger->removals = removal;
-    if (!ledger->failing)
+    /* Who closed it by hand waits to hear whether it is recorded. */
+    if (!ledger->failing || o->by_hand)
         flush_at(ledger, clock_now());
 }
 

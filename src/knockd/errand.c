@@ -9,6 +9,9 @@
 const char errand_no_answer[] =
     "the listener doesn't answer; if it goes on so, knockd starts another";
 
+/* Longer than it takes until what a moment brought is written, or could not be. */
+static const int64_t settle_time = CLOCK_SECOND / 100;
+
 /* What is still going on with the doors that were asked for. */
 static void say_doing(struct errand *errand, enum errand_kind kind)
 {
@@ -22,6 +25,26 @@ static void say_doing(struct errand *errand, enum errand_kind kind)
                  (long long)(ERRAND_TIME / CLOCK_SECOND), count ? ": " : "", text);
 }
 
+/* All is closed, and the store had time to follow. */
+static void say_settled(struct errand *errand)
+{
+    struct row row;
+    if (errand->closed > 0 && !doors_recorded(errand->all->doors)) {
+        answer_error(
+            errand->answer,
+            "%u closed, but THAT CAN'T BE RECORDED: if knockd is killed before it can, its "
+            "next start takes what was closed for open; knockd's log says why",
+            errand->closed - errand->left);
+        return;
+    }
+    row_begin(&row, 0, "close");
+    row_number(&row, "closed", errand->closed - errand->left);
+    row_number(&row, "left", errand->left);
+    answer_begin(errand->answer, ANSWER_ONE);
+    answer_row(errand->answer, &row);
+    answer_end(errand->answer);
+}
+
 static void on_deadline(void *arg)
 {
     struct errand *errand = arg;
@@ -31,6 +54,10 @@ static void on_deadline(void *arg)
     };
     enum errand_kind kind = errand->kind;
     errand->kind = ERRAND_NONE;
+    if (errand->settling) {
+        say_settled(errand);
+        return;
+    }
     if (kind == ERRAND_OPEN || kind == ERRAND_CLOSE)
         say_doing(errand, kind);
     else
@@ -67,6 +94,7 @@ struct errand *errand_begin(struct errands *errands, enum errand_kind kind, stru
     errand->port = (struct step){0};
     errand->query = 0;
     errand->counted = false;
+    errand->settling = false;
     errand->asked = errand->closed = errand->failed = errand->given_up = errand->left = 0;
     loop_timer_set(errands->loop, &errand->deadline, deadline);
     return errand;
@@ -126,8 +154,8 @@ static void take_open(struct errands *errands, struct errand *errand,
 
 static void say_closed(struct errands *errands, struct errand *errand)
 {
-    struct row row;
-    if (!errand->counted || errand->closed + errand->failed + errand->given_up < errand->asked)
+    if (errand->settling || !errand->counted ||
+        errand->closed + errand->failed + errand->given_up < errand->asked)
         return;
     if (errand->failed > 0) {
         answer_error(errand->answer,
@@ -138,12 +166,10 @@ static void say_closed(struct errands *errands, struct errand *errand)
         answer_error(errand->answer, "%u NOT CLOSED: given up by knockctl forget",
                      errand->given_up);
     } else {
-        row_begin(&row, 0, "close");
-        row_number(&row, "closed", errand->closed - errand->left);
-        row_number(&row, "left", errand->left);
-        answer_begin(errand->answer, ANSWER_ONE);
-        answer_row(errand->answer, &row);
-        answer_end(errand->answer);
+        /* The store follows in a moment. */
+        errand->settling = true;
+        loop_timer_set(errands->loop, &errand->deadline, clock_now() + settle_time);
+        return;
     }
     errand_end(errands, errand);
 }

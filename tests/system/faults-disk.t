@@ -63,6 +63,28 @@ killed_while_full() {
     umount "$WORK/state"
 }
 
+# Closed by hand while that can't be recorded: said, and a crash doesn't open it again.
+closed_by_hand_while_full() {
+    local out
+    rule_door disk 60 | with_config
+    mount -t tmpfs -o size=256k,mode=700 none "$WORK/state" || { tap_result 0 "by hand # SKIP no tmpfs"; return; }
+    starts "by hand: starts"
+    knock_at disk 192.0.2.19
+    ok "by hand: a door is open" says "door disk: opened for 192.0.2.19"
+    fill
+    until_full
+    out=$("$BUILT/knockctl/knockctl" close disk 192.0.2.19 -c "$CONFIG" 2>&1)
+    is "by hand: knockctl close fails" $? 1
+    like "by hand: says why" "$out" "1 closed, but THAT CAN'T BE RECORDED"
+    kill_keeper
+    rm "$WORK/state/filler"
+    starts "by hand: starts after a crash"
+    ok "by hand: it isn't opened again" says "door disk: closed for 192.0.2.19 since it was recorded"
+    ok "by hand: no rule of it is there" not eval "rules iptables | grep -F 192.0.2.19/"
+    ends "by hand"
+    umount "$WORK/state"
+}
+
 damaged() {
     mkdir -m 700 "$WORK/keys"
     {
@@ -102,6 +124,7 @@ runs_once() {
 needs_gate
 full_disk
 killed_while_full
+closed_by_hand_while_full
 damaged
 runs_once
 done_testing
