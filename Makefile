@@ -27,7 +27,7 @@ WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-poin
 endif
 
 PARTS    = libconfuse libsodium libseccomp sqlite3
-override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
+override CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
             -DKNOCKD_SYSCONFDIR='"$(SYSCONFDIR)"' -MMD -MP \
             $(shell $(PKGCONF) --cflags $(PARTS) 2>/dev/null)
 override CFLAGS   += $(OPTIMISE) $(WARN) $(HARDEN)
@@ -124,7 +124,7 @@ $(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(ARCHIVES)
+$(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 

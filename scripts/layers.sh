@@ -1,5 +1,7 @@
 #!/bin/bash
-# layers.sh: who may include whom, and who stands for which library. Prints each breach and exits 1 if there is one.
+# layers.sh: who may include whom, and who stands for which library. A header that crosses rooms is in include/ROOM, one
+# that only its room needs lies beside its source in src/ROOM; both are included as "ROOM/x.h". Prints each breach and
+# exits 1 if there is one.
 set -u
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -45,7 +47,7 @@ breach() {
 }
 
 check_rooms() {
-    local file room line used
+    local file room line used header
     while IFS=: read -r file _ line; do
         room=${file#*/}
         room=${room%%/*}
@@ -53,6 +55,12 @@ check_rooms() {
         used=${used%%/*}
         [ -n "${may_use[$room]+known}" ] || { breach "$file: no such room: $room"; continue; }
         [[ " $room ${may_use[$room]} " = *" $used "* ]] || breach "$file: $room may not use $used: $line"
+        header=${line#*\"}
+        header=${header%%\"*}
+        if [ -f "src/$header" ]; then
+            [ "$room" = "$used" ] || breach "$file: src/$header is $used's own; what others need is in include/"
+            [ ! -f "include/$header" ] || breach "$header: is in include/ and in src/"
+        fi
     done < <(grep -rn --include='*.[ch]' '^#include "' src include)
 }
 
@@ -79,11 +87,11 @@ check_pure() {
 check_promises() {
     local header file
     while read -r header; do
-        file=src/${header#include/}
+        file=src/${header#*/}
         file=${file%.h}.c
         [ ! -f "$file" ] || [[ " ${pure[*]} " = *" $file "* ]] ||
             breach "$header: says that it is pure, but isn't on the list of pure modules"
-    done < <(find include -name '*.h' -exec awk '/Pure([^a-z]|$)/ { print FILENAME; nextfile } /\*\// { nextfile }' {} +)
+    done < <(find include src -name '*.h' -exec awk '/Pure([^a-z]|$)/ { print FILENAME; nextfile } /\*\// { nextfile }' {} +)
 }
 
 check_rooms

@@ -29,7 +29,7 @@ shells() {
 # ctuuninitvar takes every struct that a function fills for its caller for one that it reads.
 cpp() {
     cppcheck --quiet --std=c11 --enable=warning,portability,performance --error-exitcode=1 --inline-suppr \
-        --suppress=missingIncludeSystem --suppress=ctuuninitvar -D__x86_64__ -Iinclude src
+        --suppress=missingIncludeSystem --suppress=ctuuninitvar -D__x86_64__ -Iinclude -Isrc src
 }
 
 # "referenced manual not found" is about pages that aren't installed here, our own among them.

@@ -30,8 +30,8 @@ void doubts_of_netns(const struct config *config, enum netns_logging logging,
 /* What a start or a reload warns of as well: the part that reads a few small files. */
 void doubts_of_kernel(const struct config *config, struct report *report);
 
-/* Two parts of doubts_tell, for tests: with the ports that are listened on, and what iptables-save
- * prints. */
+/* Two parts of doubts_tell, for tests: with the ports that are listened on, and a file, read from
+ * its beginning, of what iptables-save printed. */
 void doubts_of_ports(const struct config *config, const struct port_set *taken,
                      struct report *report);
 void doubts_of_rules(const struct config *config, FILE *rules, struct report *report);

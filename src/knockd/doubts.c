@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "keeper/program.h"
-#include "lib/firewall.h"
+#include "lib/rule_words.h"
 
 static void tell_of_door(const struct config_door *door, const struct port_set *taken,
                          struct report *report)
@@ -32,44 +32,55 @@ void doubts_of_ports(const struct config *config, const struct port_set *taken,
         tell_of_door(&config->doors[i], taken, report);
 }
 
-/* The rules of all tables that iptables-save(8) prints, as if they stood in one chain. False when
- * memory is short. */
-static bool read_rules(FILE *rules, struct firewall_chain *chain)
+/* The prefix with which a rule logs; NULL: it doesn't log. */
+static const char *log_prefix(const struct rule_words *rule)
 {
-    char line[2048];
-    bool good = true;
-    while (good && fgets(line, sizeof(line), rules)) {
-        struct firewall_words words;
-        if (strncmp(line, "-A ", 3) != 0)
-            continue;
-        good = firewall_split(line, strcspn(line, "\n"), &words);
-        struct firewall_rule *rule = good ? firewall_add_rule(chain, line) : NULL;
-        if (rule)
-            firewall_read_iptables_rule(rule, &words);
-        good = rule != NULL;
-        free(words.text);
+    const char *prefix = NULL;
+    for (unsigned i = 0; i + 1 < rule->count; i++) {
+        const char *word = rule->words[i], *value = rule->words[i + 1];
+        if (strcmp(word, "--log-prefix") == 0 || strcmp(word, "--nflog-prefix") == 0)
+            prefix = value;
+        else if (strcmp(word, "-j") == 0 && !prefix &&
+                 (strcmp(value, "LOG") == 0 || strcmp(value, "NFLOG") == 0))
+            prefix = "";
     }
-    return good;
+    return prefix;
 }
 
-/* Whether rules log with this prefix, and none of them whatever the port. */
-static bool logs_some_ports(const struct firewall_chain *chain, const char *prefix)
+static bool names_ports(const struct rule_words *rule)
 {
+    for (unsigned i = 0; i < rule->count; i++)
+        if (strcmp(rule->words[i], "--dport") == 0 || strcmp(rule->words[i], "--dports") == 0)
+            return true;
+    return false;
+}
+
+/* Whether rules of any table that iptables-save(8) printed log with this prefix, and each of them
+ * only some ports. False as well when memory is short. */
+static bool logs_some_ports(FILE *rules, const char *prefix)
+{
+    char line[2048];
     unsigned all = 0, some = 0;
-    for (unsigned i = 0; i < chain->count; i++) {
-        const struct firewall_rule *rule = &chain->rules[i];
-        if (rule->prefix && strncmp(rule->prefix, prefix, strlen(prefix)) == 0)
-            (*(rule->ports ? &some : &all))++;
+    rewind(rules);
+    while (fgets(line, sizeof(line), rules)) {
+        struct rule_words rule;
+        if (strncmp(line, "-A ", 3) != 0)
+            continue;
+        if (!rule_words_split(line, strcspn(line, "\n"), &rule))
+            return false;
+        const char *logged = log_prefix(&rule);
+        if (logged && strncmp(logged, prefix, strlen(prefix)) == 0)
+            (*(names_ports(&rule) ? &some : &all))++;
+        free(rule.text);
     }
     return some > 0 && all == 0;
 }
 
-static void tell_of_source(const struct config_source *source, const struct firewall_chain *chain,
-                           struct report *report)
+static void tell_of_source(const struct config_source *source, FILE *rules, struct report *report)
 {
     for (unsigned i = 0; i < source->prefixes.count; i++) {
         const struct config_text *prefix = &source->prefixes.items[i];
-        if (logs_some_ports(chain, prefix->text))
+        if (logs_some_ports(rules, prefix->text))
             report_warning(report, prefix->pos,
                            "source \"%s\": the firewall logs only some ports with prefix \"%s\"; "
                            "of a port scan it then logs nothing but the knock; log all that is "
@@ -80,12 +91,8 @@ static void tell_of_source(const struct config_source *source, const struct fire
 
 void doubts_of_rules(const struct config *config, FILE *rules, struct report *report)
 {
-    struct firewall firewall = {0};
-    struct firewall_chain *chain = firewall_add_chain(&firewall, "", "", FIREWALL_BOTH);
-    if (chain && read_rules(rules, chain))
-        for (unsigned i = 0; i < config->source_count; i++)
-            tell_of_source(&config->sources[i], chain, report);
-    firewall_free(&firewall);
+    for (unsigned i = 0; i < config->source_count; i++)
+        tell_of_source(&config->sources[i], rules, report);
 }
 
 enum netns_logging doubts_read_netns(const char *folder)
@@ -163,8 +170,6 @@ static FILE *output_of(const char *name)
     if (pid > 0)
         waitpid(pid, NULL, 0);
     free(path);
-    if (file)
-        rewind(file);
     return file;
 }
 

@@ -7,7 +7,7 @@
 
 #include <netinet/in.h>
 
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 enum { IPTABLES, IP6TABLES, NFT, NFT_BESIDE_IPTABLES, FORMATS };
 

@@ -1,4 +1,4 @@
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -67,33 +67,6 @@ const struct firewall_chain *firewall_chain(const struct firewall *firewall,
             return chain;
     }
     return NULL;
-}
-
-bool firewall_split(const char *line, size_t len, struct firewall_words *out)
-{
-    out->count = 0;
-    out->text = strndup(line, len);
-    if (!out->text)
-        return false;
-    char *from = out->text, *to = out->text;
-    while (out->count < FIREWALL_WORDS) {
-        from += strspn(from, " \t");
-        if (*from == '\0')
-            break;
-        out->words[out->count++] = to;
-        for (bool quoted = false; *from && (quoted || !strchr(" \t", *from)); from++) {
-            if (*from == '"') {
-                quoted = !quoted;
-                continue;
-            }
-            from += *from == '\\' && from[1] != '\0';
-            *to++ = *from;
-        }
-        from += *from != '\0';
-        *to++ = '\0';
-    }
-    out->words[out->count] = NULL;
-    return true;
 }
 
 static void keep_proto(struct firewall_rule *rule, unsigned place)

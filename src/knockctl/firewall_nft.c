@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 struct listing {
     struct firewall *firewall;
@@ -13,7 +13,7 @@ struct listing {
     int chain;         /* its number; -1: not in one */
 };
 
-static void begin_table(struct listing *l, const struct firewall_words *words)
+static void begin_table(struct listing *l, const struct rule_words *words)
 {
     static const struct {
         const char *name;
@@ -31,7 +31,7 @@ static void begin_table(struct listing *l, const struct firewall_words *words)
 }
 
 /* "type filter hook input priority -10; policy drop;" */
-static void read_hook(struct firewall_chain *chain, const struct firewall_words *words)
+static void read_hook(struct firewall_chain *chain, const struct rule_words *words)
 {
     for (unsigned i = 0; i + 1 < words->count; i++) {
         const char *word = words->words[i], *value = words->words[i + 1];
@@ -44,7 +44,7 @@ static void read_hook(struct firewall_chain *chain, const struct firewall_words 
     }
 }
 
-static bool take_line(struct listing *l, const char *line, const struct firewall_words *words)
+static bool take_line(struct listing *l, const char *line, const struct rule_words *words)
 {
     const char *first = words->count > 0 ? words->words[0] : "";
     if (*first == '\0' || *first == '#')
@@ -71,11 +71,11 @@ bool firewall_read_nft(struct firewall *firewall, const char *listed, bool iptab
 {
     struct listing l = {.firewall = firewall, .iptables = iptables, .chain = -1};
     for (const char *line = listed, *end; *line; line = *end ? end + 1 : end) {
-        struct firewall_words words;
+        struct rule_words words;
         line += strspn(line, " \t");
         end = line + strcspn(line, "\n");
         char *text = strndup(line, (size_t)(end - line));
-        bool good = firewall_split(line, (size_t)(end - line), &words) && text &&
+        bool good = rule_words_split(line, (size_t)(end - line), &words) && text &&
                     take_line(&l, text, &words);
         free(words.text);
         free(text);

@@ -1,5 +1,5 @@
 /* What becomes of packets, for all their ports at once. */
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 /* Chains that call chains that call chains: nft's may 16 deep, of iptables' nobody has more. */
 enum { DEPTH_MAX = 32 };

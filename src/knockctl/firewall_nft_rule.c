@@ -2,12 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 /* A rule that is being read. */
 struct reading {
     struct firewall_rule *rule;
-    const struct firewall_words *words;
+    const struct rule_words *words;
     unsigned at; /* the word that comes next */
     bool done;   /* its verdict was read */
 };
@@ -297,10 +297,10 @@ static void read_match(struct reading *r, const char *word)
         read_other(r);
 }
 
-void firewall_read_nft_rule(struct firewall_rule *rule, const struct firewall_words *words)
+void firewall_read_nft_rule(struct firewall_rule *rule, const struct rule_words *words)
 {
     struct reading r = {.rule = rule, .words = words};
-    rule->partly = words->count == FIREWALL_WORDS;
+    rule->partly = words->count == RULE_WORDS_MAX;
     while (!r.done && *peek(&r)) {
         const char *word = next(&r);
         if (read_verdict(&r, word))

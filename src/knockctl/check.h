@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
+#include "knockctl/firewall.h"
 #include "knockctl/rules.h"
-#include "lib/firewall.h"
 
 /* Exit statuses of `knockctl rules --check`. */
 enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/firewall.h"
+#include "knockctl/firewall.h"
 
 /* A rule that is being read. */
 struct reading {
     struct firewall_rule *rule;
-    const struct firewall_words *words;
+    const struct rule_words *words;
     unsigned at;
     bool negated; /* "!" stands before the option at hand */
     bool account; /* a limit, for each source by itself */
@@ -146,7 +146,7 @@ static void read_option(struct reading *r, const char *option)
         r->rule->partly = true; /* what stands behind a target is the target's */
 }
 
-void firewall_read_iptables_rule(struct firewall_rule *rule, const struct firewall_words *words)
+void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_words *words)
 {
     struct reading r = {.rule = rule, .words = words};
     for (r.at = 2; r.at < words->count; r.at++) {
@@ -157,7 +157,7 @@ void firewall_read_iptables_rule(struct firewall_rule *rule, const struct firewa
     }
     /* A limit for each source lets knocks through, but for what exceeds it. */
     rule->limited &= !r.account;
-    rule->partly |= r.excess || words->count == FIREWALL_WORDS;
+    rule->partly |= r.excess || words->count == RULE_WORDS_MAX;
 }
 
 /* The chain of this table, which has been declared. */
@@ -170,7 +170,7 @@ static struct firewall_chain *declared(struct firewall *firewall, unsigned famil
 
 /* ":INPUT DROP [0:0]" or "-A INPUT ..." */
 static bool read_line(struct firewall *firewall, unsigned family, const char *line,
-                      const struct firewall_words *words)
+                      const struct rule_words *words)
 {
     const char *first = words->count > 0 ? words->words[0] : "";
     if (first[0] == ':') {
@@ -199,14 +199,14 @@ bool firewall_read_iptables(struct firewall *firewall, const char *saved,
         return false;
     input->input = true;
     for (const char *line = saved, *end; *line; line = *end ? end + 1 : end) {
-        struct firewall_words words;
+        struct rule_words words;
         end = line + strcspn(line, "\n");
         if (*line == '*')
             ours = strncmp(line, "*filter", 7) == 0;
         if (!ours || (*line != ':' && *line != '-'))
             continue;
         char *text = strndup(line, (size_t)(end - line));
-        bool good = firewall_split(line, (size_t)(end - line), &words) && text &&
+        bool good = rule_words_split(line, (size_t)(end - line), &words) && text &&
                     read_line(firewall, family, text, &words);
         free(words.text);
         free(text);

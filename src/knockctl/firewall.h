@@ -3,10 +3,11 @@
  * as decides what becomes of a knock. What isn't understood of a rule makes it one that takes some
  * packets and leaves others, so that nothing is claimed of it.
  */
-#ifndef LIB_FIREWALL_H
-#define LIB_FIREWALL_H
+#ifndef KNOCKCTL_FIREWALL_H
+#define KNOCKCTL_FIREWALL_H
 
 #include "lib/port_set.h"
+#include "lib/rule_words.h"
 
 /* The packets that are asked about: first ones, TCP's with SYN alone, and TCP's of a session. */
 enum firewall_packet { FIREWALL_NEW, FIREWALL_STANDING, FIREWALL_PACKETS };
@@ -77,18 +78,6 @@ bool firewall_read_nft(struct firewall *firewall, const char *listed, bool iptab
 
 /* --- for the two readers --- */
 
-enum { FIREWALL_WORDS = 512 };
-
-/* A line as words: blanks separate, "..." groups, \ takes what follows. */
-struct firewall_words {
-    char *text; /* owns them */
-    char *words[FIREWALL_WORDS + 1];
-    unsigned count;
-};
-
-/* False when memory is short. A line of more words is cut; then nothing is said of its rule. */
-bool firewall_split(const char *line, size_t len, struct firewall_words *out);
-
 /* The rule takes packets of this protocol (name or number) only, or (not) all others. */
 void firewall_match_proto(struct firewall_rule *rule, const char *proto, bool negated);
 
@@ -105,10 +94,10 @@ bool firewall_add_ports(struct firewall_rule *rule, const char *text);
 void firewall_negate_ports(struct firewall_rule *rule);
 
 /* Reads a rule of iptables-save, from its "-A CHAIN" on. */
-void firewall_read_iptables_rule(struct firewall_rule *rule, const struct firewall_words *words);
+void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_words *words);
 
 /* Reads a rule of nft's. */
-void firewall_read_nft_rule(struct firewall_rule *rule, const struct firewall_words *words);
+void firewall_read_nft_rule(struct firewall_rule *rule, const struct rule_words *words);
 
 /* The flags named in a text, whatever separates them. */
 uint8_t firewall_flags(const char *text);
