@@ -29,14 +29,14 @@ declare -A stands_for=(
 # header begins by saying so.
 pure=(
     src/lib/sort.c
-    src/keeper/{gate,rates,refused,rule,template,unseal}.c
+    src/keeper/{gate,rates,refusal_log,refused,rule,template,unseal}.c
     src/knock/{nat,packets}.c
-    src/lib/{addr,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
+    src/lib/{addr,addr_scope,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/listener/{assembler,assemblies,attempts,calendar,envelope,foreign,heads,intake,ip_items,lines,log_clock}.c
     src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c
 )
 # These take memory for what is made or registered; nothing else of them does.
-takes_memory='src/(keeper/(refused|rule)|lib/timers|listener/(assembler|assemblies|match_index|matcher))\.c'
+takes_memory='src/(keeper/(refusal_log|refused|rule)|lib/timers|listener/(assembler|assemblies|match_index|matcher))\.c'
 impure='^#include <(time|sys/time|unistd|fcntl|sys/socket|syslog|sys/stat|ev|pthread)\.h>|\b(malloc|calloc|realloc|strdup|asprintf|clock_gettime|time|printf|fprintf)\('
 
 breaches=0

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "keeper/admit.h"
+#include "keeper/refusal_log.h"
 #include "keeper/refused.h"
 #include "keeper/unseal.h"
 
@@ -18,7 +19,8 @@ struct sealed_service {
     struct keyring *keyring; /* it remembers what is used up */
     struct store *store;
     struct doors *doors;
-    struct refused *refused; /* it remembers what is unknown; NULL: nothing does */
+    struct refused *refused;      /* it remembers what is unknown; NULL: nothing does */
+    struct refusal_log *refusals; /* for `why`; NULL: none */
 };
 
 /* Serves a SEALED record that came at `now`, `wall` by the clock. False when no honest listener

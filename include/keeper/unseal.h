@@ -2,8 +2,8 @@
  * Sealed knocks judged: whose a message is, and whether what it asks for may be. Pure: the caller
  * brings the time, remembers what was used up, and opens and closes.
  *
- *   stale? -> unknown? -> replayed? -> used up, durably -> expired? -> door? key? bound? allowed?
- *   port? -> open or close
+ *   stale? -> unknown? -> a copy, or replayed? -> used up, durably -> expired? -> door? key? bound?
+ *   allowed? port? -> open or close
  *
  * The order is part of the protocol, knock-protocol(7): what a stranger can cause costs least, and
  * what is refused for a door's sake can't be sent again once the door's configuration permits it.
@@ -20,6 +20,7 @@ enum unseal_verdict {
     UNSEAL_STALE,
     UNSEAL_UNKNOWN,
     UNSEAL_REPLAYED,
+    UNSEAL_COPY, /* the message that was served last, from the same address: one more round of it */
     /* what only a key can, from here on */
     UNSEAL_HASTY,
     UNSEAL_UNRECORDED,

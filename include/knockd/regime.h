@@ -47,6 +47,7 @@ struct daemon {
     bool reload_wanted;        /* SIGHUP came before the first listener was ready */
     struct admission admission;
     struct refused *refused; /* sealed messages */
+    struct refusal_log *refusals;
     struct limit messages;
     int status;
 };

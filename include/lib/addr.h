@@ -39,12 +39,6 @@ bool addr_is_mapped(const struct addr *a);
 /* 0.0.0.0 or ::, the address of a host that has none yet. */
 bool addr_is_unspecified(const struct addr *a);
 
-/* 127.0.0.0/8 or ::1, this very host. */
-bool addr_is_loopback(const struct addr *a);
-
-/* 169.254.0.0/16 or fe80::/10, which say nothing without a link. */
-bool addr_is_link_local(const struct addr *a);
-
 /*
  * Reads "address" or "address/bits". False when it isn't one, or when host bits are set: a typing
  * mistake there would silently admit a whole network that nobody meant.

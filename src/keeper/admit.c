@@ -11,7 +11,7 @@ enum { SEALED_OPEN_RATE = 5000, SEALED_OPEN_BURST = 10000 };
 enum { REFUSAL_RATE = 20, REFUSAL_BURST = 200 };
 
 /* What an honest listener's assembler hands over at most, and a burst of as much. */
-enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 1, STRANGER_BURST = 20 };
+enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 10, STRANGER_BURST = 200 };
 
 struct admission admit_make(int64_t now)
 {

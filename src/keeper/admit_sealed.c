@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
 static bool is_acceptable(const struct config *config, const struct record_sealed *record)
@@ -23,29 +24,45 @@ static const char *left_out(struct admission *a, char out[40])
     return out;
 }
 
+/* Notes it for `knockctl why`. Returns whether the log may tell of this address, and of any. */
+static bool note(struct admission *a, const struct sealed_service *s, const struct addr *address,
+                 const char *why, int64_t apart, int64_t now)
+{
+    bool fresh = !s->refusals || refusal_log_note(s->refusals, address, why, apart, now);
+    if (!fresh)
+        a->strangers.dropped++;
+    return fresh;
+}
+
 /* Anyone can cause these, as many as he likes: some are logged, all are counted. */
 static void refuse_stranger(struct admission *a, const struct sealed_service *s,
                             const struct record_sealed *record, enum unseal_verdict verdict,
                             int64_t now, struct timespec wall)
 {
     char text[ADDR_TEXT_SIZE], apart[64] = "", more[40];
-    if (!limit_take(&a->strangers, now))
+    const char *why = unseal_reason(verdict);
+    int64_t ahead = 0;
+    if (verdict == UNSEAL_STALE)
+        ahead = (int64_t)(sealed_message_time(record->message) >> 16) - wall.tv_sec;
+    if (!note(a, s, &record->address, why, ahead, now) || !limit_take(&a->strangers, now))
         return;
-    int64_t ahead = (int64_t)(sealed_message_time(record->message) >> 16) - wall.tv_sec;
     if (verdict == UNSEAL_STALE)
         snprintf(apart, sizeof(apart), ": %lld s %s; set the clocks of both", llabs(ahead),
                  ahead < 0 ? "behind" : "ahead");
-    log_notice("sealed knock from %s refused: %s%s%s", addr_format(&record->address, text),
-               unseal_reason(verdict), apart, left_out(a, more));
-    doors_tell_refused(s->doors, NULL, &record->address, unseal_reason(verdict));
+    log_notice("sealed knock from %s refused: %s%s%s", addr_format(&record->address, text), why,
+               apart, left_out(a, more));
+    doors_tell_refused(s->doors, NULL, &record->address, why);
 }
 
 static void refuse_key(struct admission *a, const struct sealed_service *s, const struct key *key,
-                       const struct sealed_wish *wish, const char *why, int64_t now)
+                       const struct addr *source, const struct sealed_wish *wish, const char *why,
+                       int64_t now)
 {
     char text[ADDR_TEXT_SIZE];
     const char *door = wish->door ? wish->door->name : NULL;
     doors_tell_refused(s->doors, door, &wish->address, why);
+    if (s->refusals)
+        refusal_log_note(s->refusals, source, why, 0, now);
     if (!limit_take(&a->refusals, now))
         return;
     if (door)
@@ -67,13 +84,29 @@ static bool know_last(const struct sealed_service *s, unsigned number)
     return key->known;
 }
 
+/* Longer than the rounds of a message take. */
+static const int64_t copy_time = 30 * CLOCK_SECOND;
+
+/*
+ * Clients send a message again until they see its door open, and the next round leaves from another
+ * port, so that the listener can't know it. It is no replay, and opens nothing either.
+ */
+static bool is_copy(const struct key *key, const struct unsealed *message,
+                    const struct addr *source, int64_t now)
+{
+    return message->time == key->last && addr_equal(&key->last_from, source) &&
+           now - key->last_came < copy_time;
+}
+
 /* What was used up stays that, whatever follows, and whenever the power fails from here on. */
 static enum unseal_verdict use_up(const struct sealed_service *s, const struct unsealed *message,
-                                  int64_t now, int64_t wall)
+                                  const struct addr *source, int64_t now, int64_t wall)
 {
     struct key *key = &s->keyring->keys[message->key];
     if (!know_last(s, message->key))
         return UNSEAL_UNRECORDED;
+    if (is_copy(key, message, source, now))
+        return UNSEAL_COPY;
     if (message->time <= key->last ||
         keyring_is_early(s->keyring, message->key, message->bound, message->time))
         return UNSEAL_REPLAYED;
@@ -84,6 +117,8 @@ static enum unseal_verdict use_up(const struct sealed_service *s, const struct u
     if (rc < 0 || store_commit(s->store) < 0)
         return UNSEAL_UNRECORDED;
     key->last = message->time;
+    key->last_from = *source;
+    key->last_came = now;
     return rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
 }
 
@@ -126,8 +161,8 @@ static enum unseal_verdict serve(struct admission *a, const struct sealed_servic
 {
     const struct key *key = &s->keyring->keys[message->key];
     struct sealed_wish wish = {.address = *source};
-    enum unseal_verdict verdict = use_up(s, message, now, wall);
-    if (verdict == UNSEAL_REPLAYED)
+    enum unseal_verdict verdict = use_up(s, message, source, now, wall);
+    if (verdict == UNSEAL_REPLAYED || verdict == UNSEAL_COPY)
         return verdict;
     if (verdict == UNSEAL_UNRECORDED && limit_take(&a->refusals, now))
         log_error("a sealed knock can't be recorded, so it isn't served: %s",
@@ -139,7 +174,7 @@ static enum unseal_verdict serve(struct admission *a, const struct sealed_servic
         verdict = wish.op == SEALED_OPEN ? open_door(a, s, key, &wish, now, &why)
                                          : close_door(s, key, &wish);
     if (verdict != UNSEAL_GOOD)
-        refuse_key(a, s, key, &wish, why ? why : unseal_reason(verdict), now);
+        refuse_key(a, s, key, source, &wish, why ? why : unseal_reason(verdict), now);
     return verdict;
 }
 

@@ -1,5 +1,7 @@
 #include "keeper/gate.h"
 
+#include "lib/addr_scope.h"
+
 bool gate_address(const struct addr *address)
 {
     if (address->family != 4)
@@ -17,6 +19,10 @@ enum gate_verdict gate_judge(const struct config *config, const struct plans *pl
         !gate_address(&open->address))
         return GATE_BAD;
     const struct config_door *door = &config->doors[open->door];
+    if (addr_scope(&open->address) == ADDR_SCOPE_NONE) {
+        *why = "no host can have that address";
+        return GATE_REFUSED;
+    }
     if (!config_allows(door, &open->address)) {
         *why = "not in its list of allowed networks";
         return GATE_REFUSED;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/addr_scope.h"
+
 static const int64_t second = 1000000000;
 
 static bool is_stale(uint64_t time, uint64_t now, int64_t skew)
@@ -70,8 +72,7 @@ static enum unseal_verdict judge_address(const struct sealed_request *request,
     out->address = named ? request->address : *source;
     if (named && !out->door->for_others)
         return UNSEAL_FOR_OTHERS;
-    if (named && (addr_is_unspecified(&out->address) || addr_is_group(&out->address) ||
-                  addr_is_loopback(&out->address) || addr_is_link_local(&out->address)))
+    if (addr_scope(&out->address) < (named ? ADDR_SCOPE_SITE : ADDR_SCOPE_HOST))
         return UNSEAL_NO_HOST;
     return config_allows(out->door, &out->address) ? UNSEAL_GOOD : UNSEAL_NOT_ALLOWED;
 }
@@ -134,6 +135,7 @@ const char *unseal_reason(enum unseal_verdict verdict)
         [UNSEAL_REPLAYED] =
             "replayed: it isn't newer than the last that was used or refused, or than max_skew after "
             "state.db was made",
+        [UNSEAL_COPY] = "served already",
         [UNSEAL_HASTY] = "too many knocks by this key",
         [UNSEAL_UNRECORDED] = "its use can't be recorded",
         [UNSEAL_EXPIRED] = "expired: the last day of the key is over",
@@ -141,7 +143,7 @@ const char *unseal_reason(enum unseal_verdict verdict)
         [UNSEAL_OTHER_DOOR] = "not this door: the key isn't in its list, or names other doors",
         [UNSEAL_UNBOUND] = "not bound to its source, which the door demands",
         [UNSEAL_FOR_OTHERS] = "it names an address, and the door opens for the sender alone",
-        [UNSEAL_NO_HOST] = "it names an address that is no single host's elsewhere",
+        [UNSEAL_NO_HOST] = "no host elsewhere can have the address that it is to open for",
         [UNSEAL_NOT_ALLOWED] = "not in its list of allowed networks",
         [UNSEAL_PORT] = "not a port of this door",
         [UNSEAL_OP] = "it asks for nothing that is known here",

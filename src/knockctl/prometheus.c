@@ -38,6 +38,7 @@ static const struct metric {
     {"sealed_stale_total", "knockd_sealed_total", "counter", "verdict=\"stale\"", NULL},
     {"sealed_unknown_total", "knockd_sealed_total", "counter", "verdict=\"unknown\"", NULL},
     {"sealed_replayed_total", "knockd_sealed_total", "counter", "verdict=\"replayed\"", NULL},
+    {"sealed_copies_total", "knockd_sealed_total", "counter", "verdict=\"copy\"", NULL},
     {"sealed_dropped_total", "knockd_sealed_total", "counter", "verdict=\"dropped\"", NULL},
 };
 

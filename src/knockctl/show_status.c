@@ -32,12 +32,12 @@ static void print_keys(const struct row_fields *row)
 {
     if (number(row, "keys") == 0)
         return;
-    printf("keys: %lld; sealed knocks: %lld served, %lld refused; of strangers: %lld stale, %lld "
-           "unknown, %lld replayed, %lld not looked at\n",
+    printf("keys: %lld; sealed knocks: %lld served, %lld copies of them, %lld refused; of "
+           "strangers: %lld stale, %lld unknown, %lld replayed, %lld not looked at\n",
            number(row, "keys"), number(row, "sealed_served_total"),
-           number(row, "sealed_refused_total"), number(row, "sealed_stale_total"),
-           number(row, "sealed_unknown_total"), number(row, "sealed_replayed_total"),
-           number(row, "sealed_dropped_total"));
+           number(row, "sealed_copies_total"), number(row, "sealed_refused_total"),
+           number(row, "sealed_stale_total"), number(row, "sealed_unknown_total"),
+           number(row, "sealed_replayed_total"), number(row, "sealed_dropped_total"));
 }
 
 static void print_keeper(const struct row_fields *row)

@@ -21,8 +21,10 @@ static const char *text_of(const struct row_fields *row, const char *key)
  */
 static void print_piece(const struct row_fields *row)
 {
-    printf(": piece of a sealed knock, %lld of %lld", number(row, "pieces"),
-           number(row, "pieces_needed"));
+    long long pieces = number(row, "pieces"), needed = number(row, "pieces_needed");
+    printf(": piece of a sealed knock, %lld of %lld", pieces < needed ? pieces : needed, needed);
+    if (pieces > needed)
+        printf(" and %lld to spare", pieces - needed);
     if (strcmp(text_of(row, "message"), "true") == 0)
         printf("; message handed over, see knockd's log");
 }
@@ -41,6 +43,20 @@ static void print_packet(const struct row_fields *row)
         printf(": ignored, %s", row_get(row, "ignored"));
     if (number(row, "pieces") > 0)
         print_piece(row);
+    putchar('\n');
+}
+
+static void print_refusal(const struct row_fields *row)
+{
+    char ago[TEXT_MAX];
+    long long ahead = number(row, "clock_ahead"), count = number(row, "count");
+    printf("%s ago: sealed knock refused: %s", text_seconds(number(row, "ago"), ago),
+           text_of(row, "reason"));
+    if (ahead != 0)
+        printf(": its clock is %lld s %s", ahead < 0 ? -ahead : ahead,
+               ahead < 0 ? "behind" : "ahead");
+    if (count > 1)
+        printf("; the last of %lld that were refused", count);
     putchar('\n');
 }
 
@@ -73,6 +89,8 @@ void show_why(struct reply *reply, int *status)
         packets += strcmp(row.kind, "packets") == 0;
         if (strcmp(row.kind, "packets") == 0)
             print_packet(&row);
+        else if (strcmp(row.kind, "refused") == 0)
+            print_refusal(&row);
         else if (strcmp(row.kind, "effects") == 0)
             print_effect(&row);
         else if (strcmp(row.kind, "sources") == 0 && packets == 0 && !told) {

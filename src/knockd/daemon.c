@@ -11,12 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keeper/refusal_log.h"
 #include "knockd/close_all.h"
 #include "knockd/notify.h"
 #include "knockd/own_files.h"
 #include "knockd/place.h"
 #include "knockd/regime.h"
 #include "lib/clock.h"
+#include "lib/keyed.h"
 #include "lib/log.h"
 
 /* Messages that a listener may cause, a second and at once. */
@@ -192,8 +194,11 @@ static int set_up(struct daemon *d, const struct config *config)
     notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
     if (!place_state(config, d->dir, &d->store))
         return -1;
+    uint8_t key[KEYED_KEY_SIZE];
+    keyed_random(key, sizeof(key));
     d->refused = refused_new();
-    if (!d->refused || make_parts(d, config) < 0) {
+    d->refusals = refusal_log_new(key);
+    if (!d->refused || !d->refusals || make_parts(d, config) < 0) {
         log_error("can't start: %s", strerror(errno));
         return -1;
     }
@@ -250,6 +255,7 @@ static void tear_down(struct daemon *d)
     if (d->doors)
         in_force_end(d->store, d->refused);
     refused_free(d->refused);
+    refusal_log_free(d->refusals);
     store_close(d->store);
     signals_free(d->signals);
     loop_free(d->loop);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "knockd/desk_parts.h"
+#include "lib/addr_scope.h"
 #include "lib/clock.h"
 
 enum { SECONDS_MAX = 30 * 86400 };
@@ -91,7 +92,7 @@ static int find_door(const struct config *config, const char *name)
  * knocks: an administrator knows better. */
 static const char *judge(const struct setting *setting, int door, const struct addr *address)
 {
-    if (addr_is_group(address) || addr_is_unspecified(address))
+    if (addr_scope(address) == ADDR_SCOPE_NONE)
         return "that is no host's address";
     if (!plans_get(setting->plans, (unsigned)door, address->family)->usable)
         return address->family == 6 ? "it has no commands for IPv6" : "it has no commands for IPv4";

@@ -57,6 +57,7 @@ static void add_sealed(const struct daemon *d, struct row *row)
     row_number(row, "sealed_stale_total", (int64_t)a->sealed[UNSEAL_STALE]);
     row_number(row, "sealed_unknown_total", (int64_t)a->sealed[UNSEAL_UNKNOWN]);
     row_number(row, "sealed_replayed_total", (int64_t)a->sealed[UNSEAL_REPLAYED]);
+    row_number(row, "sealed_copies_total", (int64_t)a->sealed[UNSEAL_COPY]);
     row_number(row, "sealed_dropped_total", (int64_t)a->messages.dropped);
 }
 

@@ -3,10 +3,30 @@
 #include <stdio.h>
 
 #include "keeper/gate.h"
+#include "keeper/refusal_log.h"
 #include "knockd/desk_parts.h"
 #include "lib/carrier.h"
 #include "lib/clock.h"
 #include "listener/matcher.h"
+
+/* What became of its last sealed knock that was refused. */
+static void add_refusal(const struct daemon *daemon, const struct addr *address,
+                        struct answer *answer)
+{
+    struct row row;
+    const struct refusal *refusal = refusal_log_find(daemon->refusals, address);
+    if (!refusal)
+        return;
+    row_begin(&row, 1, "refused");
+    row_number(&row, "ago", (clock_now() - refusal->time) / CLOCK_SECOND);
+    row_text(&row, "reason", refusal->why);
+    if (refusal->apart != 0)
+        row_number(&row, "clock_ahead", refusal->apart);
+    else
+        row_null(&row, "clock_ahead");
+    row_number(&row, "count", refusal->count);
+    answer_row(answer, &row);
+}
 
 void desk_serve_why(void *arg, struct answer *answer, char *const *words)
 {
@@ -24,6 +44,7 @@ void desk_serve_why(void *arg, struct answer *answer, char *const *words)
     row_text(&row, "address", addr_format(&address, text));
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
+    add_refusal(desk->daemon, &address, answer);
     desk_ask_sources(desk, answer, 1, &address);
 }
 

@@ -24,8 +24,13 @@ static bool serve_sealed(struct regime *r, const struct record_sealed *record)
 {
     struct daemon *d = r->daemon;
     const struct setting *setting = &r->setting;
-    struct sealed_service service = {setting->config, setting->plans, setting->keyring,
-                                     d->store,        d->doors,       d->refused};
+    struct sealed_service service = {.config = setting->config,
+                                     .plans = setting->plans,
+                                     .keyring = setting->keyring,
+                                     .store = d->store,
+                                     .doors = d->doors,
+                                     .refused = d->refused,
+                                     .refusals = d->refusals};
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
     return admit_sealed(&d->admission, &service, record, clock_now(), wall);

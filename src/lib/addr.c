@@ -95,20 +95,6 @@ static bool parse_bits(const char *text, unsigned max, uint8_t *out)
     return true;
 }
 
-bool addr_is_loopback(const struct addr *a)
-{
-    static const uint8_t one[16] = {[15] = 1};
-    return a->family == 4 ? a->bytes[0] == 127
-                          : a->family == 6 && memcmp(a->bytes, one, sizeof(one)) == 0;
-}
-
-bool addr_is_link_local(const struct addr *a)
-{
-    if (a->family == 4)
-        return a->bytes[0] == 169 && a->bytes[1] == 254;
-    return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
-
 bool net_parse(const char *text, struct net *out)
 {
     struct net net;

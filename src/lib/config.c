@@ -5,6 +5,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "lib/addr_scope.h"
 #include "lib/carrier.h"
 #include "lib/config_keys.h"
 #include "lib/sealed.h"
@@ -137,8 +138,7 @@ struct step config_own_port(const struct config_door *door)
 
 bool config_allows(const struct config_door *door, const struct addr *address)
 {
-    if (address->family == 0 || addr_is_unspecified(address) || addr_is_group(address) ||
-        addr_is_mapped(address))
+    if (addr_scope(address) == ADDR_SCOPE_NONE)
         return false;
     for (unsigned i = 0; i < door->allow_count; i++)
         if (net_contains(&door->allow[i], address))

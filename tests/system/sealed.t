@@ -96,21 +96,22 @@ resent() {
 }
 
 again() {
-    local options who by
-    while IFS='|' read -r options who by; do
+    local options who by late
+    while IFS='|' read -r options who by late; do
         mark_log
         # shellcheck disable=SC2086
         knock -d 2 $options
         is "$options: opens" "$STATUS" 0
         [ "$by" = time ] || seal_close "$who"
         ok "$options: has closed by $by" closed "$who"
-        # The listener knows the first for what it has handed over; the keeper has the last word.
+        # The listener knows the first for what it has handed over, the keeper the second for one more round of what it
+        # served last: neither is told of.
         resent "$options: the same packets" "$who" "$(source_port)" ''
-        resent "$options: from another source port" "$who" '' replayed
+        resent "$options: from another source port" "$who" '' "${late:+replayed}"
         resent "$options: from another address" $other4 '' unknown
     done <<TABLE
-ssh|$CLIENT4|time
---carrier tcp ssh|$CLIENT4|request
+ssh|$CLIENT4|time|
+--carrier tcp ssh|$CLIENT4|request|late
 TABLE
     mark_log
     knock -d 2 ssh6
@@ -149,8 +150,10 @@ a door of another key|alice udp FROM 0 1 bobs 0 0 -|door bobs: refused FROM: not
 a door that the key's file doesn't name|erin udp FROM 0 1 narrow 0 0 -|door narrow: refused FROM: not this door: .* \(erin\)
 unbound|alice udp any 0 1 ssh 0 0 -|door ssh: refused FROM: not bound to its source
 for an address|alice udp-long FROM 0 1 ssh 0 0 FROM|door ssh: refused FROM: it names an address, and the door opens for
-for a loopback address|alice udp-long FROM 0 1 for 0 0 ::1|door for: refused ::1: it names an address that is no single host's
-for a multicast address|alice udp-long FROM 0 1 for 0 0 224.0.0.1|door for: refused 224.0.0.1: it names an address that is no
+for a loopback address|alice udp-long FROM 0 1 for 0 0 ::1|door for: refused ::1: no host elsewhere can have the address
+for a multicast address|alice udp-long FROM 0 1 for 0 0 224.0.0.1|door for: refused 224.0.0.1: no host elsewhere can have the address
+for an address that means no host|alice udp-long FROM 0 1 for 0 0 240.0.0.1|door for: refused 240.0.0.1: no host elsewhere can have the address
+for this very server by 6to4|alice udp-long FROM 0 1 for 0 0 2002:7f00:1::1|door for: refused 2002:7f00:1::1: no host elsewhere can have the address
 for an address that isn't allowed|alice udp-long FROM 0 1 for 0 0 203.0.113.9|door for: refused 203.0.113.9: not in its list of allowed
 from an address that isn't allowed|alice tcp FROM 0 1 narrow 0 0 -|door narrow: refused FROM: not in its list of allowed networks
 another port|alice udp FROM 0 1 ssh 0 22 -|door ssh: refused FROM: not a port of this door
@@ -161,6 +164,13 @@ TABLE
     for number in "${!names[@]}"; do
         ok "${names[number]}: said why" said "${reasons[number]}"
     done
+    ctl why 192.0.2.101
+    like "why: its last refusal, and its clock" "$OUT" \
+        "[0-9]+ s ago: sealed knock refused: stale: .*: its clock is (12[5-9]|[1-9][3-9]?[0-9]) s behind"
+    like "why: the pieces that make a message" "$OUT" "piece of a sealed knock, 16 of 16"
+    is "why: none is more than all" "$(grep -c ' 24 of 16' <<<"$OUT")" 0
+    # shellcheck disable=SC2016 # Perl's
+    is "why: the same as JSON" "$(ctl why 2001:db8::102 --json; json '$j->{refused}[0]{clock_ahead} > 120 && $j->{refused}[0]{count}')" 1
     is "nothing was answered, IPv4" "$(answers iptables)" 0
     is "nothing was answered, IPv6" "$(answers ip6tables)" 0
 }

@@ -22,6 +22,7 @@ struct admit_world {
     struct keyring *keyring;
     struct admission admission;
     struct refused *refused;
+    struct refusal_log *refusals;
     struct timespec wall; /* what the clock says */
     unsigned skew;        /* max_skew in s; 0: the default */
     int64_t now;
@@ -70,6 +71,8 @@ static inline void admit_make_world(struct admit_world *w, const char *text)
     w->now = clock_now();
     w->admission = admit_make(w->now);
     w->refused = refused_new();
+    w->refusals = refusal_log_new((const uint8_t[16]){7});
+    assert_non_null(w->refusals);
     assert_non_null(w->refused);
     assert_int_equal(store_number_set(w->kept.store, "refused", 0), 0);
     admit_load(w, text);
@@ -96,6 +99,7 @@ static inline void admit_end_world(struct admit_world *w)
 {
     admit_unload(w);
     refused_free(w->refused);
+    refusal_log_free(w->refusals);
     kept_end(&w->kept);
     remove_file(w->told.dir, "alice.key");
     remove_file(w->told.dir, "bob.key");
@@ -136,8 +140,13 @@ static inline struct record_sealed admit_seal(const struct admit_world *w, struc
 /* What becomes of a record; -1: it is none that an honest listener sends. */
 static inline int admit(struct admit_world *w, const struct record_sealed *record)
 {
-    struct sealed_service service = {w->config,     w->plans,        w->keyring,
-                                     w->kept.store, w->kept.w.doors, w->refused};
+    struct sealed_service service = {.config = w->config,
+                                     .plans = w->plans,
+                                     .keyring = w->keyring,
+                                     .store = w->kept.store,
+                                     .doors = w->kept.w.doors,
+                                     .refused = w->refused,
+                                     .refusals = w->refusals};
     struct admission before = w->admission;
     if (!admit_sealed(&w->admission, &service, record, w->now, w->wall))
         return -1;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/addr.h"
+#include "lib/addr_scope.h"
 
 static void reads_and_writes_canonically(void **state)
 {
@@ -117,34 +118,70 @@ static void nobodies(void **state)
     }
 }
 
-static void addresses_of_here_alone(void **state)
+static void scopes(void **state)
 {
     (void)state;
     static const struct {
         const char *text;
-        int loopback, link_local;
-    } rows[] = {{"127.0.0.0", 1, 0},
-                {"127.255.255.255", 1, 0},
-                {"126.255.255.255", 0, 0},
-                {"128.0.0.0", 0, 0},
-                {"::1", 1, 0},
-                {"::2", 0, 0},
-                {"::", 0, 0},
-                {"7f00::", 0, 0},
-                {"169.254.0.0", 0, 1},
-                {"169.255.0.0", 0, 0},
-                {"169.253.255.255", 0, 0},
-                {"fe80::", 0, 1},
-                {"febf::1", 0, 1},
-                {"fec0::", 0, 0},
-                {"fe7f::1", 0, 0},
-                {"a9fe::", 0, 0}};
+        enum addr_scope scope;
+    } rows[] = {
+        {"0.1.2.3", ADDR_SCOPE_NONE},
+        {"1.0.0.0", ADDR_SCOPE_WORLD},
+        {"10.255.255.255", ADDR_SCOPE_SITE},
+        {"100.127.255.255", ADDR_SCOPE_SHARED},
+        {"100.128.0.0", ADDR_SCOPE_WORLD},
+        {"126.255.255.255", ADDR_SCOPE_WORLD},
+        {"127.0.0.0", ADDR_SCOPE_HOST},
+        {"127.255.255.255", ADDR_SCOPE_HOST},
+        {"128.0.0.0", ADDR_SCOPE_WORLD},
+        {"169.253.255.255", ADDR_SCOPE_WORLD},
+        {"169.254.0.0", ADDR_SCOPE_LINK},
+        {"169.255.0.0", ADDR_SCOPE_WORLD},
+        {"172.32.0.0", ADDR_SCOPE_WORLD},
+        {"192.0.2.1", ADDR_SCOPE_WORLD},
+        {"192.88.99.1", ADDR_SCOPE_NONE},
+        {"223.255.255.255", ADDR_SCOPE_WORLD},
+        {"224.0.0.1", ADDR_SCOPE_NONE},
+        {"239.255.255.255", ADDR_SCOPE_NONE},
+        {"240.0.0.1", ADDR_SCOPE_NONE},
+        {"255.255.255.255", ADDR_SCOPE_NONE},
+        {"::", ADDR_SCOPE_NONE},
+        {"::1", ADDR_SCOPE_HOST},
+        {"::2", ADDR_SCOPE_NONE},
+        {"::198.51.100.7", ADDR_SCOPE_NONE},
+        {"::ffff:198.51.100.7", ADDR_SCOPE_NONE},
+        {"::1:0:0:1", ADDR_SCOPE_WORLD},
+        {"64:ff9b::198.51.100.7", ADDR_SCOPE_WORLD},
+        {"64:ff9b::127.0.0.1", ADDR_SCOPE_NONE},
+        {"64:ff9b::10.0.0.1", ADDR_SCOPE_NONE},
+        {"64:ff9b::240.0.0.1", ADDR_SCOPE_NONE},
+        {"64:ff9b:1::1", ADDR_SCOPE_SITE},
+        {"100::1", ADDR_SCOPE_NONE},
+        {"7f00::", ADDR_SCOPE_WORLD},
+        {"2001:0:1:2:3:4:39cc:9bf8", ADDR_SCOPE_WORLD}, /* 198.51.100.7 inverted */
+        {"2001:0:1:2:3:4:80ff:fffe", ADDR_SCOPE_NONE},  /* 127.0.0.1 inverted */
+        {"2001:10::1", ADDR_SCOPE_NONE},
+        {"2001:20::1", ADDR_SCOPE_NONE},
+        {"2001:db8::1", ADDR_SCOPE_WORLD},
+        {"2002:c633:6407::1", ADDR_SCOPE_WORLD},
+        {"2002:7f00:1::1", ADDR_SCOPE_NONE},
+        {"2002:e000:1::1", ADDR_SCOPE_NONE},
+        {"5f00::1", ADDR_SCOPE_NONE},
+        {"a9fe::", ADDR_SCOPE_WORLD},
+        {"fd00::1", ADDR_SCOPE_SITE},
+        {"fe7f::1", ADDR_SCOPE_WORLD},
+        {"fe80::", ADDR_SCOPE_LINK},
+        {"febf::1", ADDR_SCOPE_LINK},
+        {"fec0::1", ADDR_SCOPE_NONE},
+        {"ff02::1", ADDR_SCOPE_NONE},
+    };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct addr a;
         assert_true(addr_parse(rows[i].text, strlen(rows[i].text), &a));
-        assert_int_equal(addr_is_loopback(&a), rows[i].loopback);
-        assert_int_equal(addr_is_link_local(&a), rows[i].link_local);
+        if (addr_scope(&a) != rows[i].scope)
+            fail_msg("%s has scope %d", rows[i].text, addr_scope(&a));
     }
+    assert_int_equal(addr_scope(&(struct addr){0}), ADDR_SCOPE_NONE);
 }
 
 int main(void)
@@ -155,7 +192,7 @@ int main(void)
         cmocka_unit_test(networks),
         cmocka_unit_test(refuses_what_is_no_network),
         cmocka_unit_test(nobodies),
-        cmocka_unit_test(addresses_of_here_alone),
+        cmocka_unit_test(scopes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
