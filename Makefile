@@ -173,7 +173,7 @@ fuzz:
 	    SANITIZE=address,undefined,fuzzer-no-link targets
 	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
-# PART=doors, log, sealed or junk: that one alone.
+# PART=doors, log, sealed, junk or spoil: that one alone.
 bench: $(PROGRAMS) $(BENCH) $(TOOLS)
 	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench.sh [PART...]: runs the measurements, all or those named: doors log sealed junk. `make bench PART=log` builds
+# bench.sh [PART...]: runs the measurements, all or those named: doors log sealed junk spoil. `make bench PART=log` builds
 # them first.
 set -u
 
@@ -20,7 +20,7 @@ run() {
     return $status
 }
 
-[ $# -gt 0 ] || set -- doors log sealed junk
+[ $# -gt 0 ] || set -- doors log sealed junk spoil
 for part; do
     run "$part" || failed=1
 done

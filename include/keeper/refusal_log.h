@@ -11,7 +11,7 @@
 #include "lib/addr.h"
 #include "lib/limit.h"
 
-enum { REFUSAL_LOG_MAX = 4096, REFUSAL_RATE = 1, REFUSAL_BURST = 5 /* logged, of an address */ };
+enum { REFUSAL_LOG_MAX = 4096, REFUSAL_RATE = 1, REFUSAL_BURST = 20 /* logged, of an address */ };
 
 struct refusal {
     struct addr address; /* family 0: none */

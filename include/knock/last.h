@@ -16,15 +16,16 @@ enum { LAST_PATH_SIZE = 4096, LAST_AHEAD_MAX = 60 /* seconds ahead of the clock 
 struct last {
     int fd;
     char path[LAST_PATH_SIZE];
-    uint64_t time; /* the last one used, as sealed_time() has it; 0: none yet */
+    uint64_t time;   /* the last one used, as sealed_time() has it; 0: none yet */
+    unsigned behind; /* s by which the clock was behind that when the next one was taken */
 };
 
 /*
  * Opens the file of the key named `id` in $XDG_STATE_HOME/knock or ~/.local/state/knock, made
- * where missing, and waits until no other process has it. False, told already, when that fails; the
- * caller calls last_close() either way.
+ * where missing, and waits until no other process has it, or `until` (clock_now(), INT64_MAX: for
+ * ever). False, told already, when that fails; the caller calls last_close() either way.
  */
-bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE]);
+bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE], int64_t until);
 
 /*
  * The time to use now, the clock's or one later than the last: it is on the disk before this

@@ -2,6 +2,7 @@
 #ifndef KNOCK_PACKETS_H
 #define KNOCK_PACKETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/carrier.h"
@@ -15,10 +16,10 @@ struct packets_way {
     uint16_t packet_port; /* for PACKETS_ONE */
 };
 
-/* All packets of a message: those of round 0, 2, ... first, then those of round 1, 3, ... */
+/* All packets of a message: its own slots first, then those of parity. */
 struct packets {
-    unsigned count;         /* of the even rounds: any so many slots give the message */
-    unsigned parity;        /* of the odd rounds; 0: each round is the same */
+    unsigned count;         /* of the message: any so many slots give it */
+    unsigned parity;        /* what makes up for losses; 0: the carrier has none */
     const uint8_t *payload; /* content of a UDP packet; NULL: it doesn't matter */
     struct carrier_packet all[CARRIER_SLOTS_MAX];
 };
@@ -28,10 +29,10 @@ struct packets {
 void packets_make(struct packets_way way, const uint8_t *message, size_t len, struct packets *out);
 
 /*
- * Points *out to the packets of `round`, after drawing their order from `random`, and returns how
- * many they are.
+ * Draws from `random` the order in which packets->all is sent in a round, and returns how many of
+ * them are: of a first round the message's slots, of a `whole` one those of parity among them.
  */
-unsigned packets_round(struct packets *packets, unsigned round,
-                       const uint32_t random[CARRIER_SLOTS_MAX], const struct carrier_packet **out);
+unsigned packets_round(struct packets *packets, bool whole,
+                       const uint32_t random[CARRIER_SLOTS_MAX]);
 
 #endif

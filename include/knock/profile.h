@@ -26,6 +26,7 @@ struct profile {
     int64_t seconds;      /* ns to ask for; 0: the door's own */
     enum profile_bind bind;
     struct addr bind_address;
+    char *interface;   /* that the packets leave by; NULL: the kernel chooses */
     unsigned port;     /* TCP, to wait for; 0: none */
     int64_t timeout;   /* ns to wait for it; 0: as long as one message takes */
     unsigned retries;  /* rounds after the first */
@@ -48,6 +49,12 @@ struct profile_value {
  */
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
                   unsigned count, struct profile *profile);
+
+/*
+ * Sets *profile to what holds where nothing is said, and puts `count` values of the command line
+ * over it; whether they make a profile isn't checked. Otherwise like profile_load().
+ */
+bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile);
 
 void profile_free(struct profile *profile);
 

@@ -21,8 +21,9 @@ struct seal {
 bool seal_open(struct seal *seal, const struct profile *profile, const struct source *source,
                enum sealed_op op);
 
-/* Waits until no other process knocks with this key. False, told already, when none may. */
-bool seal_lock(struct seal *seal);
+/* Waits until no other process knocks with this key, or `until` (clock_now()). False, told already,
+ * when none may. */
+bool seal_lock(struct seal *seal, int64_t until);
 
 /* Makes the next message after seal_lock() and returns its length; 0, told already, when it can't
  * have a time. */

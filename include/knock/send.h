@@ -2,16 +2,19 @@
 #ifndef KNOCK_SEND_H
 #define KNOCK_SEND_H
 
+#include "knock/source.h"
 #include "knock/target.h"
 #include "lib/sequence.h"
 
 /* The UDP sockets of the last knocks, kept so that the kernel can't give their ports again. */
 struct knock_sender {
+    const struct source *source; /* that the knocks leave from */
     int held[STEPS_MAX];
     unsigned next;
 };
 
-void knock_sender_open(struct knock_sender *sender);
+/* `source` has to live as long as *sender. */
+void knock_sender_open(struct knock_sender *sender, const struct source *source);
 void knock_sender_close(struct knock_sender *sender);
 
 /*

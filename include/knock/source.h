@@ -1,4 +1,5 @@
-/* Where a knock comes from: by which of this machine's addresses, and what it is bound to. */
+/* Where a knock comes from: which of this machine's addresses and interfaces its packets leave by,
+ * and which address it is bound to. */
 #ifndef KNOCK_SOURCE_H
 #define KNOCK_SOURCE_H
 
@@ -6,12 +7,19 @@
 #include "knock/target.h"
 
 struct source {
-    struct knock_target own; /* that the packets leave from, port 0 */
+    struct knock_target own; /* that the packets leave from, port 0; length 0: the kernel chooses */
+    const char *interface;   /* that they leave by, the profile's; NULL: the kernel chooses */
     struct addr bound;       /* as the server sees it; family 0: not bound */
 };
 
 /* Finds the source that `profile` asks for. False, told already, when there is none. */
 bool source_choose(const struct profile *profile, const struct knock_target *target,
                    struct source *out);
+
+/*
+ * Makes a non-blocking socket of `type` for packets to `target` by the source's interface. It has
+ * no address yet. Returns the descriptor, which the caller closes; -1 with errno.
+ */
+int source_socket(const struct source *source, const struct knock_target *target, int type);
 
 #endif

@@ -3,21 +3,23 @@
 #ifndef KNOCK_VOLLEY_H
 #define KNOCK_VOLLEY_H
 
-#include "knock/target.h"
+#include "knock/source.h"
 #include "lib/carrier.h"
 
 struct volley {
+    const struct source *source;
     int fd;                   /* UDP: sends; TCP: holds the source port */
     struct knock_target from; /* address and port; TCP only, length 0: the kernel chooses */
     struct knock_target to;
 };
 
 /*
- * Takes a source port of `proto` at the address `own` for packets to `target`. Returns 0 or an
- * errno. The caller closes it by volley_close() either way.
+ * Takes a source port of `proto` at the address of `source`, which has to live as long as *volley,
+ * for packets to `target`. Returns 0 or an errno. The caller closes it by volley_close() either
+ * way.
  */
 int volley_open(struct volley *volley, const struct knock_target *target,
-                const struct knock_target *own, uint8_t proto);
+                const struct source *source, uint8_t proto);
 
 /*
  * Sends one packet; `payload` is NULL where the content doesn't matter. Never waits for an answer.

@@ -16,8 +16,8 @@ struct going {
     struct knock_target target;  /* that is knocked at */
     struct knock_target watched; /* that is waited for, with its port */
     const char *watched_name;    /* as the user calls it */
-    struct knock_target own;     /* to connect from; length 0: the kernel chooses */
-    struct source source;
+    struct source source;        /* of the knock */
+    struct source connecting;    /* of the connection that is waited for */
     struct message message;
     int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
 };
@@ -38,14 +38,14 @@ static bool find_watched(struct going *go)
     const char *host = go->course->proxy_host;
     go->watched = go->target;
     go->watched_name = profile->host;
-    go->own = go->source.own;
+    go->connecting = go->source;
     if (host && strcasecmp(host, profile->host) != 0 && strcasecmp(host, profile->name) != 0) {
         if (!find(host, go->target.address.any.sa_family, &go->watched))
             return false;
         go->watched_name = host;
         struct addr other = knock_target_addr(&go->watched), same = knock_target_addr(&go->target);
         if (!addr_equal(&other, &same))
-            go->own.length = 0;
+            go->connecting.own.length = 0;
     }
     go->watched = knock_target_at(&go->watched, (uint16_t)profile->port);
     return true;
@@ -77,7 +77,7 @@ static bool prepare(struct going *go, FILE *list)
     if (list)
         list_seal(go, list);
     go->message = (struct message){
-        .profile = profile, .target = &go->target, .own = &go->source.own, .list = list};
+        .profile = profile, .target = &go->target, .source = &go->source, .list = list};
     return true;
 }
 
@@ -98,7 +98,7 @@ static int64_t length_of_wait(unsigned round)
 static int wait_after(struct going *go, unsigned round)
 {
     int64_t until = clock_now() + length_of_wait(round);
-    return watch_port(&go->watched, &go->own, until < go->until ? until : go->until);
+    return watch_port(&go->watched, &go->connecting, until < go->until ? until : go->until);
 }
 
 static bool time_is_left(const struct going *go)
@@ -106,13 +106,15 @@ static bool time_is_left(const struct going *go)
     return clock_now() < go->until;
 }
 
-/* Without a port to wait for there is no asking for more: parity is sent as well, at once. */
+/* Without a port to wait for there is no asking for more: parity is sent at once. */
 static enum course_end send_blind(struct going *go)
 {
-    if (!message_next(&go->message) || !message_send(&go->message, 0))
+    bool more = go->profile->retries > 0;
+    if (!message_next(&go->message) || !message_send(&go->message, more))
         return COURSE_NOT_SENT;
-    if (go->profile->key && go->profile->retries > 0)
-        message_send(&go->message, 1);
+    /* The carrier without parity is repeated. */
+    if (more && go->profile->key && go->message.packets.parity == 0)
+        message_send(&go->message, true);
     return COURSE_OPEN;
 }
 
@@ -126,7 +128,7 @@ static enum course_end send_message(struct going *go, bool *sent, int *connected
         if (!go->course->verbose)
             say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
                          go->watched.text, round + 1, rounds);
-        if (!message_send(&go->message, round))
+        if (!message_send(&go->message, round > 0))
             return *sent ? COURSE_SHUT : COURSE_NOT_SENT;
         *sent = true;
         *connected = wait_after(go, round);
@@ -140,13 +142,23 @@ static enum course_end send_all(struct going *go, int *connected)
 {
     bool sent = false, more = go->profile->timeout > 0;
     enum course_end end;
-    go->started = clock_now();
-    go->until = more ? go->started + go->profile->timeout : INT64_MAX;
     do
         end = send_message(go, &sent, connected);
     while (end == COURSE_SHUT && more && time_is_left(go));
     say_no_progress();
     return end;
+}
+
+static void tell_shut(const struct going *go, const char *where, const char *seen)
+{
+    say("sent, but port %u of %s%s did not answer within %d s; on the server, \"knockctl why %s\" "
+        "tells what became of it",
+        go->profile->port, go->watched_name, where,
+        (int)((clock_now() - go->started) / CLOCK_SECOND), seen);
+    if (go->message.seal.last.behind > 0)
+        say("this machine's clock was %u s behind the last knock with this key: if it is wrong, the "
+            "server may have refused the knock as stale; set it",
+            go->message.seal.last.behind);
 }
 
 static void tell(const struct going *go, enum course_end end, bool watched)
@@ -157,10 +169,7 @@ static void tell(const struct going *go, enum course_end end, bool watched)
     if (go->source.bound.family)
         addr_format(&go->source.bound, seen);
     if (end == COURSE_SHUT)
-        say("sent, but port %u of %s%s did not answer within %d s; on the server, \"knockctl why "
-            "%s\" tells what became of it",
-            go->profile->port, go->watched_name, where,
-            (int)((clock_now() - go->started) / CLOCK_SECOND), seen);
+        tell_shut(go, where, seen);
     else if (end == COURSE_OPEN && !go->course->quiet && watched)
         printf("port %u of %s%s is open\n", go->profile->port, go->watched_name, where);
     else if (end == COURSE_OPEN && !go->course->quiet)
@@ -177,7 +186,9 @@ enum course_end course_run(const struct course *course, int *connected)
     if (!prepare(&go, course->verbose ? out : NULL))
         return end;
     bool watched = go.profile->port > 0 && !course->close;
-    if (message_open(&go.message, &go.source, op))
+    go.started = clock_now();
+    go.until = go.profile->timeout > 0 ? go.started + go.profile->timeout : INT64_MAX;
+    if (message_open(&go.message, op, go.until))
         end = watched ? send_all(&go, connected) : send_blind(&go);
     message_close(&go.message);
     tell(&go, end, watched);
@@ -191,12 +202,11 @@ enum course_end course_show(const struct course *course)
     if (!prepare(&go, stdout))
         return COURSE_NOT_SENT;
     go.message.only_list = true;
-    bool good = message_open(&go.message, &go.source, op) && message_next(&go.message) &&
-                message_send(&go.message, 0);
-    if (good && go.message.packets.parity > 0) {
-        puts("then, for packets that are lost:");
-        message_send(&go.message, 1);
-    }
+    bool good = message_open(&go.message, op, INT64_MAX) && message_next(&go.message) &&
+                message_send(&go.message, true);
+    if (good && go.message.packets.parity > 0 && go.profile->port > 0 && !course->close)
+        printf("%u of them first; all, from another source port, until the port answers\n",
+               go.message.packets.count);
     if (good && go.profile->key)
         puts("the ports and lengths change with each knock; no time was used up");
     message_close(&go.message);

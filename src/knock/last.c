@@ -12,6 +12,7 @@
 
 #include "knock/durable.h"
 #include "knock/say.h"
+#include "lib/clock.h"
 
 /* "1800000000 32768\n": seconds since 1970 and 1/65536 s, always as long, so that a later time is
  * written over an earlier one by one write of one block. */
@@ -90,7 +91,23 @@ static bool read_time(struct last *last)
     return false;
 }
 
-bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE])
+/* Without a limit it sleeps in the kernel; with one it looks again and again. 0 or an errno. */
+static int lock_until(int fd, int64_t until)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    bool limited = until != INT64_MAX;
+    while (flock(fd, LOCK_EX | (limited ? LOCK_NB : 0)) < 0) {
+        if (errno != EINTR && errno != EWOULDBLOCK)
+            return errno;
+        if (clock_now() >= until)
+            return ETIMEDOUT;
+        if (limited)
+            nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE], int64_t until)
 {
     *last = (struct last){.fd = -1};
     if (!set_path(last, id))
@@ -101,11 +118,14 @@ bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE])
     if (last->fd < 0)
         return failed(last, "open");
     say_progress("waiting for another knock with this key to end");
-    int rc;
-    while ((rc = flock(last->fd, LOCK_EX)) < 0 && errno == EINTR)
-        continue;
+    errno = lock_until(last->fd, until);
     say_no_progress();
-    if (rc < 0)
+    if (errno == ETIMEDOUT) {
+        say("another knock with this key was still under way when the time was over; nothing was "
+            "sent: try again, or allow more by --timeout");
+        return false;
+    }
+    if (errno != 0)
         return failed(last, "lock");
     return read_time(last);
 }
@@ -135,6 +155,7 @@ bool last_take(struct last *last, uint64_t *time)
             (unsigned long long)((last->time - clock) >> 16), last->path);
         return false;
     }
+    last->behind = last->time > clock ? (unsigned)((last->time - clock) >> 16) : 0;
     return record(last, *time);
 }
 

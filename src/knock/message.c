@@ -10,13 +10,13 @@
 /* ms between packets: a sequence has to arrive in its order, pieces of a message don't. */
 enum { SEQUENCE_DELAY = 20, SEALED_DELAY = 2 };
 
-bool message_open(struct message *message, const struct source *source, enum sealed_op op)
+bool message_open(struct message *message, enum sealed_op op, int64_t until)
 {
     message->volley.fd = message->seal.last.fd = -1;
     if (!message->profile->key)
         return true;
-    return seal_open(&message->seal, message->profile, source, op) &&
-           (message->only_list || seal_lock(&message->seal));
+    return seal_open(&message->seal, message->profile, message->source, op) &&
+           (message->only_list || seal_lock(&message->seal, until));
 }
 
 static bool tell(const struct message *message, struct step step, int error)
@@ -39,15 +39,12 @@ static bool next_sealed(struct message *message)
                               .span = (uint16_t)profile->span,
                               .packet_port = (uint16_t)profile->packet_port};
     packets_make(way, message->bytes, len, &message->packets);
-    const struct carrier_packet *first = message->packets.all;
-    volley_close(&message->volley);
-    int error = volley_open(&message->volley, message->target, message->own, first->proto);
-    struct step step = {.port = first->port, .proto = first->proto};
-    return error == 0 || tell(message, step, error);
+    return true;
 }
 
 bool message_next(struct message *message)
 {
+    message->rounds = 0;
     if (message->profile->key)
         return next_sealed(message);
     if (message->profile->once)
@@ -76,45 +73,59 @@ static void wait_between(const struct message *message, unsigned before, unsigne
         knock_pause(said == PROFILE_UNSET ? usual : said);
 }
 
-static bool send_sealed(struct message *message, unsigned round)
+static struct step step_of(const struct carrier_packet *packet)
 {
-    uint32_t random[CARRIER_SLOTS_MAX];
-    const struct carrier_packet *packets;
-    keyed_random(random, sizeof(random));
-    unsigned count = packets_round(&message->packets, round, random, &packets);
-    for (unsigned i = 0; i < count; i++) {
-        struct step step = {.port = packets[i].port, .proto = packets[i].proto};
-        wait_between(message, round + i, SEALED_DELAY);
-        list(message, step, step.proto == IPPROTO_UDP ? packets[i].length : -1);
-        int error = message->only_list
-                        ? 0
-                        : volley_send(&message->volley, &packets[i], message->packets.payload);
-        if (error && round == 0)
-            return tell(message, step, error);
-    }
-    return true;
+    return (struct step){.port = packet->port, .proto = packet->proto};
 }
 
-static bool send_sequence(struct message *message, unsigned round)
+/* The port of the round before is known to those who saw it, and may be spoilt. */
+static int take_port(struct message *message)
+{
+    if (message->only_list)
+        return 0;
+    volley_close(&message->volley);
+    return volley_open(&message->volley, message->target, message->source,
+                       message->packets.all[0].proto);
+}
+
+static bool send_sealed(struct message *message, bool whole)
+{
+    uint32_t random[CARRIER_SLOTS_MAX];
+    bool first = message->rounds++ == 0;
+    const struct carrier_packet *packet = message->packets.all;
+    keyed_random(random, sizeof(random));
+    unsigned count = packets_round(&message->packets, whole, random);
+    int error = take_port(message);
+    for (unsigned i = 0; i < count && (!error || !first); i++, packet++) {
+        wait_between(message, !first + i, SEALED_DELAY);
+        list(message, step_of(packet), packet->proto == IPPROTO_UDP ? packet->length : -1);
+        if (!message->only_list)
+            error = volley_send(&message->volley, packet, message->packets.payload);
+    }
+    return !error || !first || tell(message, step_of(packet), error);
+}
+
+static bool send_sequence(struct message *message)
 {
     struct knock_sender sender;
+    bool first = message->rounds++ == 0;
     int error = 0;
-    knock_sender_open(&sender);
+    knock_sender_open(&sender, message->source);
     for (unsigned i = 0; !error && i < message->sequence.count; i++) {
         struct step step = message->sequence.steps[i];
-        wait_between(message, round + i, SEQUENCE_DELAY);
+        wait_between(message, !first + i, SEQUENCE_DELAY);
         list(message, step, -1);
         error = message->only_list ? 0 : knock_send(&sender, message->target, step);
-        if (error && round == 0)
+        if (error && first)
             tell(message, step, error);
     }
     knock_sender_close(&sender);
-    return !error || round > 0;
+    return !error || !first;
 }
 
-bool message_send(struct message *message, unsigned round)
+bool message_send(struct message *message, bool whole)
 {
-    return message->profile->key ? send_sealed(message, round) : send_sequence(message, round);
+    return message->profile->key ? send_sealed(message, whole) : send_sequence(message);
 }
 
 void message_close(struct message *message)

@@ -12,7 +12,7 @@ static const char usage[] =
     "usage: knock [-v46] [-d MS] [OPTION]... NAME [-- COMMAND...]\n"
     "       knock [-v46] [-d MS] [OPTION]... -k FILE HOST DOOR [-- COMMAND...]\n"
     "       knock [-v46] [-d MS] [OPTION]... --proxy NAME HOST PORT\n"
-    "       knock [-uv46] [-d MS] [--dry-run] HOST PORT[:PROTO]...\n";
+    "       knock [-uv46] [-d MS] [OPTION]... HOST PORT[:PROTO]...\n";
 
 enum { LONG_ONLY = 256, DELAY_MAX = 60000 };
 enum { DRY_RUN = LONG_ONLY, PROXY, CLOSE, VALUE /* and above: a key of the profile */ };
@@ -41,8 +41,9 @@ static const struct row {
     {"timeout", 't', FORM_SEALED, "timeout", "TIME", "wait so long, sending more meanwhile"},
     {"retries", VALUE + 8, FORM_SEALED, "retries", "NUMBER", "rounds of packets after the first"},
     {"carrier", VALUE, FORM_SEALED, "carrier", "udp|tcp|packet", "what carries a sealed knock"},
-    {"bind", VALUE + 1, FORM_SEALED, "bind", "ADDRESS|auto|any",
-     "bind a sealed knock to the address that the server sees"},
+    {"bind", VALUE + 1, FORM_ANY, "bind", "ADDRESS|auto|any",
+     "knock from ADDRESS; sealed: bound to it, as the server sees it"},
+    {"interface", VALUE + 9, FORM_ANY, "interface", "NAME", "send by the interface NAME"},
     {"for", VALUE + 2, FORM_SEALED, "for", "ADDRESS", "open for ADDRESS, not for the sender"},
     {"ask-port", VALUE + 3, FORM_SEALED, "ask_port", "PORT", "ask for PORT, 0: the door's own"},
     {"seconds", VALUE + 4, FORM_SEALED, "seconds", "TIME", "ask for so long an opening"},

@@ -34,13 +34,10 @@ static void shuffle(struct carrier_packet *packets, unsigned count, const uint32
     }
 }
 
-unsigned packets_round(struct packets *packets, unsigned round,
-                       const uint32_t random[CARRIER_SLOTS_MAX], const struct carrier_packet **out)
+unsigned packets_round(struct packets *packets, bool whole,
+                       const uint32_t random[CARRIER_SLOTS_MAX])
 {
-    bool odd = packets->parity > 0 && round % 2 == 1;
-    struct carrier_packet *first = packets->all + (odd ? packets->count : 0);
-    unsigned count = odd ? packets->parity : packets->count;
-    shuffle(first, count, random);
-    *out = first;
+    unsigned count = packets->count + (whole ? packets->parity : 0);
+    shuffle(packets->all, count, random);
     return count;
 }

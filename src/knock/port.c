@@ -28,6 +28,10 @@ bool knock_port_parse(const char *text, uint8_t proto, knock_service *service, s
 {
     char name[256];
     size_t len = strcspn(text, ":");
+    if (strchr(text, ',')) {
+        *why = "give each port as an argument of its own, as in: 7000 8000:udp 9000";
+        return false;
+    }
     if (text[len] == ':' && !parse_proto(text + len + 1, &proto)) {
         *why = "expected tcp or udp after the colon";
         return false;

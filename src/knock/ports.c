@@ -48,12 +48,12 @@ static bool knock_once(struct knock_sender *sender, const struct knock_target *t
     return false;
 }
 
-static bool knock_all(const struct knock_target *target, const struct step *steps, unsigned count,
-                      const struct options *options)
+static bool knock_all(const struct knock_target *target, const struct source *source,
+                      const struct step *steps, unsigned count, const struct options *options)
 {
     struct knock_sender sender;
     bool sent = true;
-    knock_sender_open(&sender);
+    knock_sender_open(&sender, source);
     for (unsigned i = 0; sent && i < count; i++) {
         if (i > 0 && !options->dry_run)
             knock_pause(options->delay_ms);
@@ -61,6 +61,28 @@ static bool knock_all(const struct knock_target *target, const struct step *step
     }
     knock_sender_close(&sender);
     return sent;
+}
+
+/* Where nothing is said of it, the kernel chooses, and tells with the first packet if it can't. */
+static bool find_source(const struct profile *profile, const struct knock_target *target,
+                        struct source *out)
+{
+    *out = (struct source){0};
+    return (profile->bind != BIND_ADDRESS && !profile->interface) ||
+           source_choose(profile, target, out);
+}
+
+static bool knock_from(const struct profile *profile, const struct step *steps, unsigned count,
+                       const struct options *options)
+{
+    const char *host = options->words[0];
+    struct knock_target target;
+    struct source source;
+    if (!find(host, options->family, &target) || !find_source(profile, &target, &source))
+        return false;
+    if (target.named && (options->verbose || options->dry_run))
+        printf("%s is %s\n", host, target.text);
+    return knock_all(&target, &source, steps, count, options);
 }
 
 /* Nothing is sent before every argument is known to be right. */
@@ -73,19 +95,17 @@ bool knock_ports(const struct options *options)
             options_wrong("no PORT given to knock at on host \"%s\"", options->words[0]);
         return false;
     }
-    const char *host = options->words[0];
     unsigned count = options->word_count - 1;
     struct step *steps = calloc(count, sizeof(*steps));
     if (!steps) {
         fprintf(stderr, "knock: out of memory for %u ports\n", count);
         return false;
     }
-    struct knock_target target;
-    bool done = read_steps(options->words + 1, count, options->proto, steps) &&
-                find(host, options->family, &target);
-    if (done && target.named && (options->verbose || options->dry_run))
-        printf("%s is %s\n", host, target.text);
-    done = done && knock_all(&target, steps, count, options);
+    struct profile profile;
+    bool done = profile_of_values(options->values, options->value_count, &profile) &&
+                read_steps(options->words + 1, count, options->proto, steps) &&
+                knock_from(&profile, steps, count, options);
+    profile_free(&profile);
     free(steps);
     return done;
 }

@@ -9,6 +9,7 @@
 
 #include "knock/profile_keys.h"
 #include "knock/say.h"
+#include "lib/addr_scope.h"
 
 static void set_defaults(struct profile *profile)
 {
@@ -123,8 +124,7 @@ static const char *find_fault(const struct profile *profile)
         return "door is missing: say which door the key opens, as the server's knockd.conf calls it";
     if (profile->open_for.family && profile->carrier == PACKETS_TCP)
         return "a knock for another address doesn't fit the carrier tcp: say udp or packet";
-    if (addr_is_group(&profile->open_for) ||
-        (profile->open_for.family && addr_is_unspecified(&profile->open_for)))
+    if (profile->open_for.family && addr_scope(&profile->open_for) < ADDR_SCOPE_SITE)
         return "for: expected the address of a host";
     return NULL;
 }
@@ -157,6 +157,24 @@ static void make_way(struct profile *profile, const struct profile_value *values
         }
 }
 
+static void take_values(struct reading *r, const struct profile_value *values, unsigned count,
+                        struct profile *profile)
+{
+    for (unsigned i = 0; r->report->errors == 0 && i < count; i++)
+        take_value(r, &values[i], profile);
+    if (r->no_memory)
+        say("out of memory");
+}
+
+bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile)
+{
+    struct report report = {.say = say_finding};
+    struct reading r = {.report = &report};
+    set_defaults(profile);
+    take_values(&r, values, count, profile);
+    return report.errors == 0 && !r.no_memory;
+}
+
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
                   unsigned count, struct profile *profile)
 {
@@ -167,12 +185,9 @@ bool profile_load(const char *path, const char *name, const struct profile_value
         read_profile(&r, path, name, profile);
     if (report.errors == 0)
         make_way(profile, values, count);
-    for (unsigned i = 0; report.errors == 0 && i < count; i++)
-        take_value(&r, &values[i], profile);
+    take_values(&r, values, count, profile);
     if (profile->packet_port == 0)
         profile->packet_port = profile->span + CARRIER_SPAN_SIZE - 1;
-    if (r.no_memory)
-        say("out of memory");
     return report.errors == 0 && !r.no_memory && check(path, profile);
 }
 
@@ -183,5 +198,6 @@ void profile_free(struct profile *profile)
     free(profile->door);
     free(profile->key);
     free(profile->once);
+    free(profile->interface);
     *profile = (struct profile){0};
 }

@@ -1,5 +1,6 @@
 #include "knock/profile_keys.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,11 @@ static const struct config_key keys[] = {
     {"seconds", read_duration, AT(seconds), 0, PORT_MAX},
     /* From here on they may stand outside of a profile as well, and hold for all then. */
     {"carrier", read_carrier, AT(carrier), 0, 0},
-    {"bind", read_bind, 0, 0, 0},
     {"span", read_number, AT(span), 1, CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
     {"packet_port", read_number, AT(packet_port), 1, PORT_MAX},
     /* Those of any knock again. */
+    {"bind", read_bind, 0, 0, 0},
+    {"interface", read_text, AT(interface), 1, IF_NAMESIZE - 1},
     {"timeout", read_duration, AT(timeout), 1, HOUR},
     {"retries", read_number, AT(retries), 0, 20},
     {"delay", read_number, AT(delay_ms), 0, 60000},
@@ -35,7 +37,7 @@ static const struct config_key keys[] = {
     {0},
 };
 
-enum { FIRST_SEALED = 5, FIRST_GLOBAL = 9, LAST_SEALED = 12 };
+enum { FIRST_SEALED = 5, FIRST_GLOBAL = 9, LAST_SEALED = 11 };
 
 const struct config_grammar profile_grammar = {
     .kinds = {{.keys = keys + FIRST_GLOBAL},

@@ -44,9 +44,9 @@ bool seal_open(struct seal *seal, const struct profile *profile, const struct so
     return seal->key && read_key(profile->key, seal->key);
 }
 
-bool seal_lock(struct seal *seal)
+bool seal_lock(struct seal *seal, int64_t until)
 {
-    return last_open(&seal->last, seal->key->id);
+    return last_open(&seal->last, seal->key->id, until);
 }
 
 static size_t make(const struct seal *seal, const struct sealed_key *key, uint64_t time,

@@ -4,8 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
-void knock_sender_open(struct knock_sender *sender)
+void knock_sender_open(struct knock_sender *sender, const struct source *source)
 {
+    sender->source = source;
     sender->next = 0;
     for (unsigned i = 0; i < STEPS_MAX; i++)
         sender->held[i] = -1;
@@ -26,13 +27,30 @@ static void hold(struct knock_sender *sender, int fd)
     *slot = fd;
 }
 
+/* The address is the source's; the kernel leaves the port open until the packet is sent, and counts
+ * on as if there were no bind(). */
+static int open_socket(const struct source *source, const struct knock_target *to, int type)
+{
+    const int on = 1;
+    int fd = source_socket(source, to, type);
+    if (fd < 0 || source->own.length == 0)
+        return fd;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (bind(fd, &source->own.address.any, source->own.length) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 /*
  * Closed at once: an open socket would send its SYN again after a second, which is a knock too
  * many, or be connected. The kernel counts the source ports of TCP up, so the next one differs.
  */
-static int send_tcp(const struct knock_target *to)
+static int send_tcp(const struct knock_sender *sender, const struct knock_target *to)
 {
-    int fd = socket(to->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = open_socket(sender->source, to, SOCK_STREAM);
     if (fd < 0)
         return errno;
     int error = connect(fd, &to->address.any, to->length) < 0 ? errno : 0;
@@ -43,7 +61,7 @@ static int send_tcp(const struct knock_target *to)
 /* Unconnected: an ICMP answer to an earlier knock must not fail a later one. */
 static int send_udp(struct knock_sender *sender, const struct knock_target *to)
 {
-    int fd = socket(to->address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = open_socket(sender->source, to, SOCK_DGRAM);
     if (fd < 0)
         return errno;
     int error = sendto(fd, "", 0, 0, &to->address.any, to->length) < 0 ? errno : 0;
@@ -54,7 +72,7 @@ static int send_udp(struct knock_sender *sender, const struct knock_target *to)
 int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step)
 {
     struct knock_target to = knock_target_at(target, step.port);
-    return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(&to);
+    return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(sender, &to);
 }
 
 void knock_pause(unsigned ms)

@@ -1,6 +1,7 @@
 #include "knock/source.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,16 +10,29 @@
 #include "knock/say.h"
 #include "knock/send.h"
 
-static int open_udp(const struct knock_target *target)
+/* Without CAP_NET_RAW since Linux 5.7. */
+static bool leave_by(int fd, const char *interface)
 {
-    return socket(target->address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+                      (socklen_t)strlen(interface) + 1) == 0;
+}
+
+int source_socket(const struct source *source, const struct knock_target *target, int type)
+{
+    int fd = socket(target->address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || !source->interface || leave_by(fd, source->interface))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 /* The kernel's choice for packets to `target`: connecting by UDP sends none. */
-static int look_up(const struct knock_target *target, struct knock_target *own)
+static int look_up(const struct knock_target *target, struct source *out)
 {
-    struct knock_target to = knock_target_at(target, 1);
-    int fd = open_udp(target);
+    struct knock_target to = knock_target_at(target, 1), *own = &out->own;
+    int fd = source_socket(out, target, SOCK_DGRAM);
     if (fd < 0)
         return errno;
     *own = (struct knock_target){.length = sizeof(own->address)};
@@ -36,21 +50,27 @@ static int look_up(const struct knock_target *target, struct knock_target *own)
                : 0;
 }
 
-static bool find_own(const struct knock_target *target, struct knock_target *own)
+static bool find_own(const struct knock_target *target, struct source *out)
 {
-    int error = look_up(target, own);
+    int error = look_up(target, out);
     if (error == 0)
         return true;
+    if (out->interface && error == EPERM) {
+        say("can't bind to the interface %s: Linux lets only root do that before version 5.7",
+            out->interface);
+        return false;
+    }
     const char *advice = knock_send_advice(target, error);
-    say("cannot send to %s: %s%s%s", target->text, strerror(error), advice ? "; " : "",
+    say("cannot send to %s%s%s: %s%s%s", target->text, out->interface ? " by " : "",
+        out->interface ? out->interface : "", strerror(error), advice ? "; " : "",
         advice ? advice : "");
     return false;
 }
 
 /* Whether `own` is an address of this machine: if not, a translator's, and the kernel chooses. */
-static bool is_ours(const struct knock_target *own)
+static bool is_ours(const struct source *source, const struct knock_target *own)
 {
-    int fd = open_udp(own);
+    int fd = source_socket(source, own, SOCK_DGRAM);
     bool ours = fd >= 0 && bind(fd, &own->address.any, own->length) == 0;
     if (fd >= 0)
         close(fd);
@@ -72,7 +92,13 @@ static bool bind_to(const struct profile *profile, const struct knock_target *ta
     }
     struct knock_target own;
     const char *why;
-    if (knock_target_resolve(text, AF_UNSPEC, &own, &why) && is_ours(&own))
+    bool ours = knock_target_resolve(text, AF_UNSPEC, &own, &why) && is_ours(out, &own);
+    if (!ours && !profile->key) {
+        say("%s is not an address of this machine: bind the knock to one that \"ip address\" shows",
+            text);
+        return false;
+    }
+    if (ours)
         out->own = own;
     out->bound = profile->bind_address;
     return true;
@@ -91,13 +117,23 @@ static bool bind_auto(const struct knock_target *target, struct source *out)
     return true;
 }
 
+static bool find_interface(const struct profile *profile, struct source *out)
+{
+    out->interface = profile->interface;
+    if (!profile->interface || if_nametoindex(profile->interface) != 0)
+        return true;
+    say("this machine has no interface \"%s\": give one that \"ip link\" shows",
+        profile->interface);
+    return false;
+}
+
 bool source_choose(const struct profile *profile, const struct knock_target *target,
                    struct source *out)
 {
     *out = (struct source){0};
-    if (!find_own(target, &out->own))
+    if (!find_interface(profile, out) || !find_own(target, out))
         return false;
-    if (!profile->key || profile->bind == BIND_ANY)
-        return true;
-    return profile->bind == BIND_ADDRESS ? bind_to(profile, target, out) : bind_auto(target, out);
+    if (profile->bind == BIND_ADDRESS)
+        return bind_to(profile, target, out);
+    return !profile->key || profile->bind == BIND_ANY || bind_auto(target, out);
 }

@@ -46,11 +46,26 @@ bool knock_target_resolve(const char *host, int family, struct knock_target *out
     return true;
 }
 
+/* Such an answer comes from filters of names; the kernel would take it for this machine. */
+static bool is_somewhere(const char *host, const struct knock_target *target)
+{
+    struct addr address = knock_target_addr(target);
+    if (!addr_is_unspecified(&address))
+        return true;
+    if (target->named)
+        say("\"%s\" resolves to %s, which is no host's address: a DNS filter may block the name; "
+            "give the server's address",
+            host, target->text);
+    else
+        say("%s is no host's address: give the server's", target->text);
+    return false;
+}
+
 bool knock_target_find(const char *host, int family, struct knock_target *out)
 {
     const char *why;
     if (knock_target_resolve(host, family, out, &why))
-        return true;
+        return is_somewhere(host, out);
     if (family == AF_UNSPEC)
         say("cannot resolve \"%s\": %s; check the name or give an address", host, why);
     else

@@ -5,11 +5,6 @@
 
 #include "lib/keyed.h"
 
-static int open_socket(const struct knock_target *to, int type)
-{
-    return socket(to->address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
 /* Several sockets of TCP may have one source port if all of them say so. */
 static void share_port(int fd)
 {
@@ -19,8 +14,9 @@ static void share_port(int fd)
 
 /* Without a port of its own a message still arrives: the receiver has a record for those whose
  * ports a translator scattered. */
-static void hold_port(struct volley *volley, const struct knock_target *own)
+static void hold_port(struct volley *volley)
 {
+    const struct knock_target *own = &volley->source->own;
     volley->from = *own;
     share_port(volley->fd);
     if (bind(volley->fd, &own->address.any, own->length) < 0 ||
@@ -29,15 +25,15 @@ static void hold_port(struct volley *volley, const struct knock_target *own)
 }
 
 int volley_open(struct volley *volley, const struct knock_target *target,
-                const struct knock_target *own, uint8_t proto)
+                const struct source *source, uint8_t proto)
 {
-    *volley = (struct volley){.to = *target};
-    volley->fd = open_socket(target, proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM);
+    *volley = (struct volley){.source = source, .to = *target};
+    volley->fd = source_socket(source, target, proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM);
     if (volley->fd < 0)
         return errno;
     if (proto == IPPROTO_UDP)
-        return bind(volley->fd, &own->address.any, own->length) < 0 ? errno : 0;
-    hold_port(volley, own);
+        return bind(volley->fd, &source->own.address.any, source->own.length) < 0 ? errno : 0;
+    hold_port(volley);
     return 0;
 }
 
@@ -47,7 +43,7 @@ int volley_open(struct volley *volley, const struct knock_target *target,
  */
 static int send_syn(const struct volley *volley, const struct knock_target *to, bool bound)
 {
-    int fd = open_socket(to, SOCK_STREAM);
+    int fd = source_socket(volley->source, to, SOCK_STREAM);
     if (fd < 0)
         return errno;
     const struct linger reset = {.l_onoff = 1};

@@ -19,9 +19,10 @@ struct tries {
 };
 
 static void try_once(struct tries *tries, const struct knock_target *target,
-                     const struct knock_target *own)
+                     const struct source *source)
 {
-    int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct knock_target *own = &source->own;
+    int fd = source_socket(source, target, SOCK_STREAM);
     if (fd < 0)
         return;
     /* What the door opened for is this address; if it is gone, any other tells as much. */
@@ -68,14 +69,14 @@ static int wait_for(struct tries *tries, int64_t until)
     return connected;
 }
 
-int watch_port(const struct knock_target *target, const struct knock_target *own, int64_t until)
+int watch_port(const struct knock_target *target, const struct source *source, int64_t until)
 {
     struct tries tries = {.count = 0};
     int connected = -1;
     int64_t pause = FIRST_PAUSE_MS;
     for (int64_t now; connected < 0 && (now = clock_now()) < until;) {
         if (tries.count < TRIES_MAX)
-            try_once(&tries, target, own);
+            try_once(&tries, target, source);
         int64_t next = now + pause * CLOCK_SECOND / 1000;
         connected = wait_for(&tries, next < until ? next : until);
         pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS;

@@ -25,6 +25,10 @@ done <<TABLE
 -k $KEY nosuchhost.invalid ssh|cannot resolve "nosuchhost.invalid": .*; check the name or give an address
 -k $KEY -6 $GATE4 ssh|cannot resolve "$GATE4" to an IPv6 address: .*; try without -6
 -k $HOME/none $GATE4 ssh|$HOME/none: .*No such file
+-k $KEY 0.0.0.0 ssh|0.0.0.0 is no host's address: give the server's
+-k $KEY -6 :: ssh|:: is no host's address: give the server's
+--interface eth9 blind|this machine has no interface "eth9": give one that "ip link" shows
+--bind 192.0.2.77 plain|192.0.2.77 is not an address of this machine
 nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.conf\(5\); or .*knock HOST PORT
 --bind $CLIENT6 blind|a knock to $GATE4 can't come from $CLIENT6: bind it to an IPv4 address, or knock by IPv6
 --for 203.0.113.7 --carrier tcp blind|$CONF/knock.conf: profile blind: a knock for another address doesn't fit the carrier tcp
@@ -36,6 +40,15 @@ nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.con
 --carrier udp plain|$CONF/knock.conf: profile plain: carrier is about sealed knocks
 once|can't read the one-time sequences in $CONF/once: No such file
 TABLE
+
+# A filter of names answers so for those that it blocks.
+echo "0.0.0.0 blocked.example" >"$WORK/hosts"
+# shellcheck disable=SC2016 # the inner shell's
+ip netns exec "$CLIENT" sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$WORK/hosts" \
+    "${UNPRIVILEGED[@]}" "$KNOCK" blocked.example 7000 >"$WORK/out" 2>"$WORK/err"
+is "a blocked name: not sent" $? 1
+like "a blocked name: says so" "$(cat "$WORK/err")" \
+    '^knock: "blocked.example" resolves to 0.0.0.0, .*: a DNS filter may block the name; give the server'
 
 # --- files -----------------------------------------------------------------------------------------------------------
 chmod 640 "$KEY"
@@ -92,6 +105,21 @@ ahead 30
 before=$(cat "$LAST")
 knock blind
 is "a little behind: the time after the last" "$STATUS:$(cat "$LAST")" "0:${before% *} 00001"
+ahead 30
+knock --timeout 1 ssh
+like "a little behind, and nothing opened: the clock may be why" "$STATUS:$ERR" \
+    "2:.*this machine's clock was (29|30) s behind the last knock with this key"
+
+# --- another knock with the same key ---------------------------------------------------------------------------------
+flock "$LAST" sleep 60 &
+holder=$!
+started $holder
+poll 5 not flock -n "$LAST" true
+began=$(now_ms)
+knock --timeout 1 ssh
+refused "a held lock" "another knock with this key was still under way when the time was over; nothing was sent"
+is "a held lock: no longer than --timeout" $(($(now_ms) - began < 3000)) 1
+stop $holder
 echo damaged >"$LAST"
 knock blind
 refused "a damaged last time" "$LAST is damaged: if this machine's clock is right .* remove the file"

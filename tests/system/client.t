@@ -14,24 +14,24 @@ while IFS='|' read -r options source packets expected; do
     # shellcheck disable=SC2086 # words are meant
     knock $options
     is "$options: exits 0" "$STATUS:$ERR" 0:
-    is "$options: packets" "$(count) from $(source_ports)" "$packets from 1"
+    is "$options: packets" "$(count) from $(source_ports)" "$packets"
     is "$options: the message" "$(message "$source")" "$expected"
 done <<TABLE
-blind|$CLIENT4|24|udp bound 1 $SSH 0 0 -
---carrier tcp blind|$CLIENT4|48|tcp bound 1 $SSH 0 0 -
---carrier packet blind|$CLIENT4|2|packet bound 1 $SSH 0 0 -
---for 2001:db8::77 blind|$CLIENT4|36|udp-long bound 1 $SSH 0 0 2001:db8::77
---for 203.0.113.7 --carrier packet blind|$CLIENT4|2|packet bound 1 $SSH 0 0 203.0.113.7
-blind6|$CLIENT6|24|udp bound 1 $SSH 300 0 -
---carrier tcp blind6|$CLIENT6|48|tcp bound 1 $SSH 300 0 -
---carrier packet blind6|$CLIENT6|2|packet bound 1 $SSH 300 0 -
---bind any blind|$CLIENT4|24|udp any 1 $SSH 0 0 -
---bind any blind6|$CLIENT6|24|udp any 1 $SSH 300 0 -
---bind 198.51.100.9 blind|198.51.100.9|24|udp bound 1 $SSH 0 0 -
---close --ask-port 443 blind|$CLIENT4|24|udp bound 2 $SSH 0 443 -
---seconds 1h --ask-port 80 blind|$CLIENT4|24|udp bound 1 $SSH 3600 80 -
--k $KEY $GATE4 ssh|$CLIENT4|24|udp bound 1 $SSH 0 0 -
--k $KEY --carrier tcp $GATE6 ssh|$CLIENT6|48|tcp bound 1 $SSH 0 0 -
+blind|$CLIENT4|24 from 1|udp bound 1 $SSH 0 0 -
+--carrier tcp blind|$CLIENT4|48 from 1|tcp bound 1 $SSH 0 0 -
+--carrier packet blind|$CLIENT4|2 from 2|packet bound 1 $SSH 0 0 -
+--for 2001:db8::77 blind|$CLIENT4|36 from 1|udp-long bound 1 $SSH 0 0 2001:db8::77
+--for 203.0.113.7 --carrier packet blind|$CLIENT4|2 from 2|packet bound 1 $SSH 0 0 203.0.113.7
+blind6|$CLIENT6|24 from 1|udp bound 1 $SSH 300 0 -
+--carrier tcp blind6|$CLIENT6|48 from 1|tcp bound 1 $SSH 300 0 -
+--carrier packet blind6|$CLIENT6|2 from 2|packet bound 1 $SSH 300 0 -
+--bind any blind|$CLIENT4|24 from 1|udp any 1 $SSH 0 0 -
+--bind any blind6|$CLIENT6|24 from 1|udp any 1 $SSH 300 0 -
+--bind 198.51.100.9 blind|198.51.100.9|24 from 1|udp bound 1 $SSH 0 0 -
+--close --ask-port 443 blind|$CLIENT4|24 from 1|udp bound 2 $SSH 0 443 -
+--seconds 1h --ask-port 80 blind|$CLIENT4|24 from 1|udp bound 1 $SSH 3600 80 -
+-k $KEY $GATE4 ssh|$CLIENT4|24 from 1|udp bound 1 $SSH 0 0 -
+-k $KEY --carrier tcp $GATE6 ssh|$CLIENT6|48 from 1|tcp bound 1 $SSH 0 0 -
 TABLE
 
 knock --span 15000 blind
@@ -70,7 +70,7 @@ open_after 24
 knock ssh
 shut_again
 is "opened after parity: exits 0" "$STATUS" 0
-is "opened after parity: two rounds" "$(count)" 24
+is "opened after parity: two rounds, each from a port of its own" "$(count) from $(source_ports)" "40 from 2"
 open_after 3
 knock plain
 shut_again
@@ -78,12 +78,12 @@ is "a sequence: opened" "$STATUS:$OUT" "0:port $SERVICE of $GATE4 is open"
 is "a sequence: each step once, in order" "$(arrived | cut -d' ' -f1,4 | xargs)" "tcp 7000 udp 8000 tcp 9000"
 
 # All rounds, until none is left; or the time that is given, while each packet is answered by a RST.
-while read -r reject option packets each; do
+while read -r reject option packets ports each; do
     [ "$reject" = - ] || on_gate iptables -I INPUT -p tcp --dport 20000:32287 -j REJECT --reject-with "$reject"
     began=$(now_ms)
     knock --carrier tcp "$option" ssh
     is "shut, $reject: exits 2" "$STATUS" 2
-    is "shut, $reject: rounds of 32, 16, 32 ..." "$(count) from $(source_ports)" "$packets from 1"
+    is "shut, $reject: rounds of 32, 48, 48 ..., each from a port of its own" "$(count) from $(source_ports)" "$packets from $ports"
     is "shut, $reject: how many packets how often" \
         "$(arrived | cut -d' ' -f4 | sort | uniq -c | awk '{ print $1 }' | sort | uniq -c | xargs)" "$each"
     like "shut, $reject: says so, and what to do" "$ERR" \
@@ -93,15 +93,15 @@ while read -r reject option packets each; do
         "$(tail -n +$((FROM + 1)) "$TAP" | awk -v p=$SERVICE '$4 == p' | wc -l | awk '{ print ($1 >= 5 && $1 < 60) }')" 1
     [ "$reject" = - ] || on_gate iptables -D INPUT -p tcp --dport 20000:32287 -j REJECT --reject-with "$reject"
 done <<TABLE
-- --retries=3 96 48 2
-tcp-reset --timeout=3 80 16 1 32 2
+- --retries=3 176 4 16 3 32 4
+tcp-reset --timeout=3 128 3 16 2 32 3
 TABLE
 
 # A service accepts what was meant to be a slot: the packets of the second round go out all the same.
 on_gate iptables -t nat -A PREROUTING -p tcp --dport 20000:32287 -j REDIRECT --to-ports $SERVICE
 on_gate iptables -I INPUT -p tcp -m conntrack --ctorigdstport 20000:32287 -j ACCEPT
 knock --carrier tcp --timeout 3 ssh
-is "accepted by a service: rounds of 32, 16, 32" "$(count) from $(source_ports)" "80 from 1"
+is "accepted by a service: rounds of 32, 48, 48" "$(count) from $(source_ports)" "128 from 3"
 is "accepted by a service: that isn't the port" "$STATUS" 2
 on_gate iptables -D INPUT -p tcp -m conntrack --ctorigdstport 20000:32287 -j ACCEPT
 on_gate iptables -t nat -F

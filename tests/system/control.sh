@@ -49,6 +49,13 @@ json() {
         no strict "vars"; my $got = eval shift; print defined $got ? $got : "undef", $@' "$1" <<<"$OUT"
 }
 
+# counted NAME: a number of knockctl status, of knockd itself or its listener.
+# shellcheck disable=SC2016 # $j is perl's
+counted() {
+    ctl status --json
+    json "\$j->{$1} // \$j->{listener}[0]{$1}"
+}
+
 # refused STATUS DESCRIPTION TEXT ARGUMENT...: that exit status, one line on standard error, nothing on standard output.
 refused() {
     local status=$1 description=$2 text=$3

@@ -72,13 +72,6 @@ went_well() {
     tr ' ' '\n' <<<"$outcomes" | grep -cx 0
 }
 
-# counted NAME: a number of knockctl status, of knockd itself or its listener.
-# shellcheck disable=SC2016 # $j is perl's
-counted() {
-    ctl status --json
-    json "\$j->{$1} // \$j->{listener}[0]{$1}"
-}
-
 has_counted() {
     [ "$(counted "$1")" -ge "$2" ]
 }

@@ -64,7 +64,7 @@ opened_by_hand() {
     ctl close ssh
     is "and closes it" "$STATUS $OUT" '0 closed: 1'
     ctl status
-    like "status counts sealed knocks" "$OUT" 'keys: 1; sealed knocks: 0 served, 0 refused'
+    like "status counts sealed knocks" "$OUT" 'keys: 1; sealed knocks: 0 served, 0 copies of them, 0 refused'
     ctl status --prometheus
     like "so it does for Prometheus" "$OUT" 'knockd_sealed_total\{verdict="stale"\} 0'
 }

@@ -42,7 +42,8 @@ ip -n "$NS" addr add 192.0.2.1/24 dev out
 ip -n "$NS" addr add 2001:db8::1/64 dev out nodad
 
 # Runs a command and prints each TCP and UDP packet that leaves meanwhile, as the kernel sees it go:
-# "PROTO DESTINATION PORT FLAGS PAYLOAD", source ports to the file `sports`, times (µs) to `times`.
+# "PROTO DESTINATION PORT FLAGS PAYLOAD", source ports to the file `sports`, addresses to `sources`, numbers of
+# interfaces to `interfaces`, times (µs) to `times`.
 # A packet is in the socket before the call that sent it returns, so nothing is waited for.
 cat >"$DIR/capture" <<'PERL'
 use strict;
@@ -56,18 +57,22 @@ ioctl($tap, 0x8906, $stamp); # SIOCGSTAMP: asking once turns the times on
 my $status = system(@command) >> 8;
 open(my $sports, ">", "$dir/sports") or die;
 open(my $times, ">", "$dir/times") or die;
+open(my $sources, ">", "$dir/sources") or die;
+open(my $interfaces, ">", "$dir/interfaces") or die;
 while (defined(my $from = recv($tap, my $packet, 65536, MSG_DONTWAIT))) {
-    my ($kind) = unpack("x10 C", $from);
+    my ($interface, $kind) = unpack("x4 l x2 C", $from);
     next unless $kind == 4; # PACKET_OUTGOING
     ioctl($tap, 0x8906, $stamp) or die "time of a packet: $!";
-    my ($proto, $to, $rest);
+    my ($proto, $to, $source, $rest);
     if (ord($packet) >> 4 == 4) {
         $proto = ord(substr($packet, 9, 1));
         $to = inet_ntoa(substr($packet, 16, 4));
+        $source = inet_ntoa(substr($packet, 12, 4));
         $rest = substr($packet, 4 * (ord($packet) & 15));
     } else {
         $proto = ord(substr($packet, 6, 1));
         $to = Socket::inet_ntop(AF_INET6, substr($packet, 24, 16));
+        $source = Socket::inet_ntop(AF_INET6, substr($packet, 8, 16));
         $rest = substr($packet, 40);
     }
     next unless $proto == 6 || $proto == 17;
@@ -75,6 +80,8 @@ while (defined(my $from = recv($tap, my $packet, 65536, MSG_DONTWAIT))) {
     print $proto == 6 ? sprintf("tcp %s %d 0x%02x\n", $to, $port, ord(substr($rest, 13, 1)))
         : sprintf("udp %s %d %d\n", $to, $port, $length - 8);
     print $sports "$sport\n";
+    print $sources "$source\n";
+    print $interfaces "$interface\n";
     my ($s, $us) = unpack("l!l!", $stamp);
     print $times $s * 1000000 + $us, "\n";
 }
@@ -141,6 +148,9 @@ repeats=$(yes 7000 | head -32)
 # shellcheck disable=SC2086 # words are meant
 knock -d 0 192.0.2.99 $repeats
 result "a TCP port repeated: each time a new source port" distinct 32
+# shellcheck disable=SC2086
+knock -d 0 --bind 192.0.2.1 192.0.2.99 $repeats
+result "the same with --bind" distinct 32
 # So few source ports that random ones would be sure to repeat.
 in_ns sh -c 'echo 40000 40063 >/proc/sys/net/ipv4/ip_local_port_range'
 # shellcheck disable=SC2086
@@ -154,6 +164,21 @@ in_ns perl "$DIR/capture" "$DIR" bash -c 'ulimit -n 64; exec "$@" >/dev/null 2>"
 STATUS=$?
 result "200 knocks with 64 descriptors" exited 0
 result "200 knocks: all leave" holds packets "$(seq -f 'udp 192.0.2.99 %.0f 0' 1 200)"
+
+# Of two addresses the second, by the interface that is named.
+ip -n "$NS" addr add 192.0.2.5/24 dev out
+ip -n "$NS" addr add 2001:db8::5/64 dev out nodad preferred_lft 0
+from() { sort -u "$DIR/sources" | xargs; }
+knock -d 0 --bind 192.0.2.5 192.0.2.99 7000 8000:udp
+result "--bind: packets from that address" [ "$(from)" = 192.0.2.5 ]
+knock -d 0 --bind 2001:db8::5 2001:db8::99 7000 8000:udp
+result "--bind: IPv6, too" [ "$(from)" = 2001:db8::5 ]
+ip -n "$NS" route add 203.0.113.0/24 dev out
+knock -d 0 --interface out 203.0.113.1 7000 8000:udp
+result "--interface: packets by it" holds packets "tcp 203.0.113.1 7000 0x02" "udp 203.0.113.1 8000 0"
+knock -d 0 --interface lo 203.0.113.1 7000
+result "--interface: against the route" [ "$(cat "$DIR/interfaces")" = 1 ]
+ip -n "$NS" route del 203.0.113.0/24 dev out
 
 # Lower bounds only: a busy machine may take longer.
 smallest_gap() {
@@ -244,6 +269,7 @@ port "-"| 192.0.2.99 7000 -
 port ""| 192.0.2.99 7000 ''
 port "7000:sctp"| 192.0.2.99 6999 7000:sctp
 port "7000:"| 192.0.2.99 7000:
+port "7000,8000:udp": give each port as an argument of its own, as in: 7000 8000:udp 9000| 192.0.2.99 7000,8000:udp
 port "no-such-service"| 192.0.2.99 no-such-service
 host "7000" is a port| 7000 8000 9000
 -4 and -6 exclude each other| -4 -6 192.0.2.99 7000
@@ -255,6 +281,17 @@ delay "99999999999999999999"| -d 99999999999999999999 192.0.2.99 7000
 option requires an argument -- 'd'| 192.0.2.99 7000 -d
 invalid option -- 'z'| -z 192.0.2.99 7000
 unrecognized option '--nothing'| --nothing 192.0.2.99 7000
+TABLE
+
+while IFS='|' read -r message arguments; do
+    # shellcheck disable=SC2086 # words are meant
+    knock $arguments
+    result "wrong:$arguments" refused "knock: $message"
+done <<'TABLE'
+192.0.2.77 is not an address of this machine| --bind 192.0.2.77 192.0.2.99 7000
+a knock to 192.0.2.99 can't come from 2001:db8::1| --bind 2001:db8::1 192.0.2.99 7000
+command line: bind: "out" won't do| --bind out 192.0.2.99 7000
+this machine has no interface "far2"| --interface far2 192.0.2.99 7000
 TABLE
 
 # One word is a profile: whoever forgot the ports is told both.

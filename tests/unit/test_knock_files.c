@@ -22,7 +22,7 @@ static void each_time_is_later(void **state)
     for (int i = 0; i < 5; i++) {
         struct last last;
         uint64_t time;
-        assert_true(last_open(&last, id));
+        assert_true(last_open(&last, id, INT64_MAX));
         assert_int_equal(last.time, before);
         for (int j = 0; j < 5; j++) {
             assert_true(last_take(&last, &time));
@@ -41,11 +41,11 @@ static const char *take_after(struct home *home, const char *text, bool *taken)
     struct last last;
     uint64_t time;
     unlink(home->path);
-    assert_true(last_open(&last, id)); /* makes the directory */
+    assert_true(last_open(&last, id, INT64_MAX)); /* makes the directory */
     last_close(&last);
     home_write(home, LAST, text, 0600);
     home_listen(home);
-    *taken = last_open(&last, id) && last_take(&last, &time);
+    *taken = last_open(&last, id, INT64_MAX) && last_take(&last, &time);
     last_close(&last);
     return home_said(home);
 }
@@ -103,7 +103,7 @@ static void no_time_is_used_twice(void **state)
             pids[i] = fork();
             while (pids[i] == 0) {
                 struct last last;
-                if (!last_open(&last, id) || !last_take(&last, &got) ||
+                if (!last_open(&last, id, INT64_MAX) || !last_take(&last, &got) ||
                     write(ends[1], &got, sizeof(got)) != sizeof(got))
                     _exit(1);
                 last_close(&last);
