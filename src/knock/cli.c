@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "knock/course.h"
+#include "knock/attempt.h"
 #include "knock/options.h"
 #include "knock/ports.h"
 #include "knock/proxy.h"
@@ -64,35 +64,35 @@ static int run(char **command)
 static int knock_profile(const struct options *options, const struct profile *profile)
 {
     bool proxy = options->form == FORM_PROXY, command = options->command && options->command[0];
-    struct course course = {.profile = profile,
-                            .proxy_host = proxy ? options->words[1] : NULL,
-                            .close = options->close,
-                            .verbose = options->verbose,
-                            .quiet = proxy || command};
+    struct attempt attempt = {.profile = profile,
+                              .proxy_host = proxy ? options->words[1] : NULL,
+                              .close = options->close,
+                              .verbose = options->verbose,
+                              .quiet = proxy || command};
     int connected;
     if (options->close && !profile->key) {
         say("--close needs a sealed knock: a sequence can only open");
-        return COURSE_NOT_SENT;
+        return ATTEMPT_NOT_SENT;
     }
     if (proxy && profile->port == 0) {
         say("--proxy needs a PORT to connect to, not 0");
-        return COURSE_NOT_SENT;
+        return ATTEMPT_NOT_SENT;
     }
     if (options->dry_run)
-        return (int)course_show(&course);
-    enum course_end end = course_run(&course, &connected);
-    if (end == COURSE_OPEN && proxy)
-        return proxy_relay(connected) ? COURSE_OPEN : COURSE_SHUT;
+        return (int)attempt_show(&attempt);
+    enum attempt_end end = attempt_run(&attempt, &connected);
+    if (end == ATTEMPT_OPEN && proxy)
+        return proxy_relay(connected) ? ATTEMPT_OPEN : ATTEMPT_SHUT;
     if (connected >= 0)
         close(connected);
-    return end == COURSE_OPEN && command ? run(options->command) : (int)end;
+    return end == ATTEMPT_OPEN && command ? run(options->command) : (int)end;
 }
 
 static int knock_sealed(struct options *options)
 {
     char path[4096];
     struct profile profile;
-    int status = COURSE_NOT_SENT;
+    int status = ATTEMPT_NOT_SENT;
     add_words(options);
     if (!find_config(options, path, sizeof(path)))
         return status;

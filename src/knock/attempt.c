@@ -1,4 +1,4 @@
-#include "knock/course.h"
+#include "knock/attempt.h"
 
 #include <string.h>
 #include <strings.h>
@@ -9,9 +9,9 @@
 #include "lib/clock.h"
 #include "lib/keyed.h"
 
-/* A course under way. */
+/* An attempt under way. */
 struct going {
-    const struct course *course;
+    const struct attempt *attempt;
     const struct profile *profile;
     struct knock_target target;  /* that is knocked at */
     struct knock_target watched; /* that is waited for, with its port */
@@ -35,7 +35,7 @@ static bool find(const char *host, int family, struct knock_target *out)
 static bool find_watched(struct going *go)
 {
     const struct profile *profile = go->profile;
-    const char *host = go->course->proxy_host;
+    const char *host = go->attempt->proxy_host;
     go->watched = go->target;
     go->watched_name = profile->host;
     go->connecting = go->source;
@@ -70,7 +70,7 @@ static void list_seal(const struct going *go, FILE *list)
 /* `list`: where the packets are named; NULL: nowhere. */
 static bool prepare(struct going *go, FILE *list)
 {
-    const struct profile *profile = go->profile = go->course->profile;
+    const struct profile *profile = go->profile = go->attempt->profile;
     if (!find(profile->host, profile->family, &go->target) ||
         !source_choose(profile, &go->target, &go->source) || !find_watched(go))
         return false;
@@ -107,44 +107,44 @@ static bool time_is_left(const struct going *go)
 }
 
 /* Without a port to wait for there is no asking for more: parity is sent at once. */
-static enum course_end send_blind(struct going *go)
+static enum attempt_end send_blind(struct going *go)
 {
     bool more = go->profile->retries > 0;
     if (!message_next(&go->message) || !message_send(&go->message, more))
-        return COURSE_NOT_SENT;
+        return ATTEMPT_NOT_SENT;
     /* The carrier without parity is repeated. */
     if (more && go->profile->key && go->message.packets.parity == 0)
         message_send(&go->message, true);
-    return COURSE_OPEN;
+    return ATTEMPT_OPEN;
 }
 
 /* One message, round after round. `*sent`: whether a round went out. */
-static enum course_end send_message(struct going *go, bool *sent, int *connected)
+static enum attempt_end send_message(struct going *go, bool *sent, int *connected)
 {
     unsigned rounds = go->profile->retries + 1;
     if (!message_next(&go->message))
-        return *sent ? COURSE_SHUT : COURSE_NOT_SENT;
+        return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
     for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(go)); round++) {
-        if (!go->course->verbose)
+        if (!go->attempt->verbose)
             say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
                          go->watched.text, round + 1, rounds);
         if (!message_send(&go->message, round > 0))
-            return *sent ? COURSE_SHUT : COURSE_NOT_SENT;
+            return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
         *sent = true;
         *connected = wait_after(go, round);
         if (*connected >= 0)
-            return COURSE_OPEN;
+            return ATTEMPT_OPEN;
     }
-    return COURSE_SHUT;
+    return ATTEMPT_SHUT;
 }
 
-static enum course_end send_all(struct going *go, int *connected)
+static enum attempt_end send_all(struct going *go, int *connected)
 {
     bool sent = false, more = go->profile->timeout > 0;
-    enum course_end end;
+    enum attempt_end end;
     do
         end = send_message(go, &sent, connected);
-    while (end == COURSE_SHUT && more && time_is_left(go));
+    while (end == ATTEMPT_SHUT && more && time_is_left(go));
     say_no_progress();
     return end;
 }
@@ -161,31 +161,31 @@ static void tell_shut(const struct going *go, const char *where, const char *see
             go->message.seal.last.behind);
 }
 
-static void tell(const struct going *go, enum course_end end, bool watched)
+static void tell(const struct going *go, enum attempt_end end, bool watched)
 {
     char where[KNOCK_HOST_SIZE + 4] = "", seen[ADDR_TEXT_SIZE] = "ADDRESS";
     if (strcmp(go->watched_name, go->watched.text) != 0)
         snprintf(where, sizeof(where), " (%s)", go->watched.text);
     if (go->source.bound.family)
         addr_format(&go->source.bound, seen);
-    if (end == COURSE_SHUT)
+    if (end == ATTEMPT_SHUT)
         tell_shut(go, where, seen);
-    else if (end == COURSE_OPEN && !go->course->quiet && watched)
+    else if (end == ATTEMPT_OPEN && !go->attempt->quiet && watched)
         printf("port %u of %s%s is open\n", go->profile->port, go->watched_name, where);
-    else if (end == COURSE_OPEN && !go->course->quiet)
+    else if (end == ATTEMPT_OPEN && !go->attempt->quiet)
         printf("sent to %s%s\n", go->watched_name, where);
 }
 
-enum course_end course_run(const struct course *course, int *connected)
+enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
-    struct going go = {.course = course};
-    enum sealed_op op = course->close ? SEALED_CLOSE : SEALED_OPEN;
-    enum course_end end = COURSE_NOT_SENT;
+    struct going go = {.attempt = attempt};
+    enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
+    enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
-    FILE *out = course->quiet ? stderr : stdout;
-    if (!prepare(&go, course->verbose ? out : NULL))
+    FILE *out = attempt->quiet ? stderr : stdout;
+    if (!prepare(&go, attempt->verbose ? out : NULL))
         return end;
-    bool watched = go.profile->port > 0 && !course->close;
+    bool watched = go.profile->port > 0 && !attempt->close;
     go.started = clock_now();
     go.until = go.profile->timeout > 0 ? go.started + go.profile->timeout : INT64_MAX;
     if (message_open(&go.message, op, go.until))
@@ -195,20 +195,20 @@ enum course_end course_run(const struct course *course, int *connected)
     return end;
 }
 
-enum course_end course_show(const struct course *course)
+enum attempt_end attempt_show(const struct attempt *attempt)
 {
-    struct going go = {.course = course};
-    enum sealed_op op = course->close ? SEALED_CLOSE : SEALED_OPEN;
+    struct going go = {.attempt = attempt};
+    enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
     if (!prepare(&go, stdout))
-        return COURSE_NOT_SENT;
+        return ATTEMPT_NOT_SENT;
     go.message.only_list = true;
     bool good = message_open(&go.message, op, INT64_MAX) && message_next(&go.message) &&
                 message_send(&go.message, true);
-    if (good && go.message.packets.parity > 0 && go.profile->port > 0 && !course->close)
+    if (good && go.message.packets.parity > 0 && go.profile->port > 0 && !attempt->close)
         printf("%u of them first; all, from another source port, until the port answers\n",
                go.message.packets.count);
     if (good && go.profile->key)
         puts("the ports and lengths change with each knock; no time was used up");
     message_close(&go.message);
-    return good ? COURSE_OPEN : COURSE_NOT_SENT;
+    return good ? ATTEMPT_OPEN : ATTEMPT_NOT_SENT;
 }
