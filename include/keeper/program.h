@@ -2,6 +2,7 @@
 #ifndef KEEPER_PROGRAM_H
 #define KEEPER_PROGRAM_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "keeper/command.h"
@@ -44,5 +45,9 @@ struct program_world {
  * after the fork is written to its stderr, with exit status 127.
  */
 pid_t program_start(const struct command *command, const struct program_world *world);
+
+/* Waits for such a process until `deadline` (clock_now()), then kills its group. Its exit status;
+ * -1: it has none. Not for what the keeper runs while it serves, which waits for nobody. */
+int program_wait(pid_t pid, int64_t deadline);
 
 #endif

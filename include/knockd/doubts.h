@@ -27,7 +27,8 @@ enum netns_logging doubts_read_netns(const char *folder);
 void doubts_of_netns(const struct config *config, enum netns_logging logging,
                      struct report *report);
 
-/* What a start or a reload warns of as well: the part that reads a few small files. */
+/* What a start or a reload warns of as well: what the kernel tells by itself, of whose packets it
+ * logs and which packet filters hold rules. */
 void doubts_of_kernel(const struct config *config, struct report *report);
 
 /* Two parts of doubts_tell, for tests: with the ports that are listened on, and a file, read from

@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define SEARCH_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -173,4 +177,24 @@ pid_t program_start(const struct command *command, const struct program_world *w
     if (pid > 0)
         setpgid(pid, pid);
     return pid;
+}
+
+int program_wait(pid_t pid, int64_t deadline)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status = 0;
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    int rc = -1;
+    for (int64_t left = deadline - clock_now(); pidfd >= 0 && left > 0;
+         left = deadline - clock_now()) {
+        rc = poll(&poll_fd, 1, (int)(left / 1000000) + 1);
+        if (rc > 0 || (rc < 0 && errno != EINTR))
+            break;
+    }
+    if (rc <= 0)
+        kill(-pid, SIGKILL);
+    if (pidfd >= 0)
+        close(pidfd);
+    if (waitpid(pid, &status, 0) != pid || rc <= 0 || !WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status);
 }

@@ -225,16 +225,49 @@ static void visit_doors(void *arg, const struct firewall_chain *chain,
         find(arg, FAULT_BARS, chain, rule, ports);
 }
 
-/* The table in which doors open: "" that of iptables, NULL not known. */
+static bool has_table(const struct check *c, const char *table)
+{
+    for (unsigned i = 0; i < c->firewall->count; i++)
+        if (strcmp(c->firewall->chains[i].table, table) == 0)
+            return true;
+    return false;
+}
+
+/* The table in which a start command opens: "" that of iptables, NULL not known. A kind of iptables
+ * that is named is a table of its own where `iptables` is the other kind. */
+static const char *table_of_command(const struct check *c, const char *command)
+{
+    static const struct {
+        const char *program, *table;
+    } programs[] = {
+        {"iptables", ""},
+        {"ip6tables", ""},
+        {"iptables-legacy", "iptables-legacy"},
+        {"ip6tables-legacy", "iptables-legacy"},
+        {"iptables-nft", "iptables-nft"},
+        {"ip6tables-nft", "iptables-nft"},
+    };
+    size_t len = strcspn(command, " \t");
+    for (const char *slash; (slash = memchr(command, '/', len)); command = slash + 1)
+        len -= (size_t)(slash + 1 - command);
+    for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+        if (strlen(programs[i].program) == len && memcmp(command, programs[i].program, len) == 0)
+            return has_table(c, programs[i].table) ? programs[i].table : "";
+    return NULL;
+}
+
+/* The table in which doors open, as the first one has it of which it is known. */
 static const char *table_of_doors(const struct check *c)
 {
-    for (unsigned i = 0; i < c->config->door_count; i++)
-        if (c->config->doors[i].rules.count > 0)
+    const char *table = NULL;
+    for (unsigned i = 0; i < c->config->door_count && !table; i++) {
+        const struct config_door *door = &c->config->doors[i];
+        if (door->rules.count > 0)
             return "";
-    for (unsigned i = 0; i < c->firewall->count; i++)
-        if (strcmp(c->firewall->chains[i].table, "inet knockd") == 0)
-            return "inet knockd";
-    return NULL;
+        for (unsigned j = 0; j < door->ip4.start.count && !table; j++)
+            table = table_of_command(c, door->ip4.start.items[j].text);
+    }
+    return table || !has_table(c, "inet knockd") ? table : "inet knockd";
 }
 
 /* What a door accepts in its chain is dropped by any other that says so, before or after. */
@@ -281,12 +314,16 @@ static void tell(FILE *out, const struct finding *finding)
     static const char *const families[] = {"", "IPv4: ", "IPv6: ", ""};
     char ports[PORTS_SIZE];
     const struct firewall_chain *chain = finding->chain;
+    bool other_kind = strncmp(chain->table, "iptables-", strlen("iptables-")) == 0;
+    bool of_nft = *chain->table && !other_kind;
     fputs(families[finding->families], out);
-    if (*chain->table)
+    if (of_nft)
         fprintf(out, "table %s, chain %s: ", chain->table, chain->name);
+    else if (other_kind)
+        fprintf(out, "%s: ", chain->table);
     if (finding->rule)
         fputs(finding->rule->text, out);
-    else if (*chain->table)
+    else if (of_nft)
         fputs(chain->policy == FIREWALL_DROP ? "policy drop" : "policy accept", out);
     else
         fprintf(out, "-P %s %s", chain->name, chain->policy == FIREWALL_DROP ? "DROP" : "ACCEPT");

@@ -5,11 +5,15 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper/program.h"
+#include "lib/clock.h"
+#include "lib/netfilter.h"
 #include "lib/rule_words.h"
+
+/* How long a program may take. */
+static const int64_t program_limit = 8 * CLOCK_SECOND;
 
 static void tell_of_door(const struct config_door *door, const struct port_set *taken,
                          struct report *report)
@@ -151,26 +155,61 @@ void doubts_of_netns(const struct config *config, enum netns_logging logging, st
     }
 }
 
+/* What a program prints, with one argument or (NULL) none, in a temporary file; NULL when it can't
+ * be had within its time. */
+static FILE *output_of(const char *name, const char *argument)
+{
+    char *path = program_find(name), *text = NULL;
+    FILE *file = path ? tmpfile() : NULL;
+    int length = file ? asprintf(&text, "%s%c%s", path, 0, argument ? argument : "") : -1;
+    int silent = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1;
+    if (length >= 0 && silent >= 0) {
+        struct command command = {
+            .words = argument ? 2 : 1, .size = (size_t)length + 1, .text = text};
+        struct program_world world = {.output = fileno(file), .errors = silent, .lock = -1};
+        pid_t pid = program_start(&command, &world);
+        if (pid > 0)
+            status = program_wait(pid, clock_now() + program_limit);
+    }
+    if (silent >= 0)
+        close(silent);
+    if (length >= 0)
+        free(text);
+    free(path);
+    if (file && status != 0) {
+        fclose(file);
+        return NULL;
+    }
+    if (file)
+        rewind(file);
+    return file;
+}
+
+static enum netfilter_kind iptables_kind(void)
+{
+    char version[128] = "";
+    FILE *file = output_of("iptables", "--version");
+    if (file && !fgets(version, sizeof(version), file))
+        version[0] = '\0';
+    if (file)
+        fclose(file);
+    return netfilter_kind(version);
+}
+
+static void doubts_of_filters(const struct config *config, struct report *report)
+{
+    struct netfilter netfilter = netfilter_read();
+    char text[512];
+    if ((netfilter.legacy & netfilter.nf_tables) &&
+        netfilter_tell_both(&netfilter, iptables_kind(), text, sizeof(text)))
+        report_warning(report, (struct config_pos){config->path, 0},
+                       "%s; see knockctl rules --check", text);
+}
+
 void doubts_of_kernel(const struct config *config, struct report *report)
 {
     doubts_of_netns(config, doubts_read_netns("/proc/sys/net/netfilter"), report);
-}
-
-/* What a program prints, in a temporary file; NULL when it can't be had. */
-static FILE *output_of(const char *name)
-{
-    char *path = program_find(name);
-    FILE *file = path ? tmpfile() : NULL;
-    pid_t pid = -1;
-    if (file) {
-        struct command command = {.words = 1, .size = strlen(path) + 1, .text = path};
-        struct program_world world = {.output = fileno(file), .errors = STDERR_FILENO, .lock = -1};
-        pid = program_start(&command, &world);
-    }
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    free(path);
-    return file;
+    doubts_of_filters(config, report);
 }
 
 void doubts_tell(const struct config *config, struct report *report)
@@ -181,7 +220,7 @@ void doubts_tell(const struct config *config, struct report *report)
     ports_add_bound_udp(&taken);
     doubts_of_ports(config, &taken, report);
     for (size_t i = 0; geteuid() == 0 && i < sizeof(savers) / sizeof(*savers); i++) {
-        FILE *rules = output_of(savers[i]);
+        FILE *rules = output_of(savers[i], NULL);
         if (rules) {
             doubts_of_rules(config, rules, report);
             fclose(rules);

@@ -7,13 +7,9 @@
 #include "knockd/rule_check.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper/program.h"
@@ -39,27 +35,6 @@ struct check {
 
 /* --- running --- */
 
-/* Waits for the process until `deadline`, then kills it. Its exit status; -1: it has none. */
-static int wait_for(pid_t pid, int64_t deadline)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status = 0;
-    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    int rc = -1;
-    for (int64_t left = deadline - clock_now(); pidfd >= 0 && left > 0;
-         left = deadline - clock_now()) {
-        rc = poll(&poll_fd, 1, (int)(left / 1000000) + 1);
-        if (rc > 0 || (rc < 0 && errno != EINTR))
-            break;
-    }
-    if (rc <= 0)
-        kill(-pid, SIGKILL);
-    if (pidfd >= 0)
-        close(pidfd);
-    if (waitpid(pid, &status, 0) != pid || rc <= 0 || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
-}
-
 /* Runs the command; what it wrote first is told. Its exit status; -1: it has none. */
 static int run(struct check *check, const struct command *command)
 {
@@ -74,7 +49,7 @@ static int run(struct check *check, const struct command *command)
     struct program_world world = {.output = fileno(file), .errors = fileno(file), .lock = -1};
     pid_t pid = program_start(command, &world);
     if (pid > 0)
-        status = wait_for(pid, deadline < check->deadline ? deadline : check->deadline);
+        status = program_wait(pid, deadline < check->deadline ? deadline : check->deadline);
     rewind(file);
     char line[TOLD_MAX];
     if (fgets(line, sizeof(line), file)) {
