@@ -12,4 +12,8 @@
  */
 bool nat_between(const struct addr *own, const struct addr *target);
 
+/* The family, 4 or 6, of the addresses that the host at `target` sees: a translator to IPv4 changes
+ * it. */
+uint8_t nat_seen_family(const struct addr *target);
+
 #endif

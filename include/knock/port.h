@@ -1,4 +1,5 @@
-/* PORT[:PROTO] as the client's arguments write it: numbers or names of services. */
+/* PORT[:PROTO] as the client's arguments write it, numbers or names of services; and HOST[:PORT].
+ */
 #ifndef KNOCK_PORT_H
 #define KNOCK_PORT_H
 
@@ -19,5 +20,14 @@ knock_service knock_service_lookup;
  */
 bool knock_port_parse(const char *text, uint8_t proto, knock_service *service, struct step *out,
                       const char **why);
+
+enum { KNOCK_HOST_MAX = 255 };
+
+/*
+ * Reads "host", "host:port", "[address]" or "[address]:port"; what has several colons and no
+ * brackets is an IPv6 address. `*port` stays as it is where none is said. False when it is none of
+ * these.
+ */
+bool knock_host_port_parse(const char *text, char host[KNOCK_HOST_MAX + 1], uint16_t *port);
 
 #endif

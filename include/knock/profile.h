@@ -9,7 +9,7 @@
 #include "lib/report.h"
 #include "lib/sequence.h"
 
-enum profile_bind { BIND_AUTO, BIND_ANY, BIND_ADDRESS };
+enum profile_bind { BIND_AUTO, BIND_ANY, BIND_ADDRESS, BIND_STUN, BIND_COMMAND };
 
 #define PROFILE_UNSET UINT_MAX
 
@@ -26,11 +26,14 @@ struct profile {
     int64_t seconds;      /* ns to ask for; 0: the door's own */
     enum profile_bind bind;
     struct addr bind_address;
-    char *interface;   /* that the packets leave by; NULL: the kernel chooses */
-    unsigned port;     /* TCP, to wait for; 0: none */
-    int64_t timeout;   /* ns to wait for it; 0: as long as one message takes */
-    unsigned retries;  /* rounds after the first */
-    unsigned delay_ms; /* between packets; PROFILE_UNSET: as is usual for what is sent */
+    char *stun;            /* HOST[:PORT] of the STUN server to ask; NULL: none */
+    char *address_command; /* prints this machine's public address; NULL: none */
+    bool unbound;          /* the door takes knocks that are bound to no address */
+    char *interface;       /* that the packets leave by; NULL: the kernel chooses */
+    unsigned port;         /* TCP, to wait for; 0: none */
+    int64_t timeout;       /* ns to wait for it; 0: as long as one message takes */
+    unsigned retries;      /* rounds after the first */
+    unsigned delay_ms;     /* between packets; PROFILE_UNSET: as is usual for what is sent */
     unsigned span, packet_port;
     int family;     /* AF_INET, AF_INET6, AF_UNSPEC */
     uint32_t given; /* a bit for each key that was given, in the order of the table */

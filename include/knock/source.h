@@ -10,9 +10,11 @@ struct source {
     struct knock_target own; /* that the packets leave from, port 0; length 0: the kernel chooses */
     const char *interface;   /* that they leave by, the profile's; NULL: the kernel chooses */
     struct addr bound;       /* as the server sees it; family 0: not bound */
+    char binding[400];       /* what a sealed knock is bound to, and why, for -v */
 };
 
-/* Finds the source that `profile` asks for. False, told already, when there is none. */
+/* Finds the source that `profile` asks for, but binds it only to an address that the profile gives.
+ * False, told already, when there is none. */
 bool source_choose(const struct profile *profile, const struct knock_target *target,
                    struct source *out);
 

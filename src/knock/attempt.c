@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "knock/binding.h"
 #include "knock/message.h"
 #include "knock/say.h"
 #include "knock/watch.h"
@@ -55,7 +56,7 @@ static bool find_watched(struct going *go)
 static void list_seal(const struct going *go, FILE *list)
 {
     char text[ADDR_TEXT_SIZE];
-    const struct addr *bound = &go->source.bound, *other = &go->profile->open_for;
+    const struct addr *other = &go->profile->open_for;
     if (go->target.named)
         fprintf(list, "%s is %s\n", go->profile->host, go->target.text);
     if (!go->profile->key)
@@ -63,16 +64,17 @@ static void list_seal(const struct going *go, FILE *list)
     fprintf(list, "sealed for door %s, ", go->profile->door);
     if (other->family)
         fprintf(list, "to open for %s, ", addr_format(other, text));
-    fprintf(list, bound->family ? "bound to %s\n" : "not bound to an address\n",
-            addr_format(bound, text));
+    fprintf(list, "%s\n", go->source.binding);
 }
 
 /* `list`: where the packets are named; NULL: nowhere. */
-static bool prepare(struct going *go, FILE *list)
+static bool prepare(struct going *go, FILE *list, bool only_look)
 {
     const struct profile *profile = go->profile = go->attempt->profile;
     if (!find(profile->host, profile->family, &go->target) ||
-        !source_choose(profile, &go->target, &go->source) || !find_watched(go))
+        !source_choose(profile, &go->target, &go->source) ||
+        !binding_choose(profile, &go->target, go->until, only_look, &go->source) ||
+        !find_watched(go))
         return false;
     if (list)
         list_seal(go, list);
@@ -178,16 +180,17 @@ static void tell(const struct going *go, enum attempt_end end, bool watched)
 
 enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
-    struct going go = {.attempt = attempt};
+    struct going go = {.attempt = attempt, .until = INT64_MAX};
     enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
     enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
     FILE *out = attempt->quiet ? stderr : stdout;
-    if (!prepare(&go, attempt->verbose ? out : NULL))
+    if (attempt->profile->timeout > 0)
+        go.until = clock_now() + attempt->profile->timeout;
+    if (!prepare(&go, attempt->verbose ? out : NULL, false))
         return end;
     bool watched = go.profile->port > 0 && !attempt->close;
     go.started = clock_now();
-    go.until = go.profile->timeout > 0 ? go.started + go.profile->timeout : INT64_MAX;
     if (message_open(&go.message, op, go.until))
         end = watched ? send_all(&go, connected) : send_blind(&go);
     message_close(&go.message);
@@ -197,9 +200,9 @@ enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 
 enum attempt_end attempt_show(const struct attempt *attempt)
 {
-    struct going go = {.attempt = attempt};
+    struct going go = {.attempt = attempt, .until = INT64_MAX};
     enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
-    if (!prepare(&go, stdout))
+    if (!prepare(&go, stdout, true))
         return ATTEMPT_NOT_SENT;
     go.message.only_list = true;
     bool good = message_open(&go.message, op, INT64_MAX) && message_next(&go.message) &&

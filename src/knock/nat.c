@@ -13,10 +13,20 @@ static bool within(const char *text, const struct addr *a)
     return net_parse(text, &net) && net_contains(&net, a);
 }
 
-bool nat_between(const struct addr *own, const struct addr *target)
+static bool is_translated(const struct addr *target)
 {
     for (size_t i = 0; i < sizeof(translated) / sizeof(*translated); i++)
         if (within(translated[i], target))
             return true;
-    return addr_scope(own) < addr_scope(target);
+    return false;
+}
+
+uint8_t nat_seen_family(const struct addr *target)
+{
+    return is_translated(target) ? 4 : target->family;
+}
+
+bool nat_between(const struct addr *own, const struct addr *target)
+{
+    return is_translated(target) || addr_scope(own) < addr_scope(target);
 }

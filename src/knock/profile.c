@@ -118,6 +118,10 @@ static const char *find_fault(const struct profile *profile)
         return "host is missing: say whom to knock at";
     if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
         return "expected one of key, sequence and once";
+    if (profile->bind == BIND_STUN && !profile->stun)
+        return "bind = stun needs stun = HOST[:PORT], or --stun: no server is built in";
+    if (profile->bind == BIND_COMMAND && !profile->address_command)
+        return "bind = command needs an address_command";
     if (!profile->key)
         return NULL;
     if (!profile->door)
@@ -199,5 +203,7 @@ void profile_free(struct profile *profile)
     free(profile->key);
     free(profile->once);
     free(profile->interface);
+    free(profile->stun);
+    free(profile->address_command);
     *profile = (struct profile){0};
 }

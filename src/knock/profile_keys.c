@@ -6,9 +6,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "knock/address_command.h"
+#include "knock/port.h"
+
 enum { HOUR = 3600, PROFILES_MAX = 1024, TEXT_MAX = 255, PORT_MAX = 65535 };
 
-static config_read read_text, read_file, read_steps, read_carrier, read_bind, read_family;
+static config_read read_text, read_file, read_steps, read_carrier, read_bind, read_family,
+    read_stun, read_address_command;
 
 #define AT(field) offsetof(struct profile, field)
 
@@ -23,10 +27,13 @@ static const struct config_key keys[] = {
     {"for", read_address, AT(open_for), 0, 0},
     {"ask_port", read_number, AT(ask_port), 0, PORT_MAX},
     {"seconds", read_duration, AT(seconds), 0, PORT_MAX},
+    {"unbound", read_boolean, AT(unbound), 0, 0},
     /* From here on they may stand outside of a profile as well, and hold for all then. */
     {"carrier", read_carrier, AT(carrier), 0, 0},
     {"span", read_number, AT(span), 1, CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
     {"packet_port", read_number, AT(packet_port), 1, PORT_MAX},
+    {"stun", read_stun, AT(stun), 0, 0},
+    {"address_command", read_address_command, AT(address_command), 0, 0},
     /* Those of any knock again. */
     {"bind", read_bind, 0, 0, 0},
     {"interface", read_text, AT(interface), 1, IF_NAMESIZE - 1},
@@ -37,7 +44,7 @@ static const struct config_key keys[] = {
     {0},
 };
 
-enum { FIRST_SEALED = 5, FIRST_GLOBAL = 9, LAST_SEALED = 11 };
+enum { FIRST_SEALED = 5, FIRST_GLOBAL = 10, LAST_SEALED = 14 };
 
 const struct config_grammar profile_grammar = {
     .kinds = {{.keys = keys + FIRST_GLOBAL},
@@ -168,7 +175,11 @@ static void read_bind(struct reading *r, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
     struct profile *profile = field;
-    static const struct word words[] = {{"auto", BIND_AUTO}, {"any", BIND_ANY}, {0}};
+    static const struct word words[] = {{"auto", BIND_AUTO},
+                                        {"any", BIND_ANY},
+                                        {"stun", BIND_STUN},
+                                        {"command", BIND_COMMAND},
+                                        {0}};
     struct addr address;
     int bind = BIND_ADDRESS;
     if (values->count == 1 &&
@@ -176,7 +187,38 @@ static void read_bind(struct reading *r, const struct config_key *key,
         profile->bind_address = address;
     else
         bind = read_word(r, key, values, words,
-                         "auto, any or the address that the server sees, as 198.51.100.7");
+                         "auto, any, stun, command or the address that the server sees, as "
+                         "198.51.100.7");
     if (bind >= 0)
         profile->bind = (enum profile_bind)bind;
+}
+
+static void read_stun(struct reading *r, const struct config_key *key,
+                      const struct config_list *values, void *field)
+{
+    char host[KNOCK_HOST_MAX + 1];
+    uint16_t port;
+    const struct config_text *value = read_one(r, key, values);
+    if (value && knock_host_port_parse(value->text, host, &port))
+        read_copy(r, value->text, field);
+    else if (value)
+        report_error(r->report, value->pos,
+                     "%s: \"%.80s\" won't do: expected HOST or HOST:PORT, an IPv6 address with a "
+                     "port as [ADDRESS]:PORT",
+                     key->name, value->text);
+}
+
+static void read_address_command(struct reading *r, const struct config_key *key,
+                                 const struct config_list *values, void *field)
+{
+    struct address_words words;
+    const struct config_text *value = read_one(r, key, values);
+    const char *why = value ? address_command_split(value->text, &words) : NULL;
+    if (!value)
+        return;
+    check_shell_syntax(r, key, value);
+    if (why)
+        report_error(r->report, value->pos, "%s: %s", key->name, why);
+    else
+        read_copy(r, value->text, field);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "knock/nat.h"
 #include "knock/say.h"
 #include "knock/send.h"
 
@@ -104,19 +103,6 @@ static bool bind_to(const struct profile *profile, const struct knock_target *ta
     return true;
 }
 
-static bool bind_auto(const struct knock_target *target, struct source *out)
-{
-    struct addr own = knock_target_addr(&out->own), to = knock_target_addr(target);
-    if (nat_between(&own, &to)) {
-        say("%s will not see this machine's address %s but that of a translator (NAT): give the "
-            "public one by --bind ADDRESS, or say bind = any if the door has bound = false",
-            target->text, out->own.text);
-        return false;
-    }
-    out->bound = own;
-    return true;
-}
-
 static bool find_interface(const struct profile *profile, struct source *out)
 {
     out->interface = profile->interface;
@@ -133,7 +119,5 @@ bool source_choose(const struct profile *profile, const struct knock_target *tar
     *out = (struct source){0};
     if (!find_interface(profile, out) || !find_own(target, out))
         return false;
-    if (profile->bind == BIND_ADDRESS)
-        return bind_to(profile, target, out);
-    return !profile->key || profile->bind == BIND_ANY || bind_auto(target, out);
+    return profile->bind != BIND_ADDRESS || bind_to(profile, target, out);
 }

@@ -186,7 +186,7 @@ static const char *shell_call(const struct config_key *key)
     if (strcmp(key->name, "rule") == 0)
         return "start_command and stop_command in place of rule";
     return strstr(key->name, "_command") && strncmp(key->name, "init", 4) != 0 &&
-                   strncmp(key->name, "exit", 4) != 0
+                   strncmp(key->name, "exit", 4) != 0 && strncmp(key->name, "address", 7) != 0
                ? "/bin/sh -c '... \"$1\"' sh %IP%"
                : "/bin/sh -c '...'";
 }

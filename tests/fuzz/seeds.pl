@@ -64,6 +64,13 @@ for my $path (glob 'tests/data/firewall/*.txt') {
         seed('firewall', chr($how + 8) . $parts{$part});
     }
 }
+# The vectors of RFC 5769 and what else the unit test reads, as fuzz_stun.c takes them.
+my $stun = slurp('tests/unit/test_stun_message.c');
+my %named = (COOKIE => '2112a442', ID => '2112a442b7e7a701bc34d686fa87dfae');
+while ($stun =~ /((?:"[0-9a-f]*"|\bID\b|\bCOOKIE\b)(?:[\s\\]*(?:"[0-9a-f]*"|\bID\b|\bCOOKIE\b))+)/g) {
+    my $hex = $1 =~ s/\b(ID|COOKIE)\b/$named{$1}/gr =~ s/[^0-9a-f]//gr;
+    seed('stun', "\0" . pack('H*', 'b7e7a701bc34d686fa87dfae' . $hex));
+}
 seed('profile', slurp('etc/examples/knock.conf') =~ s/"home"/"p"/r);
 seed('config', slurp($_)) for glob 'tests/data/config/*.conf etc/*.conf etc/examples/*.conf';
 for my $path (glob 'tests/fuzz/seeds/*/*') {

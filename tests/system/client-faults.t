@@ -32,7 +32,7 @@ done <<TABLE
 nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.conf\(5\); or .*knock HOST PORT
 --bind $CLIENT6 blind|a knock to $GATE4 can't come from $CLIENT6: bind it to an IPv4 address, or knock by IPv6
 --for 203.0.113.7 --carrier tcp blind|$CONF/knock.conf: profile blind: a knock for another address doesn't fit the carrier tcp
---bind nonsense blind|command line: bind: "nonsense" won't do: expected auto, any or the address
+--bind nonsense blind|command line: bind: "nonsense" won't do: expected auto, any, stun, command or the address
 --span 60000 blind|command line: span: "60000" won't do: expected a number from 1 to 20480
 --proxy ssh $GATE4 0|--proxy needs a PORT to connect to
 --proxy ssh $GATE4 x|command line: port: "x" won't do: expected a number
@@ -131,7 +131,7 @@ ip -n "$CLIENT" route add 203.0.113.0/24 dev eth0 src 10.9.9.2
 on_gate ip address add 203.0.113.1/24 dev eth0
 on_gate ip route add 10.9.9.0/24 dev eth0
 knock -k "$KEY" 203.0.113.1 ssh
-refused "behind NAT" "203.0.113.1 will not see this machine's address 10.9.9.2 .*--bind ADDRESS, or say bind = any"
+refused "behind NAT" "203.0.113.1 will not see this machine's address 10.9.9.2 .*--stun HOST, .*--bind ADDRESS; or say unbound = true"
 knock -k "$KEY" --bind 198.51.100.7 203.0.113.1 ssh
 is "--bind ADDRESS is a way out" "$STATUS:$(message 198.51.100.7)" "0:udp bound 1 b72be2 0 0 -"
 knock -k "$KEY" --bind any 203.0.113.1 ssh

@@ -6,7 +6,8 @@
 SPAN=20000:32287 # what knockd and the client take without being told
 outcomes=''
 
-# needs_crowd USERS: hosts, a gate that is shut, a service behind it, knockd with a door for users 1 to USERS.
+# needs_crowd USERS [DOORS]: hosts, a gate that is shut, a service behind it, knockd with a door for users 1 to USERS, and
+# with more doors.
 needs_crowd() {
     needs_gate
     needs_knockctl
@@ -23,6 +24,7 @@ door "ssh" {
     cmd_timeout = 60
     rule        = "INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT"
 }
+${2:-}
 TABLE
     for user in $(seq "$1"); do
         make_user "$user" || bail "no key for user $user"

@@ -7,32 +7,10 @@
 . "$(dirname "$0")/client.sh"
 # shellcheck source-path=SCRIPTDIR source=crowd.sh
 . "$(dirname "$0")/crowd.sh"
+# shellcheck source-path=SCRIPTDIR source=nat.sh
+. "$(dirname "$0")/nat.sh"
 
 : "${USERS:=10}" "${FORGED:=20}"
-
-# The client host becomes a router, its network that of hosts 1 to COUNT.
-make_network() {
-    ip -n "$CLIENT" link add lan type bridge && ip -n "$CLIENT" address add 10.9.0.1/24 dev lan &&
-        ip -n "$CLIENT" link set lan up && on_client sysctl -qw net.ipv4.ip_forward=1 || return 1
-    for i in $(seq "$1"); do
-        make_inner "$i" || return 1
-    done
-}
-
-make_inner() {
-    local host=$CLIENT-$1
-    make_host "$host" &&
-        ip -n "$CLIENT" link add "lan$1" type veth peer name eth0 netns "$host" &&
-        ip -n "$CLIENT" link set "lan$1" master lan up &&
-        ip -n "$host" address add "10.9.0.$((10 + $1))/24" dev eth0 && ip -n "$host" link set eth0 up &&
-        ip -n "$host" route add default via 10.9.0.1
-}
-
-# translate [OPTION...]: all of the network leave with the client's address.
-translate() {
-    on_client iptables -t nat -F POSTROUTING
-    on_client iptables -t nat -A POSTROUTING -s 10.9.0.0/24 -o eth0 -j MASQUERADE "$@"
-}
 
 inner_knock() {
     local user=$1

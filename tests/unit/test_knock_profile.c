@@ -16,6 +16,8 @@ static const char text[] =
     "    bind = 198.51.100.7  for = \"2001:db8::9\"  span = 15000  packet_port = 443\n"
     "}\n"
     "profile \"plain\" { host = h  sequence = { 7000, \"8000:udp\", 9000 } }\n"
+    "profile \"away\" { host = h  key = k  door = d  bind = stun  stun = \"[2001:db8::1]:9\"\n"
+    "    unbound = yes  address_command = \"a 'b c;d'\" }\n"
     "profile \"string\" { host = h  sequence = \"7000,8000:udp\" }\n"
     "profile \"once\" { host = h  once = \"/abs/once\" }\n";
 
@@ -65,6 +67,12 @@ static void reads_profiles(void **state)
     assert_int_equal(p.open_for.family, 6);
     assert_int_equal(p.span, 15000);
     assert_int_equal(p.packet_port, 443);
+    profile_free(&p);
+    assert_true(load(&home, text, "away", NULL, &p));
+    assert_int_equal(p.bind, BIND_STUN);
+    assert_string_equal(p.stun, "[2001:db8::1]:9");
+    assert_string_equal(p.address_command, "a 'b c;d'");
+    assert_true(p.unbound);
     profile_free(&p);
     assert_true(load(&home, text, "plain", NULL, &p));
     assert_int_equal(p.sequence.count, 3);
@@ -117,6 +125,19 @@ static const struct {
     {"host = h key = k door = d once = x", "p: expected one of"},
     {"host = h key = k", "p: door is missing"},
     {"host = h sequence = 1 carrier = udp", "p: carrier is about sealed knocks"},
+    {"host = h sequence = 1 unbound = yes", "p: unbound is about sealed knocks"},
+    {"host = h sequence = 1 stun = s", "p: stun is about sealed knocks"},
+    {"host = h sequence = 1 address_command = s", "p: address_command is about sealed knocks"},
+    {"host = h key = k door = d bind = stun", "p: bind = stun needs stun = HOST[:PORT]"},
+    {"host = h key = k door = d bind = command", "p: bind = command needs an address_command"},
+    {"host = h key = k door = d stun = \"s:0\"",
+     "knock.conf:1: stun: \"s:0\" won't do: expected HOST"},
+    {"host = h key = k door = d unbound = maybe", "knock.conf:1: unbound: "},
+    {"host = h key = k door = d address_command = \"\"", "address_command: the command is empty"},
+    {"host = h key = k door = d address_command = \"a 'b\"",
+     "address_command: a quote isn't closed"},
+    {"host = h key = k door = d address_command = \"a | b\"",
+     "address_command: \"|\" is shell syntax, but no shell runs this: write /bin/sh -c '...',"},
     {"host = h sequence = 1 packet_port = 53", "p: packet_port is about sealed knocks"},
     {"host = h once = x door = d", "p: door is about sealed knocks"},
     {"host = h key = k door = d for = 192.0.2.1 carrier = tcp", "doesn't fit the carrier tcp"},

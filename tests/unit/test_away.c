@@ -1,0 +1,185 @@
+/* What tells the client its public address: how a STUN server is written, and address_command,
+ * which no shell runs. */
+#include "knock_help.h"
+
+#include "knock/address_command.h"
+#include "knock/nat.h"
+#include "knock/port.h"
+#include "lib/clock.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* host: NULL where the text won't do. */
+static const struct {
+    const char *text, *host;
+    unsigned port; /* 3478: not said */
+} servers[] = {
+    {"stun.example", "stun.example", 3478},
+    {"stun.example:5349", "stun.example", 5349},
+    {"192.0.2.1", "192.0.2.1", 3478},
+    {"192.0.2.1:1", "192.0.2.1", 1},
+    {"2001:db8::1", "2001:db8::1", 3478},
+    {"[2001:db8::1]", "2001:db8::1", 3478},
+    {"[2001:db8::1]:65535", "2001:db8::1", 65535},
+    {"::1", "::1", 3478},
+    {"", NULL, 0},
+    {":3478", NULL, 0},
+    {"[]", NULL, 0},
+    {"[]:3478", NULL, 0},
+    {"[2001:db8::1", NULL, 0},
+    {"[2001:db8::1]3478", NULL, 0},
+    {"[2001:db8::1]:", NULL, 0},
+    {"stun.example:", NULL, 0},
+    {"stun.example:0", NULL, 0},
+    {"stun.example:65536", NULL, 0},
+    {"stun.example:003478", NULL, 0},
+    {"stun.example:+1", NULL, 0},
+    {"stun.example:3478x", NULL, 0},
+    {"stun.example:stun", NULL, 0},
+};
+
+static void reads_servers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(servers); i++) {
+        char host[KNOCK_HOST_MAX + 1];
+        uint16_t port = 3478;
+        bool good = knock_host_port_parse(servers[i].text, host, &port);
+        if (good != (servers[i].host != NULL) ||
+            (good && (strcmp(host, servers[i].host) != 0 || port != servers[i].port)))
+            fail_msg("\"%s\": %d \"%s\" %u", servers[i].text, good, good ? host : "", port);
+    }
+}
+
+static void takes_hosts_up_to_the_limit(void **state)
+{
+    (void)state;
+    char text[KNOCK_HOST_MAX + 8], host[KNOCK_HOST_MAX + 1];
+    uint16_t port = 1;
+    memset(text, 'a', sizeof(text));
+    strcpy(text + KNOCK_HOST_MAX, ":80");
+    assert_true(knock_host_port_parse(text, host, &port));
+    assert_int_equal(strlen(host), KNOCK_HOST_MAX);
+    assert_int_equal(port, 80);
+    memset(text, 'a', sizeof(text));
+    strcpy(text + KNOCK_HOST_MAX + 1, ":80");
+    assert_false(knock_host_port_parse(text, host, &port));
+}
+
+/* words: each in <>; or what is wrong. */
+static const struct {
+    const char *command, *words;
+} commands[] = {
+    {"ip", "<ip>"},
+    {"  curl -s  https://a.example/?x=1&y ", "<curl><-s><https://a.example/?x=1&y>"},
+    {"a 'b c' \"d 'e'\"", "<a><b c><d 'e'>"},
+    {"a'b 'c\" d\"", "<ab c d>"},
+    {"a ''\t\"\"", "<a><><>"},
+    {"a \\' b'", "<a><\\ b>"},
+    {"", "the command is empty"},
+    {" \t ", "the command is empty"},
+    {"a 'b", "a quote isn't closed"},
+    {"a \"b'", "a quote isn't closed"},
+};
+
+static void splits_commands(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        struct address_words words;
+        char got[256] = "";
+        const char *why = address_command_split(commands[i].command, &words);
+        for (char **word = words.words; !why && *word; word++)
+            snprintf(got + strlen(got), sizeof(got) - strlen(got), "<%s>", *word);
+        if (strcmp(why ? why : got, commands[i].words) != 0)
+            fail_msg("%s: %s", commands[i].command, why ? why : got);
+    }
+}
+
+static void splits_no_more_than_there_is_room_for(void **state)
+{
+    (void)state;
+    char text[ADDRESS_COMMAND_SIZE + 1];
+    struct address_words words;
+    memset(text, 'a', sizeof(text));
+    text[ADDRESS_COMMAND_SIZE - 1] = '\0';
+    assert_null(address_command_split(text, &words));
+    assert_string_equal(words.words[0], text);
+    text[ADDRESS_COMMAND_SIZE - 1] = 'a';
+    text[ADDRESS_COMMAND_SIZE] = '\0';
+    assert_string_equal(address_command_split(text, &words), "the command is too long");
+    for (size_t i = 0; i < sizeof(text); i += 2)
+        memcpy(text + i, "a", 2);
+    for (size_t i = 1; i < 2 * ADDRESS_COMMAND_WORDS - 1; i += 2)
+        text[i] = ' ';
+    assert_null(address_command_split(text, &words));
+    assert_null(words.words[ADDRESS_COMMAND_WORDS]);
+    text[2 * ADDRESS_COMMAND_WORDS - 1] = ' ';
+    assert_string_equal(address_command_split(text, &words), "the command has too many words");
+}
+
+/* Much output is read, and only its begin is looked at. */
+static void runs_commands(void **state)
+{
+    (void)state;
+    struct addr address;
+    char text[ADDR_TEXT_SIZE];
+    int64_t until = clock_now() + 20 * CLOCK_SECOND;
+    assert_true(address_command_ask("printf '2001:db8::9\\r\\nmore\\n'", until, &address));
+    assert_string_equal(addr_format(&address, text), "2001:db8::9");
+    assert_true(address_command_ask("printf '192.0.2.7\\n%200000d' 1", until, &address));
+    assert_string_equal(addr_format(&address, text), "192.0.2.7");
+    assert_true(address_command_ask("printf 192.0.2.8", until, &address));
+    assert_string_equal(addr_format(&address, text), "192.0.2.8");
+}
+
+/* One that goes on behind a closed output is ended, and so is what it started. */
+static void ends_commands(void **state)
+{
+    (void)state;
+    struct home home;
+    struct addr address;
+    int64_t began = clock_now();
+    home_make(&home);
+    home_listen(&home);
+    bool told =
+        address_command_ask("sh -c 'echo 192.0.2.7; sleep 90 & exec sleep 90 >/dev/null 2>&1'",
+                            began + CLOCK_SECOND / 2, &address);
+    const char *said = home_said(&home);
+    assert_false(told);
+    assert_non_null(strstr(said, "did not end within 1 s, and was killed; nothing was sent"));
+    assert_true(clock_now() - began < 20 * CLOCK_SECOND);
+    home_remove(&home);
+}
+
+static void knows_the_family_that_is_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target;
+        unsigned family;
+    } rows[] = {{"192.0.2.1", 4},
+                {"2001:db8::1", 6},
+                {"64:ff9b::cb00:7101", 4},
+                {"64:ff9b:1::cb00:1", 4},
+                {"64:ff9c::cb00:7101", 6}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct addr target;
+        assert_true(addr_parse(rows[i].target, strlen(rows[i].target), &target));
+        assert_int_equal(nat_seen_family(&target), rows[i].family);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_servers),
+        cmocka_unit_test(takes_hosts_up_to_the_limit),
+        cmocka_unit_test(splits_commands),
+        cmocka_unit_test(splits_no_more_than_there_is_room_for),
+        cmocka_unit_test(runs_commands),
+        cmocka_unit_test(ends_commands),
+        cmocka_unit_test(knows_the_family_that_is_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
