@@ -77,7 +77,7 @@ struct match_result {
     const unsigned *opened; /* doors whose sequence it completed; valid until the next packet */
 };
 
-/* Takes the packet that `source` logged at `now` (ns, never going back but by matcher_restart). */
+/* Takes the packet that `source` logged at `now` (ns, never going back). */
 struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
                                  int64_t now);
 
@@ -99,9 +99,6 @@ unsigned matcher_reached(const struct matcher *m, unsigned source, const struct 
 
 /* Lines of `source` were lost: what strict doors have seen of it so far counts no more. */
 void matcher_gap(struct matcher *m, unsigned source);
-
-/* All attempts start over, and time may go back to any other: a log's clock was set back. */
-void matcher_restart(struct matcher *m);
 
 const struct matcher_counters *matcher_counters(const struct matcher *m);
 

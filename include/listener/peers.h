@@ -85,9 +85,6 @@ void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midwa
 
 void peers_remove(struct peers *peers, struct peer *peer);
 
-/* Removes all records. */
-void peers_clear(struct peers *peers);
-
 /* The run `age` places before the newest; age < peer->count. */
 static inline const struct run *peer_run(const struct peer *peer, unsigned age)
 {

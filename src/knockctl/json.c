@@ -54,6 +54,25 @@ static void separate(struct json *json, const char *kind)
     snprintf(child, sizeof(json->children[0]), "%s", kind);
 }
 
+/* Prints the value of the first of `count` fields, and returns how many it takes: a list several. */
+static unsigned print_value(FILE *out, const struct row_field *field, unsigned count)
+{
+    unsigned used = 0;
+    if (!field->listed) {
+        if (field->literal)
+            fputs(field->value, out);
+        else
+            print_text(out, field->value);
+        return 1;
+    }
+    for (; used < count && field[used].listed && strcmp(field[used].key, field->key) == 0; used++) {
+        putc(used == 0 ? '[' : ',', out);
+        print_text(out, field[used].value);
+    }
+    putc(']', out);
+    return used;
+}
+
 void json_row(struct json *json, const struct row_fields *row)
 {
     /* A row without the one it belongs to can't come from knockd. */
@@ -62,13 +81,9 @@ void json_row(struct json *json, const struct row_fields *row)
     close_to(json, row->depth);
     separate(json, row->kind);
     putc('{', json->out);
-    for (unsigned i = 0; i < row->count; i++) {
-        const struct row_field *field = &row->fields[i];
-        fprintf(json->out, "%s\"%s\":", i ? "," : "", field->key);
-        if (field->literal)
-            fputs(field->value, json->out);
-        else
-            print_text(json->out, field->value);
+    for (unsigned i = 0; i < row->count;) {
+        fprintf(json->out, "%s\"%s\":", i ? "," : "", row->fields[i].key);
+        i += print_value(json->out, &row->fields[i], row->count - i);
     }
     json->level++;
     if (json->kind != REPLY_STREAM)

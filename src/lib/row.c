@@ -23,7 +23,7 @@ static void add(struct row *row, const char *key, char mark, const char *value)
     row->len += needed;
 }
 
-void row_text(struct row *row, const char *key, const char *value)
+static void add_text(struct row *row, const char *key, char mark, const char *value)
 {
     static const char digits[] = "0123456789abcdef";
     char encoded[ROW_MAX];
@@ -39,7 +39,20 @@ void row_text(struct row *row, const char *key, const char *value)
         encoded[n++] = digits[byte & 15];
     }
     encoded[n] = '\0';
-    add(row, key, '=', encoded);
+    add(row, key, mark, encoded);
+}
+
+void row_text(struct row *row, const char *key, const char *value)
+{
+    add_text(row, key, '=', value);
+}
+
+void row_list(struct row *row, const char *key, const char *value)
+{
+    if (value)
+        add_text(row, key, '+', value);
+    else
+        add(row, key, ':', "[]");
 }
 
 void row_number(struct row *row, const char *key, int64_t value)
@@ -87,7 +100,8 @@ static bool decode(char *text)
 
 static bool is_literal(const char *text)
 {
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "null") == 0)
+    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "null") == 0 ||
+        strcmp(text, "[]") == 0)
         return true;
     text += *text == '-';
     size_t digits = strspn(text, "0123456789");
@@ -103,10 +117,11 @@ static bool is_word(const char *text)
 
 static bool parse_field(char *word, struct row_field *field)
 {
-    char *mark = strpbrk(word, "=:");
+    char *mark = strpbrk(word, "=:+");
     if (!mark)
         return false;
     field->literal = *mark == ':';
+    field->listed = *mark == '+';
     *mark = '\0';
     field->key = word;
     field->value = mark + 1;

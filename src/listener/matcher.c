@@ -408,11 +408,6 @@ void matcher_gap(struct matcher *m, unsigned source)
     m->epochs[source]++;
 }
 
-void matcher_restart(struct matcher *m)
-{
-    peers_clear(m->peers);
-}
-
 const struct matcher_counters *matcher_counters(const struct matcher *m)
 {
     return &m->counters;

@@ -193,15 +193,6 @@ void peers_touch(struct peers *peers, struct peer *peer, int64_t now, bool midwa
     peer->midway = midway;
 }
 
-void peers_clear(struct peers *peers)
-{
-    memset(peers->buckets, 0, ((size_t)peers->bucket_mask + 1) * sizeof(*peers->buckets));
-    memset(peers->marks, 0, ((size_t)peers->bucket_mask + 1) * sizeof(*peers->marks));
-    for (uint32_t head = peers->max; head < peers->max + LISTS; head++)
-        links_begin(peers->links, head);
-    peers->used = 0;
-}
-
 static struct run *run_at(struct peer *peer, unsigned age)
 {
     return &peer->ring[(peer->newest + PEER_RUNS - age) % PEER_RUNS];

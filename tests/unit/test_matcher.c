@@ -4,7 +4,7 @@
  * Packets: "7000", to UDP "7000u", then suffixes: @S or @S+N seconds and ns since the start, :P
  * source port (default: a new one each), /N source address, >N destination (>g a group, >l by link
  * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source of log. "icmp",
- * "lite" (UDPLITE), "frag", "gap", "gap#N" and "restart" stand for themselves.
+ * "lite" (UDPLITE), "frag", "gap" and "gap#N" stand for themselves.
  * What is expected: a letter a packet, . seen, A-Z the door that opens (* two), i idle, r repeat,
  * o outgoing, g group, p protocol, f flags.
  */
@@ -162,10 +162,6 @@ static void run(const struct scenario *row)
     for (char *w = strtok_r(text, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
         struct packet packet;
         unsigned source;
-        if (strcmp(w, "restart") == 0) {
-            matcher_restart(m);
-            continue;
-        }
         if (strncmp(w, "gap", 3) == 0) {
             matcher_gap(m, w[3] == '#' ? (unsigned)atoi(w + 4) : 0);
             continue;
@@ -328,9 +324,6 @@ static const struct scenario scenarios[] = {
     {{D}, "7000 8000 gap 7000 8000 gap 9000", "....."},
     {{D}, "7000 8000 9000 gap 9000", "..A."},
     /* A clock that was set back: of no attempt anything is left, and time begins anywhere. */
-    {{T, D}, "7000@100 8000@101 restart 9000@5 7000@6 8000@7 9000@8", "..i..*"},
-    {{D}, "7000:5@100 restart 7000:5@3 8000@4 9000@5", "...A"},
-    {{D}, "7000@100 restart 7000@3 8000@18 9000@18+1", "...i"},
     /* What doors with first steps in common make of what others begin. */
     {{D, "7000,8500,9500"}, "7000 8500 9500 7000 8000 9000 7000 8500 9500", "..B..A..B"},
     {{D, "7000,8500,9500"}, "7000 8500 9000 7000 8000 9500", "......"},

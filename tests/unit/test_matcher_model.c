@@ -414,13 +414,6 @@ static void random_model(struct model *model)
     }
 }
 
-static void forget_all(struct model *model)
-{
-    for (unsigned s = 0; s < SOURCES; s++)
-        for (unsigned a = 0; a < ADDRESSES; a++)
-            model->histories[s][a].gone = model->histories[s][a].count;
-}
-
 /* One packet to both. Returns how many doors opened. */
 static unsigned compare_packet(struct model *model, struct matcher *m, unsigned source,
                                unsigned address, const struct packet *p, int64_t now)
@@ -469,11 +462,6 @@ static unsigned compare_round(struct model *model, unsigned round)
         if (draw(60) == 0) {
             matcher_gap(m, source);
             model->gaps[source]++;
-        }
-        if (draw(2000) == 0) {
-            matcher_restart(m);
-            now = draw(1000);
-            forget_all(model);
         }
         openings += compare_packet(model, m, source, address, &p, now);
     }
