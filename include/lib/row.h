@@ -32,7 +32,8 @@ void row_text(struct row *row, const char *key, const char *value);
 void row_number(struct row *row, const char *key, int64_t value);
 void row_flag(struct row *row, const char *key, bool value);
 
-/* A text of the list that `key` is; those of one list follow each other. NULL: the list is empty. */
+/* A text of the list that `key` is; those of one list follow each other. NULL: the list is empty.
+ */
 void row_list(struct row *row, const char *key, const char *value);
 
 /* `key` has no value here. */

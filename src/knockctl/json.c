@@ -54,7 +54,8 @@ static void separate(struct json *json, const char *kind)
     snprintf(child, sizeof(json->children[0]), "%s", kind);
 }
 
-/* Prints the value of the first of `count` fields, and returns how many it takes: a list several. */
+/* Prints the value of the first of `count` fields, and returns how many it takes: a list several.
+ */
 static unsigned print_value(FILE *out, const struct row_field *field, unsigned count)
 {
     unsigned used = 0;

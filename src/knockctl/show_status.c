@@ -104,14 +104,30 @@ static const char *safe(const struct row_fields *row, const char *key, char out[
     return out;
 }
 
+/* "A" or "B" or ... */
+static void print_prefixes(const struct row_fields *row)
+{
+    char prefix[ROW_MAX];
+    const char *between = "";
+    for (unsigned i = 0; i < row->count; i++) {
+        const struct row_field *field = &row->fields[i];
+        if (!field->listed || strcmp(field->key, "prefixes") != 0)
+            continue;
+        log_encode(field->value, strlen(field->value), prefix, sizeof(prefix));
+        printf("%s\"%s\"", between, prefix);
+        between = " or ";
+    }
+}
+
 static void print_source_warning(const struct row_fields *row)
 {
-    char prefix[ROW_MAX], listening[TEXT_MAX];
+    char listening[TEXT_MAX];
     const char *warning = row_get(row, "warning");
-    if (warning && strcmp(warning, "prefix") == 0)
-        printf("  WARNING: %lld denied packets logged, none with prefix %s\n",
-               number(row, "others"), safe(row, "prefix", prefix));
-    else if (warning && row_get(row, "last_match"))
+    if (warning && strcmp(warning, "prefix") == 0) {
+        printf("  WARNING: %lld denied packets logged, none with prefix ", number(row, "others"));
+        print_prefixes(row);
+        putchar('\n');
+    } else if (warning && row_get(row, "last_match"))
         puts("  WARNING: silent; does a rule still log denied packets? See knockctl rules");
     else if (warning)
         printf("  WARNING: no denied packet in %s; does a rule log them? See knockctl rules\n",

@@ -114,12 +114,10 @@ static const char *warning(const struct record_tally *tally, int64_t listening)
 
 static void add_prefixes(struct row *row, const struct config_source *source)
 {
-    char text[512] = "";
-    size_t used = 0;
-    for (unsigned i = 0; i < source->prefixes.count && used < sizeof(text) - 1; i++)
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"%s\"", i ? " or " : "",
-                                 source->prefixes.items[i].text);
-    row_text(row, "prefix", text);
+    if (source->prefixes.count == 0)
+        row_list(row, "prefixes", NULL);
+    for (unsigned i = 0; i < source->prefixes.count; i++)
+        row_list(row, "prefixes", source->prefixes.items[i].text);
 }
 
 static void list_source(const struct desk *desk, const struct errand *errand,
@@ -131,7 +129,6 @@ static void list_source(const struct desk *desk, const struct errand *errand,
     row_begin(&row, errand->depth, "sources");
     row_text(&row, "source", source->name);
     row_text(&row, "type", type_name(source->type));
-    add_prefixes(&row, source);
     add_ago(&row, "listening", listening);
     add_ago(&row, "last_line", ago(tally->last_line));
     add_ago(&row, "last_match", ago(tally->last_packet));
@@ -145,6 +142,7 @@ static void list_source(const struct desk *desk, const struct errand *errand,
         row_text(&row, "warning", warned);
     else
         row_null(&row, "warning");
+    add_prefixes(&row, source);
     answer_row(errand->answer, &row);
 }
 

@@ -1,9 +1,11 @@
 #include "lib/config_clean.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool clean_file(struct cleaner *c, const struct clean_frame *up, const char *path);
 
@@ -126,6 +128,17 @@ static bool clean_file(struct cleaner *c, const struct clean_frame *up, const ch
     return false;
 }
 
+/* What to do about a configuration that can't be read. */
+static const char *advice(const char *path)
+{
+    if (access(path, R_OK) == 0 || (errno != EACCES && errno != ENOENT))
+        return "make it a readable file, or name another with -c FILE";
+    if (errno == ENOENT)
+        return "create it, or name another with -c FILE";
+    return geteuid() == 0 ? "make it readable, or name another with -c FILE"
+                          : "it is for root alone: run this as root";
+}
+
 bool config_text_read(const char *path, struct report *report, struct config_text_out *out)
 {
     struct config_file file;
@@ -133,10 +146,8 @@ bool config_text_read(const char *path, struct report *report, struct config_tex
     *out = (struct config_text_out){0};
     if (config_file_read(path, &file, &why))
         return config_text_from(path, &file, true, report, out);
-    report_error(report, (struct config_pos){path, 0},
-                 "can't read the configuration: %s; create it, make it readable, or name another "
-                 "with -c FILE",
-                 why);
+    report_error(report, (struct config_pos){path, 0}, "can't read the configuration: %s; %s", why,
+                 advice(path));
     return false;
 }
 

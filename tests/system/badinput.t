@@ -88,6 +88,12 @@ wrong_calls() {
     is "-t needs none: exit status" $? 0
     is "-t: all is well" "$(grep -v ": warning: rules weren't tried with iptables" "$WORK/out" "$WORK/err")" \
         "$WORK/out:configuration OK"
+    chmod 600 "$CONFIG"
+    on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
+    is "-t of root's own file: exit status" $? 1
+    like "-t of root's own file: what to do" "$(cat "$WORK/err")" \
+        "^$CONFIG: can't read the configuration: Permission denied; it is for root alone: run this as root$"
+    chmod 644 "$CONFIG"
     knockd_here -V
     like "-V: the version" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 knockd [0-9.]+$'
     knockd_here -h

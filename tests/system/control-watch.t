@@ -22,6 +22,7 @@ sources() {
     ok "lines are read" poll 5 has_lines 5
     is "sources as JSON" "$(json 'join " ", map { $j->[0]{$_} } qw(lines others foreign matches warning type)')" \
         '5 4 1 0 prefix file'
+    is "our prefixes, as they are" "$(json 'join "|", @{$j->[0]{prefixes}}')" "${LOG_PREFIX% }"
     is "other prefixes" "$(json 'join ", ", map { "$_->{prefix} $_->{lines}" } @{$j->[0]{other_prefixes}}')" \
         '[UFW "\x1b  3, [OTHER]  1'
     ctl status

@@ -72,6 +72,26 @@ static void test_not_rows(void **state)
     }
 }
 
+static void test_lists(void **state)
+{
+    struct row row;
+    struct row_fields fields;
+    (void)state;
+    row_begin(&row, 0, "kind");
+    row_list(&row, "some", "[DENY] ");
+    row_list(&row, "some", "a+b=c:d");
+    row_list(&row, "none", NULL);
+    assert_true(row_parse(row.text, &fields));
+    assert_int_equal(fields.count, 3);
+    assert_true(fields.fields[0].listed && fields.fields[1].listed);
+    assert_string_equal(fields.fields[1].key, "some");
+    assert_string_equal(fields.fields[1].value, "a+b=c:d");
+    assert_string_equal(row_get(&fields, "some"), "[DENY] ");
+    assert_false(fields.fields[2].listed);
+    assert_true(fields.fields[2].literal);
+    assert_string_equal(row_get(&fields, "none"), "[]");
+}
+
 static void test_too_much(void **state)
 {
     char text[ROW_MAX];
@@ -98,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_not_rows),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
