@@ -15,8 +15,9 @@
 #include "lib/key_file.h"
 #include "lib/keyed.h"
 
-/* Names of a server, a key and doors have at most 64 bytes. */
-enum { PROFILE_MAX = 512, TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192 };
+/* Names of a server, a key and doors have at most 64 bytes, and each stands in a profile up to four
+ * times. */
+enum { PROFILE_MAX = 1280, TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192 };
 
 /* A text with a secret in it, in locked memory. */
 struct text {
@@ -150,18 +151,39 @@ static void put_rights(struct text *text, const struct key_options *options)
             i + 1 == options->door_count ? " }\n" : "");
 }
 
+/* How the client gets along behind an address translator, where a knock can't be bound to its own
+ * address. */
+static void put_binding(struct text *text, const struct config_door *door,
+                        const struct key_options *options)
+{
+    if (options->roaming) {
+        put(text, "    bind    = any\n");
+        return;
+    }
+    put(text, "    bind    = auto\n");
+    if (door->bound)
+        put(text,
+            "    # stun  = \"HOST\"    # behind a translator (NAT): who tells the address outside\n");
+    else
+        put(text,
+            "    unbound = true    # behind a translator (NAT): the first who sends it gets in\n");
+}
+
 static void put_profile(struct text *text, const struct config *config,
                         const struct config_door *door, const struct key_options *options)
 {
     const struct config_sealed *sealed = &config->sealed;
     struct step port = config_own_port(door);
-    put(text, "profile \"%s\" {\n    host    = \"%s\"    # or its address\n    door    = \"%s\"\n",
-        door->name, sealed->server, door->name);
+    put(text,
+        "profile \"%s-%s-%s\" {\n    host    = \"%s\"    # or its address\n"
+        "    door    = \"%s\"\n",
+        door->name, options->name, sealed->server, sealed->server, door->name);
     /* The client waits for a TCP port; of others it asks for none, and gets the door's own. */
     if (port.port && strcmp(proto_name(port.proto), "tcp") == 0)
         put(text, "    port    = %u\n", port.port);
-    put(text, "    key     = \"~/.config/knock/%s.key\"\n    carrier = udp\n    bind    = %s\n",
-        options->name, options->roaming ? "any" : "auto");
+    put(text, "    key     = \"~/.config/knock/%s-%s.key\"\n    carrier = udp\n", options->name,
+        sealed->server);
+    put_binding(text, door, options);
     if (sealed->span_said != CARRIER_SPAN_DEFAULT)
         put(text, "    span    = %u\n", sealed->span_said);
     if (sealed->packet_port != sealed->span_said + CARRIER_SPAN_SIZE - 1)
@@ -205,7 +227,30 @@ static void put_profiles(struct text *text, const struct config *config,
         put(text, "# %u more doors are like these.\n\n", count - KEY_DOORS_MAX);
     if (count == 0 && config->door_count > 0)
         put_profile(text, config, &config->doors[0], options);
-    put(text, "# And this is its file ~/.config/knock/%s.key (chmod 600):\n\n", options->name);
+    put(text, "# And this is its file ~/.config/knock/%s-%s.key (chmod 600):\n\n", options->name,
+        config->sealed.server);
+}
+
+/* What the profiles do behind a translator, and what that costs. */
+static void advise_binding(const struct config *config, const struct key_options *options,
+                           bool listed)
+{
+    unsigned bound = 0, unbound = 0;
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (is_for(&config->doors[i], options, listed))
+            ++*(config->doors[i].bound ? &bound : &unbound);
+    if (bound > 0)
+        fputs("knockctl key: knocks are bound to the client's public address; behind a translator "
+              "(NAT) the profile needs stun = \"HOST\": a STUN server, which learns when and from "
+              "where it is asked, or knock --bind ADDRESS\n",
+              stderr);
+    for (unsigned i = 0; unbound > 0 && i < config->door_count; i++)
+        if (!config->doors[i].bound && is_for(&config->doors[i], options, listed))
+            fprintf(stderr,
+                    "knockctl key: door \"%s\" has bound = false: behind a translator (NAT) knocks "
+                    "are bound to no address, and open for the first who sends the packets; a "
+                    "profile with stun = \"HOST\" binds them\n",
+                    config->doors[i].name);
 }
 
 /* What is still to be done here, for a terminal: not part of the profile. */
@@ -217,8 +262,10 @@ static void advise(const struct config *config, const struct key_options *option
         fprintf(stderr, "; now name it in %s: door \"%s\" { key = { ..., \"%s\" } ... }",
                 config->path, options->door_count ? options->doors[0] : "...", options->name);
     fprintf(stderr, "; then: knockctl reload\n");
-    if (!options->roaming)
+    if (!options->roaming) {
+        advise_binding(config, options, listed);
         return;
+    }
     fputs("knockctl key: its knocks aren't bound to an address, so its doors need bound = false\n",
           stderr);
     for (unsigned i = 0; i < config->door_count; i++)

@@ -42,7 +42,8 @@ makes_key() {
     is "the guide makes a key of the door's" "$(prompted '#' 'knockctl key new')" alice
     ctl key new alice
     is "which is made" $STATUS 0
-    is "and a reload is advised" "$(cat "$WORK/err")" "knockctl key: $WORK/keys/alice.key is made; then: knockctl reload"
+    is "and a reload is advised" "$(head -n 1 "$WORK/err")" "knockctl key: $WORK/keys/alice.key is made; then: knockctl reload"
+    like "and what a translator asks for" "$(cat "$WORK/err")" 'behind a translator \(NAT\) the profile needs stun = "HOST"'
     make_home
     device alice knock.conf <<<"$OUT"
     ok "knockd -t, as the guide shows" guide_shows "$(verdict on_gate "$KNOCKD" -t -c "$CONFIG")"
@@ -51,23 +52,23 @@ makes_key() {
 # What the guide says of the files' modes is needed, and enough.
 sets_modes() {
     local files
-    knock ssh
+    knock ssh-alice-yourhost
     like "files that others can read are refused" "$STATUS:$OUT" '^1:.*chmod 600'
     read -r -a files <<<"$(prompted '\$' 'chmod 600')"
     # shellcheck disable=SC2088 # as it stands there
-    is "the guide names both files" "${files[*]}" "~/.config/knock/knock.conf ~/.config/knock/alice.key"
+    is "the guide names both files" "${files[*]}" "~/.config/knock/knock.conf ~/.config/knock/alice-yourhost.key"
     chmod 600 "${files[@]/#\~/$HOME}"
 }
 
 knocks() {
     local name
     name=$(prompted '\$' knock)
-    is "the guide knocks by the profile's name, and logs in" "$name" "ssh -- ssh yourhost"
+    is "the guide knocks by the profile's name, and logs in" "$name" "ssh-alice-yourhost -- ssh yourhost"
     mark_log
     knock "${name%% *}" -- perl "$peer" connect 1 - "$GATE4" 22
     is "the knock opens, and what is behind -- gets in" "$STATUS:$OUT" 0:
     is "the log says so, as the guide shows" "$(like_the_guide 'opened for')" "$(grep 'opened for' "$GUIDE")"
-    knock --close ssh
+    knock --close ssh-alice-yourhost
     ok "knock --close closes" says "closed for $CLIENT4"
     closes
 }
@@ -75,15 +76,15 @@ knocks() {
 # Bound to another address than the server sees, as behind a translator, it opens nothing; unbound it does where the
 # door says so.
 behind_nat() {
-    knock --bind 198.51.100.9 -t 1 ssh
+    knock --bind 198.51.100.9 -t 1 ssh-alice-yourhost
     is "bound to another address it opens nothing" "$STATUS" 2
     ok "which the log calls unknown" says "sealed knock from $CLIENT4 refused: unknown"
-    knock --bind any -t 1 ssh
+    knock --bind any -t 1 ssh-alice-yourhost
     is "nor unbound" "$STATUS" 2
     write_config "bound = false"
     ctl reload
     mark_log
-    knock --bind any ssh
+    knock --bind any ssh-alice-yourhost
     is "it does with bound = false" "$STATUS" 0
     ok "as the log says" says "opened for $CLIENT4.*alice"
     closes
@@ -94,7 +95,7 @@ shuts_out() {
     ctl key remove alice
     ctl reload
     is "which a reload puts in force" $STATUS 0
-    knock -t 1 ssh
+    knock -t 1 ssh-alice-yourhost
     is "then it opens nothing" "$STATUS" 2
 }
 

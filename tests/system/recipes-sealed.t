@@ -26,7 +26,7 @@ write_config() {
 make_key() {
     on_gate "$KNOCKCTL" key new -c "$CONFIG" "$@" 2>"$WORK/err" >"$WORK/printed" || return 1
     device "$1" "$1.conf" <"$WORK/printed"
-    chmod 600 "$HOME/.config/knock/$1."*
+    chmod 600 "$HOME/.config/knock/$1.conf" "$device_key"
 }
 
 # knock ARGUMENT...: sets STATUS.
@@ -65,7 +65,7 @@ done
 write_config
 make_home
 laptop=(-c "$HOME/.config/knock/alice-laptop.conf") phone=(-c "$HOME/.config/knock/alice-phone.conf")
-bob=(-k "$HOME/.config/knock/bob.key") # without a profile
+bob=(-k "$HOME/.config/knock/bob-gate.example.key") # without a profile
 like "as it is shipped, knockd -t names the keys that are to be made" "$("$KNOCKD" -t -c "$CONFIG" 2>&1)" \
     'make it by knockctl key new alice-laptop'
 ok "the key of a laptop" make_key alice-laptop
@@ -77,21 +77,21 @@ is "knockctl has nothing to say about the firewall" "$(on_gate "$KNOCKCTL" rules
 starts "starts"
 
 ok "closed before" not can_connect -w 0.2 "$GATE4" 22
-lives "a laptop" "door ssh: opened for $CLIENT4, closes in $OPEN_FOR s \(alice-laptop, 22:tcp\)" "${laptop[@]}" ssh
+lives "a laptop" "door ssh: opened for $CLIENT4, closes in $OPEN_FOR s \(alice-laptop, 22:tcp\)" "${laptop[@]}" ssh-alice-laptop-gate.example
 ok "a laptop: gets in" hold_connection "$GATE4" 22
 ok "a laptop: the door closes" says "door ssh: closed for $CLIENT4 "
 ok "a laptop: the session lives on" still_talks
 let_go
 lives "another, by IPv6" "door ssh: opened for $CLIENT6, .*\(bob, 22:tcp\)" "${bob[@]}" -p 22 "$GATE6" ssh
 refused "at a door not his" "door web: refused $CLIENT4: not this door: .*\(bob\)" "${bob[@]}" -p 443 "$GATE4" web
-lives "a port of two" "opened for $CLIENT4, closes in 300 s \(alice-laptop, 443:tcp\)" "${laptop[@]}" web
+lives "a port of two" "opened for $CLIENT4, closes in 300 s \(alice-laptop, 443:tcp\)" "${laptop[@]}" web-alice-laptop-gate.example
 ok "the other one stays closed" not can_connect -w 0.2 "$GATE4" 8443
 lives "the other, for longer than is allowed" "opened for $CLIENT4, closes in 7200 s \(alice-laptop, 8443:tcp\)" \
-    "${laptop[@]}" -p 8443 --seconds 3h web
+    "${laptop[@]}" -p 8443 --seconds 3h web-alice-laptop-gate.example
 closes_all
-lives "a phone" "door ssh-roaming: opened for $CLIENT4, .*\(alice-phone, 22:tcp\)" "${phone[@]}" ssh-roaming
+lives "a phone" "door ssh-roaming: opened for $CLIENT4, .*\(alice-phone, 22:tcp\)" "${phone[@]}" ssh-roaming-alice-phone-gate.example
 closes_all
-refused "a laptop, unbound" "door ssh: refused $CLIENT4: not bound to its source" "${laptop[@]}" --bind any ssh
+refused "a laptop, unbound" "door ssh: refused $CLIENT4: not bound to its source" "${laptop[@]}" --bind any ssh-alice-laptop-gate.example
 stop_knockd
 is "knockd's end" $? 0
 is "leaves nothing" "$(opened_for "$CLIENT4")" ""

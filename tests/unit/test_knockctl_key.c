@@ -158,12 +158,13 @@ static void the_client_gets_its_half(void **state)
     struct key_world w;
     make_world(&w);
     assert_int_equal(key(&w, "new bob"), 0);
-    assert_says(w.out, "profile \"ssh\" {\n");
+    assert_says(w.out, "profile \"ssh-bob-gate.example\" {\n");
     assert_says(w.out, "    host    = \"gate.example\"");
     assert_says(w.out, "    door    = \"ssh\"\n    port    = 22\n");
-    assert_says(w.out, "profile \"web\" {\n");
-    assert_says(w.out, "    door    = \"web\"\n    key     = \"~/.config/knock/bob.key\"\n");
-    assert_says(w.out, "    carrier = udp\n    bind    = auto\n}\n");
+    assert_says(w.out, "profile \"web-bob-gate.example\" {\n");
+    assert_says(w.out,
+                "    door    = \"web\"\n    key     = \"~/.config/knock/bob-gate.example.key\"\n");
+    assert_says(w.out, "file ~/.config/knock/bob-gate.example.key (chmod 600):\n");
     assert_null(strstr(w.out, "span"));
     assert_null(strstr(w.out, "plain"));
     char *half = strstr(w.out, "\nkey    = ");
@@ -186,6 +187,28 @@ static void the_client_gets_its_half(void **state)
     assert_true(memcmp(ours.secret, theirs.secret, sizeof(ours.secret)) != 0);
     key_file_free(&ours);
     key_file_free(&theirs);
+    end_world(&w);
+}
+
+/* Behind a translator: as the door permits. */
+static void profiles_work_behind_a_translator(void **state)
+{
+    (void)state;
+    struct key_world w;
+    make_world(&w);
+    assert_int_equal(key(&w, "new alice"), 0);
+    assert_says(w.out, "    carrier = udp\n    bind    = auto\n    # stun  = \"HOST\" ");
+    assert_null(strstr(w.out, "unbound"));
+    assert_says(w.err,
+                "bound to the client's public address; behind a translator (NAT) the profile "
+                "needs stun = \"HOST\"");
+    assert_null(strstr(w.err, "bound = false"));
+    assert_int_equal(key(&w, "new bob --door web"), 0);
+    assert_says(w.out, "    bind    = auto\n    unbound = true ");
+    assert_null(strstr(w.out, "# stun"));
+    assert_says(w.err, "door \"web\" has bound = false: behind a translator (NAT) knocks are bound "
+                       "to no address, and open for the first who");
+    assert_null(strstr(w.err, "needs stun"));
     end_world(&w);
 }
 
@@ -306,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_key_is_roots_alone),
         cmocka_unit_test(the_client_gets_its_half),
+        cmocka_unit_test(profiles_work_behind_a_translator),
         cmocka_unit_test(the_client_gets_it_for_many_doors),
         cmocka_unit_test(says_what_is_left_to_do),
         cmocka_unit_test(refuses),
