@@ -11,6 +11,7 @@
 #include "lib/config_raw.h"
 #include "lib/key_file.h"
 #include "lib/keyed.h"
+#include "lib/service.h"
 
 /* Fresh messages of one key, a second and at once: each is a write to the disk. */
 enum { KEY_RATE = 5, KEY_BURST = 50 };
@@ -36,8 +37,8 @@ static bool check_folder(struct loading *l)
     struct config_pos pos = {l->config->files[0], 0};
     struct stat st;
     if (stat(path, &st) < 0)
-        report_error(l->report, pos, "key_dir: %s: %s; knockctl key new makes it", path,
-                     strerror(errno));
+        report_error(l->report, pos, "key_dir: %s: %s; knockctl key new makes it%s", path,
+                     strerror(errno), service_note(path));
     else if (!S_ISDIR(st.st_mode))
         report_error(l->report, pos, "key_dir: %s is no folder", path);
     else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))

@@ -11,6 +11,7 @@
 
 #include "lib/carrier.h"
 #include "lib/log.h"
+#include "lib/service.h"
 
 enum { LINE_LONGEST = 1024 };
 
@@ -100,8 +101,9 @@ static FILE *open_file(struct reader *r)
     struct stat st;
     int fd = open(r->door->once_path.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        report_error(r->report, r->door->once_path.pos, "one_time_sequences: can't read %s: %s",
-                     r->door->once_path.text, fd < 0 ? strerror(errno) : "not a regular file");
+        report_error(r->report, r->door->once_path.pos, "one_time_sequences: can't read %s: %s%s",
+                     r->door->once_path.text, fd < 0 ? strerror(errno) : "not a regular file",
+                     fd < 0 ? service_note(r->door->once_path.text) : "");
         if (fd >= 0)
             close(fd);
         return NULL;

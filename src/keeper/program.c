@@ -16,6 +16,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/service.h"
 
 #define SEARCH_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -49,19 +50,9 @@ char *program_find(const char *name)
     return NULL;
 }
 
-/* Folders that knockd.service hides by ProtectHome and PrivateTmp. */
-static bool is_hidden(const char *path)
-{
-    static const char *const folders[] = {"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
-            return getenv("INVOCATION_ID") != NULL;
-    return false;
-}
-
 const char *program_missing(const char *name)
 {
-    if (is_hidden(name))
+    if (service_hides(name))
         return "not seen inside of the service: knockd.service hides /home, /root and the folders "
                "of temporary files (ProtectHome, PrivateTmp); put it elsewhere, as into "
                "/usr/local/sbin, or see systemctl edit knockd";

@@ -24,6 +24,7 @@
 #include "keeper/producer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/service.h"
 
 /* How often a path is looked at where no watch can tell of it. */
 static const int64_t look_again = 1 * CLOCK_SECOND;
@@ -105,11 +106,11 @@ static void open_first_file(struct log *log, struct report *report)
     if (look_at(log) >= 0)
         return;
     if (errno == ENOENT)
-        report_warning(report, source->pos, "source \"%s\": %s isn't there yet; waiting for it",
-                       source->name, source->path);
+        report_warning(report, source->pos, "source \"%s\": %s isn't there yet; waiting for it%s",
+                       source->name, source->path, service_note(source->path));
     else
-        report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
-                     source->path, logfile_reason(errno));
+        report_error(report, source->pos, "source \"%s\": can't read %s: %s%s", source->name,
+                     source->path, logfile_reason(errno), service_note(source->path));
 }
 
 static void on_produced(void *arg, int fd)
@@ -304,8 +305,8 @@ void sources_check(const struct config *config, bool only_check, struct report *
             report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
                          source->path, logfile_reason(EINVAL));
         else if (only_check && access(source->path, R_OK) < 0)
-            report_warning(report, source->pos, "source \"%s\": can't read %s now: %s",
-                           source->name, source->path, strerror(errno));
+            report_warning(report, source->pos, "source \"%s\": can't read %s now: %s%s",
+                           source->name, source->path, strerror(errno), service_note(source->path));
     }
 }
 

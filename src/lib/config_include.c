@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/service.h"
+
 static bool clean_file(struct cleaner *c, const struct clean_frame *up, const char *path);
 
 static void skip_blanks(struct clean_frame *f)
@@ -124,7 +126,7 @@ static bool clean_file(struct cleaner *c, const struct clean_frame *up, const ch
     const char *why;
     if (config_file_read(path, &file, &why))
         return clean_read(c, up, path, &file);
-    report_error(c->report, clean_pos(up), "can't include %s: %s", path, why);
+    report_error(c->report, clean_pos(up), "can't include %s: %s%s", path, why, service_note(path));
     return false;
 }
 
@@ -146,8 +148,8 @@ bool config_text_read(const char *path, struct report *report, struct config_tex
     *out = (struct config_text_out){0};
     if (config_file_read(path, &file, &why))
         return config_text_from(path, &file, true, report, out);
-    report_error(report, (struct config_pos){path, 0}, "can't read the configuration: %s; %s", why,
-                 advice(path));
+    report_error(report, (struct config_pos){path, 0}, "can't read the configuration: %s; %s%s",
+                 why, advice(path), service_note(path));
     return false;
 }
 
