@@ -58,7 +58,6 @@ runs_for_others() {
 }
 
 needs_hosts
-plan 31
 
 for family in 4 6; do
     gate=GATE$family gate=${!gate} client=CLIENT$family client=${!client}
@@ -119,3 +118,4 @@ is "a host's end leaves nothing" "$(leavings exit)" "status 3"
 is "nor does one by SIGTERM" "$(leavings TERM)" "status 143"
 is "the log's switch: on while held, by this or by another; killed holders don't count; then as before" \
     "$(switching | xargs)" "1 1 1 0 lock"
+done_testing

@@ -46,7 +46,6 @@ opened_at() {
 netns_begin
 trap tap_end EXIT
 needs_knockd
-plan 36
 
 # --- the whole output ---
 
@@ -163,3 +162,4 @@ is "a full disk, early" "$("${unprivileged[@]}" "$KNOCKD" -r "$WORK/long.log" --
 # SIGPIPE ignored, as Python's children have it: then the write says so.
 is "a reader that leaves hears nothing" "$(trap '' PIPE
     { "${unprivileged[@]}" "$KNOCKD" -r "$WORK/long.log" --packets 2>&1 >&8 | cat; } 8> >(head -n 0))" ""
+done_testing

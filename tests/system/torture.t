@@ -265,10 +265,10 @@ begin_work term $((workers / 2)) $few rule_door term
 begin_work hup $((workers / 2)) $few rule_door hup
 begin_work full $((workers / 2)) $few rule_door none keeper both term
 wait
-plan 16
 report kill "$ROUNDS" "kill -9"
 report flaky "$ROUNDS" "kill -9, commands that fail"
 report term $few "SIGTERM to the group"
 report hup $few "SIGHUP storms"
 report full $few "disk full"
 ok "disk full: the store said so $(lines_in "$WORK"/full.*/full) times" [ "$(lines_in "$WORK"/full.*/full)" -gt 0 ]
+done_testing
