@@ -223,7 +223,7 @@ static unsigned families_of(uint8_t family)
 }
 
 /* The families that a chain or a rule makes count. */
-static unsigned read_message(const struct nlmsghdr *message)
+static unsigned read_message(struct nlmsghdr *message)
 {
     const struct nfgenmsg *generic = NLMSG_DATA(message);
     const char *attributes = (const char *)generic + NLMSG_ALIGN(sizeof(*generic));
@@ -243,7 +243,7 @@ static bool read_datagram(int fd, unsigned *found)
     if (got <= 0)
         return got < 0 && errno == EINTR;
     size_t left = (size_t)got;
-    for (const struct nlmsghdr *message = (const void *)bytes; NLMSG_OK(message, left);
+    for (struct nlmsghdr *message = (void *)bytes; NLMSG_OK(message, left);
          message = NLMSG_NEXT(message, left)) {
         if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
             return false;
