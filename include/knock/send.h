@@ -26,7 +26,4 @@ int knock_send(struct knock_sender *sender, const struct knock_target *target, s
 /* Waits between two packets. */
 void knock_pause(unsigned ms);
 
-/* What to do about `error` of knock_send(), as a phrase; NULL when that can't be told. */
-const char *knock_send_advice(const struct knock_target *target, int error);
-
 #endif

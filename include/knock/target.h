@@ -47,4 +47,8 @@ struct knock_target knock_target_at(const struct knock_target *target, uint16_t 
 /* The address alone, without its zone. */
 struct addr knock_target_addr(const struct knock_target *target);
 
+/* What to do about `error`, an errno of sending packets to `target`, as a phrase; NULL when that
+ * can't be told. */
+const char *knock_target_advice(const struct knock_target *target, int error);
+
 #endif

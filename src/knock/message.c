@@ -22,7 +22,7 @@ bool message_open(struct message *message, enum sealed_op op, int64_t until)
 static bool tell(const struct message *message, struct step step, int error)
 {
     char point[KNOCK_POINT_SIZE];
-    const char *advice = knock_send_advice(message->target, error);
+    const char *advice = knock_target_advice(message->target, error);
     say("cannot send to %s: %s%s%s", knock_target_point(message->target, step, point),
         strerror(error), advice ? "; " : "", advice ? advice : "");
     return false;

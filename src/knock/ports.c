@@ -42,7 +42,7 @@ static bool knock_once(struct knock_sender *sender, const struct knock_target *t
     int error = options->dry_run ? 0 : knock_send(sender, target, step);
     if (error == 0)
         return true;
-    const char *advice = knock_send_advice(target, error);
+    const char *advice = knock_target_advice(target, error);
     fprintf(stderr, "knock: cannot send to %s: %s%s%s\n", point, strerror(error),
             advice ? "; " : "", advice ? advice : "");
     return false;

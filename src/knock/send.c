@@ -81,27 +81,3 @@ void knock_pause(unsigned ms)
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
         continue;
 }
-
-const char *knock_send_advice(const struct knock_target *target, int error)
-{
-    bool ip6 = target->address.any.sa_family == AF_INET6;
-    switch (error) {
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case EAFNOSUPPORT:
-        return ip6 ? "check this machine's IPv6 routes, or try -4"
-                   : "check this machine's IPv4 routes, or try -6";
-    case EPERM:
-        return "a firewall rule of this machine drops it; see its OUTPUT chain";
-    case EACCES:
-        return "a broadcast address, or a route or rule of this machine forbids it";
-    case EADDRNOTAVAIL:
-        return "this machine has no address or no free port to send from";
-    case EINVAL:
-        if (ip6 && IN6_IS_ADDR_LINKLOCAL(&target->address.ip6.sin6_addr))
-            return "a link-local address needs its interface, like fe80::1%eth0";
-        return NULL;
-    default:
-        return NULL;
-    }
-}

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "knock/say.h"
-#include "knock/send.h"
 
 /* Without CAP_NET_RAW since Linux 5.7. */
 static bool leave_by(int fd, const char *interface)
@@ -59,7 +58,7 @@ static bool find_own(const struct knock_target *target, struct source *out)
             out->interface);
         return false;
     }
-    const char *advice = knock_send_advice(target, error);
+    const char *advice = knock_target_advice(target, error);
     say("cannot send to %s%s%s: %s%s%s", target->text, out->interface ? " by " : "",
         out->interface ? out->interface : "", strerror(error), advice ? "; " : "",
         advice ? advice : "");

@@ -104,3 +104,27 @@ struct addr knock_target_addr(const struct knock_target *target)
     }
     return addr;
 }
+
+const char *knock_target_advice(const struct knock_target *target, int error)
+{
+    bool ip6 = target->address.any.sa_family == AF_INET6;
+    switch (error) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EAFNOSUPPORT:
+        return ip6 ? "check this machine's IPv6 routes, or try -4"
+                   : "check this machine's IPv4 routes, or try -6";
+    case EPERM:
+        return "a firewall rule of this machine drops it; see its OUTPUT chain";
+    case EACCES:
+        return "a broadcast address, or a route or rule of this machine forbids it";
+    case EADDRNOTAVAIL:
+        return "this machine has no address or no free port to send from";
+    case EINVAL:
+        if (ip6 && IN6_IS_ADDR_LINKLOCAL(&target->address.ip6.sin6_addr))
+            return "a link-local address needs its interface, like fe80::1%eth0";
+        return NULL;
+    default:
+        return NULL;
+    }
+}
