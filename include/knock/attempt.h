@@ -15,6 +15,7 @@ struct attempt {
     const struct profile *profile;
     const char *proxy_host; /* NULL: the port to wait for is on the host that is knocked at */
     bool close;             /* asks to close the door instead */
+    bool always;            /* knocks even if the port answers already */
     bool verbose;           /* names each packet */
     bool quiet;             /* standard output belongs to another: -v goes to standard error */
 };

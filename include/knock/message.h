@@ -9,37 +9,47 @@
 
 #include "knock/packets.h"
 #include "knock/seal.h"
+#include "knock/send.h"
 #include "knock/volley.h"
 
 struct message {
     const struct profile *profile;
     const struct knock_target *target;
     const struct source *source;
-    FILE *list;     /* where each packet is named; NULL: nowhere */
-    bool only_list; /* sends nothing, uses up nothing */
-    struct seal seal;
+    struct seal *seal; /* opened, and locked unless only_list; of a sequence not looked at */
+    FILE *list;        /* where each packet is named; NULL: nowhere */
+    bool only_list;    /* sends nothing, uses up nothing */
     uint8_t bytes[SEALED_LONG];
     struct packets packets;
     struct volley volley;
     struct sequence sequence;
-    unsigned rounds; /* that were sent of it */
+    struct knock_sender sender;
+    unsigned rounds;    /* that were sent of it */
+    unsigned count;     /* packets of the round */
+    int error;          /* errno of the round's last packet; 0: it left */
+    struct step failed; /* where to the first packet that didn't leave in a first round */
+    int failure;        /* its errno; 0: there is none, and the message is sent */
 };
 
-/* Gets ready for messages of *message's profile, target, source and list, which the caller has
- * set and which live as long; waits for another knock with the same key until `until`
- * (clock_now()). False, told already; the caller calls message_close() either way. */
-bool message_open(struct message *message, enum sealed_op op, int64_t until);
+/* Gets *message ready, of which the caller has set profile, target, source, seal, list and
+ * only_list, which live as long. The caller calls message_close(). */
+void message_open(struct message *message);
 
 /* Makes a message that was never sent before: another time, another line of one-time sequences.
  * False, told already. */
 bool message_next(struct message *message);
 
 /*
- * Sends a round, a sealed message from a source port of its own; `whole`: with the parity, which
- * makes up for losses. Of the first round every packet has to leave this machine: false, told
- * already, if one doesn't. Of others, one that doesn't is as good as lost on the way.
+ * Sends a round of each of `count` messages of one profile, packet by packet in turn, a sealed
+ * message from a source port of its own; `whole`: with the parity, which makes up for losses. Of a
+ * first round every packet has to leave this machine: if one doesn't, `failure` is set and nothing
+ * is sent of that message any more. Of others, one that doesn't is as good as lost on the way.
+ * Returns whether there is a message without failure.
  */
-bool message_send(struct message *message, bool whole);
+bool message_send(struct message *messages, unsigned count, bool whole);
+
+/* Why it couldn't be sent, as a line without newline; returns `out`. */
+const char *message_failure(const struct message *message, char *out, size_t size);
 
 void message_close(struct message *message);
 

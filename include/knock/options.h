@@ -6,12 +6,14 @@
 
 /* Bits, since most options are good for several. */
 enum knock_form {
-    FORM_PORTS = 1,   /* HOST PORT... */
+    FORM_PORTS = 1,   /* HOST PORT... [-- COMMAND...] */
     FORM_PROFILE = 2, /* NAME [-- COMMAND...] */
     FORM_KEY = 4,     /* -k FILE HOST DOOR [-- COMMAND...] */
     FORM_PROXY = 8,   /* --proxy NAME HOST PORT */
+    FORM_LIST = 16,   /* --list */
     FORM_SEALED = FORM_PROFILE | FORM_KEY | FORM_PROXY,
-    FORM_ANY = FORM_PORTS | FORM_SEALED,
+    FORM_KNOCK = FORM_PORTS | FORM_SEALED,
+    FORM_ANY = FORM_KNOCK | FORM_LIST,
 };
 
 enum { OPTION_VALUES_MAX = 32, OPTION_WORDS_MAX = 2, DELAY_DEFAULT = 20 };
@@ -21,7 +23,8 @@ struct options {
     int family;
     uint8_t proto; /* of ports that don't say it */
     unsigned delay_ms;
-    bool verbose, dry_run, close;
+    bool verbose, dry_run, close, always;
+    bool waits;         /* -p was given */
     const char *config; /* NULL: the usual file */
     struct profile_value values[OPTION_VALUES_MAX + OPTION_WORDS_MAX];
     unsigned value_count;

@@ -13,6 +13,9 @@ enum profile_bind { BIND_AUTO, BIND_ANY, BIND_ADDRESS, BIND_STUN, BIND_COMMAND }
 
 #define PROFILE_UNSET UINT_MAX
 
+/* Beside AF_INET, AF_INET6, and AF_UNSPEC for either: both at once. */
+enum { FAMILY_BOTH = -1 };
+
 struct profile {
     char *name; /* NULL: made of options alone */
     char *host;
@@ -35,7 +38,7 @@ struct profile {
     unsigned retries;      /* rounds after the first */
     unsigned delay_ms;     /* between packets; PROFILE_UNSET: as is usual for what is sent */
     unsigned span, packet_port;
-    int family;     /* AF_INET, AF_INET6, AF_UNSPEC */
+    int family;     /* AF_INET, AF_INET6, AF_UNSPEC, FAMILY_BOTH */
     uint32_t given; /* a bit for each key that was given, in the order of the table */
 };
 
@@ -58,6 +61,16 @@ bool profile_load(const char *path, const char *name, const struct profile_value
  * over it; whether they make a profile isn't checked. Otherwise like profile_load().
  */
 bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile);
+
+/* Takes a profile of a file; `good`: it is one that can be knocked by. */
+typedef void profile_see(const struct profile *profile, bool good);
+
+/*
+ * Reads each profile of the file at `path`, in its order, and gives it to `see`; what is wrong with
+ * one is told, and the others are seen. False, told already, when the file can't be read or
+ * something is wrong with a profile.
+ */
+bool profile_each(const char *path, profile_see *see);
 
 void profile_free(struct profile *profile);
 

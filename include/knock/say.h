@@ -3,9 +3,16 @@
 #define KNOCK_SAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* One line "knock: ...", without newline in the format. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * From now on what say() and say_finding() tell goes to `out` of `size` bytes instead, the latest
+ * alone, without "knock: "; NULL: to standard error again.
+ */
+void say_into(char *out, size_t size);
 
 /* The same for a struct report (lib/report.h). */
 void say_finding(void *arg, bool error, const char *text);

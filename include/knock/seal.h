@@ -4,34 +4,31 @@
 
 #include "knock/last.h"
 #include "knock/profile.h"
-#include "knock/source.h"
 #include "lib/sealed.h"
 
 struct seal {
     struct sealed_key *key; /* keyed_alloc() */
     struct last last;
     struct sealed_request request;
-    struct addr bound; /* family 0: not bound */
 };
 
 /*
  * Reads the profile's key file. False, told already, when that fails; the caller calls seal_close()
  * either way.
  */
-bool seal_open(struct seal *seal, const struct profile *profile, const struct source *source,
-               enum sealed_op op);
+bool seal_open(struct seal *seal, const struct profile *profile, enum sealed_op op);
 
 /* Waits until no other process knocks with this key, or `until` (clock_now()). False, told already,
  * when none may. */
 bool seal_lock(struct seal *seal, int64_t until);
 
-/* Makes the next message after seal_lock() and returns its length; 0, told already, when it can't
- * have a time. */
-size_t seal_make(struct seal *seal, uint8_t out[SEALED_LONG]);
+/* Makes the next message after seal_lock(), bound to `bound` (family 0: to no address), and returns
+ * its length; 0, told already, when it can't have a time. */
+size_t seal_make(struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG]);
 
 /* Makes one that only looks so, sealed by nobody's key: it uses no time up, and is worth nothing to
  * whoever sees it. */
-size_t seal_sample(const struct seal *seal, uint8_t out[SEALED_LONG]);
+size_t seal_sample(const struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG]);
 
 void seal_close(struct seal *seal);
 

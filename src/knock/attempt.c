@@ -1,86 +1,93 @@
 #include "knock/attempt.h"
 
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
-#include "knock/binding.h"
+#include "knock/cause.h"
+#include "knock/clock_state.h"
 #include "knock/message.h"
+#include "knock/nat.h"
 #include "knock/say.h"
-#include "knock/watch.h"
+#include "knock/sides.h"
 #include "lib/clock.h"
 #include "lib/keyed.h"
+
+enum {
+    LOOK_MS = 200, /* for an open port to answer before the knock; a shut one is silent */
+    /* When one family's port is open, the other's has as long again as that took, but this long at
+     * least and at most: its message went out at the same time. */
+    OTHER_MIN_MS = 200,
+    OTHER_MAX_MS = 1000,
+};
 
 /* An attempt under way. */
 struct going {
     const struct attempt *attempt;
     const struct profile *profile;
-    struct knock_target target;  /* that is knocked at */
-    struct knock_target watched; /* that is waited for, with its port */
-    const char *watched_name;    /* as the user calls it */
-    struct source source;        /* of the knock */
-    struct source connecting;    /* of the connection that is waited for */
-    struct message message;
+    FILE *list; /* where packets are named; NULL: nowhere */
+    struct sides sides;
+    struct seal seal;
+    struct message messages[SIDES_MAX];
+    bool prepared;          /* the messages are open */
+    bool looked;            /* at the ports before the knock */
     int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
 };
 
-static bool find(const char *host, int family, struct knock_target *out)
-{
-    say_progress("looking up %s", host);
-    bool found = knock_target_find(host, family, out);
-    say_no_progress();
-    return found;
-}
-
-/* ssh names the host as its own configuration does: by the profile's name, its host, its address,
- * or it is another one behind the one that is knocked at. */
-static bool find_watched(struct going *go)
-{
-    const struct profile *profile = go->profile;
-    const char *host = go->attempt->proxy_host;
-    go->watched = go->target;
-    go->watched_name = profile->host;
-    go->connecting = go->source;
-    if (host && strcasecmp(host, profile->host) != 0 && strcasecmp(host, profile->name) != 0) {
-        if (!find(host, go->target.address.any.sa_family, &go->watched))
-            return false;
-        go->watched_name = host;
-        struct addr other = knock_target_addr(&go->watched), same = knock_target_addr(&go->target);
-        if (!addr_equal(&other, &same))
-            go->connecting.own.length = 0;
-    }
-    go->watched = knock_target_at(&go->watched, (uint16_t)profile->port);
-    return true;
-}
-
 /* What the packets won't show. */
-static void list_seal(const struct going *go, FILE *list)
+static void list_seal(const struct going *go, const struct side *side)
 {
     char text[ADDR_TEXT_SIZE];
     const struct addr *other = &go->profile->open_for;
-    if (go->target.named)
-        fprintf(list, "%s is %s\n", go->profile->host, go->target.text);
+    if (side->target.named)
+        fprintf(go->list, "%s is %s\n", go->profile->host, side->target.text);
     if (!go->profile->key)
         return;
-    fprintf(list, "sealed for door %s, ", go->profile->door);
+    fprintf(go->list, "sealed for door %s, ", go->profile->door);
     if (other->family)
-        fprintf(list, "to open for %s, ", addr_format(other, text));
-    fprintf(list, "%s\n", go->source.binding);
+        fprintf(go->list, "to open for %s, ", addr_format(other, text));
+    fprintf(go->list, "%s\n", side->source.binding);
 }
 
 /* `list`: where the packets are named; NULL: nowhere. */
-static bool prepare(struct going *go, FILE *list, bool only_look)
+static bool begin(struct going *go, const struct attempt *attempt, FILE *list)
 {
-    const struct profile *profile = go->profile = go->attempt->profile;
-    if (!find(profile->host, profile->family, &go->target) ||
-        !source_choose(profile, &go->target, &go->source) ||
-        !binding_choose(profile, &go->target, go->until, only_look, &go->source) ||
-        !find_watched(go))
+    int64_t timeout = attempt->profile->timeout;
+    *go = (struct going){.attempt = attempt, .profile = attempt->profile, .list = list};
+    go->seal.last.fd = -1;
+    go->started = clock_now();
+    go->until = timeout > 0 ? go->started + timeout : INT64_MAX;
+    return sides_find(go->profile, attempt->proxy_host, list, &go->sides);
+}
+
+/* Gets the messages ready, and the key. False, told already; finish() follows either way. */
+static bool prepare(struct going *go, bool only_list)
+{
+    const struct profile *profile = go->profile;
+    enum sealed_op op = go->attempt->close ? SEALED_CLOSE : SEALED_OPEN;
+    if (!sides_bind(profile, go->until, only_list, go->list, &go->sides))
         return false;
-    if (list)
-        list_seal(go, list);
-    go->message = (struct message){
-        .profile = profile, .target = &go->target, .source = &go->source, .list = list};
-    return true;
+    for (unsigned i = 0; i < go->sides.count; i++) {
+        const struct side *side = &go->sides.all[i];
+        if (go->list)
+            list_seal(go, side);
+        go->messages[i] = (struct message){.profile = profile,
+                                           .target = &side->target,
+                                           .source = &side->source,
+                                           .seal = &go->seal,
+                                           .list = go->list,
+                                           .only_list = only_list};
+        message_open(&go->messages[i]);
+    }
+    go->prepared = true;
+    return !profile->key || seal_open(&go->seal, profile, op);
+}
+
+static void finish(struct going *go)
+{
+    for (unsigned i = 0; i < go->sides.count && go->prepared; i++)
+        message_close(&go->messages[i]);
+    if (go->profile->key)
+        seal_close(&go->seal);
 }
 
 /*
@@ -100,7 +107,7 @@ static int64_t length_of_wait(unsigned round)
 static int wait_after(struct going *go, unsigned round)
 {
     int64_t until = clock_now() + length_of_wait(round);
-    return watch_port(&go->watched, &go->connecting, until < go->until ? until : go->until);
+    return watch_ports(go->sides.ports, go->sides.count, until < go->until ? until : go->until);
 }
 
 static bool time_is_left(const struct going *go)
@@ -108,29 +115,66 @@ static bool time_is_left(const struct going *go)
     return clock_now() < go->until;
 }
 
+/* Makes a message for each side. False, told already. */
+static bool next_messages(struct going *go)
+{
+    for (unsigned i = 0; i < go->sides.count; i++)
+        if (!message_next(&go->messages[i]))
+            return false;
+    return true;
+}
+
+static bool send_round(struct going *go, bool whole)
+{
+    return message_send(go->messages, go->sides.count, whole);
+}
+
+/* Of both families one is enough; without any, nothing was sent. */
+static void tell_failures(const struct going *go, bool sent)
+{
+    char text[512];
+    for (unsigned i = 0; i < go->sides.count; i++)
+        if (go->messages[i].failure && !sent)
+            say("%s", message_failure(&go->messages[i], text, sizeof(text)));
+        else if (go->messages[i].failure && go->list)
+            fprintf(go->list, "%s\n", message_failure(&go->messages[i], text, sizeof(text)));
+}
+
 /* Without a port to wait for there is no asking for more: parity is sent at once. */
 static enum attempt_end send_blind(struct going *go)
 {
     bool more = go->profile->retries > 0;
-    if (!message_next(&go->message) || !message_send(&go->message, more))
+    if (!go->attempt->verbose)
+        say_progress("sending to %s", go->profile->host);
+    if (!next_messages(go))
+        return ATTEMPT_NOT_SENT;
+    bool sent = send_round(go, more);
+    say_no_progress();
+    tell_failures(go, sent);
+    if (!sent)
         return ATTEMPT_NOT_SENT;
     /* The carrier without parity is repeated. */
-    if (more && go->profile->key && go->message.packets.parity == 0)
-        message_send(&go->message, true);
+    if (more && go->profile->key && go->messages[0].packets.parity == 0)
+        send_round(go, true);
     return ATTEMPT_OPEN;
 }
 
-/* One message, round after round. `*sent`: whether a round went out. */
-static enum attempt_end send_message(struct going *go, bool *sent, int *connected)
+/* One message a side, round after round. `*sent`: whether a round went out. */
+static enum attempt_end send_messages(struct going *go, bool *sent, int *connected)
 {
     unsigned rounds = go->profile->retries + 1;
-    if (!message_next(&go->message))
+    if (!next_messages(go))
         return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
     for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(go)); round++) {
         if (!go->attempt->verbose)
             say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
-                         go->watched.text, round + 1, rounds);
-        if (!message_send(&go->message, round > 0))
+                         go->sides.count > 1 ? go->sides.watched_name
+                                             : go->sides.ports[0].target.text,
+                         round + 1, rounds);
+        bool left = send_round(go, round > 0);
+        if (round == 0)
+            tell_failures(go, left);
+        if (!left)
             return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
         *sent = true;
         *connected = wait_after(go, round);
@@ -140,78 +184,181 @@ static enum attempt_end send_message(struct going *go, bool *sent, int *connecte
     return ATTEMPT_SHUT;
 }
 
+/* A command chooses by itself which family it uses: the other gets its time to open. */
+static void wait_for_other(struct going *go)
+{
+    const int64_t ms = CLOCK_SECOND / 1000;
+    struct watched *other = &go->sides.ports[go->sides.ports[0].open ? 1 : 0];
+    int64_t now = clock_now(), wait = now - go->started;
+    if (go->sides.count < SIDES_MAX || go->attempt->proxy_host)
+        return;
+    wait = wait < OTHER_MIN_MS * ms ? OTHER_MIN_MS * ms : wait;
+    wait = wait > OTHER_MAX_MS * ms ? OTHER_MAX_MS * ms : wait;
+    int fd = watch_ports(other, 1, now + wait);
+    if (fd >= 0)
+        close(fd);
+}
+
 static enum attempt_end send_all(struct going *go, int *connected)
 {
     bool sent = false, more = go->profile->timeout > 0;
     enum attempt_end end;
     do
-        end = send_message(go, &sent, connected);
+        end = send_messages(go, &sent, connected);
     while (end == ATTEMPT_SHUT && more && time_is_left(go));
+    if (end == ATTEMPT_OPEN)
+        wait_for_other(go);
     say_no_progress();
     return end;
 }
 
-static void tell_shut(const struct going *go, const char *where, const char *seen)
+/* Whether a port answers before the knock. */
+static bool is_open_already(struct going *go, int *connected)
 {
-    say("sent, but port %u of %s%s did not answer within %d s; on the server, \"knockctl why %s\" "
-        "tells what became of it",
-        go->profile->port, go->watched_name, where,
-        (int)((clock_now() - go->started) / CLOCK_SECOND), seen);
-    if (go->message.seal.last.behind > 0)
-        say("this machine's clock was %u s behind the last knock with this key: if it is wrong, the "
-            "server may have refused the knock as stale; set it",
-            go->message.seal.last.behind);
+    int64_t until = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
+    go->looked = true;
+    *connected = watch_look(go->sides.ports, go->sides.count, until);
+    return *connected >= 0;
 }
 
-static void tell(const struct going *go, enum attempt_end end, bool watched)
+/* " (192.0.2.1)", or nothing where the user calls it so. */
+static const char *address_of(const struct going *go, unsigned i, char out[KNOCK_HOST_SIZE + 4])
 {
-    char where[KNOCK_HOST_SIZE + 4] = "", seen[ADDR_TEXT_SIZE] = "ADDRESS";
-    if (strcmp(go->watched_name, go->watched.text) != 0)
-        snprintf(where, sizeof(where), " (%s)", go->watched.text);
-    if (go->source.bound.family)
-        addr_format(&go->source.bound, seen);
+    const char *text = go->sides.ports[i].target.text;
+    out[0] = '\0';
+    if (strcmp(go->sides.watched_name, text) != 0)
+        snprintf(out, KNOCK_HOST_SIZE + 4, " (%s)", text);
+    return out;
+}
+
+static struct seen see(const struct going *go, unsigned i, char teller[ADDR_TEXT_SIZE],
+                       char bound[ADDR_TEXT_SIZE])
+{
+    const struct side *side = &go->sides.all[i];
+    const struct answers *answers = &go->sides.ports[i].answers;
+    struct addr own = knock_target_addr(&side->source.own), to = knock_target_addr(&side->target);
+    teller[0] = bound[0] = '\0';
+    if (answers->teller.family)
+        addr_format(&answers->teller, teller);
+    if (side->source.bound.family)
+        addr_format(&side->source.bound, bound);
+    return (struct seen){.sealed = go->profile->key != NULL,
+                         .by_udp = go->profile->carrier != PACKETS_TCP,
+                         .port = go->profile->port,
+                         .target = go->sides.ports[i].target.text,
+                         .looked = go->looked,
+                         .reset_before = go->sides.ports[i].reset_before,
+                         .reset = answers->reset,
+                         .unreachable = answers->unreachable,
+                         .error = strerror(answers->error),
+                         .teller = teller,
+                         .own = side->source.own.text,
+                         .translated = nat_between(&own, &to),
+                         .bound = bound,
+                         .behind = go->seal.last.behind,
+                         .unsynchronised = clock_state_is_unsynchronised()};
+}
+
+/* The causes of all sides, each once. */
+static void tell_causes(const struct seen *seen, unsigned count)
+{
+    char told[SIDES_MAX * CAUSES_MAX][CAUSE_SIZE], causes[CAUSES_MAX][CAUSE_SIZE];
+    unsigned told_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned found = cause_judge(&seen[i], causes);
+        for (unsigned c = 0; c < found; c++) {
+            unsigned known = 0;
+            while (known < told_count && strcmp(told[known], causes[c]) != 0)
+                known++;
+            if (known == told_count && told_count < CAUSES_MAX) {
+                strcpy(told[told_count], causes[c]);
+                say("%s: %s", told_count++ == 0 ? "likely" : "or", causes[c]);
+            }
+        }
+    }
+}
+
+static void tell_shut(const struct going *go)
+{
+    char teller[SIDES_MAX][ADDR_TEXT_SIZE], bound[SIDES_MAX][ADDR_TEXT_SIZE];
+    char where[SIDES_MAX][KNOCK_HOST_SIZE + 4] = {"", ""};
+    struct seen seen[SIDES_MAX] = {{0}};
+    for (unsigned i = 0; i < go->sides.count; i++) {
+        seen[i] = see(go, i, teller[i], bound[i]);
+        address_of(go, i, where[i]);
+    }
+    bool two = go->sides.count > 1;
+    const char *address = cause_address(&seen[0]);
+    say("sent, but port %u of %s%s%s did not answer within %d s; on the server, \"knockctl why "
+        "%s\"%s%s%s tells what became of it%s",
+        go->profile->port, go->sides.watched_name, where[0], where[1],
+        (int)((clock_now() - go->started) / CLOCK_SECOND), address,
+        two ? " or \"knockctl why " : "", two ? cause_address(&seen[1]) : "", two ? "\"" : "",
+        strcmp(address, "ADDRESS") == 0 ? ", ADDRESS being what the translator (NAT) has outside"
+                                        : "");
+    tell_causes(seen, go->sides.count);
+}
+
+static void tell_open(const struct going *go, const char *more)
+{
+    char where[KNOCK_HOST_SIZE + 4];
+    for (unsigned i = 0; i < go->sides.count; i++)
+        if (go->sides.ports[i].open && (!go->attempt->quiet || go->list))
+            fprintf(go->attempt->quiet ? go->list : stdout, "port %u of %s%s is open%s\n",
+                    go->profile->port, go->sides.watched_name, address_of(go, i, where), more);
+}
+
+static void tell_sent(const struct going *go)
+{
+    char where[KNOCK_HOST_SIZE + 4];
+    for (unsigned i = 0; i < go->sides.count && !go->attempt->quiet; i++)
+        if (!go->messages[i].failure)
+            printf("sent to %s%s\n", go->sides.watched_name, address_of(go, i, where));
+}
+
+static enum attempt_end knock(struct going *go, bool watched, int *connected)
+{
+    enum attempt_end end = ATTEMPT_NOT_SENT;
+    if (prepare(go, false) && (!go->profile->key || seal_lock(&go->seal, go->until)))
+        end = watched ? send_all(go, connected) : send_blind(go);
     if (end == ATTEMPT_SHUT)
-        tell_shut(go, where, seen);
-    else if (end == ATTEMPT_OPEN && !go->attempt->quiet && watched)
-        printf("port %u of %s%s is open\n", go->profile->port, go->watched_name, where);
-    else if (end == ATTEMPT_OPEN && !go->attempt->quiet)
-        printf("sent to %s%s\n", go->watched_name, where);
+        tell_shut(go);
+    else if (end == ATTEMPT_OPEN && watched)
+        tell_open(go, "");
+    else if (end == ATTEMPT_OPEN)
+        tell_sent(go);
+    finish(go);
+    return end;
 }
 
 enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
-    struct going go = {.attempt = attempt, .until = INT64_MAX};
-    enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
-    enum attempt_end end = ATTEMPT_NOT_SENT;
+    struct going go;
+    const struct profile *profile = attempt->profile;
     *connected = -1;
     FILE *out = attempt->quiet ? stderr : stdout;
-    if (attempt->profile->timeout > 0)
-        go.until = clock_now() + attempt->profile->timeout;
-    if (!prepare(&go, attempt->verbose ? out : NULL, false))
-        return end;
-    bool watched = go.profile->port > 0 && !attempt->close;
-    go.started = clock_now();
-    if (message_open(&go.message, op, go.until))
-        end = watched ? send_all(&go, connected) : send_blind(&go);
-    message_close(&go.message);
-    tell(&go, end, watched);
-    return end;
+    bool watched = profile->port > 0 && !attempt->close;
+    /* If it is to open for another, our own connection tells nothing. */
+    bool look = watched && !attempt->always && profile->open_for.family == 0;
+    if (!begin(&go, attempt, attempt->verbose ? out : NULL))
+        return ATTEMPT_NOT_SENT;
+    if (!look || !is_open_already(&go, connected))
+        return knock(&go, watched, connected);
+    tell_open(&go, " already: nothing was sent (--always sends)");
+    return ATTEMPT_OPEN;
 }
 
 enum attempt_end attempt_show(const struct attempt *attempt)
 {
-    struct going go = {.attempt = attempt, .until = INT64_MAX};
-    enum sealed_op op = attempt->close ? SEALED_CLOSE : SEALED_OPEN;
-    if (!prepare(&go, stdout, true))
+    struct going go;
+    if (!begin(&go, attempt, stdout))
         return ATTEMPT_NOT_SENT;
-    go.message.only_list = true;
-    bool good = message_open(&go.message, op, INT64_MAX) && message_next(&go.message) &&
-                message_send(&go.message, true);
-    if (good && go.message.packets.parity > 0 && go.profile->port > 0 && !attempt->close)
+    bool good = prepare(&go, true) && next_messages(&go) && send_round(&go, true);
+    if (good && go.messages[0].packets.parity > 0 && go.profile->port > 0 && !attempt->close)
         printf("%u of them first; all, from another source port, until the port answers\n",
-               go.message.packets.count);
+               go.messages[0].packets.count);
     if (good && go.profile->key)
         puts("the ports and lengths change with each knock; no time was used up");
-    message_close(&go.message);
+    finish(&go);
     return good ? ATTEMPT_OPEN : ATTEMPT_NOT_SENT;
 }

@@ -67,6 +67,7 @@ static int knock_profile(const struct options *options, const struct profile *pr
     struct attempt attempt = {.profile = profile,
                               .proxy_host = proxy ? options->words[1] : NULL,
                               .close = options->close,
+                              .always = options->always,
                               .verbose = options->verbose,
                               .quiet = proxy || command};
     int connected;
@@ -103,6 +104,50 @@ static int knock_sealed(struct options *options)
     return status;
 }
 
+static int knock_waiting(const struct options *options)
+{
+    struct profile profile;
+    int status = ATTEMPT_NOT_SENT;
+    if (ports_profile(options, &profile))
+        status = knock_profile(options, &profile);
+    profile_free(&profile);
+    return status;
+}
+
+/* NAME, HOST, DOOR and how, by tabs, for other programs, too. */
+static void print_profile(const struct profile *profile, bool good)
+{
+    static const char *const carriers[] = {[PACKETS_UDP] = "sealed udp",
+                                           [PACKETS_TCP] = "sealed tcp",
+                                           [PACKETS_ONE] = "sealed packet"};
+    const char *how = !good           ? "wrong"
+                      : profile->key  ? carriers[profile->carrier]
+                      : profile->once ? "once"
+                                      : "sequence";
+    printf("%s\t%s\t%s\t%s\n", profile->name, profile->host ? profile->host : "-",
+           profile->door ? profile->door : "-", how);
+}
+
+static int list_profiles(const struct options *options)
+{
+    char path[4096];
+    return find_config(options, path, sizeof(path)) && profile_each(path, print_profile)
+               ? EXIT_SUCCESS
+               : EXIT_FAILURE;
+}
+
+static int act(struct options *options)
+{
+    bool command = options->command && options->command[0];
+    if (options->form == FORM_LIST)
+        return list_profiles(options);
+    if (options->form != FORM_PORTS)
+        return knock_sealed(options);
+    if (options->waits || command)
+        return knock_waiting(options);
+    return knock_ports(options) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int knock_main(int argc, char **argv)
 {
     char name[] = "knock"; /* for the messages of getopt_long, whatever path it was called by */
@@ -114,9 +159,7 @@ int knock_main(int argc, char **argv)
     enum verdict verdict = options_read(argc, argv, &options);
     if (verdict == DONE)
         status = EXIT_SUCCESS;
-    else if (verdict == GO_ON && options.form == FORM_PORTS)
-        status = knock_ports(&options) ? EXIT_SUCCESS : EXIT_FAILURE;
     else if (verdict == GO_ON)
-        status = knock_sealed(&options);
+        status = act(&options);
     return flush_output() || status != EXIT_SUCCESS ? status : EXIT_FAILURE;
 }

@@ -10,29 +10,29 @@
 /* ms between packets: a sequence has to arrive in its order, pieces of a message don't. */
 enum { SEQUENCE_DELAY = 20, SEALED_DELAY = 2 };
 
-bool message_open(struct message *message, enum sealed_op op, int64_t until)
+void message_open(struct message *message)
 {
-    message->volley.fd = message->seal.last.fd = -1;
-    if (!message->profile->key)
-        return true;
-    return seal_open(&message->seal, message->profile, message->source, op) &&
-           (message->only_list || seal_lock(&message->seal, until));
+    message->volley.fd = -1;
+    message->failure = 0;
+    knock_sender_open(&message->sender, message->source);
 }
 
-static bool tell(const struct message *message, struct step step, int error)
+const char *message_failure(const struct message *message, char *out, size_t size)
 {
     char point[KNOCK_POINT_SIZE];
-    const char *advice = knock_target_advice(message->target, error);
-    say("cannot send to %s: %s%s%s", knock_target_point(message->target, step, point),
-        strerror(error), advice ? "; " : "", advice ? advice : "");
-    return false;
+    const char *advice = knock_target_advice(message->target, message->failure);
+    snprintf(out, size, "cannot send to %s: %s%s%s",
+             knock_target_point(message->target, message->failed, point),
+             strerror(message->failure), advice ? "; " : "", advice ? advice : "");
+    return out;
 }
 
 static bool next_sealed(struct message *message)
 {
     const struct profile *profile = message->profile;
-    size_t len = message->only_list ? seal_sample(&message->seal, message->bytes)
-                                    : seal_make(&message->seal, message->bytes);
+    const struct addr *bound = &message->source->bound;
+    size_t len = message->only_list ? seal_sample(message->seal, bound, message->bytes)
+                                    : seal_make(message->seal, bound, message->bytes);
     if (len == 0)
         return false;
     struct packets_way way = {.carrier = profile->carrier,
@@ -65,17 +65,13 @@ static void list(const struct message *message, struct step step, int length)
         fprintf(message->list, "hitting %s with %d bytes\n", point, length);
 }
 
-/* Between packets, not before the very first. */
-static void wait_between(const struct message *message, unsigned before, unsigned usual)
+static void wait_between(const struct message *message)
 {
     unsigned said = message->profile->delay_ms;
-    if (before > 0 && !message->only_list)
-        knock_pause(said == PROFILE_UNSET ? usual : said);
-}
-
-static struct step step_of(const struct carrier_packet *packet)
-{
-    return (struct step){.port = packet->port, .proto = packet->proto};
+    if (!message->only_list)
+        knock_pause(said != PROFILE_UNSET   ? said
+                    : message->profile->key ? SEALED_DELAY
+                                            : SEQUENCE_DELAY);
 }
 
 /* The port of the round before is known to those who saw it, and may be spoilt. */
@@ -88,48 +84,83 @@ static int take_port(struct message *message)
                        message->packets.all[0].proto);
 }
 
-static bool send_sealed(struct message *message, bool whole)
+static void begin_round(struct message *message, bool whole)
 {
     uint32_t random[CARRIER_SLOTS_MAX];
-    bool first = message->rounds++ == 0;
-    const struct carrier_packet *packet = message->packets.all;
+    message->rounds++;
+    message->error = 0;
+    message->count = message->sequence.count;
+    if (!message->profile->key)
+        return;
     keyed_random(random, sizeof(random));
-    unsigned count = packets_round(&message->packets, whole, random);
-    int error = take_port(message);
-    for (unsigned i = 0; i < count && (!error || !first); i++, packet++) {
-        wait_between(message, !first + i, SEALED_DELAY);
-        list(message, step_of(packet), packet->proto == IPPROTO_UDP ? packet->length : -1);
-        if (!message->only_list)
-            error = volley_send(&message->volley, packet, message->packets.payload);
-    }
-    return !error || !first || tell(message, step_of(packet), error);
+    message->count = packets_round(&message->packets, whole, random);
+    message->error = take_port(message);
 }
 
-static bool send_sequence(struct message *message)
+static struct step step_at(const struct message *message, unsigned i)
 {
-    struct knock_sender sender;
-    bool first = message->rounds++ == 0;
-    int error = 0;
-    knock_sender_open(&sender, message->source);
-    for (unsigned i = 0; !error && i < message->sequence.count; i++) {
-        struct step step = message->sequence.steps[i];
-        wait_between(message, !first + i, SEQUENCE_DELAY);
-        list(message, step, -1);
-        error = message->only_list ? 0 : knock_send(&sender, message->target, step);
-        if (error && first)
-            tell(message, step, error);
-    }
-    knock_sender_close(&sender);
-    return !error || !first;
+    const struct carrier_packet *packet = &message->packets.all[i];
+    if (!message->profile->key)
+        return message->sequence.steps[i];
+    return (struct step){.port = packet->port, .proto = packet->proto};
 }
 
-bool message_send(struct message *message, bool whole)
+static int send_sealed(struct message *message, unsigned i)
 {
-    return message->profile->key ? send_sealed(message, whole) : send_sequence(message);
+    const struct carrier_packet *packet = &message->packets.all[i];
+    list(message, step_at(message, i), packet->proto == IPPROTO_UDP ? packet->length : -1);
+    return message->only_list ? 0 : volley_send(&message->volley, packet, message->packets.payload);
+}
+
+static int send_step(struct message *message, unsigned i)
+{
+    struct step step = message->sequence.steps[i];
+    list(message, step, -1);
+    return message->only_list ? 0 : knock_send(&message->sender, message->target, step);
+}
+
+/* Without its step before, no step of a sequence is worth sending; any packets say a message. */
+static bool is_over(const struct message *message, unsigned i)
+{
+    return message->failure || i >= message->count || (message->error && !message->profile->key);
+}
+
+static void send_packet(struct message *message, unsigned i)
+{
+    bool first = message->rounds == 1, ported = i > 0 || !message->error;
+    if (is_over(message, i))
+        return;
+    if (ported || !first)
+        message->error = message->profile->key ? send_sealed(message, i) : send_step(message, i);
+    if (message->error && first) {
+        message->failure = message->error;
+        message->failed = step_at(message, i);
+    }
+}
+
+bool message_send(struct message *messages, unsigned count, bool whole)
+{
+    unsigned longest = 0;
+    bool good = false, pause = messages[0].rounds > 0;
+    for (unsigned m = 0; m < count; m++) {
+        if (messages[m].failure)
+            continue;
+        begin_round(&messages[m], whole);
+        longest = messages[m].count > longest ? messages[m].count : longest;
+    }
+    for (unsigned i = 0; i < longest; i++, pause = true) {
+        if (pause) /* between packets, not before the very first */
+            wait_between(&messages[0]);
+        for (unsigned m = 0; m < count; m++)
+            send_packet(&messages[m], i);
+    }
+    for (unsigned m = 0; m < count; m++)
+        good |= messages[m].failure == 0;
+    return good;
 }
 
 void message_close(struct message *message)
 {
-    seal_close(&message->seal);
+    knock_sender_close(&message->sender);
     volley_close(&message->volley);
 }

@@ -8,14 +8,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const char usage[] =
-    "usage: knock [-v46] [-d MS] [OPTION]... NAME [-- COMMAND...]\n"
-    "       knock [-v46] [-d MS] [OPTION]... -k FILE HOST DOOR [-- COMMAND...]\n"
-    "       knock [-v46] [-d MS] [OPTION]... --proxy NAME HOST PORT\n"
-    "       knock [-uv46] [-d MS] [OPTION]... HOST PORT[:PROTO]...\n";
+static const char usage[] = "usage: knock [OPTION]... NAME [-- COMMAND...]\n"
+                            "       knock [OPTION]... -k FILE HOST DOOR [-- COMMAND...]\n"
+                            "       knock [OPTION]... --proxy NAME HOST PORT\n"
+                            "       knock [OPTION]... HOST PORT[:PROTO]... [-- COMMAND...]\n"
+                            "       knock [-c FILE] --list\n";
 
 enum { LONG_ONLY = 256, DELAY_MAX = 60000 };
-enum { DRY_RUN = LONG_ONLY, PROXY, CLOSE, VALUE /* and above: a key of the profile */ };
+enum {
+    DRY_RUN = LONG_ONLY,
+    PROXY,
+    CLOSE,
+    ALWAYS,
+    LIST,
+    VALUE /* and above: a key of the profile */
+};
 
 /* One row makes an option known to getopt, to the help, and to the forms that take it. */
 static const struct row {
@@ -26,26 +33,25 @@ static const struct row {
     const char *argument; /* NULL: none */
     const char *help;
 } rows[] = {
-    {"udp", 'u', FORM_PORTS, NULL, NULL, "send UDP where no protocol is said, instead of TCP"},
-    {"delay", 'd', FORM_ANY, "delay", "MS",
-     "wait MS milliseconds between packets; default 20, sealed 2"},
-    {"ipv4", '4', FORM_ANY, "family", NULL, "use IPv4 only"},
-    {"ipv6", '6', FORM_ANY, "family", NULL, "use IPv6 only"},
-    {"verbose", 'v', FORM_ANY, NULL, NULL, "print the address and each packet"},
+    {"udp", 'u', FORM_PORTS, NULL, NULL, "send UDP where PROTO isn't said, not TCP"},
+    {"delay", 'd', FORM_KNOCK, "delay", "MS", "pause between packets; default 20, sealed 2"},
+    {"ipv4", '4', FORM_KNOCK, "family", NULL, "use IPv4 only"},
+    {"ipv6", '6', FORM_KNOCK, "family", NULL, "use IPv6 only"},
+    {"verbose", 'v', FORM_KNOCK, NULL, NULL, "print the address and each packet"},
     {"dry-run", DRY_RUN, FORM_PORTS | FORM_PROFILE | FORM_KEY, NULL, NULL,
      "print the same, send nothing"},
-    {"config", 'c', FORM_PROFILE | FORM_PROXY, NULL, "FILE",
-     "read profiles from FILE, not ~/.config/knock/knock.conf"},
-    {"key", 'k', FORM_KEY, "key", "FILE", "knock without a profile, sealed by the key in FILE"},
-    {"port", 'p', FORM_PROFILE | FORM_KEY, "port", "PORT", "wait for TCP port PORT to answer"},
-    {"timeout", 't', FORM_SEALED, "timeout", "TIME", "wait so long, sending more meanwhile"},
-    {"retries", VALUE + 8, FORM_SEALED, "retries", "NUMBER", "rounds of packets after the first"},
+    {"config", 'c', FORM_PROFILE | FORM_PROXY | FORM_LIST, NULL, "FILE", "read profiles from FILE"},
+    {"key", 'k', FORM_KEY, "key", "FILE", "seal by the key in FILE, without a profile"},
+    {"port", 'p', FORM_PORTS | FORM_PROFILE | FORM_KEY, "port", "PORT",
+     "wait for TCP port PORT to answer"},
+    {"timeout", 't', FORM_KNOCK, "timeout", "TIME", "wait so long, sending more meanwhile"},
+    {"retries", VALUE + 8, FORM_KNOCK, "retries", "NUMBER", "rounds of packets after the first"},
+    {"always", ALWAYS, FORM_KNOCK, NULL, NULL, "knock even if the port answers already"},
     {"carrier", VALUE, FORM_SEALED, "carrier", "udp|tcp|packet", "what carries a sealed knock"},
-    {"bind", VALUE + 1, FORM_ANY, "bind", "ADDRESS|auto|any|stun|command",
-     "knock from ADDRESS; sealed: bound to it, as the server sees it"},
-    {"stun", VALUE + 10, FORM_SEALED, "stun", "HOST[:PORT]",
-     "ask this STUN server for the address to bind to, if need be"},
-    {"interface", VALUE + 9, FORM_ANY, "interface", "NAME", "send by the interface NAME"},
+    {"bind", VALUE + 1, FORM_KNOCK, "bind", "ADDRESS|auto|any|...",
+     "knock from there; sealed: bound to that"},
+    {"stun", VALUE + 10, FORM_SEALED, "stun", "HOST[:PORT]", "asked for the address to bind to"},
+    {"interface", VALUE + 9, FORM_KNOCK, "interface", "NAME", "send by the interface NAME"},
     {"for", VALUE + 2, FORM_SEALED, "for", "ADDRESS", "open for ADDRESS, not for the sender"},
     {"ask-port", VALUE + 3, FORM_SEALED, "ask_port", "PORT", "ask for PORT, 0: the door's own"},
     {"seconds", VALUE + 4, FORM_SEALED, "seconds", "TIME", "ask for so long an opening"},
@@ -55,7 +61,8 @@ static const struct row {
     {"once", VALUE + 7, FORM_PROFILE | FORM_PROXY, "once", "FILE",
      "send the next one-time sequence of FILE"},
     {"close", CLOSE, FORM_PROFILE | FORM_KEY, NULL, NULL, "close the door instead"},
-    {"proxy", PROXY, FORM_PROXY, NULL, NULL, "pass standard input and output on to HOST PORT"},
+    {"proxy", PROXY, FORM_PROXY, NULL, NULL, "pass standard input and output on"},
+    {"list", LIST, FORM_LIST, NULL, NULL, "list the profiles: name, host, door, how"},
     {"version", 'V', FORM_ANY, NULL, NULL, "print the version"},
     {"help", 'h', FORM_ANY, NULL, NULL, "print this"},
 };
@@ -136,6 +143,15 @@ static enum verdict apply(struct options *options, int letter)
     case CLOSE:
         options->close = true;
         return GO_ON;
+    case ALWAYS:
+        options->always = true;
+        return GO_ON;
+    case LIST:
+        options->form |= FORM_LIST;
+        return GO_ON;
+    case 'p':
+        options->waits = true;
+        return GO_ON;
     case 'V':
         puts("knock " KNOCKD_VERSION);
         return DONE;
@@ -205,6 +221,10 @@ static enum verdict choose_form(struct options *options)
     if (options->form == FORM_PROXY && options->word_count != 3)
         return options_wrong("--proxy is followed by NAME, HOST and PORT, as in ProxyCommand knock "
                              "--proxy home %%h %%p");
+    if (options->form & FORM_LIST && options->form != FORM_LIST)
+        return options_wrong("--list excludes -k and --proxy: it knocks at nobody");
+    if (options->form == FORM_LIST && options->word_count != 0)
+        return options_wrong("--list is followed by nothing: it lists all profiles");
     if (options->form == 0)
         options->form = options->word_count == 1 ? FORM_PROFILE : FORM_PORTS;
     return GO_ON;
@@ -219,13 +239,27 @@ static enum verdict check_used(const struct options *options, uint32_t used)
     return GO_ON;
 }
 
-/* Everything behind the first "--" is a command, unless it turns out that ports are meant. */
+/* Everything behind the first "--" is a command, unless it turns out that its end is meant. */
 static int find_command(int argc, char **argv)
 {
     int i = 1;
     while (i < argc && strcmp(argv[i], "--") != 0)
         i++;
     return i;
+}
+
+/*
+ * Whether "--" ends the options only, as it ever did before HOST and among ports; else a command
+ * follows. "ssh" is a service, but there it is a command: as a port it has to be a number.
+ */
+static bool ends_options(const struct options *options, char **behind)
+{
+    if (options->form != FORM_PORTS)
+        return false;
+    if (options->word_count == 0 || !behind[0])
+        return true;
+    size_t digits = strspn(behind[0], "0123456789");
+    return !options->waits && digits > 0 && (behind[0][digits] == '\0' || behind[0][digits] == ':');
 }
 
 enum verdict options_read(int argc, char **argv, struct options *out)
@@ -243,11 +277,10 @@ enum verdict options_read(int argc, char **argv, struct options *out)
         verdict = check_used(out, used);
     if (end == argc)
         return verdict;
-    if (out->form != FORM_PORTS) {
+    if (!ends_options(out, argv + end + 1)) {
         out->command = argv + end + 1;
         return verdict;
     }
-    /* As ever, "--" ends the options and is no port. */
     memmove(argv + end, argv + end + 1, (size_t)(argc - end) * sizeof(*argv));
     out->word_count += (unsigned)(argc - end - 1);
     return verdict;

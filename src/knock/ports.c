@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "knock/port.h"
+#include "knock/say.h"
 #include "knock/send.h"
 #include "knock/target.h"
 
@@ -20,16 +21,15 @@ static bool read_steps(char **texts, unsigned count, uint8_t proto, struct step 
     return true;
 }
 
-static bool find(const char *host, int family, struct knock_target *target)
+/* The resolver takes 7000 for 0.0.27.88: a forgotten HOST would go unnoticed. */
+static bool is_host(const char *host)
 {
     struct step step;
     const char *why;
-    /* The resolver takes 7000 for 0.0.27.88: a forgotten HOST would go unnoticed. */
-    if (step_parse(host, &step, &why)) {
-        options_wrong("host \"%s\" is a port: give HOST before the ports", host);
-        return false;
-    }
-    return knock_target_find(host, family, target);
+    if (!step_parse(host, &step, &why))
+        return true;
+    options_wrong("host \"%s\" is a port: give HOST before the ports", host);
+    return false;
 }
 
 static bool knock_once(struct knock_sender *sender, const struct knock_target *target,
@@ -43,8 +43,8 @@ static bool knock_once(struct knock_sender *sender, const struct knock_target *t
     if (error == 0)
         return true;
     const char *advice = knock_target_advice(target, error);
-    fprintf(stderr, "knock: cannot send to %s: %s%s%s\n", point, strerror(error),
-            advice ? "; " : "", advice ? advice : "");
+    say("cannot send to %s: %s%s%s", point, strerror(error), advice ? "; " : "",
+        advice ? advice : "");
     return false;
 }
 
@@ -54,11 +54,14 @@ static bool knock_all(const struct knock_target *target, const struct source *so
     struct knock_sender sender;
     bool sent = true;
     knock_sender_open(&sender, source);
+    if (!options->verbose)
+        say_progress("knocking at %s", target->text);
     for (unsigned i = 0; sent && i < count; i++) {
         if (i > 0 && !options->dry_run)
             knock_pause(options->delay_ms);
         sent = knock_once(&sender, target, steps[i], options);
     }
+    say_no_progress();
     knock_sender_close(&sender);
     return sent;
 }
@@ -78,23 +81,30 @@ static bool knock_from(const struct profile *profile, const struct step *steps, 
     const char *host = options->words[0];
     struct knock_target target;
     struct source source;
-    if (!find(host, options->family, &target) || !find_source(profile, &target, &source))
+    if (!is_host(host) || !knock_target_find(host, options->family, &target) ||
+        !find_source(profile, &target, &source))
         return false;
     if (target.named && (options->verbose || options->dry_run))
         printf("%s is %s\n", host, target.text);
     return knock_all(&target, &source, steps, count, options);
 }
 
+static bool has_words(const struct options *options)
+{
+    if (options->word_count >= 2)
+        return true;
+    if (options->word_count < 1)
+        options_wrong("no HOST given");
+    else
+        options_wrong("no PORT given to knock at on host \"%s\"", options->words[0]);
+    return false;
+}
+
 /* Nothing is sent before every argument is known to be right. */
 bool knock_ports(const struct options *options)
 {
-    if (options->word_count < 2) {
-        if (options->word_count < 1)
-            options_wrong("no HOST given");
-        else
-            options_wrong("no PORT given to knock at on host \"%s\"", options->words[0]);
+    if (!has_words(options))
         return false;
-    }
     unsigned count = options->word_count - 1;
     struct step *steps = calloc(count, sizeof(*steps));
     if (!steps) {
@@ -108,4 +118,25 @@ bool knock_ports(const struct options *options)
     profile_free(&profile);
     free(steps);
     return done;
+}
+
+bool ports_profile(const struct options *options, struct profile *profile)
+{
+    *profile = (struct profile){0};
+    if (!has_words(options))
+        return false;
+    unsigned count = options->word_count - 1;
+    if (count > STEPS_MAX) {
+        options_wrong("%u ports: with -p or a COMMAND there are %d at most", count, STEPS_MAX);
+        return false;
+    }
+    if (!is_host(options->words[0]) ||
+        !profile_of_values(options->values, options->value_count, profile) ||
+        !read_steps(options->words + 1, count, options->proto, profile->sequence.steps))
+        return false;
+    profile->sequence.count = count;
+    profile->host = strdup(options->words[0]);
+    if (!profile->host)
+        say("out of memory");
+    return profile->host != NULL;
 }

@@ -66,24 +66,41 @@ static void no_profile(const char *path, const char *name)
         name, path);
 }
 
+/* A file with what it includes, and its sections. */
+struct profiles {
+    struct config_text_out text;
+    struct config_raw raw;
+};
+
+/* The caller calls profiles_free() either way. */
+static bool profiles_read(struct profiles *profiles, const char *path, struct report *report)
+{
+    profiles->raw = (struct config_raw){0};
+    bool good = config_text_read(path, report, &profiles->text);
+    for (unsigned i = 0; good && i < profiles->text.file_count; i++)
+        good = check_mode(profiles->text.files[i], report);
+    return good && config_parse(&profiles->text, &profile_grammar, report, &profiles->raw);
+}
+
+static void profiles_free(struct profiles *profiles)
+{
+    config_raw_free(&profiles->raw);
+    config_text_free(&profiles->text);
+    for (unsigned i = 0; i < profiles->text.file_count; i++)
+        free(profiles->text.files[i]);
+    free(profiles->text.files);
+}
+
 static void read_text_into(struct reading *r, const char *path, const char *name,
                            struct profile *profile)
 {
-    struct config_text_out text;
-    struct config_raw raw = {0};
-    bool good = config_text_read(path, r->report, &text);
-    for (unsigned i = 0; good && i < text.file_count; i++)
-        good = check_mode(text.files[i], r->report);
-    if (good && config_parse(&text, &profile_grammar, r->report, &raw) &&
-        !take_profile(r, &raw, name, profile)) {
+    struct profiles profiles;
+    if (profiles_read(&profiles, path, r->report) &&
+        !take_profile(r, &profiles.raw, name, profile)) {
         no_profile(path, name);
         r->report->errors++;
     }
-    config_raw_free(&raw);
-    config_text_free(&text);
-    for (unsigned i = 0; i < text.file_count; i++)
-        free(text.files[i]);
-    free(text.files);
+    profiles_free(&profiles);
 }
 
 static void read_profile(struct reading *r, const char *path, const char *name,
@@ -193,6 +210,36 @@ bool profile_load(const char *path, const char *name, const struct profile_value
     if (profile->packet_port == 0)
         profile->packet_port = profile->span + CARRIER_SPAN_SIZE - 1;
     return report.errors == 0 && !r.no_memory && check(path, profile);
+}
+
+static bool see_one(const char *path, const struct config_raw *raw, const char *name,
+                    profile_see *see)
+{
+    struct report report = {.say = say_finding};
+    struct reading r = {.report = &report};
+    struct profile profile;
+    set_defaults(&profile);
+    bool good = take_profile(&r, raw, name, &profile) && report.errors == 0 && !r.no_memory &&
+                check(path, &profile);
+    if (profile.name)
+        see(&profile, good);
+    profile_free(&profile);
+    return good;
+}
+
+bool profile_each(const char *path, profile_see *see)
+{
+    struct report report = {.say = say_finding};
+    struct profiles profiles;
+    if (access(path, F_OK) < 0) {
+        say("there are no profiles in %s: %s; see knock.conf(5)", path, strerror(errno));
+        return false;
+    }
+    bool good = profiles_read(&profiles, path, &report);
+    for (size_t i = 1; report.errors == 0 && i < profiles.raw.count; i++)
+        good &= see_one(path, &profiles.raw, profiles.raw.sections[i].title, see);
+    profiles_free(&profiles);
+    return good;
 }
 
 void profile_free(struct profile *profile)

@@ -165,10 +165,11 @@ static void read_carrier(struct reading *r, const struct config_key *key,
 static void read_family(struct reading *r, const struct config_key *key,
                         const struct config_list *values, void *field)
 {
-    static const struct word words[] = {{"4", AF_INET}, {"6", AF_INET6}, {"any", AF_UNSPEC}, {0}};
-    int family = read_word(r, key, values, words, "4, 6 or any");
+    static const struct word words[] = {
+        {"4", AF_INET}, {"6", AF_INET6}, {"any", AF_UNSPEC}, {"both", AF_MAX}, {0}};
+    int family = read_word(r, key, values, words, "4, 6, both or any");
     if (family >= 0)
-        *(int *)field = family;
+        *(int *)field = family == AF_MAX ? FAMILY_BOTH : family;
 }
 
 static void read_bind(struct reading *r, const struct config_key *key,

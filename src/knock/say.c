@@ -22,6 +22,12 @@ static struct {
     bool running, shown;
 } progress;
 
+/* Where lines go; text NULL: to standard error. */
+static struct {
+    char *text;
+    size_t size;
+} into;
+
 static size_t put_number(char *out, unsigned number)
 {
     char digits[12];
@@ -102,10 +108,20 @@ void say(const char *format, ...)
     va_list args;
     say_no_progress();
     va_start(args, format);
-    fputs("knock: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (into.text) {
+        vsnprintf(into.text, into.size, format, args);
+    } else {
+        fputs("knock: ", stderr);
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+    }
     va_end(args);
+}
+
+void say_into(char *out, size_t size)
+{
+    into.text = out;
+    into.size = size;
 }
 
 void say_finding(void *arg, bool error, const char *text)

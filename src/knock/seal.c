@@ -33,10 +33,9 @@ static struct sealed_request request_of(const struct profile *profile, enum seal
     return request;
 }
 
-bool seal_open(struct seal *seal, const struct profile *profile, const struct source *source,
-               enum sealed_op op)
+bool seal_open(struct seal *seal, const struct profile *profile, enum sealed_op op)
 {
-    *seal = (struct seal){.last = {.fd = -1}, .bound = source->bound};
+    *seal = (struct seal){.last = {.fd = -1}};
     seal->request = request_of(profile, op);
     seal->key = keyed_alloc(sizeof(*seal->key));
     if (!seal->key)
@@ -50,24 +49,24 @@ bool seal_lock(struct seal *seal, int64_t until)
 }
 
 static size_t make(const struct seal *seal, const struct sealed_key *key, uint64_t time,
-                   uint8_t *out)
+                   const struct addr *bound, uint8_t *out)
 {
-    return sealed_make(key, time, seal->bound.family ? &seal->bound : NULL, &seal->request, out);
+    return sealed_make(key, time, bound->family ? bound : NULL, &seal->request, out);
 }
 
-size_t seal_make(struct seal *seal, uint8_t out[SEALED_LONG])
+size_t seal_make(struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG])
 {
     uint64_t time;
-    return last_take(&seal->last, &time) ? make(seal, seal->key, time, out) : 0;
+    return last_take(&seal->last, &time) ? make(seal, seal->key, time, bound, out) : 0;
 }
 
-size_t seal_sample(const struct seal *seal, uint8_t out[SEALED_LONG])
+size_t seal_sample(const struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG])
 {
     struct sealed_key nobody = *seal->key;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     keyed_random(nobody.seal, sizeof(nobody.seal));
-    size_t len = make(seal, &nobody, sealed_time(now.tv_sec, (int32_t)now.tv_nsec), out);
+    size_t len = make(seal, &nobody, sealed_time(now.tv_sec, (int32_t)now.tv_nsec), bound, out);
     keyed_wipe(&nobody, sizeof(nobody));
     return len;
 }

@@ -69,8 +69,8 @@ bool knock_target_find(const char *host, int family, struct knock_target *out)
     if (family == AF_UNSPEC)
         say("cannot resolve \"%s\": %s; check the name or give an address", host, why);
     else
-        say("cannot resolve \"%s\" to an IPv%d address: %s; try without -%d", host,
-            family == AF_INET ? 4 : 6, why, family == AF_INET ? 4 : 6);
+        say("cannot resolve \"%s\" to an IPv%d address: %s; try by IPv%d", host,
+            family == AF_INET ? 4 : 6, why, family == AF_INET ? 6 : 4);
     return false;
 }
 

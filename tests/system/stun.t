@@ -30,8 +30,11 @@ away() {
     from "$@"
 }
 
+# Each time it has to send, also while an earlier one's opening lasts.
 from() {
-    OUT=$(knock_as 1 "$@" 2>&1)
+    local host=$1
+    shift
+    OUT=$(knock_as 1 "$host" --always "$@" 2>&1)
     STATUS=$?
 }
 
