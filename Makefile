@@ -27,17 +27,21 @@ WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-poin
 endif
 
 PARTS    = libconfuse libsodium libseccomp sqlite3
+# knockctl alone reads JSON, and does without where libjansson isn't installed; JANSSON= leaves it out.
+JANSSON  := $(if $(shell $(PKGCONF) --exists jansson 2>/dev/null && echo 1),jansson)
 override CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
             -DKNOCKD_SYSCONFDIR='"$(SYSCONFDIR)"' -MMD -MP \
-            $(shell $(PKGCONF) --cflags $(PARTS) 2>/dev/null)
+            $(shell $(PKGCONF) --cflags $(PARTS) $(JANSSON) 2>/dev/null)
 override CFLAGS   += $(OPTIMISE) $(WARN) $(HARDEN)
 override LDFLAGS  += $(LINKHARD)
 LIBS     = $(shell $(PKGCONF) --libs $(PARTS) 2>/dev/null) -lev
+JSONLIBS = $(if $(JANSSON),$(shell $(PKGCONF) --libs $(JANSSON)))
+ABSENT   = src/knockctl/$(if $(JANSSON),firewall_no_nft.c,firewall_nft.c)
 
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-objects = $(patsubst src/%.c,$(BUILD)/%.o,$(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(1))))))
+objects = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(ABSENT),$(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(1)))))))
 
 # main() alone stays out of the archives, so that everything else links into tests.
 NAMES    = $(foreach name,knockd knock knockctl,$(if $(wildcard src/$(name)/main.c),$(name)))
@@ -52,13 +56,15 @@ CONFINED = $(patsubst tests/unit/%.c,$(BUILD)/confined/%,$(filter-out $(addprefi
                control_why.c desk_why.c hostile.c sandbox.c), $(shell grep -lE '"(listener/|assembler_help|feed_help)' $(UNIT_SRC)) \
                $(wildcard $(addprefix tests/unit/test_,addr.c carrier.c limit.c parity.c record.c sequence.c sort.c timers.c))))
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
-TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c))) \
+           $(BUILD)/tools/knockctl-no-nft
 # The kernel's log holds some 500 lines of packets. Those that fill it, or want to find theirs in it later, run alone;
 # of the others, those that take long begin first.
 ALONE    = $(wildcard $(addprefix tests/system/,follow.t guide.t sealed-loss.t sealed-nat.t))
 SLOW     = $(wildcard $(addprefix tests/system/,rules.t torture.t faults.t))
 SYSTEM   = $(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t)))
-FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
+               $(sort $(wildcard tests/fuzz/fuzz_*.c))))
 
 all: $(PROGRAMS)
 
@@ -73,12 +79,23 @@ $(BUILD)/knock/knock: $(BUILD)/knock/main.o $(BUILD)/knock.a $(BUILD)/lib.a
 
 $(BUILD)/knockctl/knockctl: $(BUILD)/knockctl/main.o $(BUILD)/knockctl.a $(BUILD)/lib.a
 	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(JSONLIBS)
+
+# What is built where libjansson isn't: for its test.
+$(BUILD)/tools/knockctl-no-nft: $(addprefix $(BUILD)/,knockctl/main.o knockctl/firewall_no_nft.o knockctl.a lib.a)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The archive has another member when libjansson comes or goes.
+$(BUILD)/knockctl.a: $(BUILD)/json-$(or $(JANSSON),none)
+$(BUILD)/json-%:
+	$(Q)mkdir -p $(@D) && rm -f $(BUILD)/json-* && touch $@
 
 .SECONDEXPANSION:
 $(BUILD)/%.a: $$(filter-out $(MAINS),$$(call objects,$$*))
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(BUILD)/%.o: src/%.c Makefile
 	$(call say,CC,$<)
@@ -92,7 +109,7 @@ $(BUILD)/tests/%.o: tests/unit/%.c Makefile
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCHIVES)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(JSONLIBS) -lcmocka
 
 # The same test with the filter in it.
 $(BUILD)/confined/%: $(BUILD)/tests/%.o $(BUILD)/tests/confined.o $(ARCHIVES)
@@ -126,7 +143,7 @@ $(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
 
 $(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCHIVES)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS) $(JSONLIBS)
 
 tests: $(PROGRAMS) $(UNIT) $(CONFINED) $(TOOLS)
 

@@ -7,7 +7,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 
 # Group, Debian package, and how to see its absence where there is no dpkg: c COMMAND, p PKG-CONFIG-MODULE, h HEADER,
-# m PERL-MODULE.
+# m PERL-MODULE; o PKG-CONFIG-MODULE without which less is built.
 table='
 build gcc                 c cc
 build make                c make
@@ -18,6 +18,7 @@ build libev-dev           h ev.h
 build libsodium-dev       p libsodium
 build libseccomp-dev      p libseccomp
 build libsqlite3-dev      p sqlite3
+build libjansson-dev      o jansson
 demo  iproute2            c ip
 demo  iptables            c iptables
 demo  procps              c ps
@@ -102,7 +103,7 @@ with_apt() {
 present() {
     case $1 in
     c) command -v "$2" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$2" >/dev/null ;;
-    p) pkg-config --exists "$2" 2>/dev/null ;;
+    p | o) pkg-config --exists "$2" 2>/dev/null ;;
     m) perl -M"$2" -e 1 2>/dev/null ;;
     h) "${CC:-cc}" -E -include "$2" -x c /dev/null >/dev/null 2>&1 ;;
     esac
@@ -112,6 +113,10 @@ without_apt() {
     local package kind name lacking=() kinds
     declare -A kinds=([c]=command [p]="pkg-config module" [h]=header [m]="Perl module")
     while read -r package kind name; do
+        if [ "$kind" = o ]; then
+            present o "$name" || echo "deps: without the pkg-config module $name (Debian: $package) less is built"
+            continue
+        fi
         present "$kind" "$name" || lacking+=("${kinds[$kind]} $name (Debian: $package)")
     done < <(rows "$@")
     [ ${#lacking[@]} = 0 ] && return

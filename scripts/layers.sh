@@ -20,6 +20,7 @@ declare -A may_use=(
 declare -A stands_for=(
     [confuse.h]=src/lib/config_parse.c
     [ev.h]=src/lib/loop.c
+    [jansson.h]=src/knockctl/firewall_nft.c
     [sodium.h]=src/lib/keyed.c
     [seccomp.h]=src/listener/filter.c
     [sqlite3.h]=src/keeper/database.c

@@ -85,7 +85,7 @@ static bool make_iptables(struct change *change, const struct rules *rules)
     char *argv[] = {name, (char[]){"-t"}, (char[]){"filter"}, NULL};
     char *saved = NULL;
     size_t size;
-    if (program_run(argv, NULL, &saved, false) != 0) {
+    if (program_run(argv, NULL, &saved, NULL) != 0) {
         fprintf(stderr,
                 "knockctl rules: cannot read the rules in place with %s: is it installed, "
                 "and are you root?\n",
@@ -108,7 +108,7 @@ static bool make_iptables(struct change *change, const struct rules *rules)
 /* What `nft list chain` prints can be read again. NULL: no such chain. */
 static char *list_chain(const char *chain)
 {
-    char name[16], *text = NULL;
+    char name[16], *text = NULL, *errors = NULL;
     snprintf(name, sizeof(name), "%s", chain);
     char *argv[] = {(char[]){"nft"},
                     (char[]){"list"},
@@ -117,7 +117,9 @@ static char *list_chain(const char *chain)
                     (char[]){"knockd"},
                     name,
                     NULL};
-    if (program_run(argv, NULL, &text, true) == 0)
+    int status = program_run(argv, NULL, &text, &errors);
+    free(errors);
+    if (status == 0)
         return text;
     free(text);
     return NULL;
@@ -127,7 +129,7 @@ static bool make_nft(struct change *change, const struct rules *rules)
 {
     char *check[] = {(char[]){"nft"}, (char[]){"list"}, (char[]){"tables"}, NULL};
     size_t size;
-    if (program_run(check, NULL, NULL, false) != 0) {
+    if (program_run(check, NULL, NULL, NULL) != 0) {
         fputs("knockctl rules: cannot read the rules in place with nft: is it installed, and are "
               "you root?\n",
               stderr);
@@ -172,7 +174,7 @@ static bool feed(enum rules_kind kind, const char *text)
     snprintf(name, sizeof(name), "%s", tool(kind));
     char *nft[] = {name, (char[]){"-f"}, (char[]){"-"}, NULL};
     char *iptables[] = {name, (char[]){"--noflush"}, (char[]){"-w"}, (char[]){"5"}, NULL};
-    return program_run(kind == RULES_NFT ? nft : iptables, text, NULL, false) == 0;
+    return program_run(kind == RULES_NFT ? nft : iptables, text, NULL, NULL) == 0;
 }
 
 bool change_apply(const struct change *change)

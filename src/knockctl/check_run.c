@@ -1,5 +1,8 @@
-/* knockctl rules --check: the programs that print what is in force, of both packet filters where
- * both hold rules. */
+/*
+ * knockctl rules --check: runs the programs that print what is in force, of both packet filters
+ * where both hold rules, has their rules read, and has the whole checked. Where nft's rules can't
+ * be read, it says which tables were left out.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,23 +11,36 @@
 #include "knockctl/program.h"
 #include "lib/netfilter.h"
 
-/* What the program prints; NULL after saying that it can't be had, unless it isn't installed and
- * `needed` is false. */
-static char *output_of(char *const argv[], bool needed, bool *blind)
+/* How much of the firewall in force was read. */
+enum sight { SIGHT_WHOLE, SIGHT_PART, SIGHT_NONE };
+
+static void tell_failure(char *const argv[], int status, const char *errors)
 {
-    char *text = NULL;
-    int status = program_run(argv, NULL, &text, true);
-    if (status == 0)
-        return text;
-    free(text);
-    if (status == 127 && !needed)
-        return NULL;
-    fprintf(stderr,
-            "knockctl rules: cannot read the rules in force with %s: is it installed, and are you "
-            "root?\n",
-            argv[0]);
-    *blind = true;
-    return NULL;
+    fprintf(stderr, "knockctl rules: cannot read the rules in force with %s: ", argv[0]);
+    int len = errors ? (int)strcspn(errors, "\n") : 0;
+    if (len > 0)
+        fprintf(stderr, "%.*s: ", len, errors);
+    else if (status < 0)
+        fputs("it didn't end by itself: ", stderr);
+    fputs("is it installed, and are you root?\n", stderr);
+}
+
+/* What the program prints, to be freed. NULL after saying that it can't be had, unless it isn't
+ * installed and `needed` is false. */
+static char *output_of(char *const argv[], bool needed, bool *failed)
+{
+    char *text = NULL, *errors = NULL;
+    int status = program_run(argv, NULL, &text, &errors);
+    if (status != 0) {
+        free(text);
+        text = NULL;
+    }
+    if (status != 0 && (status != 127 || needed)) {
+        tell_failure(argv, status, errors);
+        *failed = true;
+    }
+    free(errors);
+    return text;
 }
 
 static bool out_of_memory(void)
@@ -39,23 +55,83 @@ static bool read_iptables(struct firewall *firewall, enum firewall_family family
     char name[16];
     snprintf(name, sizeof(name), "%s", family == FIREWALL_IP6 ? "ip6tables-save" : "iptables-save");
     char *argv[] = {name, (char[]){"-t"}, (char[]){"filter"}, NULL};
-    bool blind = false;
-    char *text = output_of(argv, needed, &blind);
+    bool failed = false;
+    char *text = output_of(argv, needed, &failed);
     bool good = !text || firewall_read_iptables(firewall, text, family) || out_of_memory();
     *found |= text != NULL;
     free(text);
-    return good && !blind;
+    return good && !failed;
 }
 
-static bool read_nft(struct firewall *firewall, bool iptables, bool needed, bool *found)
+/* Names the tables of nft that are left out: "table inet knockd". Returns how many there are. */
+static unsigned tell_left_out(const char *tables, bool iptables, const char *why)
 {
-    char *argv[] = {(char[]){"nft"}, (char[]){"-y"}, (char[]){"list"}, (char[]){"ruleset"}, NULL};
-    bool blind = false;
-    char *text = output_of(argv, needed, &blind);
-    bool good = !text || firewall_read_nft(firewall, text, iptables) || out_of_memory();
-    *found |= text != NULL;
-    free(text);
-    return good && !blind;
+    unsigned count = 0;
+    for (const char *line = tables; *line; line += strcspn(line, "\n"), line += *line != '\0') {
+        char family[16], name[256];
+        if (sscanf(line, "table %15s %255s", family, name) != 2)
+            continue;
+        bool ip = strcmp(family, "ip") == 0 || strcmp(family, "ip6") == 0;
+        if ((!ip && strcmp(family, "inet") != 0) || (ip && iptables && strcmp(name, "filter") == 0))
+            continue;
+        fprintf(stderr, "%s%s %s",
+                count++ == 0 ? "knockctl rules: these tables of nft were left out: " : ", ", family,
+                name);
+    }
+    if (count > 0)
+        fprintf(stderr, ": %s\n", why);
+    return count;
+}
+
+/* What nft has can't be read: that is nothing to speak of where it has nothing. */
+static enum sight leave_nft_out(bool iptables, bool needed, const char *why)
+{
+    char *argv[] = {(char[]){"nft"}, (char[]){"list"}, (char[]){"tables"}, NULL};
+    bool failed = false;
+    char *tables = output_of(argv, needed, &failed);
+    unsigned count = tables ? tell_left_out(tables, iptables, why) : 0;
+    free(tables);
+    return failed ? SIGHT_NONE : count > 0 ? SIGHT_PART : SIGHT_WHOLE;
+}
+
+static enum sight read_listings(struct firewall *firewall, const char *json, bool iptables)
+{
+    char *argv[] = {(char[]){"nft"}, (char[]){"-a"}, (char[]){"list"}, (char[]){"ruleset"}, NULL};
+    char why[FIREWALL_WHY_SIZE];
+    bool failed = false;
+    char *listed = output_of(argv, true, &failed);
+    if (listed && !firewall_read_nft(firewall, json, iptables, why)) {
+        fprintf(stderr, "knockctl rules: cannot read what `nft -j list ruleset` prints: %s\n", why);
+        failed = true;
+    } else if (listed && !firewall_name_nft(firewall, listed)) {
+        failed = !out_of_memory();
+    }
+    free(listed);
+    return failed ? SIGHT_NONE : SIGHT_WHOLE;
+}
+
+static enum sight read_nft(struct firewall *firewall, bool iptables, bool needed)
+{
+    char *argv[] = {(char[]){"nft"}, (char[]){"-j"}, (char[]){"list"}, (char[]){"ruleset"}, NULL};
+    char *json = NULL, *errors = NULL;
+    enum sight sight = SIGHT_WHOLE;
+    if (!firewall_reads_nft())
+        return leave_nft_out(iptables, needed,
+                             "this knockctl was built without libjansson; install libjansson-dev, "
+                             "and build knockctl again");
+    int status = program_run(argv, NULL, &json, &errors);
+    if (status == 0) {
+        sight = read_listings(firewall, json, iptables);
+    } else if (errors && strstr(errors, "JSON support")) {
+        sight = leave_nft_out(iptables, needed,
+                              "this nft was built without JSON support; install one that has it");
+    } else if (status != 127 || needed) {
+        tell_failure(argv, status, errors);
+        sight = SIGHT_NONE;
+    }
+    free(json);
+    free(errors);
+    return sight;
 }
 
 /* --- the packet filter that `iptables` isn't of --- */
@@ -63,11 +139,12 @@ static bool read_nft(struct firewall *firewall, bool iptables, bool needed, bool
 static enum netfilter_kind iptables_kind(void)
 {
     char *argv[] = {(char[]){"iptables"}, (char[]){"--version"}, NULL};
-    char *text = NULL;
+    char *text = NULL, *errors = NULL;
     enum netfilter_kind kind = NETFILTER_UNKNOWN;
-    if (program_run(argv, NULL, &text, true) == 0)
+    if (program_run(argv, NULL, &text, &errors) == 0)
         kind = netfilter_kind(text);
     free(text);
+    free(errors);
     return kind;
 }
 
@@ -102,11 +179,11 @@ static bool read_other(struct firewall *firewall, const char *kind, enum firewal
              kind);
     /* Not -t filter, which would make the table where there is none. */
     char *argv[] = {name, NULL}, table[32];
-    bool blind = false;
-    char *text = output_of(argv, needed, &blind);
+    bool failed = false;
+    char *text = output_of(argv, needed, &failed);
     snprintf(table, sizeof(table), "iptables-%s", kind);
     bool good = !text || (firewall_read_iptables(&other, text, family) || out_of_memory());
-    good = good && !blind && (!text || add_as(firewall, &other, table));
+    good = good && !failed && (!text || add_as(firewall, &other, table));
     *found |= text != NULL;
     firewall_free(&other);
     free(text);
@@ -132,19 +209,28 @@ static bool read_others(struct firewall *firewall, unsigned families, enum netfi
 /* --- all --- */
 
 /* All that there is, unless a family or nft alone was asked for. */
-static bool read_all(struct firewall *firewall, unsigned families, bool nft_alone,
-                     enum netfilter_kind kind, const struct netfilter *netfilter)
+static enum sight read_all(struct firewall *firewall, unsigned families, bool nft_alone,
+                           enum netfilter_kind kind, const struct netfilter *netfilter)
 {
-    bool iptables = false, nft = false;
+    bool iptables = false;
     if (nft_alone)
-        return read_nft(firewall, false, true, &nft);
+        return read_nft(firewall, false, true);
     if ((families & FIREWALL_IP4) && !read_iptables(firewall, FIREWALL_IP4, false, &iptables))
-        return false;
+        return SIGHT_NONE;
     if ((families & FIREWALL_IP6) && !read_iptables(firewall, FIREWALL_IP6, iptables, &iptables))
-        return false;
+        return SIGHT_NONE;
     bool in_nft = iptables;
-    return read_others(firewall, families, kind, netfilter, &in_nft) &&
-           read_nft(firewall, in_nft, !iptables, &nft);
+    if (!read_others(firewall, families, kind, netfilter, &in_nft))
+        return SIGHT_NONE;
+    return read_nft(firewall, in_nft, !iptables);
+}
+
+static bool has_rules(const struct firewall *firewall)
+{
+    for (unsigned i = 0; i < firewall->count; i++)
+        if (firewall->chains[i].count > 0)
+            return true;
+    return false;
 }
 
 int check_run(const struct config *config, const struct rules *rules, enum rules_kind kind,
@@ -162,9 +248,16 @@ int check_run(const struct config *config, const struct rules *rules, enum rules
     if (netfilter_tell_both(&netfilter, iptables, both, sizeof(both)))
         printf("note: %s\n", both);
     int status = CHECK_FAILED;
-    if (read_all(&firewall, families, kind_said && kind == RULES_NFT, iptables, &netfilter))
+    enum sight sight =
+        read_all(&firewall, families, kind_said && kind == RULES_NFT, iptables, &netfilter);
+    if (sight == SIGHT_WHOLE) {
         status = check_firewall(stdout, &firewall, config, rules, families) ? CHECK_FOUND
                                                                             : CHECK_NOTHING;
+    } else if (sight == SIGHT_PART && has_rules(&firewall)) {
+        fputs("knockctl rules: what is found in iptables alone may be otherwise with nft\n",
+              stderr);
+        check_firewall(stdout, &firewall, config, rules, families);
+    }
     firewall_free(&firewall);
     return status;
 }

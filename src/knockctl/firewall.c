@@ -69,6 +69,20 @@ const struct firewall_chain *firewall_chain(const struct firewall *firewall,
     return NULL;
 }
 
+struct firewall_chain *firewall_find_chain(struct firewall *firewall, unsigned *recent,
+                                           const char *table, const char *name)
+{
+    for (unsigned i = 0; i < firewall->count; i++) {
+        unsigned number = (*recent + i) % firewall->count;
+        struct firewall_chain *chain = &firewall->chains[number];
+        if (strcmp(chain->name, name) == 0 && strcmp(chain->table, table) == 0) {
+            *recent = number;
+            return chain;
+        }
+    }
+    return NULL;
+}
+
 static void keep_proto(struct firewall_rule *rule, unsigned place)
 {
     for (int kind = 0; kind < FIREWALL_PACKETS; kind++)
@@ -131,6 +145,22 @@ void firewall_negate_ports(struct firewall_rule *rule)
         return;
     port_set_remove(&all, rule->ports);
     *rule->ports = all;
+}
+
+bool firewall_keep_ports(struct firewall_rule *rule, const struct port_set *ports, bool others)
+{
+    bool any = !rule->ports;
+    if (any && !(rule->ports = calloc(1, sizeof(*rule->ports))))
+        return false;
+    if (any)
+        *rule->ports = *ports;
+    if (any && others)
+        firewall_negate_ports(rule);
+    else if (others)
+        port_set_remove(rule->ports, ports);
+    else
+        port_set_keep(rule->ports, ports);
+    return true;
 }
 
 uint8_t firewall_flags(const char *text)

@@ -25,6 +25,7 @@ enum firewall_family { FIREWALL_IP4 = 1, FIREWALL_IP6 = 2, FIREWALL_BOTH = 3 };
 
 struct firewall_rule {
     char *text;                        /* as the firewall's program prints it */
+    int64_t handle;                    /* nft's number of it; 0: none */
     unsigned families;                 /* enum firewall_family */
     bool matches[FIREWALL_PACKETS][2]; /* [..][0] TCP, [..][1] UDP */
     struct port_set *ports;            /* destination; NULL: any */
@@ -70,13 +71,32 @@ const struct firewall_chain *firewall_chain(const struct firewall *firewall,
 bool firewall_read_iptables(struct firewall *firewall, const char *saved,
                             enum firewall_family family);
 
-/*
- * Adds the chains that `nft -y list ruleset` printed. `iptables`: what iptables has made of it is
- * left out, since it was read from iptables-save.
- */
-bool firewall_read_nft(struct firewall *firewall, const char *listed, bool iptables);
+/* Whether this knockctl can read nft's rules: it was built with libjansson. */
+bool firewall_reads_nft(void);
 
-/* --- for the two readers --- */
+enum { FIREWALL_WHY_SIZE = 160 };
+
+/*
+ * Adds the chains that `nft -j list ruleset` printed. `iptables`: what iptables has made of it is
+ * left out, since it was read from iptables-save. False after writing to `why` what is wrong with
+ * it, or that memory is short; what was added until then is not the whole firewall.
+ */
+bool firewall_read_nft(struct firewall *firewall, const char *json, bool iptables,
+                       char why[FIREWALL_WHY_SIZE]);
+
+/*
+ * Gives these chains' rules the text that people know them by, as `nft -a list ruleset` printed it,
+ * and takes from it what the JSON of some releases of nft lacks: tables that are dormant, and rules
+ * with text that isn't UTF-8, of which nothing is claimed. False when memory is short.
+ */
+bool firewall_name_nft(struct firewall *firewall, const char *listed);
+
+/* --- for the readers --- */
+
+/* The chain of that table and name, or NULL. The search begins at number *recent, which becomes
+ * that of the chain: rules come chain by chain. */
+struct firewall_chain *firewall_find_chain(struct firewall *firewall, unsigned *recent,
+                                           const char *table, const char *name);
 
 /* The rule takes packets of this protocol (name or number) only, or (not) all others. */
 void firewall_match_proto(struct firewall_rule *rule, const char *proto, bool negated);
@@ -93,11 +113,12 @@ bool firewall_add_ports(struct firewall_rule *rule, const char *text);
 /* It takes packets to all ports but those added. */
 void firewall_negate_ports(struct firewall_rule *rule);
 
+/* Of the packets that it took so far, it takes those to these ports, or (others) to all but these.
+ * False when memory is short. */
+bool firewall_keep_ports(struct firewall_rule *rule, const struct port_set *ports, bool others);
+
 /* Reads a rule of iptables-save, from its "-A CHAIN" on. */
 void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_words *words);
-
-/* Reads a rule of nft's. */
-void firewall_read_nft_rule(struct firewall_rule *rule, const struct rule_words *words);
 
 /* The flags named in a text, whatever separates them. */
 uint8_t firewall_flags(const char *text);

@@ -1,7 +1,6 @@
 #include "knockctl/program.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,13 +43,12 @@ static char *read_text(int fd)
     return text;
 }
 
-static _Noreturn void become(char *const argv[], int in, int out, bool quiet)
+static _Noreturn void become(char *const argv[], int in, int out, int err)
 {
-    int null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
-    if (null >= 0)
-        dup2(null, STDERR_FILENO);
+    if (err >= 0)
+        dup2(err, STDERR_FILENO);
     setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
     execvp(argv[0], argv);
     _exit(127);
@@ -65,21 +63,25 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int program_run(char *const argv[], const char *input, char **output, bool quiet)
+int program_run(char *const argv[], const char *input, char **output, char **errors)
 {
-    int in = text_fd(input), out = text_fd(NULL), status = -1;
-    pid_t pid = in < 0 || out < 0 ? -1 : fork();
+    int in = text_fd(input), out = text_fd(NULL), err = errors ? text_fd(NULL) : -1, status = -1;
+    pid_t pid = in < 0 || out < 0 || (errors && err < 0) ? -1 : fork();
     if (pid == 0)
-        become(argv, in, out, quiet);
+        become(argv, in, out, err);
     if (pid > 0)
         status = wait_for(pid);
     if (output)
         *output = out >= 0 ? read_text(out) : NULL;
+    if (errors)
+        *errors = err >= 0 ? read_text(err) : NULL;
     if (output && !*output)
         status = -1;
     if (in >= 0)
         close(in);
     if (out >= 0)
         close(out);
+    if (err >= 0)
+        close(err);
     return status;
 }

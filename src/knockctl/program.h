@@ -2,14 +2,12 @@
 #ifndef KNOCKCTL_PROGRAM_H
 #define KNOCKCTL_PROGRAM_H
 
-#include <stdbool.h>
-
 /*
  * Runs argv[0], looked up in /usr/sbin:/usr/bin:/sbin:/bin, with `input` (NULL: nothing) on its
- * standard input, and waits for it. `output`, when not NULL, gets what it printed, to be freed.
- * `quiet` throws its standard error away. Returns its exit status; 127 if it isn't there, -1 if it
- * ended otherwise or couldn't be started.
+ * standard input, and waits for it. `output` and `errors`, when not NULL, get what it printed and
+ * what it wrote to its standard error, to be freed; without `errors` that goes to ours. Returns its
+ * exit status; 127 if it isn't there, -1 if it ended otherwise or couldn't be started.
  */
-int program_run(char *const argv[], const char *input, char **output, bool quiet);
+int program_run(char *const argv[], const char *input, char **output, char **errors);
 
 #endif

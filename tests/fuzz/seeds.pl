@@ -54,14 +54,13 @@ for (split /\n/, slurp('tests/data/hostile.txt')) {
 }
 seed('lines', "\x05\x40\x01\x09$stream");
 
-# A firewall's listings, each as fuzz_firewall.c numbers its format, with either kind of packets.
-my %listing = ('iptables-save' => 0, 'ip6tables-save' => 1, nft => 2);
+# A firewall's listings, with either kind of packets, as fuzz_firewall.c and fuzz_nft.c number them.
 for my $path (glob 'tests/data/firewall/*.txt') {
     my (undef, %parts) = split /^=== (\S+)\n/m, slurp($path), -1;
-    for my $part (sort grep { exists $listing{$_} } keys %parts) {
-        my $how = $listing{$part} + ($part eq 'ip6tables-save' ? 0 : 4);
-        seed('firewall', chr($how) . $parts{$part});
-        seed('firewall', chr($how + 8) . $parts{$part});
+    for my $kind (0, 8) {
+        seed('firewall', chr(4 + $kind) . $parts{'iptables-save'}) if exists $parts{'iptables-save'};
+        seed('firewall', chr(1 + $kind) . $parts{'ip6tables-save'}) if exists $parts{'ip6tables-save'};
+        seed('nft', chr(4 + $kind) . "$parts{'nft-json'}\0$parts{nft}") if exists $parts{'nft-json'};
     }
 }
 # The vectors of RFC 5769 and what else the unit test reads, as fuzz_stun.c takes them.
@@ -70,6 +69,13 @@ my %named = (COOKIE => '2112a442', ID => '2112a442b7e7a701bc34d686fa87dfae');
 while ($stun =~ /((?:"[0-9a-f]*"|\bID\b|\bCOOKIE\b)(?:[\s\\]*(?:"[0-9a-f]*"|\bID\b|\bCOOKIE\b))+)/g) {
     my $hex = $1 =~ s/\b(ID|COOKIE)\b/$named{$1}/gr =~ s/[^0-9a-f]//gr;
     seed('stun', "\0" . pack('H*', 'b7e7a701bc34d686fa87dfae' . $hex));
+}
+# Rules of nft by themselves, each a ruleset.
+my $base = '{"nftables":[{"metainfo":{"json_schema_version":1}},{"chain":{"family":"inet","table":"t","name":"c",'
+    . '"hook":"input","prio":0,"policy":"drop"}},{"rule":{"family":"inet","table":"t","chain":"c","handle":5,"expr":';
+for my $rule (slurp('tests/data/firewall/rules.nft') =~ /^\t(.*)/mg) {
+    my $text = "table inet t {\n\tchain c {\n\t\taccept # handle 5\n\t}\n}\n";
+    seed('nft', "\x04$base$rule}}]}\0$text");
 }
 seed('profile', slurp('etc/examples/knock.conf') =~ s/"home"/"p"/r);
 seed('config', slurp($_)) for glob 'tests/data/config/*.conf etc/*.conf etc/examples/*.conf';

@@ -113,6 +113,9 @@ each_fault() {
     finds "a chain that drops afterwards" "^table inet late, chain in: policy drop: drops 2222:tcp"
     on_gate nft add rule inet late in tcp dport 2222 accept
     finds_nothing "one that doesn't drop what doors open"
+    on_gate nft -f - <<<'table inet asleep { flags dormant;
+        chain in { type filter hook input priority 10; policy drop; }; }'
+    finds_nothing "a chain of a table that is dormant"
 }
 
 with_nft() {
@@ -137,7 +140,63 @@ cannot_look() {
     is "no configuration: status" $STATUS 2
     setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check -c "$CONFIG" >/dev/null 2>"$WORK/said"
     is "without privilege: status" $? 2
-    like "without privilege: said" "$(cat "$WORK/said")" "are you root"
+    like "without privilege: said" "$(cat "$WORK/said")" "ermission denied.*are you root"
+    on_gate setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check --nft -c "$CONFIG" \
+        >/dev/null 2>"$WORK/said"
+    is "without privilege, nft: status" $? 2
+    like "without privilege, nft: said" "$(cat "$WORK/said")" "with nft: Operation not permitted.*are you root"
+}
+
+# with_nft_that SCRIPT OPTION...: like check, with a program in place of nft; $NFT is the real one.
+with_nft_that() {
+    local script=$1
+    shift
+    cp "$(command -v nft)" "$WORK/real-nft"
+    printf '#!/bin/bash\nNFT=%s\n%s\n' "$WORK/real-nft" "$script" >"$WORK/other-nft"
+    chmod 755 "$WORK/other-nft"
+    # shellcheck disable=SC2016 # it is for the inner shell
+    FOUND=$(on_gate unshare --mount bash -c 'mount --bind "$1" "$(command -v nft)" && shift && exec "$@"' - \
+        "$WORK/other-nft" "$KNOCKCTL" rules --check -c "$CONFIG" "$@" 2>"$WORK/said")
+    STATUS=$?
+}
+
+# left_out WHAT WHY: the status and what is said where nft's tables can't be read.
+left_out() {
+    is "$1: status" $STATUS 2
+    like "$1: the table and what to do are named" "$(cat "$WORK/said")" \
+        "^knockctl rules: these tables of nft were left out: inet knockd: $2"
+}
+
+# shellcheck disable=SC2016 # the scripts' variables are their own
+cannot_read_nft() {
+    local no_json='[ "$1" != -j ] || { echo "Error: JSON support not compiled-in" >&2; exit 1; }; exec $NFT "$@"'
+    local said="without libjansson; install libjansson-dev"
+    make_config "$with_set"
+    apply nft
+    with_nft_that 'exec $NFT "$@"'
+    is "another program in place of nft: nothing is found" "$STATUS $FOUND" "0 "
+    with_nft_that "$no_json"
+    left_out "nft without JSON" "this nft was built without JSON support; install one that has it"
+    is "nft without JSON: nothing is claimed" "$FOUND" ""
+    with_nft_that '[ "$1" != -j ] || { echo "{\"nftables\": []}"; exit; }; exec $NFT "$@"'
+    is "JSON without rules: status" $STATUS 2
+    like "JSON without rules: said" "$(cat "$WORK/said")" "cannot read what .nft -j list ruleset. prints: "
+    is "JSON without rules: nothing is claimed" "$FOUND" ""
+    with_nft_that '[ "$1" != -j ] || exec $NFT "$@"; echo "out of luck" >&2; exit 1'
+    is "no text: status" $STATUS 2
+    like "no text: said" "$(cat "$WORK/said")" "cannot read the rules in force with nft: out of luck: "
+
+    KNOCKCTL=$BUILT/tools/knockctl-no-nft check
+    left_out "built without libjansson" "this knockctl was built $said"
+    is "built without libjansson: nothing is claimed" "$FOUND" ""
+    on_gate iptables -A INPUT -p tcp --dport 7412 -j ACCEPT
+    KNOCKCTL=$BUILT/tools/knockctl-no-nft check
+    left_out "rules of iptables beside" "this knockctl was built $said"
+    like "rules of iptables beside: they are looked at" "$FOUND" "^IPv4: -A INPUT .*: accepts 7412:tcp"
+    like "rules of iptables beside: with a caution" "$(cat "$WORK/said")" "may be otherwise with nft"
+    on_gate nft flush ruleset
+    KNOCKCTL=$BUILT/tools/knockctl-no-nft check
+    is "no rules of nft: none are missed" "$STATUS $(cat "$WORK/said")" "1 "
 }
 
 # How many packets the LOG rules for sealed knocks have seen.
@@ -173,5 +232,6 @@ room_for_many() {
 each_fault
 with_nft
 cannot_look
+cannot_read_nft
 room_for_many
 done_testing
