@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/carrier.h"
+#include "lib/grow.h"
 #include "lib/log.h"
 #include "lib/service.h"
 
@@ -53,7 +54,7 @@ static bool add_line(struct reader *r, const struct sequence *sequence)
                      ONCE_LINES_MAX);
         return false;
     }
-    struct once_line *lines = realloc(once->lines, (once->count + 1) * sizeof(*lines));
+    struct once_line *lines = grow(once->lines, once->count, sizeof(*lines));
     if (lines)
         once->lines = lines;
     char *text = lines ? canonical(sequence) : NULL;

@@ -5,12 +5,13 @@
 
 #include "lib/config_keys.h"
 #include "lib/config_words.h"
+#include "lib/grow.h"
 #include "lib/keyed.h"
 
 struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
                                           struct config_pos pos)
 {
-    struct config_section *more = realloc(raw->sections, (raw->count + 1) * sizeof(*more));
+    struct config_section *more = grow(raw->sections, raw->count, sizeof(*more));
     if (!more)
         return NULL;
     raw->sections = more;

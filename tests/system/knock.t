@@ -15,7 +15,7 @@ for tool in ip iptables ip6tables perl; do
     command -v "$tool" >/dev/null || skip_all "$tool is missing"
 done
 [ -x "$KNOCK" ] || {
-    echo "Bail out! no ${KNOCK:-build/knock/knock}: run make first"
+    echo "not ok 1 - no ${KNOCK:-build/knock/knock}: run make first"
     exit 1
 }
 

@@ -37,8 +37,10 @@ skip_all() {
     exit 0
 }
 
+# bail TEXT: there is no use in going on with this file. (TAP's "Bail out!" would end all other files as well.)
 bail() {
-    echo "Bail out! $*"
+    tap_count=$((tap_count + 1)) tap_failed=$((tap_failed + 1))
+    echo "not ok $tap_count - can't go on: $*"
     exit 1
 }
 
