@@ -36,6 +36,12 @@ static unsigned distance_of(const char *a, const char *b)
     return row[len];
 }
 
+/* Whether the key does something: refused keys are only known to say what to use instead. */
+static bool is_accepted(const struct config_key *key)
+{
+    return key->read && key->read != read_gone;
+}
+
 static void closer(const char *word, const char *name, unsigned *best, const char **found)
 {
     unsigned distance = distance_of(word, name);
@@ -52,7 +58,8 @@ static const char *meant(const struct config_words *w)
     const char *found = NULL;
     unsigned best = DISTANCE_MAX + 1;
     for (const struct config_key *key = g->kinds[w->kind].keys; key->name; key++)
-        closer(w->word, key->name, &best, &found);
+        if (is_accepted(key))
+            closer(w->word, key->name, &best, &found);
     for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count; kind++)
         closer(w->word, g->kinds[kind].name, &best, &found);
     return found;
@@ -85,7 +92,7 @@ static void list_names(const struct config_words *w, char *out, size_t size)
     size_t used = 0;
     out[0] = '\0';
     for (const struct config_key *key = g->kinds[w->kind].keys; key->name && used < size; key++)
-        if (key->read)
+        if (is_accepted(key))
             used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", key->name);
     for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count && used < size; kind++)
         used += (size_t)snprintf(out + used, size - used, " %s", g->kinds[kind].name);
