@@ -42,6 +42,7 @@ ci    clang-format        c clang-format
 ci    shellcheck          c shellcheck
 ci    cppcheck            c cppcheck
 ci    mandoc              c mandoc
+ci    musl-tools          c musl-gcc
 '
 
 die() {

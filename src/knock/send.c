@@ -27,15 +27,25 @@ static void hold(struct knock_sender *sender, int fd)
     *slot = fd;
 }
 
-/* The address is the source's; the kernel leaves the port open until the packet is sent, and counts
- * on as if there were no bind(). */
+/* Until the packet is sent: the kernel counts on then as if there were no bind(). Where it can't,
+ * it chooses a port at once, which will do as well. */
+static void leave_port_open(int fd)
+{
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    const int on = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+#else
+    (void)fd;
+#endif
+}
+
+/* The address is the source's. */
 static int open_socket(const struct source *source, const struct knock_target *to, int type)
 {
-    const int on = 1;
     int fd = source_socket(source, to, type);
     if (fd < 0 || source->own.length == 0)
         return fd;
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    leave_port_open(fd);
     if (bind(fd, &source->own.address.any, source->own.length) == 0)
         return fd;
     int error = errno;

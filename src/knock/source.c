@@ -11,8 +11,15 @@
 /* Without CAP_NET_RAW since Linux 5.7. */
 static bool leave_by(int fd, const char *interface)
 {
+#ifdef SO_BINDTODEVICE
     return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
                       (socklen_t)strlen(interface) + 1) == 0;
+#else
+    (void)fd;
+    (void)interface;
+    errno = ENOTSUP;
+    return false;
+#endif
 }
 
 int source_socket(const struct source *source, const struct knock_target *target, int type)
