@@ -131,7 +131,8 @@ const char *unseal_reason(enum unseal_verdict verdict)
     static const char *const reasons[UNSEAL_VERDICTS] = {
         [UNSEAL_STALE] = "stale: its time is further from this host's clock than max_skew",
         [UNSEAL_UNKNOWN] =
-            "unknown: no key in force made it, or it is bound to another address (NAT?)",
+            "unknown: no key in force made it, or it is bound to another address (NAT?), or to none "
+            "where no door permits that",
         [UNSEAL_REPLAYED] =
             "replayed: it isn't newer than the last that was used or refused, or than max_skew after "
             "state.db was made",

@@ -313,7 +313,7 @@ static void tells_why(void **state)
     assert_int_equal(w.admission.sealed[UNSEAL_UNKNOWN], 1001);
     w.now += INT64_C(1000000000);
     admit(&w, &record);
-    wait_log(&w.kept.w, "(NAT?); 983 more left out");
+    wait_log(&w.kept.w, "permits that; 983 more left out");
     w.now += INT64_C(1000000000);
     admit(&w, &record);
     assert_int_equal(bench_count(&w.kept.w.bench, "log", "left out"), 1);
