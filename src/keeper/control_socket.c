@@ -56,8 +56,14 @@ static int listen_at(int fd, const struct sockaddr_un *name, ino_t *inode)
     int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
     umask(mask);
     struct stat st;
-    if (rc < 0 || chmod(name->sun_path, 0600) < 0 || lstat(name->sun_path, &st) < 0)
+    if (rc < 0 || lstat(name->sun_path, &st) < 0)
         return -1;
+    /* A folder's default access list can undo the mask; to change the mode by path could be led
+     * elsewhere by a link. */
+    if (!S_ISSOCK(st.st_mode) || (st.st_mode & 077)) {
+        errno = EACCES;
+        return -1;
+    }
     *inode = st.st_ino;
     return listen(fd, BACKLOG);
 }
