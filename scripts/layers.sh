@@ -31,7 +31,7 @@ declare -A stands_for=(
 pure=(
     src/lib/sort.c
     src/keeper/{gate,rates,refusal_log,refused,rule,template,unseal}.c
-    src/knock/{cause,nat,packets,stun_message}.c
+    src/knock/{command_words,cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/listener/{assembler,assemblies,attempts,calendar,envelope,foreign,heads,intake,ip_items,lines,log_clock}.c
     src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "knock/command_words.h"
 #include "knock/say.h"
 #include "lib/clock.h"
 
@@ -26,40 +27,6 @@ struct running {
     char text[LINE_SIZE];
     size_t len;
 };
-
-/* Copies one word from *in to *out. False if a quote isn't closed. */
-static bool copy_word(const char **in, char **out)
-{
-    while (**in != '\0' && !strchr(blanks, **in)) {
-        char quote = **in == '\'' || **in == '"' ? *(*in)++ : '\0';
-        const char ends[] = {quote, '\0'};
-        size_t len = strcspn(*in, quote ? ends : " \t\r\n'\"");
-        memcpy(*out, *in, len);
-        *out += len;
-        *in += len;
-        if (quote && *(*in)++ != quote)
-            return false;
-    }
-    *(*out)++ = '\0';
-    return true;
-}
-
-const char *address_command_split(const char *command, struct address_words *out)
-{
-    char *text = out->text;
-    unsigned count = 0;
-    if (strlen(command) >= sizeof(out->text))
-        return "the command is too long";
-    for (const char *in = command + strspn(command, blanks); *in; in += strspn(in, blanks)) {
-        if (count == ADDRESS_COMMAND_WORDS)
-            return "the command has too many words";
-        out->words[count++] = text;
-        if (!copy_word(&in, &text))
-            return "a quote isn't closed";
-    }
-    out->words[count] = NULL;
-    return count > 0 ? NULL : "the command is empty";
-}
 
 /* In the child: a process group of its own, so that all that it starts can be ended with it. */
 static _Noreturn void become(char **words, int output)
@@ -178,10 +145,10 @@ static bool ended_well(int status)
 bool address_command_ask(const char *command, int64_t until, struct addr *out)
 {
     struct running running = {0};
-    struct address_words words;
+    struct command_words words;
     int64_t began = clock_now();
     int status = 0;
-    const char *why = address_command_split(command, &words);
+    const char *why = command_words_split(command, &words);
     if (why || !start(&running, words.words)) {
         say("cannot run the address_command: %s; nothing was sent", why ? why : strerror(errno));
         return false;

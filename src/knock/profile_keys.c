@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "knock/address_command.h"
+#include "knock/command_words.h"
 #include "knock/port.h"
 
 enum { HOUR = 3600, PROFILES_MAX = 1024, TEXT_MAX = 255, PORT_MAX = 65535 };
@@ -212,9 +212,9 @@ static void read_stun(struct reading *r, const struct config_key *key,
 static void read_address_command(struct reading *r, const struct config_key *key,
                                  const struct config_list *values, void *field)
 {
-    struct address_words words;
+    struct command_words words;
     const struct config_text *value = read_one(r, key, values);
-    const char *why = value ? address_command_split(value->text, &words) : NULL;
+    const char *why = value ? command_words_split(value->text, &words) : NULL;
     if (!value)
         return;
     check_shell_syntax(r, key, value);

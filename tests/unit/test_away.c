@@ -3,6 +3,7 @@
 #include "knock_help.h"
 
 #include "knock/address_command.h"
+#include "knock/command_words.h"
 #include "knock/nat.h"
 #include "knock/port.h"
 #include "lib/clock.h"
@@ -86,9 +87,9 @@ static void splits_commands(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(commands); i++) {
-        struct address_words words;
+        struct command_words words;
         char got[256] = "";
-        const char *why = address_command_split(commands[i].command, &words);
+        const char *why = command_words_split(commands[i].command, &words);
         for (char **word = words.words; !why && *word; word++)
             snprintf(got + strlen(got), sizeof(got) - strlen(got), "<%s>", *word);
         if (strcmp(why ? why : got, commands[i].words) != 0)
@@ -99,23 +100,23 @@ static void splits_commands(void **state)
 static void splits_no_more_than_there_is_room_for(void **state)
 {
     (void)state;
-    char text[ADDRESS_COMMAND_SIZE + 1];
-    struct address_words words;
+    char text[COMMAND_WORDS_SIZE + 1];
+    struct command_words words;
     memset(text, 'a', sizeof(text));
-    text[ADDRESS_COMMAND_SIZE - 1] = '\0';
-    assert_null(address_command_split(text, &words));
+    text[COMMAND_WORDS_SIZE - 1] = '\0';
+    assert_null(command_words_split(text, &words));
     assert_string_equal(words.words[0], text);
-    text[ADDRESS_COMMAND_SIZE - 1] = 'a';
-    text[ADDRESS_COMMAND_SIZE] = '\0';
-    assert_string_equal(address_command_split(text, &words), "the command is too long");
-    for (size_t i = 0; i < sizeof(text); i += 2)
+    text[COMMAND_WORDS_SIZE - 1] = 'a';
+    text[COMMAND_WORDS_SIZE] = '\0';
+    assert_string_equal(command_words_split(text, &words), "the command is too long");
+    for (size_t i = 0; i + 1 < sizeof(text); i += 2)
         memcpy(text + i, "a", 2);
-    for (size_t i = 1; i < 2 * ADDRESS_COMMAND_WORDS - 1; i += 2)
+    for (size_t i = 1; i < 2 * COMMAND_WORDS_MAX - 1; i += 2)
         text[i] = ' ';
-    assert_null(address_command_split(text, &words));
-    assert_null(words.words[ADDRESS_COMMAND_WORDS]);
-    text[2 * ADDRESS_COMMAND_WORDS - 1] = ' ';
-    assert_string_equal(address_command_split(text, &words), "the command has too many words");
+    assert_null(command_words_split(text, &words));
+    assert_null(words.words[COMMAND_WORDS_MAX]);
+    text[2 * COMMAND_WORDS_MAX - 1] = ' ';
+    assert_string_equal(command_words_split(text, &words), "the command has too many words");
 }
 
 /* Much output is read, and only its begin is looked at. */
