@@ -149,13 +149,13 @@ static enum attempt_end send_blind(struct going *go)
     if (!next_messages(go))
         return ATTEMPT_NOT_SENT;
     bool sent = send_round(go, more);
-    say_no_progress();
     tell_failures(go, sent);
     if (!sent)
         return ATTEMPT_NOT_SENT;
     /* The carrier without parity is repeated. */
     if (more && go->profile->key && go->messages[0].packets.parity == 0)
         send_round(go, true);
+    say_no_progress();
     return ATTEMPT_OPEN;
 }
 

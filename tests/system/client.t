@@ -165,6 +165,10 @@ on_terminal() {
 }
 seen=$(on_terminal --timeout 2 ssh)
 like "a terminal sees what is waited for" "$seen" $'\r\033\\[Kwaiting for port 2222 of 192.0.2.1, round 2 of 4, 1 s'
+like "so it does of a pause between packets" "$(on_terminal -d 1500 $GATE4 7000 7001)" \
+    $'\r\033\\[Kknocking at 192.0.2.1, 1 s\r\033\\[K'
+like "and without a port to wait for" "$(on_terminal -d 1500 --carrier packet --retries 1 blind)" \
+    $'\r\033\\[Ksending to 192.0.2.1, 1 s\r\033\\[K'
 like "the line is gone before the next" "$seen" $' [0-9] s\r\033\\[Kknock: sent, but'
 knock --timeout 2 ssh
 is "elsewhere there is none" "$(grep -c $'\r' "$WORK/err")" 0
