@@ -21,8 +21,9 @@
 #include "lib/config.h"
 #include "lib/log.h"
 
-/* As long as a stop may take, by default, and less than the unit's TimeoutStopSec. */
-static const int64_t time_limit = 60 * CLOCK_SECOND;
+/* Nothing is heard meanwhile, and a keeper has tried before: enough for a lock that is held. The
+ * unit starts the daemon after this, which goes on trying. */
+static const int64_t time_limit = 15 * CLOCK_SECOND;
 /* What a command may take, by default. */
 static const int64_t run_limit = 10 * CLOCK_SECOND;
 static const int64_t look_again = CLOCK_SECOND / 20;
@@ -208,11 +209,18 @@ static bool serve(struct closer *c, int64_t limit)
     return unknown == 0 && doors_due(c->doors) == 0;
 }
 
-static bool has_record(const char *state_dir)
+static bool has_file(const char *state_dir, const char *name)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    snprintf(path, sizeof(path), "%s/%s", state_dir, name);
     return access(path, F_OK) == 0;
+}
+
+static void tell_gone(const char *state_dir)
+{
+    log_error("THE STATE IS GONE: %s/state.db was in use, and isn't there any more: what was open "
+              "then isn't known, so look through the firewall's rules",
+              state_dir);
 }
 
 /* Somebody else's is none of our business, unless we were asked to close it. */
@@ -230,7 +238,7 @@ static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
     char why[640];
     struct closer c = {.scope = scope};
     int64_t begin = clock_now();
-    if (!has_record(state_dir))
+    if (!has_file(state_dir, "state.db"))
         return true;
     enum state_dir_taken taken = state_dir_take(&c.dir, state_dir, why, sizeof(why));
     if (taken != STATE_DIR_TAKEN)
@@ -257,10 +265,15 @@ void close_due(const char *config)
         close_in(noted, SCOPE_DUE, &found);
 }
 
-/* Closes all and says what came of it. */
-static bool close_and_tell(const char *state_dir)
+/* Closes all and says what came of it. `used`: a run that had its state there didn't end in order.
+ */
+static bool close_and_tell(const char *state_dir, bool used)
 {
     unsigned found = 0;
+    if (!has_file(state_dir, "state.db") && (used || has_file(state_dir, "state.mark"))) {
+        tell_gone(state_dir);
+        return false;
+    }
     bool good = close_in(state_dir, SCOPE_ALL, &found);
     if (good && found == 0)
         log_notice("nothing is on record as open in %s", state_dir);
@@ -272,18 +285,24 @@ static bool close_and_tell(const char *state_dir)
 void close_before(const char *config, const char *state_dir)
 {
     char noted[PATH_MAX];
-    if (!state_dir_noted(config, noted, sizeof(noted)) || strcmp(noted, state_dir) == 0)
+    if (!state_dir_noted(config, noted, sizeof(noted)))
+        return;
+    bool same = strcmp(noted, state_dir) == 0;
+    /* What the mark tells is told with the store. */
+    if (same && !has_file(state_dir, "state.db") && !has_file(state_dir, "state.mark"))
+        tell_gone(state_dir);
+    if (same)
         return;
     log_warning("the run before had its state in %s, not in %s: closing what it left open", noted,
                 state_dir);
-    close_and_tell(noted);
+    close_and_tell(noted, true);
 }
 
 int close_all_run(const struct options *options)
 {
     char named[PATH_MAX], noted[PATH_MAX];
     if (options->state_dir)
-        return close_and_tell(options->state_dir) ? 0 : 1;
+        return close_and_tell(options->state_dir, false) ? 0 : 1;
     const char *config = options->config;
     bool has_name = config_find_state_dir(config, named, sizeof(named));
     bool has_note = state_dir_noted(config, noted, sizeof(noted));
@@ -294,9 +313,10 @@ int close_all_run(const struct options *options)
     }
     if (!has_name && !has_note)
         has_name = snprintf(named, sizeof(named), "%s", CONFIG_STATE_DIR) > 0;
-    bool good = !has_name || close_and_tell(named);
-    if (has_note && (!has_name || strcmp(named, noted) != 0))
-        good &= close_and_tell(noted);
+    bool same = has_name && has_note && strcmp(named, noted) == 0;
+    bool good = !has_name || close_and_tell(named, same);
+    if (has_note && !same)
+        good &= close_and_tell(noted, true);
     if (good)
         state_dir_forget(config);
     return good ? 0 : 1;

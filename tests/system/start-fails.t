@@ -158,6 +158,25 @@ nothing_on_record() {
     ok "and says so" said "nothing is on record as open in $WORK/state"
 }
 
+# The record itself is gone, with its folder or without, after a run that didn't end in order: nobody can close what that
+# opened, and nobody says that all is well.
+record_gone() {
+    local gone
+    for gone in 'state.db*' '*'; do
+        left_open "$gone gone"
+        find "$WORK/state" -name "$gone" -type f -delete
+        close_all -c "$CONFIG"
+        is "$gone gone: --close-all fails" $STATUS 1
+        ok "$gone gone: and says so" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
+        NEW_STATE=1 starts "$gone gone: starts"
+        ok "$gone gone: which is told, too" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
+        stop_knockd
+        close_all -c "$CONFIG"
+        is "$gone gone: after an orderly end all is well" $STATUS 0
+    done
+    on_gate iptables -F INPUT
+}
+
 # A knockd that runs looks after its doors itself.
 beside_a_running_one() {
     local pid log
@@ -255,6 +274,7 @@ another_folder
 no_control
 killed_at_the_start
 nothing_on_record
+record_gone
 beside_a_running_one
 cannot_close
 refused_records
