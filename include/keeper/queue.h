@@ -12,8 +12,11 @@ struct queue {
 void queue_init(struct queue *queue);
 void queue_add(struct queue *queue, struct job *job);
 
-/* Takes out the first job that may(arg, job); NULL when there is none. */
-struct job *queue_take(struct queue *queue, bool (*may)(void *arg, const struct job *job),
+/*
+ * Takes out the job with the lowest rank(arg, job), of equal ones the first. One with a rank below
+ * 0 isn't taken; rank 0 is the lowest. NULL when there is none.
+ */
+struct job *queue_take(struct queue *queue, int64_t (*rank)(void *arg, const struct job *job),
                        void *arg);
 
 /* Takes out a job that is in it. */

@@ -1,5 +1,6 @@
 /*
- * Runs commands: eight at a time, undos first, each for a limited time, never waiting for one.
+ * Runs commands: eight at a time, undos first, each for a limited time, never waiting for one. What
+ * is due waits for no command that has hung before.
  * What a command writes is logged; how it ends is logged and decides.
  */
 #ifndef KEEPER_RUNNER_H
@@ -8,8 +9,22 @@
 #include "keeper/command.h"
 #include "lib/loop.h"
 
-/* How many commands run at a time, and how many of those places only undos may take. */
+/* How many commands run at a time, and how many of those places only undos may take that aren't
+ * slow. */
 enum { RUNNER_SLOTS = 8, RUNNER_UNDO_SLOTS = 2 };
+
+/*
+ * Of each kind, so many slow jobs run at a time. A job is slow when one of its commands was killed
+ * at its limit before, and so are all jobs of a group while the last of that kind was. In which
+ * order they wait doesn't count: the groups take turns.
+ */
+enum { RUNNER_SLOW = 2 };
+
+/*
+ * A group no job of which, of that kind, has ended yet is untried: one runs at a time, and so many
+ * of all groups together, half of the places of their kind.
+ */
+enum { RUNNER_UNTRIED_UNDO = 4, RUNNER_UNTRIED_DO = 3 };
 
 /* Of how many commands of a job it is remembered that they succeeded. */
 enum { RUNNER_REMEMBERED = 64 };
@@ -26,17 +41,22 @@ struct job {
     const uint64_t *ok;  /* bit n: exit status n is a success; 256 bits */
     bool quiet;          /* a check: all its commands run, and exit status 1 is no error */
     const char *label;   /* who, in messages: "door ssh: 203.0.113.9" */
-    const char *group;   /* whose: one group gets at most half of the places; NULL: nobody's */
+    const char *group;   /* whose, the name of a door: it gets at most half of the places; NULL:
+                          * nobody's */
     uint64_t *succeeded; /* of a JOB_UNDO: bit n is set when command n succeeds, and then it is
                           * passed over; NULL: all are run each time */
     /* Called once, when all is over; the job may be submitted again from there. */
     void (*done)(void *arg, bool success);
     void *arg;
+    bool hung; /* a command of it was killed at its limit, and it hasn't succeeded since; the caller
+                * takes that over from the job before of the same kind */
     /* The runner's own. */
     struct job *next;
+    struct group *member; /* NULL: of none */
     unsigned index;   /* command that runs or is next; once it is over, behind the last that ran */
     unsigned failed;  /* commands that did */
     unsigned started; /* commands that were executed */
+    unsigned late;    /* those that were killed at their limit */
     unsigned said_no; /* those that exited with status 1 */
     unsigned misused; /* those that did nothing, since they don't understand their words */
     bool last_was_idle; /* the last command that ran did nothing: command_did_nothing() */

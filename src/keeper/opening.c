@@ -126,7 +126,8 @@ void opening_run(struct opening *o, enum job_kind kind, const struct commands *c
                                   : o->spare && commands == &o->spare->stop ? &o->spare->stopped
                                                                             : NULL,
                      .done = done,
-                     .arg = o};
+                     .arg = o,
+                     .hung = o->job.kind == kind && o->job.hung};
     runner_submit(o->all->runner, &o->job);
 }
 

@@ -23,17 +23,23 @@ static void unlink_job(struct queue *queue, struct job **link)
     job->queued = false;
 }
 
-struct job *queue_take(struct queue *queue, bool (*may)(void *arg, const struct job *job),
+struct job *queue_take(struct queue *queue, int64_t (*rank)(void *arg, const struct job *job),
                        void *arg)
 {
-    for (struct job **link = &queue->first; *link; link = &(*link)->next) {
-        struct job *job = *link;
-        if (!may(arg, job))
+    struct job **best = NULL;
+    int64_t lowest = INT64_MAX;
+    for (struct job **link = &queue->first; *link && lowest > 0; link = &(*link)->next) {
+        int64_t own = rank(arg, *link);
+        if (own < 0 || own >= lowest)
             continue;
-        unlink_job(queue, link);
-        return job;
+        lowest = own;
+        best = link;
     }
-    return NULL;
+    if (!best)
+        return NULL;
+    struct job *job = *best;
+    unlink_job(queue, best);
+    return job;
 }
 
 void queue_remove(struct queue *queue, struct job *job)

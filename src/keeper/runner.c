@@ -42,45 +42,174 @@ struct slot {
     struct output output;
 };
 
+/* What the jobs of a group have shown so far, by enum job_kind. */
+struct group {
+    struct group *next;
+    enum { UNTRIED, ENDS, HANGS } way[2];
+    int64_t turn[2]; /* number of the start of its slow job that was the last; 0: none */
+    char name[];
+};
+
 struct runner {
     struct loop *loop;
     int64_t limit;
     int lock;
     struct queue queues[2]; /* by enum job_kind */
     struct slot slots[RUNNER_SLOTS];
+    struct group *groups;
+    int64_t turns;     /* slow jobs that were started */
     struct timer kick; /* starts waiting jobs from the loop, never from inside runner_submit */
 };
 
 const uint64_t runner_ok_zero[4] = {1};
 
-/* Openings that hang can't take the last slots: undos stay on time. */
-static bool may_open(const struct runner *runner)
+/* --- which job is next --- */
+
+/* The group of that name, made if it isn't there; NULL when memory is short. A name is kept as long
+ * as the runner: what hung before a reload hangs after it. */
+static struct group *find_group(struct runner *runner, const char *name)
 {
-    int opening = 0;
-    for (int i = 0; i < RUNNER_SLOTS; i++)
-        opening += runner->slots[i].job && runner->slots[i].job->kind == JOB_DO;
-    return opening < RUNNER_SLOTS - RUNNER_UNDO_SLOTS;
+    for (struct group *group = runner->groups; group; group = group->next)
+        if (strcmp(group->name, name) == 0)
+            return group;
+    size_t size = strlen(name) + 1;
+    struct group *group = calloc(1, sizeof(*group) + size);
+    if (!group)
+        return NULL;
+    memcpy(group->name, name, size);
+    group->next = runner->groups;
+    runner->groups = group;
+    return group;
 }
 
-/* A door whose commands hang keeps at most half of the places, so that others close in time. */
-static bool may_run(void *arg, const struct job *job)
+static bool is_slow(const struct job *job)
 {
-    const struct runner *runner = arg;
-    int same = 0;
-    for (int i = 0; job->group && i < RUNNER_SLOTS; i++) {
-        const struct job *other = runner->slots[i].job;
-        same += other && other->group && strcmp(other->group, job->group) == 0;
+    return job->hung || (job->member && job->member->way[job->kind] == HANGS);
+}
+
+static bool is_untried(const struct job *job)
+{
+    return !is_slow(job) && job->member && job->member->way[job->kind] == UNTRIED;
+}
+
+/* What runs, and which jobs are looked for. */
+struct load {
+    const struct runner *runner;
+    bool want_slow;
+    int running, opening;
+    int slow[2], untried[2]; /* by enum job_kind */
+};
+
+static struct load load_of(const struct runner *runner)
+{
+    struct load load = {.runner = runner};
+    for (int i = 0; i < RUNNER_SLOTS; i++) {
+        const struct job *job = runner->slots[i].job;
+        if (!job)
+            continue;
+        load.running++;
+        load.opening += job->kind == JOB_DO;
+        load.slow[job->kind] += is_slow(job);
+        load.untried[job->kind] += is_untried(job);
     }
-    return same < RUNNER_SLOTS / 2;
+    return load;
+}
+
+/*
+ * The places that are left for a job of its kind. What opens, and what is slow, leaves two to undos
+ * that aren't; and one of the two stays with undos of groups whose last one ended.
+ */
+static int places(const struct load *load, const struct job *job)
+{
+    int all = RUNNER_SLOTS - load->running;
+    int behind = load->opening + load->slow[JOB_UNDO];
+    int doubtful = behind + load->untried[JOB_UNDO];
+    bool yields = job->kind == JOB_DO || is_slow(job);
+    if ((yields || is_untried(job)) && all > RUNNER_SLOTS - 1 - doubtful)
+        all = RUNNER_SLOTS - 1 - doubtful;
+    if (yields && all > RUNNER_SLOTS - RUNNER_UNDO_SLOTS - behind)
+        all = RUNNER_SLOTS - RUNNER_UNDO_SLOTS - behind;
+    return all;
+}
+
+/* Those of its group that run: all of them, or those of one kind. */
+static int running_of(const struct runner *runner, const struct group *group, bool one,
+                      enum job_kind kind)
+{
+    int count = 0;
+    for (int i = 0; group && i < RUNNER_SLOTS; i++) {
+        const struct job *job = runner->slots[i].job;
+        count += job && job->member == group && (!one || job->kind == kind);
+    }
+    return count;
+}
+
+/*
+ * A group takes no more places than are left: half of them at most, and when the commands of a
+ * second one hang as well, a third finds a place. While nothing is known of it, one has to do.
+ */
+static bool may_run(const struct load *load, const struct job *job)
+{
+    static const int untried_most[2] = {
+        [JOB_DO] = RUNNER_UNTRIED_DO, [JOB_UNDO] = RUNNER_UNTRIED_UNDO};
+    if (is_slow(job) && load->slow[job->kind] >= RUNNER_SLOW)
+        return false;
+    if (is_untried(job) && (load->untried[job->kind] >= untried_most[job->kind] ||
+                            running_of(load->runner, job->member, true, job->kind) > 0))
+        return false;
+    return running_of(load->runner, job->member, false, job->kind) < places(load, job);
+}
+
+/* Slow groups take turns, so that one which has recovered doesn't wait for all of another. */
+static int64_t rank(void *arg, const struct job *job)
+{
+    const struct load *load = arg;
+    if (is_slow(job) != load->want_slow || !may_run(load, job))
+        return -1;
+    return load->want_slow && job->member ? job->member->turn[job->kind] : 0;
+}
+
+/* Slow ones are last, but one of them runs at any time: they don't wait for ever. */
+static struct job *dequeue_kind(struct runner *runner, enum job_kind kind)
+{
+    struct load load = load_of(runner);
+    load.want_slow = load.slow[kind] == 0;
+    struct job *job = queue_take(&runner->queues[kind], rank, &load);
+    load.want_slow = !load.want_slow;
+    return job ? job : queue_take(&runner->queues[kind], rank, &load);
 }
 
 static struct job *dequeue(struct runner *runner)
 {
-    struct job *job = queue_take(&runner->queues[JOB_UNDO], may_run, runner);
-    if (!job && may_open(runner))
-        job = queue_take(&runner->queues[JOB_DO], may_run, runner);
+    struct job *job = dequeue_kind(runner, JOB_UNDO);
+    if (!job)
+        job = dequeue_kind(runner, JOB_DO);
+    if (job && job->member && is_slow(job))
+        job->member->turn[job->kind] = ++runner->turns;
     return job;
 }
+
+static void note_hung(struct job *job)
+{
+    job->late++;
+    job->hung = true;
+    if (job->member)
+        job->member->way[job->kind] = HANGS;
+}
+
+/* All of a job has to end by itself: its first command may, before one that hangs. A check says
+ * nothing of the commands that it is for. */
+static void note_over(struct job *job)
+{
+    if (job->quiet || job->killed || job->late > 0 || job->started == 0)
+        return;
+    if (job->failed == 0)
+        job->hung = false;
+    if (job->member)
+        job->member->way[job->kind] = ENDS;
+}
+
+/* --- a command --- */
 
 static const struct command *current(const struct job *job)
 {
@@ -160,6 +289,7 @@ static void advance(struct runner *runner, struct job *job, bool success)
         return;
     }
     job->running = false;
+    note_over(job);
     job->done(job->arg, job->failed == 0);
 }
 
@@ -177,6 +307,8 @@ static void on_exit_ready(void *arg)
         ;
     output_end(&slot->output, job->label);
     bool success = succeeded(slot, &info);
+    if (slot->late)
+        note_hung(job);
     if (!success)
         log_failure(slot, &info);
     job->said_no += says_no(slot, &info);
@@ -319,6 +451,10 @@ void runner_free(struct runner *runner)
         loop_timer_unregister(runner->loop, &slot->limit);
     }
     loop_timer_unregister(runner->loop, &runner->kick);
+    for (struct group *group = runner->groups, *next; group; group = next) {
+        next = group->next;
+        free(group);
+    }
     free(runner);
 }
 
@@ -335,7 +471,8 @@ void runner_set_lock(struct runner *runner, int lock)
 void runner_submit(struct runner *runner, struct job *job)
 {
     job->index = 0;
-    job->failed = job->said_no = job->misused = 0;
+    job->failed = job->said_no = job->misused = job->late = 0;
+    job->member = job->group ? find_group(runner, job->group) : NULL;
     job->running = true;
     job->killed = false;
     skip_succeeded(job);

@@ -3,7 +3,7 @@
 
 #include "keeper/runner.h"
 
-enum { TASKS_MAX = 30 };
+enum { TASKS_MAX = 40 };
 
 /* Each task writes its letter to "out" when it starts, then waits for the file "go". */
 struct task {
@@ -46,7 +46,7 @@ static void on_done(void *arg, bool success)
     task->done++;
 }
 
-static struct task *submit(struct slots_world *w, enum job_kind kind, char letter)
+static struct task *prepare(struct slots_world *w, enum job_kind kind, char letter)
 {
     assert_true(w->count < TASKS_MAX);
     struct task *task = &w->tasks[w->count++];
@@ -59,6 +59,21 @@ static struct task *submit(struct slots_world *w, enum job_kind kind, char lette
                              .label = "test",
                              .done = on_done,
                              .arg = task};
+    return task;
+}
+
+static struct task *submit(struct slots_world *w, enum job_kind kind, char letter)
+{
+    struct task *task = prepare(w, kind, letter);
+    runner_submit(w->runner, &task->job);
+    return task;
+}
+
+static struct task *submit_of(struct slots_world *w, const char *group, enum job_kind kind,
+                              char letter)
+{
+    struct task *task = prepare(w, kind, letter);
+    task->job.group = group;
     runner_submit(w->runner, &task->job);
     return task;
 }
@@ -257,6 +272,121 @@ static void freeing_kills_what_runs(void **state)
     end_world(&w);
 }
 
+static bool is_done_once(void *arg)
+{
+    return ((struct task *)arg)->done == 1;
+}
+
+/* Its undo ends by itself once. */
+static void prove(struct slots_world *w, const char *group)
+{
+    bench_write(&w->bench, "go", "");
+    bench_until(&w->bench, is_done_once, submit_of(w, group, JOB_UNDO, 'p'));
+    bench_remove(&w->bench, "go");
+    bench_remove(&w->bench, "out");
+}
+
+static void on_killed(void *arg, bool success)
+{
+    struct task *task = arg;
+    assert_false(success);
+    assert_true(task->job.hung);
+    task->done++;
+    runner_set_limit(task->runner, 2 * PATIENCE);
+}
+
+/* Its undo hangs once. */
+static void hang(struct slots_world *w, const char *group)
+{
+    runner_set_limit(w->runner, 50 * MS);
+    struct task *task = submit_of(w, group, JOB_UNDO, 'h');
+    task->job.done = on_killed;
+    task->runner = w->runner;
+    bench_until(&w->bench, is_done_once, task);
+    bench_remove(&w->bench, "out");
+}
+
+static void untried_groups_leave_places(void **state)
+{
+    (void)state;
+    static const char *const groups[] = {"a", "b", "c", "d", "e", "f"};
+    struct slots_world w;
+    make_world(&w);
+    prove(&w, "good");
+    for (int i = 0; i < 12; i++)
+        submit_of(&w, groups[i / 2], JOB_UNDO, 'u');
+    assert_started(&w, "uuuu");
+    for (int i = 0; i < 6; i++)
+        submit(&w, JOB_DO, 'd');
+    assert_started(&w, "uuuuddd");
+    submit_of(&w, "good", JOB_UNDO, 'g');
+    assert_started(&w, "uuuudddg");
+    bench_write(&w.bench, "go", "");
+    assert_all_done_once(&w);
+    end_world(&w);
+}
+
+static void what_hung_leaves_places(void **state)
+{
+    (void)state;
+    struct slots_world w;
+    make_world(&w);
+    hang(&w, "bad");
+    for (int i = 0; i < 6; i++)
+        submit_of(&w, "bad", JOB_UNDO, 's');
+    assert_started(&w, "ss");
+    for (int i = 0; i < 6; i++)
+        submit(&w, JOB_DO, 'd');
+    assert_started(&w, "ssdddd");
+    submit_of(&w, "new", JOB_UNDO, 'n');
+    assert_started(&w, "ssddddn");
+    bench_write(&w.bench, "go", "");
+    assert_all_done_once(&w);
+    end_world(&w);
+}
+
+/* Groups that ended before and hang now, all at once: the first three leave a place. */
+static void a_group_takes_no_more_than_it_leaves(void **state)
+{
+    (void)state;
+    static const char *const groups[] = {"a", "b", "c", "d"};
+    struct slots_world w;
+    make_world(&w);
+    for (int i = 0; i < 4; i++)
+        prove(&w, groups[i]);
+    static const char *const started[] = {"aaaa", "aaaabb", "aaaabbc", "aaaabbcd"};
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 5; j++)
+            submit_of(&w, groups[i], JOB_UNDO, (char)('a' + i));
+        assert_started(&w, started[i]);
+    }
+    bench_write(&w.bench, "go", "");
+    assert_all_done_once(&w);
+    end_world(&w);
+}
+
+/* Those of one group came first; one of the other is second all the same, and then it is tried. */
+static void slow_groups_take_turns(void **state)
+{
+    (void)state;
+    struct slots_world w;
+    make_world(&w);
+    hang(&w, "a");
+    hang(&w, "b");
+    for (int i = 0; i < 5; i++)
+        submit_of(&w, "a", JOB_UNDO, 'x');
+    submit_of(&w, "b", JOB_UNDO, 'y');
+    w.wanted = 2;
+    bench_until(&w.bench, have_started, &w);
+    bench_within(&w.bench, 60 * MS, never, NULL);
+    assert_int_equal(strlen(out(&w)), 2);
+    assert_non_null(strchr(out(&w), 'y'));
+    bench_write(&w.bench, "go", "");
+    assert_all_done_once(&w);
+    assert_int_equal(strlen(out(&w)), 6);
+    end_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +396,10 @@ int main(void)
         cmocka_unit_test(what_waits_can_be_taken_back),
         cmocka_unit_test(all_can_be_taken_back),
         cmocka_unit_test(a_job_can_be_submitted_again),
+        cmocka_unit_test(untried_groups_leave_places),
+        cmocka_unit_test(what_hung_leaves_places),
+        cmocka_unit_test(a_group_takes_no_more_than_it_leaves),
+        cmocka_unit_test(slow_groups_take_turns),
         cmocka_unit_test(freeing_kills_what_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
