@@ -24,4 +24,8 @@ void answer_end(struct answer *answer);
 void answer_error(struct answer *answer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same where an argument of the request is wrong, whatever the state of knockd. */
+void answer_wrong_argument(struct answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -151,18 +151,32 @@ void answer_end(struct answer *a)
     leave(a);
 }
 
-void answer_error(struct answer *a, const char *format, ...)
+/* `kind` is that of the answer's only row: "error", or "usage" for wrong arguments. */
+static void put_error(struct answer *a, const char *kind, const char *format, va_list args)
 {
     char text[1024];
     struct row row;
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    row_begin(&row, 0, "error");
+    row_begin(&row, 0, kind);
     row_text(&row, "text", text);
     put(a, row.text, OUT_MAX + OUT_SPARE);
     leave(a);
+}
+
+void answer_error(struct answer *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_error(a, "error", format, args);
+    va_end(args);
+}
+
+void answer_wrong_argument(struct answer *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_error(a, "usage", format, args);
+    va_end(args);
 }
 
 static void serve(struct answer *a, char *const *words, unsigned count)
@@ -173,7 +187,7 @@ static void serve(struct answer *a, char *const *words, unsigned count)
         if (strcmp(request->name, words[0]) != 0)
             continue;
         if (count - 1 < request->least || count - 1 > request->most)
-            answer_error(a, "wrong number of arguments for %s", request->name);
+            answer_wrong_argument(a, "wrong number of arguments for %s", request->name);
         else
             request->run(calls->arg, a, words);
         return;

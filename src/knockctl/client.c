@@ -93,7 +93,8 @@ static int read_error(const struct reply *reply)
 {
     struct row_fields row;
     const char *text = row_parse(reply->line, &row) ? row_get(&row, "text") : NULL;
-    return fail(reply, text ? text : "knockd answered what isn't an answer");
+    fail(reply, text ? text : "knockd answered what isn't an answer");
+    return text && strcmp(row.kind, "usage") == 0 ? ASK_USAGE : ASK_FAILED;
 }
 
 /* knockd is there, and says that the answer takes longer. */
@@ -158,7 +159,9 @@ bool client_row(struct reply *reply, struct row_fields *row, int *status)
 {
     if (!read_line(reply)) {
         *status = reply->silent ? tell_silence(reply->name, fileno(reply->in), reply->patience)
-                                : fail(reply, "the answer ends too early: was knockd stopped?");
+                  : reply->kind == REPLY_STREAM
+                      ? fail(reply, "knockd has ended")
+                      : fail(reply, "the answer ends too early: was knockd stopped?");
         return false;
     }
     if (strcmp(reply->line, "end") == 0)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "knockctl/client.h"
+
 /* Dispatch and help at once: a subcommand is one row. */
 static const struct command {
     const char *name;
@@ -74,7 +76,7 @@ static int dispatch(int argc, char **argv)
     if (argc > 1)
         fprintf(stderr, "knockctl: no such command: \"%s\"\n", name);
     usage(stderr);
-    return EXIT_FAILURE;
+    return ASK_USAGE;
 }
 
 int knockctl_main(int argc, char **argv)

@@ -21,7 +21,7 @@ bool desk_parse_address(struct answer *answer, const char *text, struct addr *ad
 {
     if (addr_parse(text, strlen(text), address))
         return true;
-    answer_error(answer, "\"%s\": expected an IPv4 or IPv6 address", text);
+    answer_wrong_argument(answer, "\"%s\": expected an IPv4 or IPv6 address", text);
     return false;
 }
 
@@ -50,8 +50,8 @@ static void serve_history(void *arg, struct answer *answer, char *const *words)
     struct store *store = desk->daemon->store;
     unsigned most = desk_parse_number(words[1], STORE_HISTORY_MAX);
     if (most == 0) {
-        answer_error(answer, "\"%s\": expected a number of lines, 1 to %d", words[1],
-                     STORE_HISTORY_MAX);
+        answer_wrong_argument(answer, "\"%s\": expected a number of lines, 1 to %d", words[1],
+                              STORE_HISTORY_MAX);
         return;
     }
     answer_begin(answer, ANSWER_LIST);

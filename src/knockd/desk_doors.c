@@ -170,7 +170,12 @@ void desk_serve_open(void *arg, struct answer *answer, char *const *words)
     else if (why)
         answer_error(answer, "door %s isn't opened for %s: %s", words[1], words[2], why);
     else if (words[3] && seconds == 0)
-        answer_error(answer, "\"%s\": expected seconds, 1 to %d", words[3], SECONDS_MAX);
+        answer_wrong_argument(answer, "\"%s\": expected seconds, 1 to %d", words[3], SECONDS_MAX);
+    else if (seconds > 0 && chosen->lasts)
+        answer_error(answer,
+                     "door %s isn't opened: no time closes this door; open it without SECONDS, and "
+                     "close it with knockctl close",
+                     words[1]);
     else
         open_door(desk, answer, door, &address, seconds);
 }
@@ -204,7 +209,7 @@ void desk_serve_close(void *arg, struct answer *answer, char *const *words)
     struct addr address;
     bool all = strcmp(words[1], "*") == 0;
     if (all && words[2])
-        answer_error(answer, "all doors are closed for all addresses, not for one");
+        answer_wrong_argument(answer, "all doors are closed for all addresses, not for one");
     else if (!words[2])
         close_doors(arg, answer, all ? NULL : words[1], NULL);
     else if (desk_parse_address(answer, words[2], &address))
@@ -269,7 +274,7 @@ void desk_serve_forget(void *arg, struct answer *answer, char *const *words)
     if (!desk_parse_address(answer, words[2], &address))
         return;
     if (words[3] && !step_parse(words[3], &port, &why)) {
-        answer_error(answer, "\"%s\" is no port: %s", words[3], why);
+        answer_wrong_argument(answer, "\"%s\" is no port: %s", words[3], why);
         return;
     }
     struct doors_choice choice = {.door = words[1], .address = &address, .port = port.port};

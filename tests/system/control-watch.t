@@ -94,7 +94,7 @@ why() {
     is "why, an unknown address: status" "$STATUS" 0
     like "why, an unknown address" "$OUT" 'none of the last 2048 packets is from this address; what the sources saw at all:'
     like "why, an unknown address: what was seen" "$OUT" 'source firewall \(file\): last line'
-    refused 1 "why, no address" '"nobody": expected an IPv4 or IPv6 address' why nobody
+    refused 2 "why, no address" '"nobody": expected an IPv4 or IPv6 address' why nobody
     refused 2 "why, of nobody" "usage: knockctl why" why
 }
 
@@ -157,5 +157,5 @@ watching
 stop_knockd
 is "ends well" $? 0
 wait "$watch_pid"
-is "who watched is told" "$? $(cat "$WORK/err.json")" "1 knockctl watch: the answer ends too early: was knockd stopped?"
+is "who watched is told" "$? $(cat "$WORK/err.json")" "1 knockctl watch: knockd has ended"
 done_testing

@@ -81,10 +81,11 @@ opening() {
     is "doors as JSON: how many" "$(json 'scalar @$j')" 3
     is "doors as JSON: one" "$(json "join ' ', map { (\$_->{state}, \$_->{by}, \$_->{closes_in} > 50) } grep { \$_->{address} eq '198.51.100.7' } @\$j")" 'open knockctl 1'
     refused 1 "no such door" 'no door "nonsense" is configured' open nonsense $who
-    refused 1 "no address" '"192.0.2.1000": expected an IPv4 or IPv6 address' open ssh 192.0.2.1000
+    refused 2 "no address" '"192.0.2.1000": expected an IPv4 or IPv6 address' open ssh 192.0.2.1000
     refused 1 "a group's address" "no host's address" open ssh 224.0.0.1
-    refused 1 "no time" '"0": expected seconds' open ssh $who 0
-    refused 1 "no number" '"5x": expected seconds' open ssh $who 5x
+    refused 2 "no time" '"0": expected seconds' open ssh $who 0
+    refused 2 "no address to close for" '"192.0.2": expected an IPv4 or IPv6 address' close ssh 192.0.2
+    refused 2 "no number" '"5x": expected seconds' open ssh $who 5x
     refused 1 "a start command that fails" "door fails isn't opened: its start command failed" open fails $who
 }
 
@@ -137,7 +138,9 @@ history_lines() {
     ctl history --json -n 1
     is "history as JSON, the newest" "$(json 'join " ", scalar @$j, $j->[0]{door}, $j->[0]{by}, $j->[0]{closed} // "open"')" '1 ssh sequence open'
     is "history: when" "$(json "abs(time - \$j->[0]{opened}) < 30")" 1
-    refused 1 "history: no number" 'expected a number of lines' history -n 0
+    refused 2 "history: no lines" 'expected a number of lines' history -n 0
+    refused 2 "history: no number" '"x": expected a number of lines' history -n x
+    refused 2 "no such command" 'no such command: "histroy"' histroy
 }
 
 status() {

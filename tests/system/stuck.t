@@ -198,8 +198,8 @@ forget() {
     stop_file /bin/false
     starts "/bin/false, to be given up"
     refused 1 "forget what isn't open" "door ssh isn't open for this address" forget ssh $who
-    refused 1 "forget: no address" "expected an IPv4 or IPv6 address" forget ssh nobody
-    refused 1 "forget: no port" "is no port" forget ssh $who 22:icmp
+    refused 2 "forget: no address" "expected an IPv4 or IPv6 address" forget ssh nobody
+    refused 2 "forget: no port" "is no port" forget ssh $who 22:icmp
     knocks
     ok "it can't be closed" says "NOT CLOSED" 10
     refused 1 "forget another port" "isn't open for this address and port" forget ssh $who 23
