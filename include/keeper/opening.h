@@ -95,6 +95,7 @@ struct opening {
     bool last_try;           /* of an earlier boot: one attempt to undo it, and it is done */
     bool by_hand;            /* an administrator closes it */
     bool by_key;             /* the key that opened it closes it */
+    bool undoes;             /* its start commands are the undo of another door */
     bool lasts;              /* no time closes it; so is its deadline INT64_MAX */
     bool expires;            /* has no undo: the firewall closes it, at the time that it was told */
     bool stays;              /* so it is left open when knockd ends */

@@ -72,6 +72,13 @@ static unsigned skip_undone(struct opening *o)
     return acted == 0 ? 0 : left;
 }
 
+/* The undo of another door that isn't open, run in case that only the record of it is gone. */
+static void find_nothing_to_close(struct opening *o)
+{
+    log_notice("door %s: %s knocked, but nothing that it closes is open for it", o->name, o->text);
+    closing_forget(o, "nothing to close");
+}
+
 static void fail_to_start(struct opening *o)
 {
     unsigned left = skip_undone(o);
@@ -90,6 +97,10 @@ static void fail_to_start(struct opening *o)
 static void on_started(void *arg, bool success)
 {
     struct opening *o = arg;
+    if (!success && o->undoes) {
+        find_nothing_to_close(o);
+        return;
+    }
     if (!success) {
         fail_to_start(o);
         return;
@@ -277,6 +288,7 @@ struct opening *course_new(struct openings *all, const struct knock *knock)
     o->length = knock->length;
     o->delay = door->start_delay;
     o->interval = door->check_interval;
+    o->undoes = door->is_undo;
     o->lasts = door->lasts;
     o->expires = door->expires;
     o->length = o->lasts ? OPENING_LASTS : knock->length;

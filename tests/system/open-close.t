@@ -72,13 +72,22 @@ pair() {
     starts "$1: killed and started"
     opens 1 "$1: after that"
     closes "$1: after that"
+    mark_log
+    log_packets "$who" "${closing[@]}"
+    ok "$1: closed already: said" says "door close-ssh: $who knocked, but nothing that it closes is open for it"
+    ok "$1: closed already: no failure" not said "door close-ssh: failed"
+    log_packets "$who" "${closing[@]}"
+    ok "$1: closed already: each time" poll 5 said_count "nothing that it closes is open for it" 2
+    ctl history --json -n 1
+    # shellcheck disable=SC2016 # perl's
+    is "$1: closed already: the history" "$(json '"$j->[0]{door} $j->[0]{end}"')" "close-ssh nothing to close"
     opens 1 "$1: for knockctl"
     ctl close ssh
     is "$1: knockctl close" "$STATUS $OUT $(rules iptables)" "0 closed: 1 "
     ctl history --json
     # shellcheck disable=SC2016 # perl's
     is "$1: the history" "$(json 'join "|", map { $_->{end} } @$j')" \
-        "closed by knockctl|closed by another door|closed by another door"
+        "closed by knockctl|nothing to close|nothing to close|closed by another door|closed by another door"
     ok "$1: knockd stops" stop_knockd
     rm -rf "$WORK/state"
     mkdir "$WORK/state"
@@ -113,6 +122,8 @@ alone() {
     like "alone: knockctl close" "$STATUS $OUT" "^0 closed: 0.no longer taken for open: 1; no stop_command closes that"
     is "alone: the rule is still there" "$(rules iptables | wc -l)" 1
     on_gate iptables -F INPUT
+    refused 1 "alone: for seconds" "door ssh isn't opened: no time closes this door" open ssh "$who" 10
+    is "alone: for seconds: no rule" "$(rules iptables)" ""
     ok "alone: knockd stops" stop_knockd
 }
 
