@@ -15,6 +15,7 @@ struct once_line {
     unsigned door;
     unsigned first;  /* line of the same door */
     unsigned unused; /* of a door's first line: the first that isn't used up */
+    int line;        /* of its file */
     bool used;
     struct sequence sequence;
     char *text; /* canonical: "7000:tcp,8000:udp" */
@@ -29,7 +30,8 @@ struct once {
 
 /*
  * Reads the files that the doors of `config` name. A line that is empty or begins with # doesn't
- * count. False after telling `report`.
+ * count. False after telling `report`, which also hears, once a file, of lines that port scans open
+ * and of lines that are equal.
  */
 bool once_load(const struct config *config, struct once *once, struct report *report);
 void once_free(struct once *once);

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STEPS_MAX = 32 };
+/* Of fewer different steps, many port scans open a door. */
+enum { STEPS_MAX = 32, STEPS_SAFE = 3 };
 
 /* One knock: a port of TCP or UDP (IPPROTO_TCP, IPPROTO_UDP). */
 struct step {
@@ -53,6 +54,9 @@ bool step_parse(const char *text, struct step *out, const char **why);
  * On error returns false and points *why to what was expected.
  */
 bool sequence_append(struct sequence *seq, const char *text, const char **why);
+
+/* How many different steps it has: a scan that sends each packet several times needs no more. */
+unsigned sequence_different(const struct sequence *seq);
 
 /* Reads "syn,!ack", or "any". On error returns false and points *why to what was expected. */
 bool flags_parse(const char *text, struct flag_match *out, const char **why);

@@ -65,8 +65,12 @@ static bool add_line(struct reader *r, const struct sequence *sequence)
     unsigned index = once->count++;
     bool begins = index == 0 || lines[index - 1].door != r->index;
     unsigned first = begins ? index : lines[index - 1].first;
-    lines[index] = (struct once_line){
-        .door = r->index, .first = first, .unused = first, .sequence = *sequence, .text = text};
+    lines[index] = (struct once_line){.door = r->index,
+                                      .first = first,
+                                      .unused = first,
+                                      .line = r->pos.line,
+                                      .sequence = *sequence,
+                                      .text = text};
     return true;
 }
 
@@ -131,6 +135,80 @@ static bool read_file(struct reader *r)
     return good;
 }
 
+static bool opens_by_scan(const struct sequence *sequence)
+{
+    return sequence_different(sequence) < STEPS_SAFE;
+}
+
+/* One warning for the lines from `first` on: of the first, and how many there are. */
+static void warn_of_scans(const struct reader *r, unsigned first)
+{
+    const struct once *once = r->once;
+    unsigned count = 0;
+    struct config_pos pos = r->pos;
+    for (unsigned i = first; i < once->count; i++)
+        if (opens_by_scan(&once->lines[i].sequence) && count++ == 0)
+            pos.line = once->lines[i].line;
+    if (count > 0)
+        report_warning(r->report, pos,
+                       "door \"%s\": one-time sequences of fewer than 3 different steps are opened "
+                       "by many port scans: add steps (this line is the first of %u)",
+                       r->door->name, count);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct once_line *one = *(const struct once_line *const *)a;
+    const struct once_line *other = *(const struct once_line *const *)b;
+    int order = strcmp(one->text, other->text);
+    return order ? order : (one->line > other->line) - (one->line < other->line);
+}
+
+/* Warns of the first line that repeats an earlier one of `lines`, which are in order. */
+static void warn_of_first_equal(const struct reader *r, const struct once_line *const *lines,
+                                unsigned count)
+{
+    const struct once_line *first = NULL, *second = NULL;
+    for (unsigned i = 1; i < count; i++)
+        if (strcmp(lines[i - 1]->text, lines[i]->text) == 0 &&
+            (!second || lines[i]->line < second->line)) {
+            first = lines[i - 1];
+            second = lines[i];
+        }
+    if (second)
+        report_warning(
+            r->report, (struct config_pos){r->pos.file, second->line},
+            "door \"%s\": this one-time sequence is that of line %d as well, and used up "
+            "with it: write another one",
+            r->door->name, first->line);
+}
+
+static void warn_of_equals(const struct reader *r, unsigned first)
+{
+    unsigned count = r->once->count - first;
+    const struct once_line **lines = calloc(count + 1, sizeof(const struct once_line *));
+    if (!lines)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        lines[i] = &r->once->lines[first + i];
+    qsort(lines, count, sizeof(*lines), by_text);
+    warn_of_first_equal(r, lines, count);
+    free(lines);
+}
+
+/* Reads the file of the door, if it has one, and says what is doubtful in it. */
+static bool load_door(struct reader *r)
+{
+    unsigned first = r->once->count;
+    if (!r->door->once_path.text)
+        return true;
+    if (!read_file(r))
+        return false;
+    warn_of_scans(r, first);
+    warn_of_equals(r, first);
+    return true;
+}
+
 bool once_load(const struct config *config, struct once *once, struct report *report)
 {
     bool good = true;
@@ -141,8 +219,7 @@ bool once_load(const struct config *config, struct once *once, struct report *re
                            .span = config->sealed.span,
                            .once = once,
                            .report = report};
-        if (r.door->once_path.text && !read_file(&r))
-            good = false;
+        good &= load_door(&r);
     }
     return good;
 }
@@ -205,7 +282,8 @@ static void warn_of_end(const struct once *once, unsigned index, const char *doo
     if (left == 0)
         log_warning("door %s: its last one-time sequence was used; add new ones and reload", door);
     else if (left < 5)
-        log_warning("door %s: %u one-time sequences are left", door, left);
+        log_warning("door %s: %u one-time sequence%s left", door, left,
+                    left == 1 ? " is" : "s are");
 }
 
 /* A line that is twice in the file is used up by its first use. */

@@ -91,10 +91,16 @@ static bool ascends(const struct sequence *s)
 static void check_scans(const struct config_door *door, struct report *report)
 {
     const struct sequence *s = &door->sequence;
-    if (s->count > 0 && s->count < 3)
+    unsigned different = sequence_different(s);
+    if (s->count > 0 && s->count < STEPS_SAFE)
         report_warning(report, door->sequence_pos,
                        "door \"%s\": a sequence of fewer than 3 steps is opened by many port "
                        "scans: add steps",
+                       door->name);
+    else if (s->count > 0 && different < STEPS_SAFE)
+        report_warning(report, door->sequence_pos,
+                       "door \"%s\": a sequence of fewer than 3 different steps is opened by port "
+                       "scans that try each port several times: use different ports",
                        door->name);
     if (has_neighbours(s))
         report_warning(report, door->sequence_pos,

@@ -119,3 +119,15 @@ const char *proto_name(uint8_t proto)
 {
     return proto == IPPROTO_UDP ? "udp" : "tcp";
 }
+
+unsigned sequence_different(const struct sequence *seq)
+{
+    unsigned different = 0;
+    for (unsigned i = 0; i < seq->count; i++) {
+        unsigned before = 0;
+        while (before < i && !step_equal(seq->steps[before], seq->steps[i]))
+            before++;
+        different += before == i;
+    }
+    return different;
+}

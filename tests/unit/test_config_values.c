@@ -232,6 +232,11 @@ static void doubts(void **state)
     static const struct told_row rows[] = {
         {SEQ("9000, 8000", ""), "3: warning: door \"d\": a sequence of fewer than 3 steps"},
         {SEQ("9000", ""), "3: warning: door \"d\": a sequence of fewer than 3 steps"},
+        {SEQ("7000, 7000, 7000", ""),
+         "3: warning: door \"d\": a sequence of fewer than 3 different steps"},
+        {SEQ("7000, 9000, 7000, 9000", ""),
+         "3: warning: door \"d\": a sequence of fewer than 3 diff"},
+        {SEQ("7000, 9000, 7000:udp", ""), ""},
         {SEQ("7000, 8000, 9000", ""), ""},
         {SEQ("7000, 8000, 9000", "strict = no"), "3: warning: door \"d\": with strict = false"},
         {SEQ("7000, 9000, 8000", "strict = no"), ""},

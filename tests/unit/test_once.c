@@ -48,7 +48,10 @@ static void reads_the_file_as_knockd_does(void **state)
     struct once once;
     struct told told;
     assert_true(load("1001, 2002:UDP ,3003\n\n#4,5,6\n  # used\n7:tcp\r\n8,9", 0600, &once, &told));
-    assert_int_equal(told.count, 0);
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.last, "/once:5: warning: door \"ssh\": one-time sequences of fewer "
+                                      "than 3 different steps"));
+    assert_non_null(strstr(told.last, "(this line is the first of 2)"));
     assert_int_equal(once.count, 3);
     assert_string_equal(once.lines[0].text, "1001:tcp,2002:udp,3003:tcp");
     assert_string_equal(once.lines[1].text, "7:tcp");
@@ -78,6 +81,31 @@ static void tells_what_is_wrong_and_where(void **state)
     assert_false(once_load(&config, &once, &report));
     assert_non_null(strstr(told.last, "c:3: one_time_sequences: can't read /nonexistent/once"));
     once_free(&once);
+}
+
+static void warns_of_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *told; /* "": nothing is */
+    } rows[] = {
+        {"1,2,3\n3,2,1\n1,2,3:udp\n1,2,3,3\n", ""},
+        {"1,2,3\n1,2\n", "/once:2: warning: door \"ssh\": one-time sequences of fewer than 3"},
+        {"1,2,1,2\n1,2,3\n5,5,5\n", "(this line is the first of 2)"},
+        {"1,2,3\n\n4,5,6\n1:tcp, 2,3\n4,5,6\n",
+         "/once:4: warning: door \"ssh\": this one-time sequence is that of line 1 as well"},
+        {"1,2,3\n4,5,6\n7,8,9\n4,5,6\n4,5,6\n1,2,3\n",
+         "/once:4: warning: door \"ssh\": this one-time sequence is that of line 2 as well"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct once once;
+        struct told told;
+        assert_true(load(rows[i].text, 0600, &once, &told));
+        assert_int_equal(told.count, *rows[i].told != 0);
+        if (!strstr(told.last, rows[i].told))
+            fail_msg("of:\n%swas told: %s", rows[i].text, told.last);
+        once_free(&once);
+    }
 }
 
 /* A door with 40 of them, in a store of its own. */
@@ -222,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_file_as_knockd_does),
         cmocka_unit_test(tells_what_is_wrong_and_where),
+        cmocka_unit_test(warns_of_lines),
         cmocka_unit_test(spends_one_and_those_before_it),
         cmocka_unit_test(stays_spent_after_a_restart),
         cmocka_unit_test(remembers_lines_one_by_one),
