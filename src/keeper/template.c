@@ -53,9 +53,10 @@ static bool expand_placeholder(struct expansion *e)
         return put(e, "%", 1);
     const char *const *value = find_value(e->values, name, len);
     if (!value || !*value) {
-        snprintf(e->why, e->why_size, "%s %%%.*s%%",
+        bool of_port = value == &e->values->port || value == &e->values->proto;
+        snprintf(e->why, e->why_size, "%s %%%.*s%%%s",
                  value ? "nothing here gives a value to the placeholder" : "unknown placeholder",
-                 (int)(len < 40 ? len : 40), name);
+                 (int)(len < 40 ? len : 40), name, of_port ? ": set port, as port = 22" : "");
         return false;
     }
     return put(e, *value, strlen(*value));

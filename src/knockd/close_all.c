@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "knockd/notify.h"
@@ -298,11 +299,23 @@ void close_before(const char *config, const char *state_dir)
     close_and_tell(noted, true);
 }
 
+/* The folder that --state-dir names: one that isn't there is a mistake in its name. */
+static bool close_named(const char *state_dir)
+{
+    struct stat st;
+    bool there = stat(state_dir, &st) == 0;
+    if (there && S_ISDIR(st.st_mode))
+        return close_and_tell(state_dir, false);
+    log_error("there is no state folder %s: %s; expected the state_dir of an earlier run",
+              state_dir, there ? "it is not a folder" : strerror(errno));
+    return false;
+}
+
 int close_all_run(const struct options *options)
 {
     char named[PATH_MAX], noted[PATH_MAX];
     if (options->state_dir)
-        return close_and_tell(options->state_dir, false) ? 0 : 1;
+        return close_named(options->state_dir) ? 0 : 1;
     const char *config = options->config;
     bool has_name = config_find_state_dir(config, named, sizeof(named));
     bool has_note = state_dir_noted(config, noted, sizeof(noted));

@@ -37,6 +37,15 @@ static void say_test(void *arg, bool error, const char *text)
     fprintf(error ? stderr : stdout, "%s\n", text);
 }
 
+/* A verdict that nobody can read is none. Returns the exit status. */
+static int end_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "knockd: can't write to standard output: %s\n", strerror(errno));
+    return 1;
+}
+
 static int test_config(const char *path)
 {
     struct report report = {.say = say_test};
@@ -174,12 +183,12 @@ int knockd_main(int argc, char **argv)
     switch (options.mode) {
     case MODE_HELP:
         options_usage(stdout);
-        return 0;
+        return end_output(0);
     case MODE_VERSION:
         puts("knockd " KNOCKD_VERSION);
-        return 0;
+        return end_output(0);
     case MODE_TEST:
-        return test_config(options.config);
+        return end_output(test_config(options.config));
     case MODE_REPLAY:
         return replay_run(&options);
     case MODE_CLOSE_ALL:

@@ -81,6 +81,18 @@ static void say_replacement(int option)
                     replaced[i].instead);
 }
 
+/* Help and version may stand beside anything; of the other modes there can be one. */
+static bool take_mode(struct options *out, enum options_mode mode)
+{
+    bool chosen = out->mode >= MODE_TEST && out->mode <= MODE_CLOSE_ALL;
+    bool contradicts = chosen && out->mode != mode;
+    if (contradicts)
+        fputs("knockd: -t, -r and --close-all exclude each other: choose one; see knockd -h\n",
+              stderr);
+    out->mode = mode;
+    return !contradicts;
+}
+
 static bool take(int option, struct options *out)
 {
     switch (option) {
@@ -95,18 +107,15 @@ static bool take(int option, struct options *out)
         out->background = false;
         return true;
     case 't':
-        out->mode = MODE_TEST;
-        return true;
+        return take_mode(out, MODE_TEST);
     case 'r':
-        out->mode = MODE_REPLAY;
         out->log = optarg;
-        return true;
+        return take_mode(out, MODE_REPLAY);
     case OPTION_PACKETS:
         out->packets = true;
         return true;
     case OPTION_CLOSE_ALL:
-        out->mode = MODE_CLOSE_ALL;
-        return true;
+        return take_mode(out, MODE_CLOSE_ALL);
     case OPTION_STATE_DIR:
         out->state_dir = optarg;
         return true;

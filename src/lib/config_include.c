@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/service.h"
@@ -133,6 +134,12 @@ static bool clean_file(struct cleaner *c, const struct clean_frame *up, const ch
 /* What to do about a configuration that can't be read. */
 static const char *advice(const char *path)
 {
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
+        return "name a file with -c FILE";
+    if (there && st.st_size > CONFIG_FILE_SIZE_MAX)
+        return "split it into files, and name those by include";
     if (access(path, R_OK) == 0 || (errno != EACCES && errno != ENOENT))
         return "make it a readable file, or name another with -c FILE";
     if (errno == ENOENT)

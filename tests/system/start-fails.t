@@ -156,6 +156,9 @@ nothing_on_record() {
     close_all -c "$CONFIG"
     is "nothing on record: --close-all succeeds" $STATUS 0
     ok "and says so" said "nothing is on record as open in $WORK/state"
+    close_all --state-dir "$WORK/nonexistent"
+    is "--state-dir that isn't there: fails" $STATUS 1
+    ok "--state-dir that isn't there: said" said "there is no state folder $WORK/nonexistent: No such file or directory"
 }
 
 # The record itself is gone, with its folder or without, after a run that didn't end in order: nobody can close what that

@@ -237,14 +237,15 @@ static void refuses_what_is_no_text_file(void **state)
     snprintf(path, sizeof(path), "%s/c", told.dir);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_null(load(&told));
-    assert_told("a FIFO", &told, "c: it is not a regular file");
+    assert_told("a FIFO", &told, "c: it is not a regular file; name a file with -c FILE");
     assert_int_equal(unlink(path), 0);
     write_file(told.dir, "c", "a\nb\0c", 5);
     assert_null(load(&told));
     assert_told("a NUL", &told, "2: a NUL byte");
     assert_int_equal(truncate(path, (1 << 20) + 1), 0);
     assert_null(load(&told));
-    assert_told("1 MiB + 1", &told, "c: it is larger than 1 MiB");
+    assert_told("1 MiB + 1", &told,
+                "c: it is larger than 1 MiB; split it into files, and name those by include");
     end(&told);
 }
 

@@ -119,8 +119,8 @@ static void refuses_with_the_reason(void **state)
         {"a %IPX%", "unknown placeholder %IPX%"},
         {"a %I%", "unknown placeholder %I%"},
         {"a %HOST%", "unknown placeholder %HOST%"},
-        {"a %PORT%", "gives a value to the placeholder %PORT%"},
-        {"a %PROTO%", "gives a value to the placeholder %PROTO%"},
+        {"a %PORT%", "gives a value to the placeholder %PORT%: set port"},
+        {"a %PROTO%", "gives a value to the placeholder %PROTO%: set port"},
         {"a %KEY%", "gives a value to the placeholder %KEY%"},
         {"a %TIMEOUT%", "gives a value to the placeholder %TIMEOUT%"},
     };
