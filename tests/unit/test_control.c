@@ -10,8 +10,8 @@ static void test_answers(void **state)
         {"words a  b c \n", "ok list\nword is=words\nword is=a\nword is=b\nword is=c\nend\n"},
         {"  words\n", "ok list\nword is=words\nend\n"},
         {"words 100%\n", "ok list\nword is=words\nword is=100%25\nend\n"},
-        {"words a b c d\n", "error text=wrong%20number%20of%20arguments%20for%20words\n"},
-        {"words a b c d e f g h i\n", "error text=wrong%20number%20of%20arguments%20for%20words\n"},
+        {"words a b c d\n", "usage text=wrong%20number%20of%20arguments%20for%20words\n"},
+        {"words a b c d e f g h i\n", "usage text=wrong%20number%20of%20arguments%20for%20words\n"},
         {"word\n", "error text=no%20such%20request;%20are%20knockctl%20and%20knockd%20of%20the%20"
                    "same%20version?\n"},
         {"\n", "error text=no%20such%20request;%20are%20knockctl%20and%20knockd%20of%20the%20same%"
