@@ -16,6 +16,7 @@
 #include "listener/heads.h"
 #include "listener/lines.h"
 #include "listener/logline.h"
+#include "listener/tally.h"
 
 enum { LOG_FORMATS = LOG_ULOGD + 1, LINE_VERDICTS = LINE_PARTIAL + 1 };
 
@@ -43,6 +44,7 @@ struct log_reader {
     struct lines *lines;            /* its too_long counts what no verdict was made of */
     uint64_t judged[LINE_VERDICTS]; /* lines by enum line_verdict */
     struct foreign foreign;         /* LINE_FOREIGN, of the firewall by all appearance */
+    struct tally prefixes_seen;     /* of LINE_PREFIX alone: the most frequent ones */
     char plain[LOG_PLAIN];
 };
 

@@ -102,6 +102,14 @@ static bool has_unknown_header(const struct log_reader *reader, const char *line
            (!reader->has_ulogd || foreign_is_firewall(&reader->specs[LOG_ULOGD], line, len));
 }
 
+static void note_prefix(struct log_reader *reader, enum log_format format, const char *line,
+                        size_t len)
+{
+    size_t prefix_len = 0;
+    const char *prefix = logline_prefix(format, line, len, &prefix_len);
+    tally_line(&reader->prefixes_seen, LINE_PREFIX, prefix, prefix_len);
+}
+
 static void take_line(void *arg, const char *line, size_t len)
 {
     struct log_reader *reader = arg;
@@ -117,6 +125,8 @@ static void take_line(void *arg, const char *line, size_t len)
     reader->judged[verdict]++;
     if (verdict == LINE_FOREIGN && has_unknown_header(reader, line, len))
         foreign_note(&reader->foreign, line, len);
+    if (verdict == LINE_PREFIX)
+        note_prefix(reader, format, line, len);
     if (verdict == LINE_PACKET)
         reader->calls.packet(reader->calls.arg, format, line, len, &packet);
     else if (reader->calls.other)

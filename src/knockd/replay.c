@@ -28,6 +28,15 @@ struct held {
     unsigned door;
 };
 
+/* How far a knock came that opened nothing. */
+struct stalled {
+    struct addr address;
+    unsigned door, stage; /* stage 0: the place is free */
+    uint64_t number;      /* of the packet that brought it there: larger is later */
+};
+
+enum { STALLED_MAX = 5 };
+
 struct replay {
     struct config *config; /* NULL: none is read */
     struct setup setup;    /* as the listener has it, with its matcher */
@@ -38,6 +47,8 @@ struct replay {
     int64_t skipped;       /* ns that the matcher took to have gone by in them */
     struct held *held;     /* until the log's years are settled, in order */
     size_t held_count, held_room;
+    struct stalled stalled[STALLED_MAX];
+    uint64_t packet_number;
     int fd;
     const struct packet *packet; /* of the line that is being read */
     FILE *out;
@@ -117,6 +128,64 @@ static void take_knock(struct replay *r, unsigned number)
         print_knock(r, &knock);
 }
 
+/* --- knocks that stay behind --- */
+
+/* The place of the door and address; else the one that may be replaced: the least far, of equals
+ * the oldest. */
+static struct stalled *stalled_place(struct replay *r, unsigned door, const struct addr *address)
+{
+    struct stalled *least = &r->stalled[0];
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled *s = &r->stalled[i];
+        if (s->stage > 0 && s->door == door && addr_equal(&s->address, address))
+            return s;
+        if (s->stage < least->stage || (s->stage == least->stage && s->number < least->number))
+            least = s;
+    }
+    return least;
+}
+
+static void stalled_note(struct replay *r, unsigned door, unsigned stage)
+{
+    struct stalled *s = stalled_place(r, door, &r->packet->src);
+    if (stage >= s->stage)
+        *s = (struct stalled){r->packet->src, door, stage, r->packet_number};
+}
+
+/* The address opened a door: nothing that it began stays behind. */
+static void stalled_forget(struct replay *r, const struct addr *address)
+{
+    for (int i = 0; i < STALLED_MAX; i++)
+        if (r->stalled[i].stage > 0 && addr_equal(&r->stalled[i].address, address))
+            r->stalled[i].stage = 0;
+}
+
+/* Takes note of how far the packet, which the matcher has just seen, brought its address. */
+static void note_stages(struct replay *r, int64_t now)
+{
+    struct step step = {.port = r->packet->dpt, .proto = (uint8_t)r->packet->proto};
+    unsigned count;
+    const struct setup_step *found = setup_doors_with(&r->setup, step, &count);
+    r->packet_number++;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned stage = matcher_reached(r->setup.matcher, 0, r->packet, now, found[i].door);
+        if (stage > 0)
+            stalled_note(r, found[i].door, stage);
+    }
+}
+
+static void complain_of_stalled(const struct replay *r)
+{
+    char address[ADDR_TEXT_SIZE];
+    for (int i = 0; i < STALLED_MAX; i++) {
+        const struct stalled *s = &r->stalled[i];
+        if (s->stage > 0)
+            fprintf(stderr, "knockd: door %s: %s reached step %u of %u\n",
+                    r->config->doors[s->door].name, addr_format(&s->address, address), s->stage,
+                    r->config->doors[s->door].sequence.count);
+    }
+}
+
 /* --- time --- */
 
 /* More than any attempt may take, and than the pieces of a sealed knock are kept. */
@@ -170,7 +239,12 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
     if (matcher_leaves(r->setup.matcher, 0, packet))
         return;
     r->packet = packet;
-    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, matcher_time(r));
+    int64_t now = matcher_time(r);
+    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, now);
+    if (matched.verdict == MATCH_SEEN)
+        note_stages(r, now);
+    if (matched.opened_count > 0)
+        stalled_forget(r, &packet->src);
     for (unsigned i = 0; i < matched.opened_count; i++)
         take_knock(r, matched.opened[i]);
     if (matched.verdict == MATCH_SEALED)
@@ -236,6 +310,31 @@ static void complain_of_headers(const struct replay *r)
             "knockd: %" PRIu64 " lines look like the firewall's, but for their header, so they "
             "don't count; %s; the first: \"%s\"\n",
             foreign->count, header_advice(foreign->hint), example);
+}
+
+/* Which prefixes the lines have that have none of the configuration's. */
+static void complain_of_prefixes(const struct replay *r)
+{
+    const struct tally *tally = &r->reader.prefixes_seen;
+    char prefix[4 * PREFIX_MAX + 1];
+    if (r->reader.judged[LINE_PREFIX] == 0)
+        return;
+    fprintf(stderr, "knockd: %" PRIu64 " lines have none of the prefixes of the configuration",
+            r->reader.judged[LINE_PREFIX]);
+    for (int i = 0; i < TALLY_PREFIXES && tally->seen[i].count > 0; i++) {
+        log_encode(tally->seen[i].text, strlen(tally->seen[i].text), prefix, sizeof(prefix));
+        fprintf(stderr, "%s\"%s\" (%" PRIu64 ")", i == 0 ? "; seen: " : ", ", prefix,
+                tally->seen[i].count);
+    }
+    fputc('\n', stderr);
+}
+
+/* Standard output is for programs; what may be wrong is for who reads it. */
+static void complain_of_log(const struct replay *r)
+{
+    complain_of_headers(r);
+    complain_of_prefixes(r);
+    complain_of_stalled(r);
 }
 
 /* --- packets --- */
@@ -355,8 +454,9 @@ int replay_log(const struct options *options, const struct replay_here *here, FI
         release_knocks(&r);
     if (status == 0 && !options->packets && !failed(&r))
         print_counters(&r);
+    wrote(&r, fflush(r.out));
     if (status == 0 && !options->packets && !failed(&r))
-        complain_of_headers(&r);
+        complain_of_log(&r);
     status = finish(&r, status);
     free_all(&r);
     return status;

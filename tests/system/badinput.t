@@ -74,9 +74,9 @@ wrong_calls() {
     wrong "unknown option" "knockd: '-Z' is no option, or lacks its argument; see knockd -h" -Z
     wrong "unexpected argument" "knockd: unexpected argument 'start'; see knockd -h" start
     wrong "contradicting modes" "knockd: -t, -r and --close-all exclude each other.*" -t --close-all
-    is "-V to a full disk" "$("$KNOCKD" -V 2>&1 >/dev/full; echo "$?")" \
+    is "-V to a full disk" "$( { "$KNOCKD" -V >/dev/full; } 2>&1; echo "$?")" \
         "knockd: can't write to standard output: No space left on device"$'\n1'
-    is "-t to a full disk" "$("$KNOCKD" -t -c "$CONFIG" 2>&1 >/dev/full; echo "$?")" \
+    is "-t to a full disk" "$( { "$KNOCKD" -t -c "$CONFIG" >/dev/full; } 2>&1; echo "$?")" \
         "knockd: can't write to standard output: No space left on device"$'\n1'
     sed -i "s|$KERN_LOG|$WORK|" "$CONFIG"
     wrong "a log that is a folder" "knockd: $CONFIG:3: .*can't read $WORK: not a regular file" -c "$CONFIG"

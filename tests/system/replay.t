@@ -17,6 +17,16 @@ replay() {
     "${unprivileged[@]}" "$KNOCKD" "$@" 2>&1 || echo "status $?"
 }
 
+# outcome ARGUMENT...: what it prints on standard output.
+outcome() {
+    "${unprivileged[@]}" "$KNOCKD" "$@" 2>/dev/null
+}
+
+# advice ARGUMENT...: what it prints on standard error.
+advice() {
+    { "${unprivileged[@]}" "$KNOCKD" "$@" >/dev/null; } 2>&1
+}
+
 expected() {
     cat "$data/$1.out"
 }
@@ -50,15 +60,15 @@ needs_knockd
 # --- the whole output ---
 
 for log in counters envelopes time; do
-    is "$log" "$(replay -r "$data/$log.log" -c "$data/replay.conf")" "$(expected $log)"
+    is "$log" "$(outcome -r "$data/$log.log" -c "$data/replay.conf")" "$(expected $log)"
 done
 is "sealed knocks: their packets are no strays, their messages are counted" \
-    "$(replay -r "$data/sealed.log" -c "$data/sealed.conf")" "$(expected sealed)"
-is "with -c first" "$(replay -c "$data/replay.conf" -r "$data/time.log")" "$(expected time)"
-is "standard input, a file" "$(replay -r - -c "$data/replay.conf" <"$data/time.log")" "$(expected time)"
+    "$(outcome -r "$data/sealed.log" -c "$data/sealed.conf")" "$(expected sealed)"
+is "with -c first" "$(outcome -c "$data/replay.conf" -r "$data/time.log")" "$(expected time)"
+is "standard input, a file" "$(outcome -r - -c "$data/replay.conf" <"$data/time.log")" "$(expected time)"
 # shellcheck disable=SC2002 # it has to be a pipe
-is "standard input, a pipe" "$(cat "$data/time.log" | replay -r - -c "$data/replay.conf")" "$(expected time)"
-is "lines of ulogd, where a source has them" "$(replay -r "$data/ulogd.log" -c "$data/ulogd.conf")" "$(expected ulogd)"
+is "standard input, a pipe" "$(cat "$data/time.log" | outcome -r - -c "$data/replay.conf")" "$(expected time)"
+is "lines of ulogd, where a source has them" "$(outcome -r "$data/ulogd.log" -c "$data/ulogd.conf")" "$(expected ulogd)"
 is "and where none has" "$("${unprivileged[@]}" "$KNOCKD" -r "$data/ulogd.log" -c "$data/replay.conf" 2>/dev/null)" \
     "$(expected kernel)"
 like "which is told" "$("${unprivileged[@]}" "$KNOCKD" -r "$data/ulogd.log" -c "$data/replay.conf" 2>&1 >/dev/null)" \
@@ -125,6 +135,28 @@ is "its first one years ago" "$(replay -r "$WORK/years.log" -c "$data/replay.con
 # shellcheck disable=SC2002 # it has to be a pipe
 is "by a pipe as well" "$(cat "$WORK/years.log" | replay -r - -c "$data/replay.conf")" \
     "$(replay -r "$WORK/years.log" -c "$data/replay.conf")"
+
+# --- what may be wrong ---
+
+for ((i = 0; i < 60; i++)); do
+    stamped_lines "Nov 23 10:00:00"
+    echo "${step_lines[0]/DENY/UFW BLOCK}"
+done >"$WORK/prefix.log"
+chmod 644 "$WORK/prefix.log"
+is "another prefix is told of" "$(advice -r "$WORK/prefix.log" -c "$data/replay.conf")" \
+    'knockd: 60 lines have none of the prefixes of the configuration; seen: "[UFW BLOCK] " (60)'
+like "beside the counters" "$(outcome -r "$WORK/prefix.log" -c "$data/replay.conf")" $'ignored_prefix 60\n'
+stamped_lines "Nov 23 10:00:00"
+is "a knock that stays behind" "$(printf '%s\n' "${step_lines[@]:0:2}" | advice -r - -c "$data/replay.conf")" \
+    "knockd: door ssh: 203.0.113.9 reached step 2 of 3"
+is "one that opens isn't" "$(printf '%s\n' "${step_lines[@]}" | advice -r - -c "$data/replay.conf")" ""
+for ((i = 1; i <= 9; i++)); do
+    printf '%s\n' "${step_lines[@]:0:$((i % 2 + 1))}" | sed "s/113.9/113.$i/"
+done >"$WORK/stalled.log"
+chmod 644 "$WORK/stalled.log"
+is "five at most, those that came furthest" \
+    "$(advice -r "$WORK/stalled.log" -c "$data/replay.conf" | sort | sed 's/.*: //' | xargs)" \
+    "203.0.113.1 reached step 2 of 3 203.0.113.3 reached step 2 of 3 203.0.113.5 reached step 2 of 3 203.0.113.7 reached step 2 of 3 203.0.113.9 reached step 2 of 3"
 
 # --- a log that grows ---
 
