@@ -70,11 +70,14 @@ bool store_files_there(const struct store_files *files);
 
 /*
  * What a folder remembers beside its store, in a file of its own that is written after each
- * transaction which opens or uses up something: so an older copy of the store can be told.
+ * transaction which opens or uses up something: so an older copy of the store can be told. Its
+ * numbers never go down, whatever store is put beside it: they are all that is known of the store
+ * that was there.
  */
 struct store_mark {
     uint64_t serial; /* of that transaction; 0: there was none yet */
-    uint64_t newest; /* latest time of a sealed message that is used up */
+    uint64_t newest; /* no sealed message that is used up has a later time, nor has `begin` */
+    uint64_t begin; /* of sealed messages, in the newest store: an older store has an earlier one */
 };
 
 /* False when there is none that can be understood. */

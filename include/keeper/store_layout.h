@@ -25,6 +25,7 @@ enum store_statement {
     LAST_SEALED,
     FORCED_SEALED,
     NEWEST_SEALED,
+    BEGIN_OF_SEALED,
     GET_MARK,
     STATEMENTS,
 };

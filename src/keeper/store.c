@@ -48,11 +48,12 @@ static int write_mark(struct store *store, bool sync)
 }
 
 /* Goes on counting where an earlier store of this folder ended, so that a copy of that one is told
- * from this. */
+ * from this; and nothing that may have been used up there is good here. */
 static int fill_new(const struct store *store, struct database *db)
 {
     static const char what[] = "make it";
     if (database_put(db, DELAY_SEALED, what, "i", store->skew * second) < 0 ||
+        database_put(db, BEGIN_SEALED, what, "i", (int64_t)store->mark.newest) < 0 ||
         database_put(db, SET_MARK, what, "ti", "serial", (int64_t)store->mark.serial) < 0)
         return -1;
     return database_commit(db);
@@ -147,27 +148,57 @@ static uint64_t wall_time(void)
     return sealed_time(now.tv_sec, (int32_t)now.tv_nsec);
 }
 
-/* Compares the store with the folder's mark: what was used up since a copy was made isn't known.
- * Where that can't be recorded now, the next start finds the same. */
-static int compare_mark(struct store *store, bool marked, struct store_found *found)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-    struct store_mark before = store->mark;
-    int64_t serial = store_number(store, "serial"), newest = 0;
-    if (serial < 0 || read_number(store, NEWEST_SEALED, "read it", &newest) < 0)
+    return a > b ? a : b;
+}
+
+/* The mark never goes down: what was used up in a store that is gone is known by it alone. */
+static void raise_mark(struct store_mark *mark, struct store_mark to)
+{
+    mark->serial = later(mark->serial, to.serial);
+    mark->begin = later(mark->begin, to.begin);
+    mark->newest = later(mark->newest, later(to.newest, to.begin));
+}
+
+/* As far as the database knows. */
+static int read_mark(struct store *store, struct store_mark *out)
+{
+    int64_t serial = store_number(store, "serial"), newest, begin;
+    if (serial < 0 || read_number(store, NEWEST_SEALED, "read it", &newest) < 0 ||
+        read_number(store, BEGIN_OF_SEALED, "read it", &begin) < 0)
         return database_fail(store->db, "read it", "its serial number isn't in it");
-    found->lost = found->made && !found->moved && before.serial > 0;
-    found->older = !found->made && (uint64_t)serial < before.serial;
-    found->unmarked = !found->made && !marked && serial > 0;
-    store->mark = (struct store_mark){(uint64_t)serial, (uint64_t)newest};
-    if (found->older) {
-        store->begin = before.newest;
-        store->mark.serial = before.serial + 1;
-    } else if (found->unmarked) {
-        store->begin = wall_time() + (uint64_t)(store->skew * second);
-    }
-    if ((found->older || found->unmarked) && store_sealed_begin(store, store->begin) == 0 &&
+    *out = (struct store_mark){(uint64_t)serial, (uint64_t)newest, (uint64_t)begin};
+    return 0;
+}
+
+/* Has sealed messages begin where the mark says, in the database as well if that can be written:
+ * if not, the next start finds the same. */
+static void begin_later(struct store *store, uint64_t begin)
+{
+    store->begin = begin;
+    raise_mark(&store->mark, (struct store_mark){.begin = begin});
+    if (store_sealed_begin(store, begin) == 0 &&
         store_number_set(store, "serial", (int64_t)store->mark.serial) == 0)
         store_commit(store);
+}
+
+/* Compares the store with the folder's mark: what was used up since a copy was made isn't known. */
+static int compare_mark(struct store *store, bool marked, struct store_found *found)
+{
+    struct store_mark before = store->mark, now;
+    if (read_mark(store, &now) < 0)
+        return -1;
+    found->lost = found->made && !found->moved && before.serial > 0;
+    found->older = !found->made && (now.serial < before.serial || now.begin < before.begin);
+    found->unmarked = !found->made && !marked;
+    raise_mark(&store->mark, now);
+    if (found->older) {
+        store->mark.serial++;
+        begin_later(store, store->mark.newest);
+    } else if (found->unmarked) {
+        begin_later(store, later(now.begin, wall_time() + (uint64_t)(store->skew * second)));
+    }
     return 0;
 }
 
@@ -259,6 +290,12 @@ static int replace(struct store *store, bool whole, char *why, size_t why_size)
         snprintf(why, why_size, "can't watch %s: %s", store->path, strerror(errno));
         return -1;
     }
+    struct store_mark now;
+    if (read_mark(store, &now) < 0) {
+        snprintf(why, why_size, "%s", database_error(store->db));
+        return -1;
+    }
+    raise_mark(&store->mark, now);
     write_mark(store, true);
     return 0;
 }

@@ -260,7 +260,7 @@ enum store_files_verdict store_files_look(const struct store_files *files)
 
 /* --- the mark --- */
 
-enum { MARK_SIZE = 42 }; /* two numbers of 20 digits, with a blank and the line's end */
+enum { MARK_SIZE = 63 }; /* three numbers of 20 digits, each with a blank or the line's end */
 
 bool store_mark_read(const char *path, struct store_mark *out)
 {
@@ -271,11 +271,11 @@ bool store_mark_read(const char *path, struct store_mark *out)
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool good =
-        fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-        !(st.st_mode & 022) && read(fd, text, MARK_SIZE + 1) == MARK_SIZE &&
-        sscanf(text, "%20" SCNu64 " %20" SCNu64 "\n%n", &out->serial, &out->newest, &end) == 2 &&
-        end == MARK_SIZE;
+    bool good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+                !(st.st_mode & 022) && read(fd, text, MARK_SIZE + 1) == MARK_SIZE &&
+                sscanf(text, "%20" SCNu64 " %20" SCNu64 " %20" SCNu64 "\n%n", &out->serial,
+                       &out->newest, &out->begin, &end) == 3 &&
+                end == MARK_SIZE;
     close(fd);
     if (!good)
         *out = (struct store_mark){0};
@@ -286,7 +286,8 @@ bool store_mark_read(const char *path, struct store_mark *out)
 int store_mark_write(const char *path, const struct store_mark *mark, bool sync)
 {
     char text[MARK_SIZE + 1];
-    snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64 "\n", mark->serial, mark->newest);
+    snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 "\n", mark->serial,
+             mark->newest, mark->begin);
     int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;

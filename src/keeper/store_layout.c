@@ -64,7 +64,8 @@ static const char *const statements[STATEMENTS] = {
     [USED_ONCE] = "SELECT 1 FROM once WHERE door = ? AND sequence = ?",
     [LAST_SEALED] = "SELECT max(last), max(used) FROM sealed WHERE key = ? OR key = x''",
     [FORCED_SEALED] = "SELECT 1 FROM sealed WHERE key = ? AND force > 0",
-    [NEWEST_SEALED] = "SELECT coalesce(max(last), 0) FROM sealed WHERE used > 0",
+    [NEWEST_SEALED] = "SELECT coalesce(max(last), 0) FROM sealed",
+    [BEGIN_OF_SEALED] = "SELECT coalesce(max(last), 0) FROM sealed WHERE key = x''",
     [GET_MARK] = "SELECT value FROM mark WHERE name = ?",
 };
 

@@ -120,6 +120,10 @@ clocks_ahead() {
         kill_keeper
         NEW_STATE=1 starts "$description: starts, having been killed"
         dead "$description, and killed"
+        stop_knockd
+        cp -p "$WORK/older.db" "$WORK/state/state.db"
+        starts "$description, then an old copy: starts"
+        dead "$description, then an old copy"
         rm -rf "$WORK/older" "$WORK/older.db"
     done <<TABLE
 state.db removed|rm state/state.db*|THE STATE IS GONE

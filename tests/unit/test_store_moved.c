@@ -68,7 +68,7 @@ static void write_after_it(struct folder *f)
     kill(getpid(), SIGKILL);
 }
 
-/* After kill -9 the next start finds all of it. */
+/* After kill -9 the next start finds all of it; what was used up is that even where it is lost. */
 static void is_made_again_at_its_path(void **state)
 {
     (void)state;
@@ -90,7 +90,7 @@ static void is_made_again_at_its_path(void **state)
                                            (const uint8_t *)"a key of thirty-two bytes in all",
                                            &last, &wall),
                          0);
-        assert_int_equal(last == SEALED_TIME_MAX - 1, !accident->lossy);
+        assert_true(last == SEALED_TIME_MAX - 1);
         store_close(store);
         clear(&f);
     }

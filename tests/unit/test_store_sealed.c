@@ -149,8 +149,14 @@ static void a_crash_is_no_older_copy(void **state)
 static void without_a_mark_all_wait(void **state)
 {
     (void)state;
-    static const char *const marks[] = {"", "x", "00000000000000000001 0000000000000000000x\n",
-                                        "00000000000000000001 00000000000000000002\n\n"};
+    static const char *const marks[] = {"",
+                                        "x",
+                                        "00000000000000000001 0000000000000000000x\n",
+                                        "00000000000000000001 00000000000000000002\n\n",
+                                        "00000000000000000001 00000000000000000002"
+                                        " 0000000000000000000x\n",
+                                        "00000000000000000001 00000000000000000002"
+                                        " 00000000000000000003\n\n"};
     for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
         struct folder f;
         struct store_found found;
@@ -175,6 +181,70 @@ static void without_a_mark_all_wait(void **state)
         }
         folder_end(&f);
     }
+}
+
+/* What may happen to the folder in which a copy of the store, and no mark, was kept. */
+struct restoring {
+    const char *name, *first, *second; /* scripts; between them knockd starts once */
+    bool killed;                       /* that knockd ends by kill -9 */
+};
+
+static const struct restoring restorings[] = {
+    {"twice", "cp $D/older $D/state.db", "cp $D/older $D/state.db", false},
+    {"twice, killed between", "cp $D/older $D/state.db", "rm -f $D/*-wal; cp $D/older $D/state.db",
+     true},
+    {"removed, then restored", "rm $D/state.db*", "cp $D/older $D/state.db", false},
+    {"restored, and its journal removed", "cp $D/older $D/state.db", "rm -f $D/state.db-wal", true},
+    {"emptied, then restored", "rm $D/state.*", "cp $D/older $D/state.db", false},
+    {"emptied and restored", "rm $D/state.*; cp $D/older $D/state.db", "true", false},
+    {"damaged, then restored", "echo x >$D/state.db", "cp $D/older $D/state.db", false},
+};
+
+static void start_and_die(struct folder *f)
+{
+    CHECK(folder_try(f));
+    kill(getpid(), SIGKILL);
+}
+
+static void stay_dead(struct folder *f, const struct restoring *restoring, uint64_t used)
+{
+    setenv("D", f->dir, 1);
+    assert_int_equal(system(restoring->first), 0);
+    if (restoring->killed)
+        assert_int_equal(in_child(f, start_and_die), SIGKILL);
+    else
+        store_close(folder_open(f));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(system(restoring->second), 0);
+        struct store *store = folder_open(f);
+        assert_true(last_of(store, alice) >= used);
+        store_close(store);
+    }
+}
+
+/* The mark alone knows what was used up; no store that is put beside it may make it forget. Every
+ * use is by a clock that is as far ahead as it may be. */
+static void restoring_copies_makes_nothing_good_again(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(restorings) / sizeof(*restorings); i++)
+        for (int served = 0; served < 2; served++) {
+            struct folder f;
+            folder_make(&f);
+            printf("# %s, %s\n", restorings[i].name, served ? "in use" : "new");
+            struct store *store = folder_open(&f);
+            if (served)
+                use(store, bob, now() + 1000);
+            store_close(store);
+            copy(&f, "state.db", "older");
+            f.skew = 120;
+            store = folder_open(&f);
+            uint64_t used = now() + (120 << 16);
+            use(store, alice, used);
+            store_close(store);
+            stay_dead(&f, &restorings[i], used);
+            folder_end(&f);
+        }
 }
 
 static void uses_up_a_message_and_all_before_it(void **state)
@@ -345,6 +415,7 @@ int main(void)
         cmocka_unit_test(an_older_copy_makes_nothing_good_again),
         cmocka_unit_test(a_crash_is_no_older_copy),
         cmocka_unit_test(without_a_mark_all_wait),
+        cmocka_unit_test(restoring_copies_makes_nothing_good_again),
         cmocka_unit_test(uses_up_a_message_and_all_before_it),
         cmocka_unit_test(survives_death_once_committed),
         cmocka_unit_test(brings_the_first_version_along),
