@@ -56,6 +56,11 @@ counted() {
     json "\$j->{$1} // \$j->{listener}[0]{$1}"
 }
 
+# has_counted NAME NUMBER: at least so many.
+has_counted() {
+    [ "$(counted "$1")" -ge "$2" ]
+}
+
 # refused STATUS DESCRIPTION TEXT ARGUMENT...: that exit status, one line on standard error, nothing on standard output.
 refused() {
     local status=$1 description=$2 text=$3

@@ -74,10 +74,6 @@ went_well() {
     tr ' ' '\n' <<<"$outcomes" | grep -cx 0
 }
 
-has_counted() {
-    [ "$(counted "$1")" -ge "$2" ]
-}
-
 # shut_all: what is open is closed, and the firewall has no rule of it any more.
 shut_all() {
     ctl close ssh

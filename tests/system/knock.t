@@ -3,7 +3,7 @@
 # Run as root from the repository root. KNOCK names another binary.
 set -u
 
-KNOCK=$(realpath "${KNOCK:-build/knock/knock}" 2>/dev/null)
+KNOCK=$(realpath "${KNOCK:-${BUILD:-build}/knock/knock}" 2>/dev/null)
 
 skip_all() {
     echo "1..0 # SKIP $1"
@@ -15,7 +15,7 @@ for tool in ip iptables ip6tables perl; do
     command -v "$tool" >/dev/null || skip_all "$tool is missing"
 done
 [ -x "$KNOCK" ] || {
-    echo "not ok 1 - no ${KNOCK:-build/knock/knock}: run make first"
+    echo "not ok 1 - no knock at ${KNOCK:-${BUILD:-build}/knock/knock}: run make first"
     exit 1
 }
 
