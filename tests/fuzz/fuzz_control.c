@@ -122,7 +122,7 @@ static void ask(struct input in)
     asker.answer[asker.len] = '\0';
 }
 
-/* "ok list", rows and "end", or one row that is an error. */
+/* "ok list", rows and "end", or one row that is an error, or says that arguments are wrong. */
 static void claim_whole(char *answer)
 {
     struct row_fields fields;
@@ -130,7 +130,8 @@ static void claim_whole(char *answer)
     CLAIM(line);
     bool good = strcmp(line, "ok list") == 0;
     if (!good)
-        CLAIM(row_parse(line, &fields) && strcmp(fields.kind, "error") == 0);
+        CLAIM(row_parse(line, &fields) &&
+              (strcmp(fields.kind, "error") == 0 || strcmp(fields.kind, "usage") == 0));
     while ((line = strtok_r(NULL, "\n", &rest))) {
         last = line;
         CLAIM(good && (strcmp(line, "end") == 0 ||

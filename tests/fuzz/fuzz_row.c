@@ -36,8 +36,12 @@ static void claim_round(const char *text, int64_t number)
 static void copy_field(struct row *row, const struct row_field *field)
 {
     const char *value = field->value;
-    if (!field->literal)
+    if (field->listed)
+        row_list(row, field->key, value);
+    else if (!field->literal)
         row_text(row, field->key, value);
+    else if (strcmp(value, "[]") == 0)
+        row_list(row, field->key, NULL);
     else if (strcmp(value, "null") == 0)
         row_null(row, field->key);
     else if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
@@ -66,7 +70,8 @@ static void claim_again(const struct row_fields *fields)
     CLAIM(again.depth == fields->depth && again.count == fields->count);
     for (unsigned i = 0; i < again.count; i++) {
         const struct row_field *a = &fields->fields[i], *b = &again.fields[i];
-        CLAIM(a->literal == b->literal && strcmp(a->key, b->key) == 0 && same_value(a, b));
+        CLAIM(a->literal == b->literal && a->listed == b->listed);
+        CLAIM(strcmp(a->key, b->key) == 0 && same_value(a, b));
     }
 }
 
