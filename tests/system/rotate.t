@@ -66,14 +66,17 @@ under_load() {
     reads_all "each of $written lines is read once" "${written:-0}"
 }
 
-# Old files have writers that don't stop before 100 MB; the knock is in the newest.
+# Old files have writers that don't stop before 100 MB; the knock is in the newest. The old file is open before it is
+# renamed: a writer that started late would write to the new file, and leave half a line before the knock.
 lingering() {
-    local i writers=()
+    local i old writers=()
     for i in 3 4; do
         log_packets 203.0.113.1 20000
-        yes "$LINE" | head -c 100M >>"$KERN_LOG" &
+        exec {old}>>"$KERN_LOG"
+        yes "$LINE" | head -c 100M >&"$old" &
         started $!
         writers+=($!)
+        exec {old}>&-
         mv "$KERN_LOG" "$KERN_LOG.$i"
         log_packets "198.51.100.$i" "${steps[@]}"
         ok "a knock after rotation, while the old file is being written to without end" \
