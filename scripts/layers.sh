@@ -11,9 +11,10 @@ declare -A may_use=(
     [lib]=''
     [listener]='lib'
     [keeper]='lib'
+    [control]='lib'
     [knock]='lib'
     [knockctl]='lib'
-    [knockd]='listener keeper lib'
+    [knockd]='control listener keeper lib'
 )
 
 # Header of a library, and the one file that may include it.
@@ -21,7 +22,7 @@ declare -A stands_for=(
     [confuse.h]=src/lib/config_parse.c
     [ev.h]=src/lib/loop.c
     [jansson.h]=src/knockctl/firewall_nft.c
-    [sodium.h]=src/lib/keyed.c
+    [sodium.h]=src/lib/crypto.c
     [seccomp.h]=src/listener/filter.c
     [sqlite3.h]=src/keeper/database.c
 )
@@ -33,11 +34,12 @@ pure=(
     src/keeper/{gate,rates,refusal_log,refused,rule,template,unseal}.c
     src/knock/{command_words,cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
-    src/listener/{assembler,assemblies,attempts,calendar,envelope,foreign,heads,intake,ip_items,lines,log_clock}.c
-    src/listener/{logline,match_index,matcher,packet,pattern,scan,stale,stamp,tally,trace,transport}.c
+    src/listener/{calendar,foreign,history,ip_items,line_cache,lines,log_clock,log_header,logline,match_index}.c
+    src/listener/{matcher,packet,pattern,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c
+    src/listener/{timestamp,transport}.c
 )
 # These take memory for what is made or registered; nothing else of them does.
-takes_memory='src/(keeper/(refusal_log|refused|rule)|lib/timers|listener/(assembler|assemblies|match_index|matcher))\.c'
+takes_memory='src/(keeper/(refusal_log|refused|rule)|lib/timers|listener/(reassembly|reassembly_table|match_index|matcher))\.c'
 impure='^#include <(time|sys/time|unistd|fcntl|sys/socket|syslog|sys/stat|ev|pthread)\.h>|\b(malloc|calloc|realloc|strdup|asprintf|clock_gettime|time|printf|fprintf)\('
 
 breaches=0

@@ -13,10 +13,10 @@ struct knock {
     const struct config_door *door;
     const struct plan *plan; /* of the door, for the address's family */
     struct addr address;
-    struct step port; /* to open; port 0: nothing in particular */
-    int64_t length;   /* ns that it stays open */
-    const char *by;   /* what kind of knock it is, or the name of the key */
-    const char *key;  /* the same name; NULL: no sealed knock */
+    struct port_proto port; /* to open; port 0: nothing in particular */
+    int64_t length;         /* ns that it stays open */
+    const char *by;         /* what kind of knock it is, or the name of the key */
+    const char *key;        /* the same name; NULL: no sealed knock */
 };
 
 /* A knock that asks for nothing but what the door itself says. */

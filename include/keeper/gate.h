@@ -3,7 +3,7 @@
 #define KEEPER_GATE_H
 
 #include "keeper/plan.h"
-#include "lib/record.h"
+#include "lib/message.h"
 
 enum gate_verdict {
     GATE_OPEN,
@@ -13,7 +13,7 @@ enum gate_verdict {
 
 /* Judges an OPEN record against the configuration. Pure. */
 enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
-                             const struct record_open *open, const char **why);
+                             const struct message_open *open, const char **why);
 
 /* Whether an address is one that a parser of logs can yield: of a family, and zero behind IPv4. */
 bool gate_address(const struct addr *address);

@@ -5,7 +5,7 @@
 #ifndef KEEPER_KEYRING_H
 #define KEEPER_KEYRING_H
 
-#include "keeper/hints.h"
+#include "keeper/key_index.h"
 #include "lib/config.h"
 #include "lib/limit.h"
 
@@ -32,7 +32,7 @@ struct keyring {
     unsigned count;
     struct key *keys;           /* by name */
     struct sealed_key *secrets; /* of the same numbers */
-    struct hints *hints;
+    struct key_index *hints;
     unsigned door_count;
     struct keyed_door *doors;
     bool unbound;           /* a door takes messages that aren't bound to their source */

@@ -4,7 +4,7 @@
 
 #include "keeper/runner.h"
 #include "keeper/store.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "lib/limit.h"
 
 /*
@@ -51,10 +51,10 @@ struct door_event {
     enum door_event_kind kind;
     const char *door; /* NULL: of a refused sealed knock, that it names none which is known */
     const struct addr *address;
-    const char *by;   /* by which knock; NULL: of a refused one */
-    const char *why;  /* or NULL */
-    int64_t length;   /* ns that it stays open, once opened or extended */
-    struct step port; /* port 0: not said */
+    const char *by;         /* by which knock; NULL: of a refused one */
+    const char *why;        /* or NULL */
+    int64_t length;         /* ns that it stays open, once opened or extended */
+    struct port_proto port; /* port 0: not said */
 };
 
 /* A way to close an opening that isn't its own: what its door's configuration says by now. */
@@ -75,7 +75,7 @@ struct opening {
     char by[64];                     /* by which knock, or the name of the key */
     char note[CONFIG_NAME_MAX + 24]; /* of a sealed knock: whose, and which port, for messages */
     struct addr address;
-    struct step port; /* what it opens; port 0: nothing in particular, or not known */
+    struct port_proto port; /* what it opens; port 0: nothing in particular, or not known */
     struct commands start, stop, extend, check;
     uint64_t stop_ok[4];
     int64_t knocked;  /* when it was asked for */
@@ -115,13 +115,13 @@ struct opening {
     } kept;
 };
 
-struct ledger;
+struct writeback;
 
 /* The table, and what every opening works with. */
 struct openings {
     struct loop *loop;
     struct runner *runner;
-    struct ledger *ledger;
+    struct writeback *ledger;
     struct limit talk; /* messages that knocks may cause, however many there are */
     bool closing;      /* for good: nothing opens any more */
     void (*emptied)(void *arg);
@@ -131,14 +131,14 @@ struct openings {
     unsigned count;
     unsigned staying; /* of them those that are left open when all are closed */
     struct opening **buckets;
-    uint8_t key[KEYED_KEY_SIZE];
+    uint8_t key[CRYPTO_KEY_SIZE];
 };
 
 /* Who knocked, as an opening keeps it. */
 struct opening_name {
     const char *door;
     struct addr address;
-    struct step port;
+    struct port_proto port;
     const char *by;
 };
 
@@ -190,9 +190,9 @@ enum opening_found {
 enum opening_found opening_found(const struct opening *opening);
 
 /* Port 0, of openings that were made without one, stands for any. */
-static inline bool opening_same_port(struct step a, struct step b)
+static inline bool opening_same_port(struct port_proto a, struct port_proto b)
 {
-    return a.port == 0 || b.port == 0 || step_equal(a, b);
+    return a.port == 0 || b.port == 0 || port_proto_equal(a, b);
 }
 
 /* Sets up an empty table. -1 when memory is short. */
@@ -202,7 +202,7 @@ void openings_free(struct openings *table, void (*free_one)(struct opening *o));
 /* Where a door opens several ports, each has an opening of its own. One of no particular port, of
  * an earlier configuration or version, stands for any. */
 struct opening *openings_find(const struct openings *table, const char *name,
-                              const struct addr *address, struct step port);
+                              const struct addr *address, struct port_proto port);
 void openings_add(struct openings *table, struct opening *opening);
 void openings_remove(struct openings *table, struct opening *opening);
 

@@ -6,12 +6,12 @@
 #define KEEPER_RATES_H
 
 #include "lib/config.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { RATES_ENTRIES = 4096 };
 
 struct rates {
-    uint8_t key[KEYED_KEY_SIZE];
+    uint8_t key[CRYPTO_KEY_SIZE];
     struct rate_entry {
         uint64_t pair;  /* hash of door and address; 0: free */
         int64_t since;  /* ns: when its period began */

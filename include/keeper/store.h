@@ -31,7 +31,7 @@ struct stored_door {
     enum stored_state state;
     char name[CONFIG_NAME_MAX + 1];
     struct addr address;
-    struct step port;          /* what is open; port 0: nothing in particular, or not known */
+    struct port_proto port;    /* what is open; port 0: nothing in particular, or not known */
     char by[STORE_BY_MAX + 1]; /* by which knock: "sequence", "knockctl", a key's name */
     int64_t opened_wall;       /* s since 1970 */
     int64_t deadline;          /* ns, CLOCK_BOOTTIME of `this_boot` */

@@ -12,7 +12,7 @@
 #define KEEPER_UNSEAL_H
 
 #include "keeper/keyring.h"
-#include "lib/record.h"
+#include "lib/message.h"
 
 enum unseal_verdict {
     UNSEAL_GOOD,
@@ -51,16 +51,16 @@ struct sealed_wish {
     const struct config_door *door; /* NULL: the message names none of ours */
     unsigned number;                /* of the door */
     enum sealed_op op;
-    struct addr address; /* to open or close for */
-    struct step port;    /* to open; when closing, port 0 is all that the key opened */
-    int64_t length;      /* ns */
+    struct addr address;    /* to open or close for */
+    struct port_proto port; /* to open; when closing, port 0 is all that the key opened */
+    int64_t length;         /* ns */
 };
 
 /*
  * The first half: stale, unknown, or by whom it is. `now` as sealed_time has it, `skew` in ns.
  * The record's length and address are such as an honest listener sends.
  */
-enum unseal_verdict unseal_open(const struct keyring *keyring, const struct record_sealed *record,
+enum unseal_verdict unseal_open(const struct keyring *keyring, const struct message_sealed *msg,
                                 uint64_t now, int64_t skew, struct unsealed *out);
 
 /*

@@ -18,8 +18,8 @@ knock_service knock_service_lookup;
  * Reads "port" or "port:proto", port 1-65535 or what `service` knows, proto tcp or udp in any case
  * and `proto` when not said. On error returns false and points *why to what was expected.
  */
-bool knock_port_parse(const char *text, uint8_t proto, knock_service *service, struct step *out,
-                      const char **why);
+bool knock_port_parse(const char *text, uint8_t proto, knock_service *service,
+                      struct port_proto *out, const char **why);
 
 enum { KNOCK_HOST_MAX = 255 };
 

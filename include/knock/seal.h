@@ -7,7 +7,7 @@
 #include "lib/sealed.h"
 
 struct seal {
-    struct sealed_key *key; /* keyed_alloc() */
+    struct sealed_key *key; /* crypto_alloc() */
     struct last last;
     struct sealed_request request;
 };

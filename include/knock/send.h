@@ -21,7 +21,8 @@ void knock_sender_close(struct knock_sender *sender);
  * Sends one knock: a TCP SYN, or an empty UDP datagram. Never waits for an answer. Returns 0, or
  * the errno of a packet that didn't leave this machine.
  */
-int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step);
+int knock_send(struct knock_sender *sender, const struct knock_target *target,
+               struct port_proto step);
 
 /* Waits between two packets. */
 void knock_pause(unsigned ms);

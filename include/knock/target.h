@@ -38,7 +38,7 @@ bool knock_target_resolve(const char *host, int family, struct knock_target *out
 bool knock_target_find(const char *host, int family, struct knock_target *out);
 
 /* Writes "tcp 192.0.2.1:7000" or "udp [2001:db8::1]:7000" to `out` and returns it. */
-const char *knock_target_point(const struct knock_target *target, struct step step,
+const char *knock_target_point(const struct knock_target *target, struct port_proto step,
                                char out[KNOCK_POINT_SIZE]);
 
 /* The same machine at `port`, for connect() and the like. */

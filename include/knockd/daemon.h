@@ -4,7 +4,7 @@
 
 #include "keeper/command.h"
 #include "keeper/keyring.h"
-#include "keeper/once.h"
+#include "keeper/one_time.h"
 #include "knockd/options.h"
 #include "knockd/state_dir.h"
 
@@ -12,7 +12,7 @@
 struct setting {
     struct config *config;
     struct plans *plans;
-    struct once once; /* one-time sequences */
+    struct one_time once; /* one-time sequences */
     struct keyring *keyring;
     struct commands init; /* before the first door */
     struct commands exit; /* after the last */

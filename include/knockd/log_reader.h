@@ -13,10 +13,10 @@
 
 #include "lib/config.h"
 #include "listener/foreign.h"
-#include "listener/heads.h"
+#include "listener/line_cache.h"
 #include "listener/lines.h"
 #include "listener/logline.h"
-#include "listener/tally.h"
+#include "listener/stats.h"
 
 enum { LOG_FORMATS = LOG_ULOGD + 1, LINE_VERDICTS = LINE_PARTIAL + 1 };
 
@@ -38,13 +38,13 @@ struct log_calls {
 struct log_reader {
     struct log_calls calls;
     struct line_spec specs[LOG_FORMATS]; /* by enum log_format */
-    struct heads heads[LOG_FORMATS];
+    struct line_cache line_cache[LOG_FORMATS];
     const char **prefixes;
     bool has_ulogd;
     struct lines *lines;            /* its too_long counts what no verdict was made of */
     uint64_t judged[LINE_VERDICTS]; /* lines by enum line_verdict */
     struct foreign foreign;         /* LINE_FOREIGN, of the firewall by all appearance */
-    struct tally prefixes_seen;     /* of LINE_PREFIX alone: the most frequent ones */
+    struct stats prefixes_seen;     /* of LINE_PREFIX alone: the most frequent ones */
     char plain[LOG_PLAIN];
 };
 

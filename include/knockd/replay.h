@@ -3,7 +3,8 @@
  * privilege; the configuration is read as far as it tells of sources and doors.
  *
  * Output, one line each, and nothing else:
- *   LOGTIME open|extend DOOR ADDRESS    LOGTIME as stamp_format writes it: what log_clock.h shows,
+ *   LOGTIME open|extend DOOR ADDRESS    LOGTIME as timestamp_format writes it: what log_clock.h
+ * shows,
  *                                       "-" before any time
  *   NAME VALUE                          the counters, all of them, at the end; their names are in
  *                                       the table in replay.c

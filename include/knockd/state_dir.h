@@ -26,7 +26,7 @@ enum state_dir_taken {
 enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, char *why,
                                     size_t why_size);
 
-/* Waits until commands of an earlier run are over, at most `limit` ns, as survivors_wait does.
+/* Waits until commands of an earlier run are over, at most `limit` ns, as orphans_wait does.
  * False with one line in `why`. */
 bool state_dir_wait(struct state_dir *dir, int64_t limit, char *why, size_t why_size);
 

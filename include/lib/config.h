@@ -84,8 +84,8 @@ struct config_door {
     int64_t check_interval;       /* ns between runs of its check command */
     struct flag_match flags;
     bool strict;
-    struct step port;    /* what the door opens; port 0: not said */
-    struct step *ignore; /* never strays: ignore = {...}, and `port` */
+    struct port_proto port;    /* what the door opens; port 0: not said */
+    struct port_proto *ignore; /* never strays: ignore = {...}, and `port` */
     unsigned ignore_count;
     struct addr target;          /* family 0: any */
     char interface[IF_NAMESIZE]; /* empty: any */
@@ -97,7 +97,7 @@ struct config_door {
     unsigned max_open;          /* openings at a time; 0: as many as in all */
     struct config_rate rate;
     struct config_list keys; /* names of the sealed keys that open it; none: no sealed knock does */
-    struct step *ports;      /* what a sealed knock may ask for besides `port` */
+    struct port_proto *ports; /* what a sealed knock may ask for besides `port` */
     unsigned port_count;
     int64_t max_timeout; /* ns, the longest time that a sealed knock may ask for; 0: cmd_timeout */
     bool bound;          /* takes only sealed knocks that are bound to their source */
@@ -170,7 +170,7 @@ bool config_is_key_name(const char *name);
 
 /* What a door opens when a knock doesn't say: its `port`, else the first of its `ports`; port 0:
  * neither was said. */
-struct step config_own_port(const struct config_door *door);
+struct port_proto config_own_port(const struct config_door *door);
 
 /* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.
  */

@@ -1,5 +1,5 @@
 /*
- * One line of what knockd answers on its control socket (keeper/control.h), made and read:
+ * One line of what knockd answers on its control socket (control/control.h), made and read:
  *
  *   ..KIND key=TEXT key:LITERAL key+TEXT key+TEXT ...
  *

@@ -10,19 +10,19 @@
 enum { STEPS_MAX = 32, STEPS_SAFE = 3 };
 
 /* One knock: a port of TCP or UDP (IPPROTO_TCP, IPPROTO_UDP). */
-struct step {
+struct port_proto {
     uint16_t port;
     uint8_t proto;
 };
 
-static inline bool step_equal(struct step a, struct step b)
+static inline bool port_proto_equal(struct port_proto a, struct port_proto b)
 {
     return a.port == b.port && a.proto == b.proto;
 }
 
 struct sequence {
     unsigned count;
-    struct step steps[STEPS_MAX];
+    struct port_proto steps[STEPS_MAX];
 };
 
 /* The flags of a TCP header, as in RFC 9293, section 3.1. */
@@ -47,7 +47,7 @@ struct flag_match {
  * Reads "port" or "port:proto", proto tcp (when not said) or udp in any case, port 1-65535.
  * On error returns false and points *why to what was expected.
  */
-bool step_parse(const char *text, struct step *out, const char **why);
+bool port_proto_parse(const char *text, struct port_proto *out, const char **why);
 
 /*
  * Appends the steps of "7000,8000:udp,9000" to `seq`. Blanks around a step don't count.

@@ -6,13 +6,13 @@
 #ifndef LISTENER_FOREIGN_H
 #define LISTENER_FOREIGN_H
 
-#include "lib/record.h"
+#include "lib/message.h"
 #include "listener/logline.h"
 
 struct foreign {
     uint64_t count;
-    enum header_hint hint;             /* what the first of them looks like */
-    char example[RECORD_TEXT_MAX + 1]; /* its beginning, bytes and all */
+    enum header_hint hint;              /* what the first of them looks like */
+    char example[MESSAGE_TEXT_MAX + 1]; /* its beginning, bytes and all */
 };
 
 /*

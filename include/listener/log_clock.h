@@ -9,18 +9,18 @@
 #define LISTENER_LOG_CLOCK_H
 
 #include "listener/pattern.h"
-#include "listener/stamp.h"
+#include "listener/timestamp.h"
 
 /* As much of a line is kept as holds any time: of fixed size, since that is copied at once. */
 enum { LOG_CLOCK_TEXT = 64 };
 
 struct log_clock {
-    struct stamps stamps; /* before the first line: stamps_init */
-    struct stamp now;
+    struct timestamps timestamps; /* before the first line: timestamps_init */
+    struct timestamp now;
     int64_t elapsed; /* ns */
     unsigned steps;  /* back, so far: what was under way before one of them is over */
     unsigned boots;  /* those among them by which the machine was started */
-    struct pattern
+    struct line_pattern
         alike; /* the beginning of a line, up to behind its time, with any digits there */
     char latest[LOG_CLOCK_TEXT]; /* of those that fit the one with the latest time */
     enum log_format format;
@@ -38,12 +38,12 @@ void log_clock_pass_other(struct log_clock *clock, enum log_format format, const
                           size_t len);
 
 /* What it shows; owned by the clock, and valid until the next call. */
-const struct stamp *log_clock_now(struct log_clock *clock);
+const struct timestamp *log_clock_now(struct log_clock *clock);
 
 /* ns that went by since the log's first line, a step back counting as none. */
 int64_t log_clock_elapsed(struct log_clock *clock);
 
-/* As stamps_settle: what it shows has its year then. */
+/* As timestamps_settle: what it shows has its year then. */
 void log_clock_settle(struct log_clock *clock);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "listener/packet.h"
 
-struct envelope;
+struct log_header;
 
 enum { PREFIX_MAX = 127 }; /* characters of a prefix: 29 by iptables LOG, 127 by nft */
 
@@ -50,7 +50,7 @@ enum line_verdict logline_parse(const struct line_spec *spec, const char *line, 
 /* The first half of it: what stands before the items of link and packet. LINE_PACKET: *env, *items,
  * where they begin, and what tells of the interface in *packet are set. */
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
-                               struct envelope *env, struct packet *packet, const char **items);
+                               struct log_header *env, struct packet *packet, const char **items);
 
 /* The second half: the items, which must fill the text up to `end`. */
 enum line_verdict logline_items(const struct line_spec *spec, const char *items, const char *end,

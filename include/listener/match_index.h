@@ -6,7 +6,7 @@
 #define LISTENER_MATCH_INDEX_H
 
 #include "listener/matcher.h"
-#include "listener/peers.h"
+#include "listener/source_table.h"
 
 struct match_index;
 

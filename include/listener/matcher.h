@@ -29,8 +29,8 @@ struct match_door {
     struct addr target;          /* destination; family 0: any */
     char interface[IF_NAMESIZE]; /* IN=; empty: any */
     bool strict;
-    unsigned ignore_count;     /* never strays for this door: what it opens, `ignore` */
-    const struct step *ignore; /* owned by the caller, must outlive the matcher; a step of the
+    unsigned ignore_count;           /* never strays for this door: what it opens, `ignore` */
+    const struct port_proto *ignore; /* owned by the caller, must outlive the matcher; a step of the
                                   sequence stays one, here or not */
 };
 

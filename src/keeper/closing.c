@@ -1,7 +1,7 @@
 #include "keeper/closing.h"
 
 #include "keeper/course.h"
-#include "keeper/ledger.h"
+#include "keeper/writeback.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -17,7 +17,7 @@ void closing_forget(struct opening *o, const char *end)
     o->heir = NULL;
     if (*end)
         opening_tell(o, DOOR_GONE, end);
-    ledger_remove(all->ledger, o, end);
+    writeback_remove(all->ledger, o, end);
     openings_remove(all, o);
     opening_free(o);
     /* A knock that waited longer than its door would have been open has been given up. */

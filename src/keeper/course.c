@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "keeper/closing.h"
-#include "keeper/ledger.h"
+#include "keeper/writeback.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -273,7 +273,7 @@ void course_begin(struct opening *o)
 {
     openings_add(o->all, o);
     o->state = RECORDING;
-    ledger_add(o->all->ledger, o, on_recorded);
+    writeback_add(o->all->ledger, o, on_recorded);
 }
 
 struct opening *course_new(struct openings *all, const struct knock *knock)
@@ -360,7 +360,7 @@ void course_extend(struct opening *o, const struct knock *knock)
                    knock->key ? knock->key : "", knock->key ? ")" : "");
     o->extend_next = o->extend.count > 0;
     opening_tell_extended(o, knock->by);
-    ledger_change(o->all->ledger, o);
+    writeback_change(o->all->ledger, o);
     loop_timer_set(o->all->loop, &o->timer, o->deadline);
     if (o->state == OPEN)
         rest(o);

@@ -8,8 +8,8 @@
 
 #include "keeper/closing.h"
 #include "keeper/course.h"
-#include "keeper/ledger.h"
 #include "keeper/rates.h"
+#include "keeper/writeback.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -42,9 +42,9 @@ struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *
     doors->max_open = CONFIG_MAX_OPEN;
     rates_init(&doors->rates);
     doors->all.talk = limit_make(TALK_RATE, TALK_BURST, clock_now());
-    doors->all.ledger = ledger_new(&doors->all, store);
+    doors->all.ledger = writeback_new(&doors->all, store);
     if (loop_timer_register(loop, &doors->waiting, log_waiting, doors) < 0) {
-        ledger_free(doors->all.ledger);
+        writeback_free(doors->all.ledger);
         free(doors);
         return NULL;
     }
@@ -58,7 +58,7 @@ void doors_free(struct doors *doors)
 {
     if (!doors)
         return;
-    ledger_free(doors->all.ledger);
+    writeback_free(doors->all.ledger);
     openings_free(&doors->all, opening_free);
     loop_timer_unregister(doors->all.loop, &doors->waiting);
     free(doors);
@@ -193,7 +193,7 @@ void doors_set_max(struct doors *doors, unsigned max_open)
 }
 
 static void tell_refused(const struct doors *doors, const char *name, const struct addr *address,
-                         struct step port, const char *why)
+                         struct port_proto port, const char *why)
 {
     struct door_event event = {
         .kind = DOOR_REFUSED, .door = name, .address = address, .why = why, .port = port};
@@ -272,7 +272,7 @@ void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct d
 void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
                         const char *why)
 {
-    tell_refused(doors, name, address, (struct step){0}, why);
+    tell_refused(doors, name, address, (struct port_proto){0}, why);
 }
 
 uint64_t doors_messages_dropped(const struct doors *doors)
@@ -282,7 +282,7 @@ uint64_t doors_messages_dropped(const struct doors *doors)
 
 bool doors_recorded(const struct doors *doors)
 {
-    return !ledger_failing(doors->all.ledger);
+    return !writeback_failing(doors->all.ledger);
 }
 
 struct closing {

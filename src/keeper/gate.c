@@ -13,7 +13,7 @@ bool gate_address(const struct addr *address)
 }
 
 enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
-                             const struct record_open *open, const char **why)
+                             const struct message_open *open, const char **why)
 {
     if (open->door >= config->door_count || open->source >= config->source_count ||
         !gate_address(&open->address))

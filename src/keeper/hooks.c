@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/program.h"
+#include "keeper/process.h"
 
 static int make_one(const struct config_text *text, const char *key, struct report *report,
                     struct command *out)

@@ -9,8 +9,8 @@
 
 #include "lib/clock.h"
 #include "lib/config_raw.h"
+#include "lib/crypto.h"
 #include "lib/key_file.h"
-#include "lib/keyed.h"
 #include "lib/service.h"
 
 /* Fresh messages of one key, a second and at once: each is a write to the disk. */
@@ -134,8 +134,8 @@ static bool load_keys(struct loading *l)
                      HINTS_KEYS_MAX);
     if (good) {
         keyring->keys = calloc(count + 1, sizeof(*keyring->keys));
-        keyring->secrets = keyed_alloc((count + 1) * sizeof(*keyring->secrets));
-        l->file = keyed_alloc(sizeof(*l->file));
+        keyring->secrets = crypto_alloc((count + 1) * sizeof(*keyring->secrets));
+        l->file = crypto_alloc(sizeof(*l->file));
     }
     bool room = keyring->keys && keyring->secrets && l->file;
     if (!names || (good && !room)) {
@@ -145,7 +145,7 @@ static bool load_keys(struct loading *l)
     /* All are tried, so that all mistakes are told at once. */
     for (unsigned i = 0; room && i < count; i++)
         good &= load_key(l, names[i]);
-    keyed_free(l->file);
+    crypto_free(l->file);
     free(names);
     return good;
 }
@@ -242,7 +242,7 @@ static bool fill(struct loading *l)
     if (!check_folder(l) || !load_keys(l) || !check_secrets(l) || !list_doors(l))
         return false;
     keyring->hints =
-        hints_new(keyring->secrets, keyring->count, l->config->sealed.max_skew / CLOCK_SECOND);
+        key_index_new(keyring->secrets, keyring->count, l->config->sealed.max_skew / CLOCK_SECOND);
     if (!keyring->hints)
         no_memory(l);
     return keyring->hints != NULL;
@@ -290,8 +290,8 @@ void keyring_free(struct keyring *keyring)
         return;
     for (unsigned i = 0; i < keyring->count; i++)
         config_list_free(&keyring->keys[i].doors);
-    hints_free(keyring->hints);
-    keyed_free(keyring->secrets);
+    key_index_free(keyring->hints);
+    crypto_free(keyring->secrets);
     free(keyring->keys);
     free(keyring->doors);
     free(keyring);

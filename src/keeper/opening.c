@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/ledger.h"
+#include "keeper/writeback.h"
 #include "lib/clock.h"
 
 /* No other kind of knock has a name that a key could have. */
@@ -102,7 +102,7 @@ void opening_enter(struct opening *o, enum opening_state state)
     o->state = state;
     /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
     if (!o->last_try)
-        ledger_change(o->all->ledger, o);
+        writeback_change(o->all->ledger, o);
 }
 
 static bool is_check(const struct opening *o, const struct commands *commands)
@@ -207,7 +207,7 @@ int openings_init(struct openings *table)
 {
     table->count = 0;
     table->buckets = calloc(BUCKETS, sizeof(struct opening *));
-    keyed_random(table->key, sizeof(table->key));
+    crypto_random(table->key, sizeof(table->key));
     return table->buckets ? 0 : -1;
 }
 
@@ -230,11 +230,11 @@ static struct opening **bucket(const struct openings *table, const char *name,
         char name[CONFIG_NAME_MAX + 1];
     } key = {.address = *address};
     memcpy(key.name, name, strnlen(name, CONFIG_NAME_MAX));
-    return &table->buckets[keyed_hash(table->key, &key, sizeof(key)) % BUCKETS];
+    return &table->buckets[crypto_keyed_hash(table->key, &key, sizeof(key)) % BUCKETS];
 }
 
 struct opening *openings_find(const struct openings *table, const char *name,
-                              const struct addr *address, struct step port)
+                              const struct addr *address, struct port_proto port)
 {
     struct opening *o = *bucket(table, name, address);
     while (o && (strcmp(o->name, name) != 0 || !addr_equal(&o->address, address) ||

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "keeper/command.h"
-#include "keeper/program.h"
+#include "keeper/process.h"
 #include "keeper/rule.h"
 #include "lib/clock.h"
 
@@ -41,7 +41,7 @@ static struct knock sample_knock(const struct draft *draft, const struct addr *a
     else if (door->keys.count > 0)
         knock.length = door->max_timeout > knock.length ? door->max_timeout : CLOCK_SECOND / 2;
     if (which == 1 && door->port_count > 0)
-        knock.port = (struct step){UINT16_MAX, knock.port.proto ^ IPPROTO_TCP ^ IPPROTO_UDP};
+        knock.port = (struct port_proto){UINT16_MAX, knock.port.proto ^ IPPROTO_TCP ^ IPPROTO_UDP};
     return knock;
 }
 

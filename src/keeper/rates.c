@@ -5,7 +5,7 @@
 void rates_init(struct rates *rates)
 {
     memset(rates, 0, sizeof(*rates));
-    keyed_random(rates->key, sizeof(rates->key));
+    crypto_random(rates->key, sizeof(rates->key));
 }
 
 static uint64_t hash_pair(const struct rates *rates, const char *door, const struct addr *address)
@@ -15,7 +15,7 @@ static uint64_t hash_pair(const struct rates *rates, const char *door, const str
         char door[CONFIG_NAME_MAX + 1];
     } pair = {.address = *address};
     memcpy(pair.door, door, strnlen(door, CONFIG_NAME_MAX));
-    uint64_t hash = keyed_hash(rates->key, &pair, sizeof(pair));
+    uint64_t hash = crypto_keyed_hash(rates->key, &pair, sizeof(pair));
     return hash ? hash : 1;
 }
 

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { WAYS = 4, SETS = REFUSAL_LOG_MAX / WAYS };
 
 struct refusal_log {
-    uint8_t key[KEYED_KEY_SIZE];
+    uint8_t key[CRYPTO_KEY_SIZE];
     struct refusal items[SETS][WAYS];
 };
 
@@ -27,7 +27,7 @@ void refusal_log_free(struct refusal_log *log)
 
 static unsigned set_of(const struct refusal_log *log, const struct addr *address)
 {
-    return (unsigned)(keyed_hash(log->key, address, sizeof(*address)) % SETS);
+    return (unsigned)(crypto_keyed_hash(log->key, address, sizeof(*address)) % SETS);
 }
 
 const struct refusal *refusal_log_find(const struct refusal_log *log, const struct addr *address)

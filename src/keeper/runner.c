@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "keeper/output.h"
-#include "keeper/program.h"
+#include "keeper/process.h"
 #include "keeper/queue.h"
 #include "lib/clock.h"
 #include "lib/log.h"

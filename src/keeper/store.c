@@ -451,14 +451,14 @@ static bool read_address(struct store *store, unsigned statement, int column, st
 }
 
 /* Ports of all 16 bits, protocols of 8. */
-static bool read_port(struct store *store, int column, struct step *out)
+static bool read_port(struct store *store, int column, struct port_proto *out)
 {
     int64_t port, proto;
     bool good = database_int(store->db, EACH_OPENING, column, &port) &&
                 database_int(store->db, EACH_OPENING, column + 1, &proto) && port >= 0 &&
                 port <= UINT16_MAX && proto >= 0 && proto <= UINT8_MAX;
     if (good)
-        *out = (struct step){(uint16_t)port, (uint8_t)proto};
+        *out = (struct port_proto){(uint16_t)port, (uint8_t)proto};
     return good;
 }
 

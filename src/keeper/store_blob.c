@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { LISTS = 4, OK_WORDS = 4, OK_SIZE = OK_WORDS * 8, SUM_SIZE = 8 };
 enum { COUNT_SIZE = 4, COMMAND_HEAD = 4 + 4 };
@@ -44,9 +44,9 @@ static bool get(struct input *in, unsigned bytes, uint64_t *number)
 /* No secret is needed: this is to notice accidents, not forgers. */
 static uint64_t sum(const uint8_t *body, size_t size, const struct stored_door *door)
 {
-    static const uint8_t key[KEYED_KEY_SIZE];
+    static const uint8_t key[CRYPTO_KEY_SIZE];
     uint8_t whole[3 * 8 + sizeof(door->name) + 1 + sizeof(door->address.bytes) + 3] = {0};
-    uint8_t *at = put(whole, keyed_hash(key, body, size), 8);
+    uint8_t *at = put(whole, crypto_keyed_hash(key, body, size), 8);
     at = put(at, (uint64_t)door->opened_wall, 8);
     at = put(at, (uint64_t)door->length, 8);
     memcpy(at, door->name, strlen(door->name));
@@ -57,7 +57,7 @@ static uint64_t sum(const uint8_t *body, size_t size, const struct stored_door *
     /* Openings of the store's first version have none. */
     if (door->port.port)
         at = put(put(at, door->port.port, 2), door->port.proto, 1);
-    return keyed_hash(key, whole, (size_t)(at - whole));
+    return crypto_keyed_hash(key, whole, (size_t)(at - whole));
 }
 
 static size_t list_size(const struct commands *list)

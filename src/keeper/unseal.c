@@ -12,32 +12,31 @@ static bool is_stale(uint64_t time, uint64_t now, int64_t skew)
     return apart > (uint64_t)(skew / second) << 16;
 }
 
-static bool opens(const struct keyring *keyring, unsigned key, const struct record_sealed *record,
+static bool opens(const struct keyring *keyring, unsigned key, const struct message_sealed *msg,
                   const struct addr *source, struct unsealed *out)
 {
-    if (!sealed_open(&keyring->secrets[key], record->message, record->length, source,
-                     &out->request))
+    if (!sealed_open(&keyring->secrets[key], msg->message, msg->length, source, &out->request))
         return false;
     out->key = key;
     out->bound = source != NULL;
-    out->time = sealed_message_time(record->message);
+    out->time = sealed_message_time(msg->message);
     return true;
 }
 
-enum unseal_verdict unseal_open(const struct keyring *keyring, const struct record_sealed *record,
+enum unseal_verdict unseal_open(const struct keyring *keyring, const struct message_sealed *msg,
                                 uint64_t now, int64_t skew, struct unsealed *out)
 {
-    uint64_t time = sealed_message_time(record->message);
+    uint64_t time = sealed_message_time(msg->message);
     if (is_stale(time, now, skew))
         return UNSEAL_STALE;
     unsigned count;
     const uint32_t *candidates =
-        hints_find(keyring->hints, time, sealed_message_hint(record->message), &count);
+        key_index_find(keyring->hints, time, sealed_message_hint(msg->message), &count);
     for (unsigned i = 0; i < count; i++)
-        if (opens(keyring, hint_key(candidates[i]), record, &record->address, out))
+        if (opens(keyring, hint_key(candidates[i]), msg, &msg->address, out))
             return UNSEAL_GOOD;
     for (unsigned i = 0; keyring->unbound && i < count; i++)
-        if (opens(keyring, hint_key(candidates[i]), record, NULL, out))
+        if (opens(keyring, hint_key(candidates[i]), msg, NULL, out))
             return UNSEAL_GOOD;
     return UNSEAL_UNKNOWN;
 }
@@ -78,9 +77,9 @@ static enum unseal_verdict judge_address(const struct sealed_request *request,
 }
 
 static bool find_port(const struct config_door *door, const struct sealed_request *request,
-                      struct step *out)
+                      struct port_proto *out)
 {
-    *out = (struct step){0};
+    *out = (struct port_proto){0};
     if (request->port == 0) {
         if (request->op == SEALED_OPEN)
             *out = config_own_port(door);

@@ -5,12 +5,12 @@
 
 #include "knock/cause.h"
 #include "knock/clock_state.h"
-#include "knock/message.h"
 #include "knock/nat.h"
 #include "knock/say.h"
 #include "knock/sides.h"
+#include "knock/transmission.h"
 #include "lib/clock.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum {
     LOOK_MS = 200, /* for an open port to answer before the knock; a shut one is silent */
@@ -27,7 +27,7 @@ struct going {
     FILE *list; /* where packets are named; NULL: nowhere */
     struct sides sides;
     struct seal seal;
-    struct message messages[SIDES_MAX];
+    struct transmission messages[SIDES_MAX];
     bool prepared;          /* the messages are open */
     bool looked;            /* at the ports before the knock */
     int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
@@ -70,13 +70,13 @@ static bool prepare(struct going *go, bool only_list)
         const struct side *side = &go->sides.all[i];
         if (go->list)
             list_seal(go, side);
-        go->messages[i] = (struct message){.profile = profile,
-                                           .target = &side->target,
-                                           .source = &side->source,
-                                           .seal = &go->seal,
-                                           .list = go->list,
-                                           .only_list = only_list};
-        message_open(&go->messages[i]);
+        go->messages[i] = (struct transmission){.profile = profile,
+                                                .target = &side->target,
+                                                .source = &side->source,
+                                                .seal = &go->seal,
+                                                .list = go->list,
+                                                .only_list = only_list};
+        transmission_open(&go->messages[i]);
     }
     go->prepared = true;
     return !profile->key || seal_open(&go->seal, profile, op);
@@ -85,7 +85,7 @@ static bool prepare(struct going *go, bool only_list)
 static void finish(struct going *go)
 {
     for (unsigned i = 0; i < go->sides.count && go->prepared; i++)
-        message_close(&go->messages[i]);
+        transmission_close(&go->messages[i]);
     if (go->profile->key)
         seal_close(&go->seal);
 }
@@ -99,7 +99,7 @@ static int64_t length_of_wait(unsigned round)
     static const uint32_t waits_ms[] = {500, 1000, 2000};
     unsigned last = sizeof(waits_ms) / sizeof(*waits_ms) - 1;
     uint32_t ms = waits_ms[round < last ? round : last], chance;
-    keyed_random(&chance, sizeof(chance));
+    crypto_random(&chance, sizeof(chance));
     return (ms + chance % (ms / 4)) * (CLOCK_SECOND / 1000);
 }
 
@@ -119,14 +119,14 @@ static bool time_is_left(const struct going *go)
 static bool next_messages(struct going *go)
 {
     for (unsigned i = 0; i < go->sides.count; i++)
-        if (!message_next(&go->messages[i]))
+        if (!transmission_next(&go->messages[i]))
             return false;
     return true;
 }
 
 static bool send_round(struct going *go, bool whole)
 {
-    return message_send(go->messages, go->sides.count, whole);
+    return transmission_send(go->messages, go->sides.count, whole);
 }
 
 /* Of both families one is enough; without any, nothing was sent. */
@@ -135,9 +135,9 @@ static void tell_failures(const struct going *go, bool sent)
     char text[512];
     for (unsigned i = 0; i < go->sides.count; i++)
         if (go->messages[i].failure && !sent)
-            say("%s", message_failure(&go->messages[i], text, sizeof(text)));
+            say("%s", transmission_failure(&go->messages[i], text, sizeof(text)));
         else if (go->messages[i].failure && go->list)
-            fprintf(go->list, "%s\n", message_failure(&go->messages[i], text, sizeof(text)));
+            fprintf(go->list, "%s\n", transmission_failure(&go->messages[i], text, sizeof(text)));
 }
 
 /* Without a port to wait for there is no asking for more: parity is sent at once. */

@@ -24,8 +24,8 @@ static bool parse_proto(const char *text, uint8_t *out)
     return true;
 }
 
-bool knock_port_parse(const char *text, uint8_t proto, knock_service *service, struct step *out,
-                      const char **why)
+bool knock_port_parse(const char *text, uint8_t proto, knock_service *service,
+                      struct port_proto *out, const char **why)
 {
     char name[256];
     size_t len = strcspn(text, ":");
@@ -38,10 +38,10 @@ bool knock_port_parse(const char *text, uint8_t proto, knock_service *service, s
         return false;
     }
     snprintf(name, sizeof(name), "%.*s", (int)len, text);
-    struct step step = {0};
+    struct port_proto step = {0};
     if (len == strspn(text, "0123456789")) {
         /* All digits is never a service: 70000 has to be called out of range, not unknown. */
-        if (!step_parse(name, &step, why))
+        if (!port_proto_parse(name, &step, why))
             return false;
     } else if (len < sizeof(name)) {
         step.port = service(name, proto);

@@ -9,7 +9,7 @@
 #include "knock/send.h"
 #include "knock/target.h"
 
-static bool read_steps(char **texts, unsigned count, uint8_t proto, struct step *steps)
+static bool read_steps(char **texts, unsigned count, uint8_t proto, struct port_proto *steps)
 {
     for (unsigned i = 0; i < count; i++) {
         const char *why;
@@ -24,16 +24,16 @@ static bool read_steps(char **texts, unsigned count, uint8_t proto, struct step 
 /* The resolver takes 7000 for 0.0.27.88: a forgotten HOST would go unnoticed. */
 static bool is_host(const char *host)
 {
-    struct step step;
+    struct port_proto step;
     const char *why;
-    if (!step_parse(host, &step, &why))
+    if (!port_proto_parse(host, &step, &why))
         return true;
     options_wrong("host \"%s\" is a port: give HOST before the ports", host);
     return false;
 }
 
 static bool knock_once(struct knock_sender *sender, const struct knock_target *target,
-                       struct step step, const struct options *options)
+                       struct port_proto step, const struct options *options)
 {
     char point[KNOCK_POINT_SIZE];
     knock_target_point(target, step, point);
@@ -49,7 +49,7 @@ static bool knock_once(struct knock_sender *sender, const struct knock_target *t
 }
 
 static bool knock_all(const struct knock_target *target, const struct source *source,
-                      const struct step *steps, unsigned count, const struct options *options)
+                      const struct port_proto *steps, unsigned count, const struct options *options)
 {
     struct knock_sender sender;
     bool sent = true;
@@ -75,8 +75,8 @@ static bool find_source(const struct profile *profile, const struct knock_target
            source_choose(profile, target, out);
 }
 
-static bool knock_from(const struct profile *profile, const struct step *steps, unsigned count,
-                       const struct options *options)
+static bool knock_from(const struct profile *profile, const struct port_proto *steps,
+                       unsigned count, const struct options *options)
 {
     const char *host = options->words[0];
     struct knock_target target;
@@ -106,7 +106,7 @@ bool knock_ports(const struct options *options)
     if (!has_words(options))
         return false;
     unsigned count = options->word_count - 1;
-    struct step *steps = calloc(count, sizeof(*steps));
+    struct port_proto *steps = calloc(count, sizeof(*steps));
     if (!steps) {
         fprintf(stderr, "knock: out of memory for %u ports\n", count);
         return false;

@@ -11,7 +11,7 @@
 #include "knock/say.h"
 
 /* One way: what was read from `from` and waits to be written to `to`. */
-struct way {
+struct path_watch {
     int from, to;
     bool open;
     int error; /* why it ended; 0: by the end of what there was to read */
@@ -19,7 +19,7 @@ struct way {
     char bytes[65536];
 };
 
-static void end(struct way *way, int error)
+static void end(struct path_watch *way, int error)
 {
     way->open = false;
     way->error = error;
@@ -33,7 +33,7 @@ static bool again(void)
     return errno == EINTR || errno == EAGAIN;
 }
 
-static void fill(struct way *way)
+static void fill(struct path_watch *way)
 {
     ssize_t got = read(way->from, way->bytes, sizeof(way->bytes));
     way->at = 0;
@@ -44,7 +44,7 @@ static void fill(struct way *way)
 
 /* Never waits, or each side could be waiting for the other to read. A pipe that has room takes
  * PIPE_BUF bytes at least; to make it non-blocking would make it so for whoever shares it. */
-static ssize_t put(const struct way *way)
+static ssize_t put(const struct path_watch *way)
 {
     const char *bytes = way->bytes + way->at;
     size_t len = way->len - way->at;
@@ -54,7 +54,7 @@ static ssize_t put(const struct way *way)
     return sent;
 }
 
-static void drain(struct way *way)
+static void drain(struct path_watch *way)
 {
     ssize_t sent = put(way);
     if (sent >= 0)
@@ -66,7 +66,7 @@ static void drain(struct way *way)
 }
 
 /* What the way waits for: bytes to come, or room for those that came. */
-static struct pollfd wants(const struct way *way)
+static struct pollfd wants(const struct path_watch *way)
 {
     if (!way->open)
         return (struct pollfd){.fd = -1};
@@ -75,7 +75,7 @@ static struct pollfd wants(const struct way *way)
     return (struct pollfd){.fd = way->from, .events = POLLIN};
 }
 
-static void step(struct way *way, const struct pollfd *ready)
+static void step(struct path_watch *way, const struct pollfd *ready)
 {
     if (!ready->revents)
         return;
@@ -87,9 +87,9 @@ static void step(struct way *way, const struct pollfd *ready)
 
 bool proxy_relay(int fd)
 {
-    static struct way out, in; /* too large for a stack */
-    out = (struct way){.from = STDIN_FILENO, .to = fd, .open = true};
-    in = (struct way){.from = fd, .to = STDOUT_FILENO, .open = true};
+    static struct path_watch out, in; /* too large for a stack */
+    out = (struct path_watch){.from = STDIN_FILENO, .to = fd, .open = true};
+    in = (struct path_watch){.from = fd, .to = STDOUT_FILENO, .open = true};
     signal(SIGPIPE, SIG_IGN);
     /* When the peer has ended, there is nobody left for what may come from standard input. */
     while (in.open) {

@@ -4,13 +4,13 @@
 
 #include "knock/say.h"
 #include "lib/clock.h"
+#include "lib/crypto.h"
 #include "lib/key_file.h"
-#include "lib/keyed.h"
 
 static bool read_key(const char *path, struct sealed_key *out)
 {
     struct report report = {.say = say_finding};
-    struct key_file *file = keyed_alloc(sizeof(*file));
+    struct key_file *file = crypto_alloc(sizeof(*file));
     if (!file) {
         say("out of memory for the key");
         return false;
@@ -19,7 +19,7 @@ static bool read_key(const char *path, struct sealed_key *out)
     if (good)
         sealed_key_derive(file->secret, file->server, out);
     key_file_free(file);
-    keyed_free(file);
+    crypto_free(file);
     return good;
 }
 
@@ -37,7 +37,7 @@ bool seal_open(struct seal *seal, const struct profile *profile, enum sealed_op 
 {
     *seal = (struct seal){.last = {.fd = -1}};
     seal->request = request_of(profile, op);
-    seal->key = keyed_alloc(sizeof(*seal->key));
+    seal->key = crypto_alloc(sizeof(*seal->key));
     if (!seal->key)
         say("out of memory for the key");
     return seal->key && read_key(profile->key, seal->key);
@@ -65,9 +65,9 @@ size_t seal_sample(const struct seal *seal, const struct addr *bound, uint8_t ou
     struct sealed_key nobody = *seal->key;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    keyed_random(nobody.seal, sizeof(nobody.seal));
+    crypto_random(nobody.seal, sizeof(nobody.seal));
     size_t len = make(seal, &nobody, sealed_time(now.tv_sec, (int32_t)now.tv_nsec), bound, out);
-    keyed_wipe(&nobody, sizeof(nobody));
+    crypto_wipe(&nobody, sizeof(nobody));
     return len;
 }
 
@@ -75,6 +75,6 @@ void seal_close(struct seal *seal)
 {
     last_close(&seal->last);
     if (seal->key)
-        keyed_free(seal->key);
+        crypto_free(seal->key);
     seal->key = NULL;
 }

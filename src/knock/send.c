@@ -79,7 +79,8 @@ static int send_udp(struct knock_sender *sender, const struct knock_target *to)
     return error;
 }
 
-int knock_send(struct knock_sender *sender, const struct knock_target *target, struct step step)
+int knock_send(struct knock_sender *sender, const struct knock_target *target,
+               struct port_proto step)
 {
     struct knock_target to = knock_target_at(target, step.port);
     return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(sender, &to);

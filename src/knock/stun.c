@@ -12,7 +12,7 @@
 #include "knock/say.h"
 #include "knock/stun_message.h"
 #include "lib/clock.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 /* RFC 8489, 6.2.1, calls them Rc, RTO and Rm. */
 enum { REQUESTS = 7, FIRST_WAIT_MS = 500, LAST_WAIT = 16 };
@@ -149,7 +149,7 @@ bool stun_ask(const char *server, const struct source *source, const struct knoc
     bool ready =
         find_server(&asking, target->address.any.sa_family) && open_socket(&asking, source);
     if (ready) {
-        keyed_random(asking.id, sizeof(asking.id));
+        crypto_random(asking.id, sizeof(asking.id));
         ask(&asking, until);
         if (asking.answer.kind != STUN_ADDRESS)
             tell_failure(&asking, began);

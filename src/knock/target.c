@@ -74,7 +74,7 @@ bool knock_target_find(const char *host, int family, struct knock_target *out)
     return false;
 }
 
-const char *knock_target_point(const struct knock_target *target, struct step step,
+const char *knock_target_point(const struct knock_target *target, struct port_proto step,
                                char out[KNOCK_POINT_SIZE])
 {
     bool ip6 = target->address.any.sa_family == AF_INET6;

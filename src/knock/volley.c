@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 /* Several sockets of TCP may have one source port if all of them say so. */
 static void share_port(int fd)
@@ -73,7 +73,7 @@ static int send_udp(const struct volley *volley, const struct knock_target *to,
 {
     uint8_t filler[1024];
     if (!payload) {
-        keyed_random(filler, packet->length);
+        crypto_random(filler, packet->length);
         payload = filler;
     }
     ssize_t sent = sendto(volley->fd, payload, packet->length, 0, &to->address.any, to->length);

@@ -168,7 +168,7 @@ void change_free(struct change *change)
     free(change->fallback);
 }
 
-static bool feed(enum rules_kind kind, const char *text)
+static bool stream(enum rules_kind kind, const char *text)
 {
     char name[24];
     snprintf(name, sizeof(name), "%s", tool(kind));
@@ -179,7 +179,7 @@ static bool feed(enum rules_kind kind, const char *text)
 
 bool change_apply(const struct change *change)
 {
-    if (feed(change->kind, change->apply))
+    if (stream(change->kind, change->apply))
         return true;
     fprintf(stderr, "knockctl rules: %s failed: nothing of this was applied\n", tool(change->kind));
     return false;
@@ -187,9 +187,9 @@ bool change_apply(const struct change *change)
 
 bool change_undo(const struct change *change)
 {
-    if (feed(change->kind, change->undo))
+    if (stream(change->kind, change->undo))
         return true;
-    if (change->fallback && feed(change->kind, change->fallback)) {
+    if (change->fallback && stream(change->kind, change->fallback)) {
         fprintf(stderr,
                 "knockctl rules: someone changed the rules meanwhile; the chains KNOCKD and "
                 "KNOCKD-DENY are empty now: have a look\n");

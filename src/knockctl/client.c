@@ -106,7 +106,7 @@ static void be_patient(struct reply *reply)
 
 static int read_head(struct reply *reply)
 {
-    static const char *const heads[] = {"ok one", "ok list", "ok stream"};
+    static const char *const line_cache[] = {"ok one", "ok list", "ok stream"};
     bool there = read_line(reply);
     if (there && strcmp(reply->line, "wait") == 0) {
         be_patient(reply);
@@ -118,7 +118,7 @@ static int read_head(struct reply *reply)
         return fail(reply, "knockd closed the connection without an answer; is it busy with "
                            "others?");
     for (int i = 0; i < 3; i++) {
-        if (strcmp(reply->line, heads[i]) == 0) {
+        if (strcmp(reply->line, line_cache[i]) == 0) {
             reply->kind = (enum reply_kind)i;
             if (reply->kind == REPLY_STREAM)
                 set_patience(fileno(reply->in), 0);

@@ -53,7 +53,7 @@ static bool is_mixed(const struct sequence *seq)
 {
     bool tcp = false, udp = false, up = false, down = false;
     for (unsigned i = 0; i < seq->count; i++) {
-        const struct step *step = &seq->steps[i];
+        const struct port_proto *step = &seq->steps[i];
         *(step->proto == IPPROTO_UDP ? &udp : &tcp) = true;
         if (i > 0)
             *(step->port > step[-1].port ? &up : &down) = true;
@@ -69,8 +69,8 @@ bool generate_sequence(const struct port_set *taken, unsigned count, struct rand
     do {
         out->count = 0;
         while (out->count < count) {
-            struct step step = {pick_port(taken, out, random),
-                                below(random, 3) == 0 ? IPPROTO_UDP : IPPROTO_TCP};
+            struct port_proto step = {pick_port(taken, out, random),
+                                      below(random, 3) == 0 ? IPPROTO_UDP : IPPROTO_TCP};
             out->steps[out->count++] = step;
         }
     } while (!is_mixed(out));

@@ -9,8 +9,8 @@
 #include "knockctl/json.h"
 #include "knockctl/key.h"
 #include "knockctl/table.h"
+#include "lib/crypto.h"
 #include "lib/key_file.h"
-#include "lib/keyed.h"
 
 /* A key that there is a file or a door for. */
 struct known {
@@ -217,7 +217,7 @@ static void show(struct list *list)
         {"doors", "DOORS", COLUMN_TEXT},     {"only", "ONLY", COLUMN_TEXT},
         {"expires", "EXPIRES", COLUMN_TEXT}, {"used", "LAST USED", COLUMN_TIME},
         {"loaded", "LOADED", COLUMN_TEXT},   {NULL, NULL, COLUMN_TEXT}};
-    struct key_file *file = keyed_alloc(sizeof(*file));
+    struct key_file *file = crypto_alloc(sizeof(*file));
     list->no_memory |= !file;
     table_begin(&list->table, columns);
     if (list->options->json)
@@ -228,7 +228,7 @@ static void show(struct list *list)
         json_end(&list->json);
     else
         table_end(&list->table, stdout, "there is no key; knockctl key new makes one");
-    keyed_free(file);
+    crypto_free(file);
 }
 
 int key_list(const struct config *config, const struct key_options *options)

@@ -12,8 +12,8 @@
 
 #include "knockctl/key.h"
 #include "lib/carrier.h"
+#include "lib/crypto.h"
 #include "lib/key_file.h"
-#include "lib/keyed.h"
 
 /* Names of a server, a key and doors have at most 64 bytes, and each stands in a profile up to four
  * times. */
@@ -173,7 +173,7 @@ static void put_profile(struct text *text, const struct config *config,
                         const struct config_door *door, const struct key_options *options)
 {
     const struct config_sealed *sealed = &config->sealed;
-    struct step port = config_own_port(door);
+    struct port_proto port = config_own_port(door);
     put(text,
         "profile \"%s-%s-%s\" {\n    host    = \"%s\"    # or its address\n"
         "    door    = \"%s\"\n",
@@ -284,7 +284,7 @@ static bool make(const struct config *config, const struct key_options *options,
 {
     char path[KEY_PATH_SIZE];
     struct text *file = &texts[0], *profile = &texts[1];
-    keyed_random(secret, SEALED_SECRET_SIZE);
+    crypto_random(secret, SEALED_SECRET_SIZE);
     file->len = profile->len = 0;
     put_secret(file, secret);
     put(file, "server = \"%s\"\n", config->sealed.server);
@@ -304,12 +304,12 @@ static bool make(const struct config *config, const struct key_options *options,
 
 int key_new(const struct config *config, const struct key_options *options)
 {
-    struct text *texts = keyed_alloc(2 * sizeof(*texts));
-    uint8_t *secret = keyed_alloc(SEALED_SECRET_SIZE);
+    struct text *texts = crypto_alloc(2 * sizeof(*texts));
+    uint8_t *secret = crypto_alloc(SEALED_SECRET_SIZE);
     bool good = texts && secret && check(config, options) && make(config, options, texts, secret);
     if (!texts || !secret)
         refuse("out of memory");
-    keyed_free(texts);
-    keyed_free(secret);
+    crypto_free(texts);
+    crypto_free(secret);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

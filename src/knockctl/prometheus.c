@@ -96,7 +96,7 @@ static const struct source_metric {
 
 enum { SOURCE_METRICS = sizeof(source_metrics) / sizeof(*source_metrics) };
 
-struct sources {
+struct log_sources {
     unsigned count;
     struct {
         char name[CONFIG_NAME_MAX + 1];
@@ -130,7 +130,7 @@ static void print_metric(const struct metric *metric, const struct row_fields *r
     printf(" %s\n", value_of(metric, row));
 }
 
-static void keep_source(struct sources *sources, const struct row_fields *row)
+static void keep_source(struct log_sources *sources, const struct row_fields *row)
 {
     const char *name = row_get(row, "source");
     if (!name || sources->count == SOURCES_MAX)
@@ -144,7 +144,7 @@ static void keep_source(struct sources *sources, const struct row_fields *row)
 }
 
 /* A name has no character that a label would have to escape (knockd.conf(5)). */
-static void print_sources(const struct sources *sources)
+static void print_sources(const struct log_sources *sources)
 {
     for (int m = 0; sources->count > 0 && m < SOURCE_METRICS; m++) {
         const struct source_metric *metric = &source_metrics[m];
@@ -158,7 +158,7 @@ static void print_sources(const struct sources *sources)
 void show_prometheus(struct reply *reply, int *status)
 {
     struct row_fields row;
-    struct sources sources = {0};
+    struct log_sources sources = {0};
     while (client_row(reply, &row, status)) {
         if (strcmp(row.kind, "sources") == 0)
             keep_source(&sources, &row);

@@ -64,9 +64,9 @@ static bool set_seconds(struct options *options, const char *text)
 
 static bool add_accept(struct options *options, const char *text)
 {
-    struct step step;
+    struct port_proto step;
     const char *why;
-    if (!step_parse(text, &step, &why))
+    if (!port_proto_parse(text, &step, &why))
         return wrong("--accept", text, why);
     port_set_add(&options->accept, step.proto, step.port, step.port);
     return true;

@@ -36,7 +36,7 @@ enum rule_ports { RULE_ADDED, RULE_ELSEWHERE, RULE_UNKNOWN };
  * Adds the ports that `rule` (the text of a door's `rule`; %PORT% and %PROTO% stand for `port`)
  * lets in at INPUT.
  */
-enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct step port);
+enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct port_proto port);
 
 /* What to do with the jumps from INPUT, which no chain's declaration empties. */
 enum rules_jumps {

@@ -48,7 +48,7 @@ static bool collect_prefix(const struct config_source *source, enum rules_kind k
 static void collect_knocks(const struct config_door *door, struct port_set *knocks)
 {
     for (unsigned i = 0; i < door->sequence.count; i++) {
-        const struct step *step = &door->sequence.steps[i];
+        const struct port_proto *step = &door->sequence.steps[i];
         port_set_add(knocks, step->proto, step->port, step->port);
     }
 }

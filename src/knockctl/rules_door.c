@@ -10,7 +10,7 @@ enum { WORD_SIZE = 128 };
 
 /* What was read of a rule. */
 struct reading {
-    struct step port; /* of the door */
+    struct port_proto port; /* of the door */
     bool tcp, udp;
     bool negated;          /* the last word was "!" */
     char ports[WORD_SIZE]; /* empty: none named */
@@ -112,7 +112,7 @@ static bool is_input(const char **rule)
     return strcmp(word, "INPUT") == 0;
 }
 
-enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct step port)
+enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct port_proto port)
 {
     struct reading r = {.port = port};
     char word[WORD_SIZE];

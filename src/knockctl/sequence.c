@@ -5,7 +5,7 @@
 
 #include "knockctl/generate.h"
 #include "knockctl/knockctl.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 static void usage(FILE *out)
 {
@@ -20,7 +20,7 @@ static uint32_t kernel_random(void *arg)
 {
     uint32_t value;
     (void)arg;
-    keyed_random(&value, sizeof(value));
+    crypto_random(&value, sizeof(value));
     return value;
 }
 

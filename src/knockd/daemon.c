@@ -13,16 +13,16 @@
 
 #include "keeper/refusal_log.h"
 #include "knockd/close_all.h"
+#include "knockd/generation.h"
 #include "knockd/notify.h"
 #include "knockd/own_files.h"
 #include "knockd/place.h"
-#include "knockd/regime.h"
 #include "lib/clock.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "lib/log.h"
 
 /* Messages that a listener may cause, a second and at once. */
-enum { MESSAGE_RATE = 20, MESSAGE_BURST = 200 };
+enum { LOGGED_EVENT_RATE = 20, LOGGED_EVENT_BURST = 200 };
 
 static void say(void *arg, bool error, const char *text)
 {
@@ -110,9 +110,9 @@ static void stop(struct daemon *d, int number)
                doors_count(d->doors), doors_count(d->doors) == 1 ? "" : "s");
     notify_send("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld", (long long)(time / 1000 + 5000000));
     d->phase = PHASE_STOPPING;
-    regime_free(d->next);
+    generation_free(d->next);
     d->next = NULL;
-    child_end(d->current->child);
+    listener_process_end(d->current->child);
     d->current->child = NULL;
     loop_timer_cancel(d->loop, &d->restart);
     loop_timer_set(d->loop, &d->deadline, clock_now() + time);
@@ -125,7 +125,7 @@ static void on_signal(void *arg, int number)
     if (number != SIGHUP)
         stop(d, number);
     else if (d->phase == PHASE_SERVING)
-        regime_reload(d);
+        generation_reload(d);
     else
         d->reload_wanted = d->phase == PHASE_STARTING;
 }
@@ -142,11 +142,11 @@ static const int64_t pulse_pause = 59 * CLOCK_SECOND;
 static void on_pulse(void *arg)
 {
     struct daemon *d = arg;
-    struct child *child = d->current->child;
-    if (d->watchdog_interval > 0 && (!child || child_answers(child)))
+    struct listener_process *child = d->current->child;
+    if (d->watchdog_interval > 0 && (!child || listener_process_answers(child)))
         notify_send("WATCHDOG=1");
     if (child)
-        child_ping(child);
+        listener_process_ping(child);
     int64_t pause = d->watchdog_interval > 0 ? d->watchdog_interval : pulse_pause;
     loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
@@ -166,7 +166,7 @@ static void on_look(void *arg)
     d->dir_broken = found == STATE_DIR_BROKEN;
     /* The control socket lies beside it by default, and both may have been removed. */
     place_make_root(why, sizeof(why));
-    desk_look(d->desk);
+    requests_look(d->desk);
 }
 
 static int make_parts(struct daemon *d, const struct config *config)
@@ -178,7 +178,7 @@ static int make_parts(struct daemon *d, const struct config *config)
     if (!d->runner)
         return -1;
     d->doors = doors_new(d->loop, d->runner, d->store);
-    if (!d->doors || loop_timer_register(d->loop, &d->restart, regime_restart, d) < 0 ||
+    if (!d->doors || loop_timer_register(d->loop, &d->restart, generation_restart, d) < 0 ||
         loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)
         return -1;
@@ -194,8 +194,8 @@ static int set_up(struct daemon *d, const struct config *config)
     notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
     if (!place_state(config, d->dir, &d->store))
         return -1;
-    uint8_t key[KEYED_KEY_SIZE];
-    keyed_random(key, sizeof(key));
+    uint8_t key[CRYPTO_KEY_SIZE];
+    crypto_random(key, sizeof(key));
     d->refused = refused_new();
     d->refusals = refusal_log_new(key);
     if (!d->refused || !d->refusals || make_parts(d, config) < 0) {
@@ -204,7 +204,7 @@ static int set_up(struct daemon *d, const struct config *config)
     }
     in_force_start(d->current->setting.keyring, d->store, d->refused, daemon_sealed_time(config));
     doors_set_max(d->doors, config->max_open);
-    d->desk = desk_open(d);
+    d->desk = requests_open(d);
     if (!d->desk)
         return -1;
     d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_look, d);
@@ -229,7 +229,7 @@ static void on_init_done(void *arg, bool success)
     }
     if (!success)
         log_error("not started, since init_command failed");
-    if (!success || !regime_start(d->current, &report))
+    if (!success || !generation_start(d->current, &report))
         daemon_fail(d);
 }
 
@@ -239,7 +239,7 @@ static bool begin(struct daemon *d)
     struct report report = daemon_report();
     const struct commands *commands = &d->current->setting.init;
     if (commands->count == 0)
-        return regime_start(d->current, &report);
+        return generation_start(d->current, &report);
     run_hook(d, commands, "init_command", JOB_DO, on_init_done);
     return true;
 }
@@ -247,9 +247,9 @@ static bool begin(struct daemon *d)
 static void tear_down(struct daemon *d)
 {
     own_files_free(d->own_files);
-    desk_close(d->desk);
-    regime_free(d->next);
-    regime_free(d->current);
+    requests_close(d->desk);
+    generation_free(d->next);
+    generation_free(d->current);
     runner_free(d->runner);
     doors_free(d->doors);
     if (d->doors)
@@ -267,7 +267,7 @@ static void end_failed_start(struct daemon *d)
 {
     d->phase = PHASE_FAILED;
     d->status = 1;
-    child_end(d->current->child);
+    listener_process_end(d->current->child);
     d->current->child = NULL;
     if (!d->doors)
         return;
@@ -282,9 +282,9 @@ int daemon_run(struct setting *setting, struct state_dir *dir, const struct opti
     struct daemon d = {.path = options->config,
                        .parent = parent,
                        .dir = dir,
-                       .admission = admit_make(now),
-                       .messages = limit_make(MESSAGE_RATE, MESSAGE_BURST, now)};
-    d.current = regime_new(&d, setting);
+                       .admission = authorize_make(now),
+                       .messages = limit_make(LOGGED_EVENT_RATE, LOGGED_EVENT_BURST, now)};
+    d.current = generation_new(&d, setting);
     if (!d.current)
         return 1;
     if (set_up(&d, d.current->setting.config) == 0 && begin(&d))

@@ -11,7 +11,7 @@
 
 #include "knockd/close_all.h"
 #include "knockd/daemon.h"
-#include "knockd/doubts.h"
+#include "knockd/host_check.h"
 #include "knockd/options.h"
 #include "knockd/place.h"
 #include "knockd/replay.h"
@@ -52,7 +52,7 @@ static int test_config(const char *path)
     struct setting setting;
     if (!setting_load(&setting, path, true, &report))
         return 1;
-    doubts_tell(setting.config, &report);
+    host_check_tell(setting.config, &report);
     rule_check(setting.config, setting.plans, &report);
     setting_free(&setting);
     if (report.errors > 0)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { SMALLEST = 256 };
 
@@ -19,7 +19,7 @@ struct entry {
 };
 
 struct log_doors {
-    uint8_t key[KEYED_KEY_SIZE];
+    uint8_t key[CRYPTO_KEY_SIZE];
     struct entry *entries;
     size_t size; /* a power of two */
     size_t used;
@@ -31,7 +31,7 @@ struct log_doors *log_doors_new(void)
     if (!doors)
         return NULL;
     /* The addresses are strangers' to choose, also where they fall in the table. */
-    keyed_random(doors->key, sizeof(doors->key));
+    crypto_random(doors->key, sizeof(doors->key));
     doors->size = SMALLEST;
     doors->entries = calloc(doors->size, sizeof(*doors->entries));
     if (doors->entries)
@@ -60,7 +60,7 @@ static struct entry *place(const struct log_doors *doors, unsigned door, const s
     uint8_t name[sizeof(*address) + sizeof(door)];
     memcpy(name, address, sizeof(*address));
     memcpy(name + sizeof(*address), &door, sizeof(door));
-    size_t at = keyed_hash(doors->key, name, sizeof(name)) & (doors->size - 1);
+    size_t at = crypto_keyed_hash(doors->key, name, sizeof(name)) & (doors->size - 1);
     struct entry *entry = &doors->entries[at];
     while (entry->address.family != 0 &&
            (entry->door != door || !addr_equal(&entry->address, address))) {

@@ -107,7 +107,7 @@ static void note_prefix(struct log_reader *reader, enum log_format format, const
 {
     size_t prefix_len = 0;
     const char *prefix = logline_prefix(format, line, len, &prefix_len);
-    tally_line(&reader->prefixes_seen, LINE_PREFIX, prefix, prefix_len);
+    stats_line(&reader->prefixes_seen, LINE_PREFIX, prefix, prefix_len);
 }
 
 static void take_line(void *arg, const char *line, size_t len)
@@ -117,10 +117,11 @@ static void take_line(void *arg, const char *line, size_t len)
     line = strip_colours(reader->plain, line, &len);
     enum log_format format = guess_format(line, len);
     enum line_verdict verdict =
-        heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
+        line_cache_parse(&reader->line_cache[format], &reader->specs[format], line, len, &packet);
     if (verdict == LINE_FOREIGN && reader->has_ulogd) {
         format = LOG_ULOGD;
-        verdict = heads_parse(&reader->heads[format], &reader->specs[format], line, len, &packet);
+        verdict = line_cache_parse(&reader->line_cache[format], &reader->specs[format], line, len,
+                                   &packet);
     }
     reader->judged[verdict]++;
     if (verdict == LINE_FOREIGN && has_unknown_header(reader, line, len))

@@ -11,18 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "knockd/brief.h"
-#include "knockd/events.h"
+#include "knockd/config_send.h"
+#include "knockd/listener_events.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
 #include "lib/log.h"
 #include "listener/calendar.h"
+#include "listener/config_receive.h"
 #include "listener/log_clock.h"
-#include "listener/setup.h"
 
 /* A knock whose time has no year yet. */
 struct held {
-    struct stamp stamp;
+    struct timestamp timestamp;
     struct addr address;
     enum log_knock knock;
     unsigned door;
@@ -38,8 +38,8 @@ struct stalled {
 enum { STALLED_MAX = 5 };
 
 struct replay {
-    struct config *config; /* NULL: none is read */
-    struct setup setup;    /* as the listener has it, with its matcher */
+    struct config *config;        /* NULL: none is read */
+    struct listener_config setup; /* as the listener has it, with its matcher */
     struct log_reader reader;
     struct log_clock clock;
     struct log_doors *doors;
@@ -73,8 +73,8 @@ static void wrote(struct replay *r, int result)
 
 static void print_knock(struct replay *r, const struct held *knock)
 {
-    char stamp[STAMP_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-    wrote(r, fprintf(r->out, "%s %s %s %s\n", stamp_format(&knock->stamp, stamp),
+    char timestamp[TIMESTAMP_TEXT_SIZE], address[ADDR_TEXT_SIZE];
+    wrote(r, fprintf(r->out, "%s %s %s %s\n", timestamp_format(&knock->timestamp, timestamp),
                      knock->knock == LOG_KNOCK_EXTEND ? "extend" : "open",
                      r->config->doors[knock->door].name, addr_format(&knock->address, address)));
 }
@@ -99,7 +99,7 @@ static void release_knocks(struct replay *r)
 {
     log_clock_settle(&r->clock);
     for (size_t i = 0; i < r->held_count; i++) {
-        stamps_redate(&r->clock.stamps, &r->held[i].stamp);
+        timestamps_redate(&r->clock.timestamps, &r->held[i].timestamp);
         print_knock(r, &r->held[i]);
     }
     r->held_count = 0;
@@ -121,7 +121,7 @@ static void take_knock(struct replay *r, unsigned number)
     }
     *(outcome == LOG_KNOCK_EXTEND ? &r->extended : &r->opened) += 1;
     struct held knock = {*log_clock_now(&r->clock), r->packet->src, outcome, number};
-    bool waits = knock.stamp.yearless && !r->clock.stamps.settled;
+    bool waits = knock.timestamp.yearless && !r->clock.timestamps.settled;
     if (waits || r->held_count > 0)
         hold_knock(r, &knock);
     else
@@ -163,9 +163,9 @@ static void stalled_forget(struct replay *r, const struct addr *address)
 /* Takes note of how far the packet, which the matcher has just seen, brought its address. */
 static void note_stages(struct replay *r, int64_t now)
 {
-    struct step step = {.port = r->packet->dpt, .proto = (uint8_t)r->packet->proto};
+    struct port_proto step = {.port = r->packet->dpt, .proto = (uint8_t)r->packet->proto};
     unsigned count;
-    const struct setup_step *found = setup_doors_with(&r->setup, step, &count);
+    const struct listener_config_step *found = listener_config_doors_with(&r->setup, step, &count);
     r->packet_number++;
     for (unsigned i = 0; i < count; i++) {
         unsigned stage = matcher_reached(r->setup.matcher, 0, r->packet, now, found[i].door);
@@ -227,7 +227,7 @@ static int64_t matcher_time(struct replay *r)
 static void count_sealed(struct replay *r, const struct packet *packet)
 {
     struct assembled made;
-    assembler_feed(r->setup.assembler, 0, packet, matcher_time(r), &made);
+    reassembly_feed(r->setup.reassembly, 0, packet, matcher_time(r), &made);
     r->sealed += made.length > 0;
 }
 
@@ -302,7 +302,7 @@ static void print_counters(struct replay *r)
 static void complain_of_headers(const struct replay *r)
 {
     const struct foreign *foreign = &r->reader.foreign;
-    char example[4 * RECORD_TEXT_MAX + 1];
+    char example[4 * MESSAGE_TEXT_MAX + 1];
     if (foreign->count == 0 || foreign->count <= r->reader.judged[LINE_PACKET])
         return;
     log_encode(foreign->example, strlen(foreign->example), example, sizeof(example));
@@ -315,16 +315,16 @@ static void complain_of_headers(const struct replay *r)
 /* Which prefixes the lines have that have none of the configuration's. */
 static void complain_of_prefixes(const struct replay *r)
 {
-    const struct tally *tally = &r->reader.prefixes_seen;
+    const struct stats *stats = &r->reader.prefixes_seen;
     char prefix[4 * PREFIX_MAX + 1];
     if (r->reader.judged[LINE_PREFIX] == 0)
         return;
     fprintf(stderr, "knockd: %" PRIu64 " lines have none of the prefixes of the configuration",
             r->reader.judged[LINE_PREFIX]);
-    for (int i = 0; i < TALLY_PREFIXES && tally->seen[i].count > 0; i++) {
-        log_encode(tally->seen[i].text, strlen(tally->seen[i].text), prefix, sizeof(prefix));
+    for (int i = 0; i < STATS_PREFIXES && stats->seen[i].count > 0; i++) {
+        log_encode(stats->seen[i].text, strlen(stats->seen[i].text), prefix, sizeof(prefix));
         fprintf(stderr, "%s\"%s\" (%" PRIu64 ")", i == 0 ? "; seen: " : ", ", prefix,
-                tally->seen[i].count);
+                stats->seen[i].count);
     }
     fputc('\n', stderr);
 }
@@ -396,10 +396,10 @@ static void say_error(void *arg, bool error, const char *text)
         fprintf(stderr, "knockd: %s\n", text);
 }
 
-static void take_record(void *arg, const struct record *record)
+static void take_record(void *arg, const struct message *message)
 {
     struct replay *r = arg;
-    if (!r->no_memory && setup_take(&r->setup, record) == SETUP_BAD)
+    if (!r->no_memory && listener_config_receive(&r->setup, message) == LISTENER_CONFIG_BAD)
         r->no_memory = true;
 }
 
@@ -413,7 +413,7 @@ static bool prepare(struct replay *r, const struct options *options)
     if (!options->packets) {
         r->doors = log_doors_new();
         r->no_memory |= !r->doors;
-        brief_send(r->config, NULL, false, take_record, r);
+        config_send_send(r->config, NULL, false, take_record, r);
     }
     return !r->no_memory;
 }
@@ -434,7 +434,7 @@ static void free_all(struct replay *r)
     free(r->held);
     log_doors_free(r->doors);
     log_reader_free(&r->reader);
-    setup_free(&r->setup);
+    listener_config_free(&r->setup);
     config_free(r->config);
 }
 
@@ -447,8 +447,8 @@ int replay_log(const struct options *options, const struct replay_here *here, FI
         if (!r.config)
             return 1;
     }
-    stamps_init(&r.clock.stamps, here->today);
-    r.clock.stamps.months = here->months;
+    timestamps_init(&r.clock.timestamps, here->today);
+    r.clock.timestamps.months = here->months;
     int status = prepare(&r, options) ? read_log(&r, options->log) : 1;
     if (!options->packets && !r.no_memory)
         release_knocks(&r);
@@ -463,18 +463,18 @@ int replay_log(const struct options *options, const struct replay_here *here, FI
 }
 
 /* `dmesg -T` in a pipe writes the months as this user's language has them. */
-static void name_months(locale_t locale, const char *names[STAMP_MONTHS])
+static void name_months(locale_t locale, const char *names[TIMESTAMP_MONTHS])
 {
-    static const nl_item items[STAMP_MONTHS] = {ABMON_1, ABMON_2,  ABMON_3,  ABMON_4,
-                                                ABMON_5, ABMON_6,  ABMON_7,  ABMON_8,
-                                                ABMON_9, ABMON_10, ABMON_11, ABMON_12};
-    for (int i = 0; i < STAMP_MONTHS; i++)
+    static const nl_item items[TIMESTAMP_MONTHS] = {ABMON_1, ABMON_2,  ABMON_3,  ABMON_4,
+                                                    ABMON_5, ABMON_6,  ABMON_7,  ABMON_8,
+                                                    ABMON_9, ABMON_10, ABMON_11, ABMON_12};
+    for (int i = 0; i < TIMESTAMP_MONTHS; i++)
         names[i] = nl_langinfo_l(items[i], locale);
 }
 
 int replay_run(const struct options *options)
 {
-    const char *names[STAMP_MONTHS];
+    const char *names[TIMESTAMP_MONTHS];
     time_t now = time(NULL);
     struct tm local;
     int64_t east = localtime_r(&now, &local) ? local.tm_gmtoff : 0;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keeper/program.h"
+#include "keeper/process.h"
 #include "keeper/rule.h"
 #include "lib/clock.h"
 #include "lib/log.h"

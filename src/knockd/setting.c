@@ -3,9 +3,9 @@
 #include <time.h>
 
 #include "keeper/hooks.h"
-#include "keeper/sources.h"
+#include "keeper/log_sources.h"
 #include "knockd/daemon.h"
-#include "knockd/doubts.h"
+#include "knockd/host_check.h"
 #include "knockd/place.h"
 #include "lib/log.h"
 
@@ -17,15 +17,15 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
     /* All are asked, so that all mistakes are told at once. */
     bool user = place_user(setting->config, &setting->uid, &setting->gid, report);
     unsigned errors = report->errors;
-    sources_check(setting->config, only_check, report);
+    log_sources_check(setting->config, only_check, report);
     bool sources = report->errors == errors;
     setting->plans = plans_make(setting->config, report);
     bool hooks = hooks_make(&setting->config->init, "init_command", report, &setting->init) == 0;
     hooks &= hooks_make(&setting->config->exit, "exit_command", report, &setting->exit) == 0;
-    bool once = once_load(setting->config, &setting->once, report);
+    bool once = one_time_load(setting->config, &setting->once, report);
     setting->keyring = keyring_load(setting->config, time(NULL), report);
     if (user && sources && hooks && once && setting->plans && setting->keyring) {
-        doubts_of_kernel(setting->config, report);
+        host_check_of_kernel(setting->config, report);
         return true;
     }
     setting_free(setting);
@@ -35,7 +35,7 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
 void setting_free(struct setting *setting)
 {
     plans_free(setting->plans);
-    once_free(&setting->once);
+    one_time_free(&setting->once);
     keyring_free(setting->keyring);
     commands_free(&setting->init);
     commands_free(&setting->exit);

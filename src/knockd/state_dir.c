@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keeper/survivors.h"
+#include "keeper/orphans.h"
 #include "knockd/place.h"
 
 static const char lock_name[] = "lock", commands_name[] = "commands.lock";
@@ -132,7 +132,7 @@ enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, cha
 
 bool state_dir_wait(struct state_dir *dir, int64_t limit, char *why, size_t why_size)
 {
-    dir->commands = survivors_wait(dir->path, limit, why, why_size);
+    dir->commands = orphans_wait(dir->path, limit, why, why_size);
     return dir->commands >= 0;
 }
 

@@ -131,7 +131,7 @@ bool config_is_key_name(const char *name)
     return config_is_name(name) && strcmp(name, "sequence") != 0 && strcmp(name, "knockctl") != 0;
 }
 
-struct step config_own_port(const struct config_door *door)
+struct port_proto config_own_port(const struct config_door *door)
 {
     return door->port.port == 0 && door->port_count > 0 ? door->ports[0] : door->port;
 }

@@ -2,10 +2,10 @@
 
 #include "lib/config_keys.h"
 
-static bool is_step(const struct sequence *sequence, struct step step)
+static bool is_step(const struct sequence *sequence, struct port_proto step)
 {
     for (unsigned i = 0; i < sequence->count; i++)
-        if (step_equal(sequence->steps[i], step))
+        if (port_proto_equal(sequence->steps[i], step))
             return true;
     return false;
 }
@@ -118,12 +118,12 @@ static void check_scans(const struct config_door *door, struct report *report)
 static void check_ignored(const struct config_door *door, struct report *report)
 {
     for (unsigned i = 0; i < door->ignore_count; i++) {
-        struct step step = door->ignore[i];
+        struct port_proto step = door->ignore[i];
         if (!is_step(&door->sequence, step))
             continue;
-        bool opens = door->port.port && step_equal(step, door->port);
+        bool opens = door->port.port && port_proto_equal(step, door->port);
         for (unsigned j = 0; j < door->port_count; j++)
-            opens |= step_equal(step, door->ports[j]);
+            opens |= port_proto_equal(step, door->ports[j]);
         report_error(report, door->sequence_pos,
                      "door \"%s\": %u:%s is a step of the sequence, but %s: choose another port",
                      door->name, step.port, proto_name(step.proto),
@@ -167,7 +167,7 @@ static bool is_suffix(const struct sequence *a, const struct sequence *b)
     if (a->count == 0 || a->count > b->count)
         return false;
     for (unsigned i = 1; i <= a->count; i++)
-        if (!step_equal(a->steps[a->count - i], b->steps[b->count - i]))
+        if (!port_proto_equal(a->steps[a->count - i], b->steps[b->count - i]))
             return false;
     return true;
 }

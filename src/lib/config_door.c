@@ -39,14 +39,14 @@ void read_port(struct reading *r, const struct config_key *key, const struct con
 {
     const struct config_text *value = read_one(r, key, values);
     const char *why;
-    if (value && !step_parse(value->text, field, &why))
+    if (value && !port_proto_parse(value->text, field, &why))
         report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name, value->text,
                      why);
 }
 
 /* The ports of a list, and how many they are. */
-static struct step *read_steps(struct reading *r, const struct config_key *key,
-                               const struct config_list *values, unsigned *count)
+static struct port_proto *read_steps(struct reading *r, const struct config_key *key,
+                                     const struct config_list *values, unsigned *count)
 {
     enum { PORTS_MAX = 1024 };
     const char *why;
@@ -54,12 +54,12 @@ static struct step *read_steps(struct reading *r, const struct config_key *key,
         report_error(r->report, values->pos, "%s: more than %d ports", key->name, PORTS_MAX);
         return NULL;
     }
-    struct step *steps = calloc(values->count + 1, sizeof(*steps));
+    struct port_proto *steps = calloc(values->count + 1, sizeof(*steps));
     if (!steps)
         r->no_memory = true;
     for (unsigned i = 0; steps && i < values->count; i++) {
         const struct config_text *value = &values->items[i];
-        if (step_parse(value->text, &steps[*count], &why))
+        if (port_proto_parse(value->text, &steps[*count], &why))
             ++*count;
         else
             report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,

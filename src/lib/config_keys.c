@@ -188,10 +188,10 @@ static void fill_source(struct reading *r, const struct config_section *section,
         warn_of_any_prefix(r, section);
 }
 
-static void add_ignored(struct reading *r, struct config_door *door, struct step step)
+static void add_ignored(struct reading *r, struct config_door *door, struct port_proto step)
 {
-    size_t size = (door->ignore_count + 1) * sizeof(struct step);
-    struct step *more = realloc(door->ignore, size);
+    size_t size = (door->ignore_count + 1) * sizeof(struct port_proto);
+    struct port_proto *more = realloc(door->ignore, size);
     if (!more) {
         r->no_memory = true;
         return;

@@ -10,7 +10,7 @@
 #include "lib/config_keys.h"
 #include "lib/config_mask.h"
 #include "lib/config_words.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
 
@@ -216,7 +216,7 @@ static cfg_t *set_up(struct parsing *p)
 /* False, told already, where the text has what can't be masked. */
 static bool mask(struct parsing *p)
 {
-    keyed_random(&p->mask, sizeof(p->mask));
+    crypto_random(&p->mask, sizeof(p->mask));
     const char *escape = config_mask_text(&p->mask, p->text->text);
     int line = 1;
     for (const char *q = p->text->text; escape && q < escape; q++)
@@ -232,7 +232,7 @@ static bool run(struct parsing *p)
     if (p->grammar->secret && !mask(p))
         return false;
     int result = cfg_parse_buf(p->root, p->text->text);
-    keyed_wipe(&p->mask, sizeof(p->mask));
+    crypto_wipe(&p->mask, sizeof(p->mask));
     if (result != CFG_SUCCESS && !p->told)
         report_error(p->report, config_text_pos(p->text, p->root->line),
                      "the syntax is wrong here: expected KEY = VALUE or a section");

@@ -5,8 +5,8 @@
 
 #include "lib/config_keys.h"
 #include "lib/config_words.h"
+#include "lib/crypto.h"
 #include "lib/grow.h"
-#include "lib/keyed.h"
 
 struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
                                           struct config_pos pos)
@@ -69,7 +69,7 @@ bool config_list_add(struct config_list *list, const char *text, struct config_p
 void config_list_free(struct config_list *list)
 {
     for (unsigned i = 0; i < list->count; i++) {
-        keyed_wipe(list->items[i].text, strlen(list->items[i].text));
+        crypto_wipe(list->items[i].text, strlen(list->items[i].text));
         free(list->items[i].text);
     }
     free(list->items);

@@ -9,7 +9,7 @@
 #include "lib/sealed.h"
 
 /* Whether packets to this port are sealed knocks, and so never reach a sequence. */
-static bool carries(const struct config_sealed *sealed, struct step step)
+static bool carries(const struct config_sealed *sealed, struct port_proto step)
 {
     return carrier_has((uint16_t)sealed->span, step.proto, step.port);
 }
@@ -31,7 +31,7 @@ static void check_sequence(const struct config_sealed *sealed, const struct conf
 
 /* A port that is open is not logged, so what it should carry would be lost. */
 static void check_opened(const struct config_sealed *sealed, const struct config_door *door,
-                         struct step step, struct report *report)
+                         struct port_proto step, struct report *report)
 {
     if (step.port && carries(sealed, step))
         report_error(
@@ -45,7 +45,7 @@ static void check_opened(const struct config_sealed *sealed, const struct config
 static void check_ports(const struct config_door *door, struct report *report)
 {
     for (unsigned i = 0; i < door->port_count; i++) {
-        struct step step = door->ports[i];
+        struct port_proto step = door->ports[i];
         bool twice = step.port == door->port.port && step.proto != door->port.proto;
         for (unsigned j = 0; j < i; j++)
             twice |= step.port == door->ports[j].port;

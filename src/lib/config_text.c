@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 /* Makes room for `more` members of `member` bytes behind the first `count`. Not by realloc, which
  * would leave a secret behind where the array stood. */
@@ -24,7 +24,7 @@ static bool grow(void **array, size_t *size, size_t count, size_t more, size_t m
         return false;
     if (*array) {
         memcpy(larger, *array, count * member);
-        keyed_wipe(*array, count * member);
+        crypto_wipe(*array, count * member);
         free(*array);
     }
     *array = larger;
@@ -68,7 +68,7 @@ struct config_pos config_text_pos(const struct config_text_out *out, int line)
 void config_text_free(struct config_text_out *out)
 {
     if (out->text)
-        keyed_wipe(out->text, out->size);
+        crypto_wipe(out->text, out->size);
     free(out->text);
     free(out->lines);
     out->text = NULL;
@@ -137,7 +137,7 @@ bool config_file_read(const char *path, struct config_file *out, const char **wh
 void config_file_free(struct config_file *file)
 {
     if (file->data)
-        keyed_wipe(file->data, file->len);
+        crypto_wipe(file->data, file->len);
     free(file->data);
     file->data = NULL;
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "lib/config_keys.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { DIGITS = 2 * SEALED_SECRET_SIZE };
 
@@ -198,5 +198,5 @@ void key_file_free(struct key_file *key)
 {
     config_list_free(&key->doors);
     free(key->path);
-    keyed_wipe(key, sizeof(*key));
+    crypto_wipe(key, sizeof(*key));
 }

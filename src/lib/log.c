@@ -82,13 +82,13 @@ static bool send_syslog(const char *datagram, size_t len)
  */
 static void to_syslog(int priority, const char *text)
 {
-    char datagram[2200], stamp[32];
+    char datagram[2200], timestamp[32];
     time_t now = time(NULL);
     struct tm local;
     localtime_r(&now, &local);
-    strftime(stamp, sizeof(stamp), "%b %e %T", &local);
+    strftime(timestamp, sizeof(timestamp), "%b %e %T", &local);
     int len = snprintf(datagram, sizeof(datagram), "<%d>%s %s[%d]: %s", sink.facility | priority,
-                       stamp, sink.ident, (int)getpid(), text);
+                       timestamp, sink.ident, (int)getpid(), text);
     if (send_syslog(datagram, (size_t)len))
         return;
     if (sink.socket < 0 || errno != EAGAIN)

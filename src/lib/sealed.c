@@ -4,20 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
-_Static_assert((int)SEALED_SECRET_SIZE == (int)KEYED_SECRET_SIZE, "one size of secrets");
-_Static_assert((int)SEALED_ID_SIZE == (int)KEYED_DIGEST_SIZE, "an id is a digest");
+_Static_assert((int)SEALED_SECRET_SIZE == (int)CRYPTO_SECRET_SIZE, "one size of secrets");
+_Static_assert((int)SEALED_ID_SIZE == (int)CRYPTO_DIGEST_SIZE, "an id is a digest");
 
 enum {
     HINT = 2, /* bytes */
     TIME = 6,
     ADDRESS = 16,
-    REQUEST = SEALED_SHORT - HINT - TIME - KEYED_TAG_SIZE,
+    REQUEST = SEALED_SHORT - HINT - TIME - CRYPTO_TAG_SIZE,
     REQUEST_LONG = REQUEST + ADDRESS,
 };
 
-_Static_assert(REQUEST_LONG == SEALED_LONG - HINT - TIME - KEYED_TAG_SIZE, "an address longer");
+_Static_assert(REQUEST_LONG == SEALED_LONG - HINT - TIME - CRYPTO_TAG_SIZE, "an address longer");
 
 static const char label[] = "knockd sealed 1";
 
@@ -69,16 +69,16 @@ void sealed_key_derive(const uint8_t secret[SEALED_SECRET_SIZE], const char *ser
     char text[sizeof(label) + sizeof(" seal ") + SEALED_SERVER_MAX];
     assert(*server && strlen(server) <= SEALED_SERVER_MAX);
     int len = snprintf(text, sizeof(text), "%s seal %s", label, server);
-    keyed_digest(secret, text, (size_t)len, out->seal);
+    crypto_digest(secret, text, (size_t)len, out->seal);
     len = snprintf(text, sizeof(text), "%s hint %s", label, server);
-    keyed_digest(secret, text, (size_t)len, out->hint);
-    keyed_digest(NULL, secret, SEALED_SECRET_SIZE, out->id);
+    crypto_digest(secret, text, (size_t)len, out->hint);
+    crypto_digest(NULL, secret, SEALED_SECRET_SIZE, out->id);
 }
 
 void sealed_door(const char *name, uint8_t out[SEALED_DOOR_SIZE])
 {
-    uint8_t digest[KEYED_DIGEST_SIZE];
-    keyed_digest(NULL, name, strlen(name), digest);
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    crypto_digest(NULL, name, strlen(name), digest);
     memcpy(out, digest, SEALED_DOOR_SIZE);
 }
 
@@ -93,9 +93,9 @@ uint64_t sealed_time(int64_t seconds, int32_t nanoseconds)
 
 uint16_t sealed_hint(const struct sealed_key *key, uint64_t time)
 {
-    uint8_t period[8], digest[KEYED_DIGEST_SIZE];
+    uint8_t period[8], digest[CRYPTO_DIGEST_SIZE];
     put(period, sizeof(period), (time >> 16) / SEALED_HINT_PERIOD);
-    keyed_digest(key->hint, period, sizeof(period), digest);
+    crypto_digest(key->hint, period, sizeof(period), digest);
     return (uint16_t)get(digest, HINT);
 }
 
@@ -109,10 +109,10 @@ static struct covered cover(const struct addr *source)
 }
 
 /* Hint and time stand at the head of the message, and make its nonce. */
-static void make_nonce(const uint8_t *message, uint8_t nonce[KEYED_NONCE_SIZE])
+static void make_nonce(const uint8_t *message, uint8_t nonce[CRYPTO_NONCE_SIZE])
 {
-    memset(nonce, 0, KEYED_NONCE_SIZE);
-    memcpy(nonce + KEYED_NONCE_SIZE - HINT - TIME, message, HINT + TIME);
+    memset(nonce, 0, CRYPTO_NONCE_SIZE);
+    memcpy(nonce + CRYPTO_NONCE_SIZE - HINT - TIME, message, HINT + TIME);
 }
 
 static size_t put_request(uint8_t out[REQUEST_LONG], const struct sealed_request *r)
@@ -137,16 +137,16 @@ size_t sealed_make(const struct sealed_key *key, uint64_t time, const struct add
                    const struct sealed_request *request, uint8_t out[SEALED_LONG])
 {
     assert(time <= SEALED_TIME_MAX && (!bound || (bound->family && !like_unbound(bound))));
-    uint8_t plain[REQUEST_LONG], nonce[KEYED_NONCE_SIZE];
+    uint8_t plain[REQUEST_LONG], nonce[CRYPTO_NONCE_SIZE];
     size_t len = put_request(plain, request);
     put(out, HINT, sealed_hint(key, time));
     put(out + HINT, TIME, time);
     make_nonce(out, nonce);
     struct covered c = cover(bound);
-    keyed_seal(key->seal, nonce, (struct keyed_extra){&c, sizeof(c)}, plain, len,
-               out + HINT + TIME);
-    keyed_wipe(plain, sizeof(plain));
-    return HINT + TIME + len + KEYED_TAG_SIZE;
+    crypto_seal(key->seal, nonce, (struct keyed_extra){&c, sizeof(c)}, plain, len,
+                out + HINT + TIME);
+    crypto_wipe(plain, sizeof(plain));
+    return HINT + TIME + len + CRYPTO_TAG_SIZE;
 }
 
 uint16_t sealed_message_hint(const uint8_t *message)
@@ -173,17 +173,17 @@ static struct sealed_request get_request(const uint8_t *plain, bool with_address
 bool sealed_open(const struct sealed_key *key, const uint8_t *message, size_t len,
                  const struct addr *source, struct sealed_request *out)
 {
-    uint8_t plain[REQUEST_LONG], nonce[KEYED_NONCE_SIZE];
+    uint8_t plain[REQUEST_LONG], nonce[CRYPTO_NONCE_SIZE];
     if (len != SEALED_SHORT && len != SEALED_LONG)
         return false;
     if (source && (source->family == 0 || like_unbound(source)))
         return false;
     make_nonce(message, nonce);
     struct covered c = cover(source);
-    if (!keyed_unseal(key->seal, nonce, (struct keyed_extra){&c, sizeof(c)}, message + HINT + TIME,
-                      len - HINT - TIME, plain))
+    if (!crypto_unseal(key->seal, nonce, (struct keyed_extra){&c, sizeof(c)}, message + HINT + TIME,
+                       len - HINT - TIME, plain))
         return false;
     *out = get_request(plain, len == SEALED_LONG);
-    keyed_wipe(plain, sizeof(plain));
+    crypto_wipe(plain, sizeof(plain));
     return true;
 }

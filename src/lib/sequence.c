@@ -22,11 +22,11 @@ static bool parse_port(const char *text, size_t len, uint16_t *out)
     return true;
 }
 
-bool step_parse(const char *text, struct step *out, const char **why)
+bool port_proto_parse(const char *text, struct port_proto *out, const char **why)
 {
     size_t len = strcspn(text, ":");
     const char *proto = text[len] == ':' ? text + len + 1 : "tcp";
-    struct step step = {.proto = IPPROTO_TCP};
+    struct port_proto step = {.proto = IPPROTO_TCP};
     if (!parse_port(text, len, &step.port)) {
         *why = "expected a port from 1 to 65535, like 7000, 7000:tcp or 7000:udp";
         return false;
@@ -64,7 +64,7 @@ bool sequence_append(struct sequence *seq, const char *text, const char **why)
         }
         *why = "expected a port from 1 to 65535, like 7000, 7000:tcp or 7000:udp";
         if (!next_item(&text, item, sizeof(item)) ||
-            !step_parse(item, &seq->steps[seq->count], why))
+            !port_proto_parse(item, &seq->steps[seq->count], why))
             return false;
         seq->count++;
     } while (text);
@@ -125,7 +125,7 @@ unsigned sequence_different(const struct sequence *seq)
     unsigned different = 0;
     for (unsigned i = 0; i < seq->count; i++) {
         unsigned before = 0;
-        while (before < i && !step_equal(seq->steps[before], seq->steps[i]))
+        while (before < i && !port_proto_equal(seq->steps[before], seq->steps[i]))
             before++;
         different += before == i;
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "listener/envelope.h"
+#include "listener/log_header.h"
 #include "listener/scan.h"
 
 /* Behind the first `text` from `p` on; NULL: it isn't there. */
@@ -32,11 +32,11 @@ static bool is_record(const char *p, const char *end)
 bool foreign_is_firewall(const struct line_spec *spec, const char *line, size_t len)
 {
     const char *end = line + len;
-    struct envelope ignored;
+    struct log_header ignored;
     return spec->format != LOG_KMSG &&
            behind(behind(behind(line, end, "IN="), end, " SRC="), end, " DST=") &&
            holds_prefix(spec, line, end) && !is_record(line, end) &&
-           !envelope_open(spec->format, line, len, &ignored);
+           !log_header_parse(spec->format, line, len, &ignored);
 }
 
 /* "0 6 PVEFW-HOST-IN 24/Nov/2026:10:31:12 +0100 " */
@@ -64,8 +64,8 @@ void foreign_note(struct foreign *foreign, const char *line, size_t len)
     if (foreign->count++ > 0)
         return;
     foreign->hint = hint_of(line, line + len);
-    if (len > RECORD_TEXT_MAX)
-        len = RECORD_TEXT_MAX;
+    if (len > MESSAGE_TEXT_MAX)
+        len = MESSAGE_TEXT_MAX;
     memcpy(foreign->example, line, len);
     foreign->example[len] = '\0';
 }

@@ -13,7 +13,7 @@
 
 struct listener {
     struct loop *loop;
-    struct setup setup;
+    struct listener_config setup;
     struct reader reader;
     bool at_work; /* the configuration is complete */
     int status;
@@ -25,79 +25,79 @@ static void end(struct listener *l, int status)
     loop_stop(l->loop);
 }
 
-static void tell(void *arg, struct record *record)
+static void tell(void *arg, struct message *message)
 {
     struct listener *l = arg;
-    record->generation = l->setup.generation;
-    if (record_send(LISTENER_SOCKET, record, -1, true) != RECORD_GOT)
+    message->generation = l->setup.generation;
+    if (message_send(LISTENER_SOCKET, message, -1, true) != MESSAGE_GOT)
         end(l, 0);
 }
 
 static bool go_to_work(struct listener *l)
 {
-    struct record record = {.type = RECORD_REPLY};
+    struct message message = {.type = MESSAGE_REPLY};
     l->at_work = reader_begin(&l->reader, &l->setup, tell, l);
     if (l->at_work)
-        tell(l, &record);
+        tell(l, &message);
     return l->at_work;
 }
 
 /* The keeper asks, or wants to know whether this process is at work still. */
-static bool answer(struct listener *l, const struct record *record)
+static bool answer(struct listener *l, const struct message *message)
 {
-    struct record pong = {.type = RECORD_PONG, .u.ping = record->u.ping};
-    if (record->type == RECORD_QUERY)
-        reader_query(&l->reader, &record->u.query);
-    else if (record->type == RECORD_PING)
+    struct message pong = {.type = MESSAGE_PONG, .u.ping = message->u.ping};
+    if (message->type == MESSAGE_QUERY)
+        reader_query(&l->reader, &message->u.query);
+    else if (message->type == MESSAGE_PING)
         tell(l, &pong);
     else
         return false;
     return true;
 }
 
-static bool take_record(struct listener *l, const struct record *record, int fd)
+static bool take_record(struct listener *l, const struct message *message, int fd)
 {
-    if (l->at_work && record->generation != l->setup.generation)
+    if (l->at_work && message->generation != l->setup.generation)
         return false;
-    if (l->at_work && record->type == RECORD_FD)
-        return reader_take_fd(&l->reader, &record->u.fd, fd);
+    if (l->at_work && message->type == MESSAGE_FD)
+        return reader_take_fd(&l->reader, &message->u.fd, fd);
     if (fd >= 0)
         return false;
     if (l->at_work)
-        return answer(l, record);
-    enum setup_result result = setup_take(&l->setup, record);
-    return result == SETUP_MORE || (result == SETUP_COMPLETE && go_to_work(l));
+        return answer(l, message);
+    enum listener_config_result result = listener_config_receive(&l->setup, message);
+    return result == LISTENER_CONFIG_MORE || (result == LISTENER_CONFIG_COMPLETE && go_to_work(l));
 }
 
 static void on_socket_ready(void *arg)
 {
     struct listener *l = arg;
-    struct record record;
+    struct message message;
     int fd;
-    enum record_result result = record_receive(LISTENER_SOCKET, &record, &fd);
-    if (result == RECORD_NONE)
+    enum message_result result = message_receive(LISTENER_SOCKET, &message, &fd);
+    if (result == MESSAGE_NONE)
         return;
-    if (result == RECORD_END)
+    if (result == MESSAGE_END)
         end(l, 0);
-    else if (result == RECORD_BAD || !take_record(l, &record, fd))
+    else if (result == MESSAGE_BAD || !take_record(l, &message, fd))
         end(l, 1);
 }
 
 static void free_all(struct listener *l)
 {
     reader_free(&l->reader);
-    setup_free(&l->setup);
+    listener_config_free(&l->setup);
     loop_free(l->loop);
 }
 
 /* The keeper knows what to say; here there is nobody left to say it to. */
 static int report_failure(enum sandbox_step step)
 {
-    struct record record = {
-        .type = RECORD_EVENT,
+    struct message message = {
+        .type = MESSAGE_EVENT,
         .u.event = {.kind = EVENT_SANDBOX, .door = step, .number = (uint64_t)errno},
     };
-    record_send(LISTENER_SOCKET, &record, -1, true);
+    message_send(LISTENER_SOCKET, &message, -1, true);
     return 1;
 }
 

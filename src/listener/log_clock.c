@@ -7,10 +7,10 @@
 static const int64_t late = 60 * CALENDAR_SECOND;
 
 /* To somewhere that nobody knows how far away it is. */
-static void step_back(struct log_clock *clock, const struct stamp *to)
+static void step_back(struct log_clock *clock, const struct timestamp *to)
 {
     clock->steps++;
-    clock->boots += to->zone == STAMP_BOOT;
+    clock->boots += to->zone == TIMESTAMP_BOOT;
 }
 
 /* A jump of years is nobody's timeout; junk may hold any number of them. */
@@ -25,46 +25,46 @@ static void go_on(struct log_clock *clock, int64_t step)
 /* False when the line is late, or has no time. */
 static bool advance(struct log_clock *clock, enum log_format format, const char *line, size_t len)
 {
-    struct stamp stamp;
-    if (!stamp_read(&clock->stamps, format, line, len, &stamp))
+    struct timestamp timestamp;
+    if (!timestamp_read(&clock->timestamps, format, line, len, &timestamp))
         return false;
-    if (clock->now.zone != STAMP_NONE) {
-        bool other = (stamp.zone == STAMP_BOOT) != (clock->now.zone == STAMP_BOOT);
-        int64_t step = stamp.time - clock->now.time;
+    if (clock->now.zone != TIMESTAMP_NONE) {
+        bool other = (timestamp.zone == TIMESTAMP_BOOT) != (clock->now.zone == TIMESTAMP_BOOT);
+        int64_t step = timestamp.time - clock->now.time;
         if (step < 0 && step >= -late && !other)
             return false;
         if (step < 0 || other)
-            step_back(clock, &stamp);
+            step_back(clock, &timestamp);
         else
             go_on(clock, step);
     }
-    clock->now = stamp;
+    clock->now = timestamp;
     return true;
 }
 
 /*
- * A line that stamp_read knows by its day fits if it has the same day, zone and number of digits:
- * of two such lines the one whose text is greater is later.
+ * A line that timestamp_read knows by its day fits if it has the same day, zone and number of
+ * digits: of two such lines the one whose text is greater is later.
  */
 static void learn(struct log_clock *clock, const char *line, size_t len)
 {
-    size_t start = clock->stamps.head_len, end = start;
+    size_t start = clock->timestamps.head_len, end = start;
     const char *blank = start > 0 ? memchr(line + start, ' ', len - start) : NULL;
     clock->alike.len = 0;
     if (!blank || blank - line >= LOG_CLOCK_TEXT || len < LOG_CLOCK_TEXT)
         return;
-    pattern_set(&clock->alike, line, (size_t)(blank + 1 - line));
+    line_pattern_set(&clock->alike, line, (size_t)(blank + 1 - line));
     while (is_digit(line[end]) || line[end] == ':' || line[end] == '.')
         end++;
     if (clock->alike.len == 0)
         return;
-    pattern_loosen(&clock->alike, start, end);
+    line_pattern_loosen(&clock->alike, start, end);
     memcpy(clock->latest, line, LOG_CLOCK_TEXT);
 }
 
 void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len)
 {
-    bool fits = len >= LOG_CLOCK_TEXT && pattern_fits(&clock->alike, line, len);
+    bool fits = len >= LOG_CLOCK_TEXT && line_pattern_fits(&clock->alike, line, len);
     int order = fits ? memcmp(line, clock->latest, clock->alike.len) : -1;
     if (order > 0) {
         memcpy(clock->latest, line, LOG_CLOCK_TEXT);
@@ -95,7 +95,7 @@ void log_clock_pass_other(struct log_clock *clock, enum log_format format, const
     clock->alike.len = 0;
 }
 
-const struct stamp *log_clock_now(struct log_clock *clock)
+const struct timestamp *log_clock_now(struct log_clock *clock)
 {
     if (clock->unread)
         advance(clock, clock->format, clock->latest, clock->alike.len);
@@ -112,9 +112,9 @@ int64_t log_clock_elapsed(struct log_clock *clock)
 void log_clock_settle(struct log_clock *clock)
 {
     log_clock_now(clock);
-    if (clock->stamps.settled)
+    if (clock->timestamps.settled)
         return;
-    stamps_settle(&clock->stamps);
-    stamps_redate(&clock->stamps, &clock->now);
+    timestamps_settle(&clock->timestamps);
+    timestamps_redate(&clock->timestamps, &clock->now);
     clock->alike.len = 0;
 }

@@ -1,7 +1,7 @@
 #include "listener/logline.h"
 
-#include "listener/envelope.h"
 #include "listener/ip_items.h"
+#include "listener/log_header.h"
 #include "listener/scan.h"
 
 enum {
@@ -50,7 +50,7 @@ static const char *skip_blanks(const char *text)
 }
 
 /* Returns what follows the prefix, its blanks and "IN=", or NULL. */
-static const char *after_prefix(const struct envelope *env, const char *prefix, bool escaped)
+static const char *after_prefix(const struct log_header *env, const char *prefix, bool escaped)
 {
     const char *p = env->message;
     for (prefix = skip_blanks(prefix); *prefix; prefix++) {
@@ -69,7 +69,7 @@ static const char *after_prefix(const struct envelope *env, const char *prefix, 
  * The first "IN=" that an interface and " OUT=" follow, at the start of the message or behind a
  * blank; else, where a prefix abuts, anywhere. The kernel keeps PREFIX_MAX bytes of a prefix.
  */
-static const char *first_in(const struct envelope *env, bool escaped)
+static const char *first_in(const struct log_header *env, bool escaped)
 {
     size_t most = (size_t)PREFIX_MAX * (escaped ? ESCAPE : 1) + 1;
     size_t len = (size_t)(env->end - env->message);
@@ -87,13 +87,13 @@ static const char *first_in(const struct envelope *env, bool escaped)
 }
 
 /* rsyslog's "message repeated 2 times: [ ...]" is a line of its own making, not a packet. */
-static bool is_repetition(const struct envelope *env)
+static bool is_repetition(const struct log_header *env)
 {
     return SCAN(env->message, env->end, "message repeated ");
 }
 
 /* Finds what follows "IN=" in a message that is ours; NULL and the verdict in any other. */
-static const char *find_packet(const struct line_spec *spec, const struct envelope *env,
+static const char *find_packet(const struct line_spec *spec, const struct log_header *env,
                                enum line_verdict *verdict)
 {
     bool escaped = spec->format == LOG_KMSG;
@@ -114,7 +114,7 @@ static const char *find_packet(const struct line_spec *spec, const struct envelo
 
 /* The same, where a host and "kernel:" may be journalctl's or the prefix's beginning. Leaves in
  * env->message which they are. */
-static const char *find_in_either(const struct line_spec *spec, struct envelope *env,
+static const char *find_in_either(const struct line_spec *spec, struct log_header *env,
                                   enum line_verdict *verdict)
 {
     const char *whole = env->message;
@@ -231,10 +231,10 @@ size_t logline_length(const char *line, size_t len)
 }
 
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
-                               struct envelope *env, struct packet *packet, const char **items)
+                               struct log_header *env, struct packet *packet, const char **items)
 {
     enum line_verdict verdict;
-    if (!envelope_open(spec->format, line, len, env))
+    if (!log_header_parse(spec->format, line, len, env))
         return LINE_FOREIGN;
     const char *p = find_in_either(spec, env, &verdict);
     if (!p)
@@ -253,7 +253,7 @@ enum line_verdict logline_items(const struct line_spec *spec, const char *items,
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet)
 {
-    struct envelope env;
+    struct log_header env;
     const char *items;
     len = logline_length(line, len);
     enum line_verdict verdict = logline_head(spec, line, len, &env, packet, &items);
@@ -264,8 +264,8 @@ enum line_verdict logline_parse(const struct line_spec *spec, const char *line, 
 
 const char *logline_prefix(enum log_format format, const char *line, size_t len, size_t *prefix_len)
 {
-    struct envelope env;
-    if (!envelope_open(format, line, len, &env))
+    struct log_header env;
+    if (!log_header_parse(format, line, len, &env))
         return NULL;
     if (env.tagged)
         env.message = env.tagged;

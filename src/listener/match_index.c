@@ -104,7 +104,7 @@ static uint32_t intern_view(struct match_index *index, const struct match_door *
     return index->view_count++;
 }
 
-static uint64_t step_key(uint8_t proto, uint16_t port)
+static uint64_t port_proto_key(uint8_t proto, uint16_t port)
 {
     return (proto == IPPROTO_UDP ? 1u << 16 : 0) | port;
 }
@@ -114,11 +114,11 @@ static uint64_t entry_key(enum kind kind, uint64_t earlier, uint64_t later)
     return (uint64_t)kind << 40 | earlier << 20 | later;
 }
 
-static void add_entry(struct match_index *index, enum kind kind, const struct step *earlier,
-                      const struct step *later, uint32_t value)
+static void add_entry(struct match_index *index, enum kind kind, const struct port_proto *earlier,
+                      const struct port_proto *later, uint32_t value)
 {
-    uint64_t from = earlier ? step_key(earlier->proto, earlier->port) : 0;
-    uint64_t key = entry_key(kind, from, step_key(later->proto, later->port));
+    uint64_t from = earlier ? port_proto_key(earlier->proto, earlier->port) : 0;
+    uint64_t key = entry_key(kind, from, port_proto_key(later->proto, later->port));
     index->entries[index->entry_count++] = (struct index_entry){key, value};
     bool udp = later->proto == IPPROTO_UDP;
     index->roles[udp][later->port] |= (uint8_t)(1 << kind);
@@ -135,7 +135,7 @@ static int compare_entries(const void *a, const void *b)
 
 static void add_door(struct match_index *index, const struct match_door *door, uint32_t number)
 {
-    const struct step *steps = door->sequence.steps;
+    const struct port_proto *steps = door->sequence.steps;
     uint32_t view = intern_view(index, door);
     unsigned run = 1;
     index->door_views[number] = view;
@@ -143,7 +143,7 @@ static void add_door(struct match_index *index, const struct match_door *door, u
         return; /* sealed knocks alone open it */
     for (unsigned flags = 0; flags < 256; flags++)
         index->flags[flags] |= flags_match(door->flags, (uint8_t)flags);
-    while (run < door->sequence.count && step_equal(steps[run], steps[0]))
+    while (run < door->sequence.count && port_proto_equal(steps[run], steps[0]))
         run++;
     uint8_t *most = &index->begun_with[steps[0].proto == IPPROTO_UDP][steps[0].port];
     if (*most < run)
@@ -235,7 +235,7 @@ static bool begins(const struct match_index *index, const struct seen *seen)
 {
     if (!has_role(index, seen, KIND_FIRST))
         return false;
-    uint64_t key = entry_key(KIND_FIRST, 0, step_key(seen->proto, seen->dpt));
+    uint64_t key = entry_key(KIND_FIRST, 0, port_proto_key(seen->proto, seen->dpt));
     struct index_range range = find_entries(index, key);
     for (const struct index_entry *entry = range.begin; entry < range.end; entry++)
         if (view_sees(&index->views[entry->value], seen))
@@ -268,8 +268,8 @@ bool match_index_pair(const struct match_index *index, const struct seen *earlie
 {
     if (!earlier->first)
         return false;
-    uint64_t key = entry_key(KIND_PAIR, step_key(earlier->proto, earlier->dpt),
-                             step_key(later->proto, later->dpt));
+    uint64_t key = entry_key(KIND_PAIR, port_proto_key(earlier->proto, earlier->dpt),
+                             port_proto_key(later->proto, later->dpt));
     struct index_range range = find_entries(index, key);
     for (const struct index_entry *entry = range.begin; entry < range.end; entry++) {
         const struct view *view = &index->views[entry->value];
@@ -289,5 +289,5 @@ struct index_range match_index_ending(const struct match_index *index, const str
 {
     if (!has_role(index, seen, KIND_LAST))
         return (struct index_range){NULL, NULL};
-    return find_entries(index, entry_key(KIND_LAST, 0, step_key(seen->proto, seen->dpt)));
+    return find_entries(index, entry_key(KIND_LAST, 0, port_proto_key(seen->proto, seen->dpt)));
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "lib/carrier.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "listener/match_index.h"
-#include "listener/peers.h"
+#include "listener/source_table.h"
 
 struct matcher {
     struct match_door *doors;
@@ -16,8 +16,8 @@ struct matcher {
     int64_t longest;  /* timeout of all doors: what is older serves nobody */
     unsigned *opened; /* by the newest packet: room for all doors */
     struct match_index *index;
-    struct peers *peers;
-    uint8_t key[KEYED_KEY_SIZE];
+    struct source_table *peers;
+    uint8_t key[CRYPTO_KEY_SIZE];
     uint16_t span;                  /* of sealed knocks; 0: there are none */
     uint32_t epochs[MATCH_SOURCES]; /* gaps of each source so far */
     struct matcher_counters counters;
@@ -46,7 +46,7 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
     memcpy(m->key, key, sizeof(m->key));
     m->index = match_index_new(doors, count);
     m->opened = calloc((size_t)count + 1, sizeof(*m->opened));
-    m->peers = peers_new(max_sources, key);
+    m->peers = source_table_new(max_sources, key);
     if (!copy_doors(m, doors, count) || !m->index || !m->peers || !m->opened) {
         matcher_free(m);
         return NULL;
@@ -59,7 +59,7 @@ void matcher_free(struct matcher *m)
     if (!m)
         return;
     match_index_free(m->index);
-    peers_free(m->peers);
+    source_table_free(m->peers);
     free(m->doors);
     free(m->opened);
     free(m);
@@ -101,7 +101,7 @@ static enum match_verdict glance(const struct matcher *m, unsigned source,
 {
     enum match_verdict verdict = judge(m, packet);
     if (verdict == MATCH_SEEN && !match_index_concerns(m->index, packet) &&
-        !peers_may_have(m->peers, source, &packet->src))
+        !source_table_may_have(m->peers, source, &packet->src))
         return MATCH_IDLE;
     return verdict;
 }
@@ -111,7 +111,7 @@ bool matcher_is_sealed(const struct matcher *m, const struct packet *packet)
     return m->span && judge(m, packet) == MATCH_SEALED;
 }
 
-static bool is_step(struct step step, const struct seen *seen)
+static bool is_step(struct port_proto step, const struct seen *seen)
 {
     return step.port == seen->dpt && step.proto == seen->proto;
 }
@@ -195,7 +195,7 @@ static bool fulfils(const struct matcher *m, unsigned number, const struct peer 
 static bool is_one_run(const struct sequence *sequence)
 {
     for (unsigned i = 1; i < sequence->count; i++)
-        if (!step_equal(sequence->steps[i], sequence->steps[0]))
+        if (!port_proto_equal(sequence->steps[i], sequence->steps[0]))
             return false;
     return true;
 }
@@ -236,7 +236,7 @@ static struct view view_of_attempt(const struct matcher *m, unsigned number,
 {
     const struct match_door *door = &m->doors[number];
     struct view view = view_of(m, number, peer), tail = view;
-    struct step last = door->sequence.steps[door->sequence.count - 1];
+    struct port_proto last = door->sequence.steps[door->sequence.count - 1];
     for (; !door->strict && tail.from < view.end; tail.from++) {
         const struct run *run = peer_run(peer, tail.from);
         if (is_step(last, &run->seen) && match_index_sees(m->index, number, &run->seen) &&
@@ -254,9 +254,9 @@ static unsigned stage_at_most(const struct matcher *m, unsigned number, const st
 {
     const struct sequence *sequence = &m->doors[number].sequence;
     unsigned steps = sequence->count - 1;
-    struct step last = sequence->steps[steps];
+    struct port_proto last = sequence->steps[steps];
     if (fulfils(m, number, peer, view, sequence->count, now))
-        while (steps > 0 && step_equal(sequence->steps[steps - 1], last))
+        while (steps > 0 && port_proto_equal(sequence->steps[steps - 1], last))
             steps--;
     return steps;
 }
@@ -281,14 +281,14 @@ static void rank(struct matcher *m, struct peer *peer, const struct run *newest)
         const struct run *earlier = peer_run(peer, age);
         if (match_index_pair(m->index, &earlier->seen, &newest->seen)) {
             peer->midway_until = earlier->time + m->longest;
-            peers_touch(m->peers, peer, newest->time, true);
+            source_table_touch(m->peers, peer, newest->time, true);
             return;
         }
     }
     bool midway = peer->midway && newest->time <= peer->midway_until;
     /* Junk doesn't make an address that did no more than begin look fresher. */
     if (midway || peer->midway || newest->seen.first)
-        peers_touch(m->peers, peer, newest->time, midway);
+        source_table_touch(m->peers, peer, newest->time, midway);
 }
 
 static unsigned open_doors(struct matcher *m, const struct peer *peer, const struct run *newest)
@@ -307,13 +307,13 @@ static unsigned open_doors(struct matcher *m, const struct peer *peer, const str
 static struct peer *find_live(struct matcher *m, unsigned source, const struct addr *address,
                               int64_t alive_since)
 {
-    struct peer *peer = peers_find(m->peers, source, address);
+    struct peer *peer = source_table_find(m->peers, source, address);
     if (!peer)
         return NULL;
     peer_trim(peer, alive_since);
     if (peer->count > 0)
         return peer;
-    peers_remove(m->peers, peer);
+    source_table_remove(m->peers, peer);
     return NULL;
 }
 
@@ -321,7 +321,7 @@ static struct peer *add_peer(struct matcher *m, unsigned source, const struct ad
                              int64_t alive_since)
 {
     bool evicted;
-    struct peer *peer = peers_add(m->peers, source, address, alive_since, &evicted);
+    struct peer *peer = source_table_add(m->peers, source, address, alive_since, &evicted);
     m->counters.evicted += evicted;
     return peer;
 }
@@ -348,7 +348,7 @@ static struct match_result take(struct matcher *m, unsigned source, const struct
     struct peer *peer = find_live(m, source, &packet->src, now - m->longest);
     if (!peer && !run.seen.first)
         return (struct match_result){MATCH_IDLE, 0, NULL};
-    run.dst = (uint32_t)keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
+    run.dst = (uint32_t)crypto_keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
     /* Of UDP every packet counts: who sends two from one socket means two. */
     if (packet->proto == IPPROTO_TCP)
         run.ports[run.port_count++] = packet->spt;
@@ -384,7 +384,7 @@ unsigned matcher_stage(const struct matcher *m, unsigned source, const struct ad
                        int64_t now, unsigned door)
 {
     assert(source < MATCH_SOURCES && door < m->door_count);
-    const struct peer *peer = peers_find(m->peers, source, address);
+    const struct peer *peer = source_table_find(m->peers, source, address);
     return peer ? stage_of(m, door, peer, 0, now) : 0;
 }
 
@@ -392,7 +392,7 @@ unsigned matcher_reached(const struct matcher *m, unsigned source, const struct 
                          int64_t now, unsigned door)
 {
     assert(source < MATCH_SOURCES && door < m->door_count);
-    const struct peer *peer = peers_find(m->peers, source, &packet->src);
+    const struct peer *peer = source_table_find(m->peers, source, &packet->src);
     if (!peer || peer->count == 0)
         return 0;
     unsigned stage = stage_of(m, door, peer, 0, now);

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-void pattern_set(struct pattern *pattern, const char *text, size_t len)
+void line_pattern_set(struct line_pattern *pattern, const char *text, size_t len)
 {
     pattern->len = 0;
     if (len < PATTERN_LEAST || len > PATTERN_MOST)
@@ -12,7 +12,7 @@ void pattern_set(struct pattern *pattern, const char *text, size_t len)
     memset(pattern->more, 0, len);
 }
 
-void pattern_loosen(struct pattern *pattern, size_t from, size_t to)
+void line_pattern_loosen(struct line_pattern *pattern, size_t from, size_t to)
 {
     assert(to <= pattern->len);
     for (size_t i = from; i < to; i++) {

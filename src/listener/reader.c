@@ -25,12 +25,12 @@ static void take_line(void *arg, const char *line, size_t len)
     /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
      */
     if (r->now - source->anew_since >= settling)
-        stale_end(&source->stale);
-    if (stale_is_old(&source->stale, format, line, len))
+        replayed_end(&source->stale);
+    if (replayed_is_old(&source->stale, format, line, len))
         return;
-    enum line_verdict verdict = intake_line(&r->intake, index, line, len, r->now);
-    if (source->feed.type == SOURCE_FILE && verdict != LINE_FOREIGN)
-        stale_note(&source->stale, line, len);
+    enum line_verdict verdict = pipeline_line(&r->pipeline, index, line, len, r->now);
+    if (source->stream.type == SOURCE_FILE && verdict != LINE_FOREIGN)
+        replayed_note(&source->stale, line, len);
 }
 
 static bool take_anew(void *arg, bool begins)
@@ -40,10 +40,10 @@ static bool take_anew(void *arg, bool begins)
     int64_t now = clock_now();
     if (begins) {
         source->anew_since = now;
-        stale_begin(&source->stale, r->setup->sources[source - r->sources].spec.format,
-                    clock_wall());
+        replayed_begin(&source->stale, r->setup->sources[source - r->sources].spec.format,
+                       clock_wall());
     } else if (now - source->anew_since >= settling) {
-        stale_end(&source->stale);
+        replayed_end(&source->stale);
         return false;
     }
     return true;
@@ -54,16 +54,16 @@ static void take_event(void *arg, enum event_kind kind, uint64_t number)
     struct source *source = arg;
     struct reader *r = source->reader;
     uint32_t index = (uint32_t)(source - r->sources);
-    struct record record = {.type = RECORD_EVENT,
-                            .u.event = {.kind = kind, .source = index, .number = number}};
+    struct message message = {.type = MESSAGE_EVENT,
+                              .u.event = {.kind = kind, .source = index, .number = number}};
     if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
-        intake_gap(&r->intake, index, clock_now());
-    r->tell(r->arg, &record);
+        pipeline_gap(&r->pipeline, index, clock_now());
+    r->tell(r->arg, &message);
 }
 
 static void set_due(struct reader *r)
 {
-    int64_t next = intake_next(&r->intake);
+    int64_t next = pipeline_next(&r->pipeline);
     if (next == INT64_MAX)
         loop_timer_cancel(r->loop, &r->due);
     else if (!timer_is_set(&r->due) || r->due.due != next)
@@ -73,7 +73,7 @@ static void set_due(struct reader *r)
 static void on_due(void *arg)
 {
     struct reader *r = arg;
-    intake_due(&r->intake, clock_now());
+    pipeline_due(&r->pipeline, clock_now());
     set_due(r);
 }
 
@@ -82,7 +82,7 @@ static void read_source(struct source *source)
     struct reader *r = source->reader;
     /* One look at the clock for all that is there: it was all written by now. */
     r->now = clock_now();
-    source->more = feed_read(&source->feed);
+    source->more = log_stream_read(&source->stream);
     if (source->more)
         loop_timer_set(r->loop, &r->again, r->now);
     set_due(r);
@@ -92,7 +92,7 @@ static void on_source_ready(void *arg)
 {
     struct source *source = arg;
     read_source(source);
-    if (!feed_is_open(&source->feed)) {
+    if (!log_stream_is_open(&source->stream)) {
         loop_unwatch(source->on_ready);
         source->on_ready = NULL;
     }
@@ -112,7 +112,7 @@ static void on_tidy(void *arg)
     int64_t next = INT64_MAX;
     r->now = clock_now();
     for (unsigned i = 0; i < r->count; i++) {
-        int64_t due = feed_tidy(&r->sources[i].feed, r->now);
+        int64_t due = log_stream_tidy(&r->sources[i].stream, r->now);
         next = due < next ? due : next;
     }
     if (next < INT64_MAX)
@@ -124,7 +124,7 @@ static void on_poll(void *arg)
 {
     struct reader *r = arg;
     for (unsigned i = 0; i < r->count; i++) {
-        if (!feed_is_polled(&r->sources[i].feed))
+        if (!log_stream_is_polled(&r->sources[i].stream))
             continue;
         read_source(&r->sources[i]);
         loop_timer_set(r->loop, &r->poll, r->now + look_again);
@@ -136,7 +136,8 @@ static void on_written(void *arg, int watch)
     struct reader *r = arg;
     for (unsigned i = 0; i < r->count; i++) {
         struct source *source = &r->sources[i];
-        if (source->feed.type == SOURCE_FILE && (watch < 0 || feed_watches(&source->feed, watch)))
+        if (source->stream.type == SOURCE_FILE &&
+            (watch < 0 || log_stream_watches(&source->stream, watch)))
             read_source(source);
     }
 }
@@ -144,8 +145,8 @@ static void on_written(void *arg, int watch)
 static void on_moved(void *arg, int watch)
 {
     struct reader *r = arg;
-    struct record record = {.type = RECORD_REOPEN, .u.reopen = {.watch = watch}};
-    r->tell(r->arg, &record);
+    struct message message = {.type = MESSAGE_REOPEN, .u.reopen = {.watch = watch}};
+    r->tell(r->arg, &message);
 }
 
 static void on_inotify_ready(void *arg)
@@ -154,24 +155,24 @@ static void on_inotify_ready(void *arg)
     notices_read(r->inotify, (struct notice_calls){on_written, on_moved, r});
 }
 
-static bool take_log(struct reader *r, const struct record_fd *record, int fd)
+static bool take_log(struct reader *r, const struct message_fd *message, int fd)
 {
-    if (record->source >= r->count)
+    if (message->source >= r->count)
         return false;
-    struct source *source = &r->sources[record->source];
+    struct source *source = &r->sources[message->source];
     loop_unwatch(source->on_ready);
     source->on_ready = NULL;
     /* What is left of the file before it is read in there. */
     r->now = clock_now();
-    feed_take(&source->feed, record, fd, r->now);
-    if (source->feed.type != SOURCE_FILE) {
+    log_stream_take(&source->stream, message, fd, r->now);
+    if (source->stream.type != SOURCE_FILE) {
         source->on_ready = loop_watch(r->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
     }
-    if (record->offset > 0) {
-        char line[STALE_HEAD];
-        size_t len = follower_line_before(source->feed.files, line, sizeof(line));
-        stale_note(&source->stale, line, len);
+    if (message->offset > 0) {
+        char line[REPLAYED_HEAD];
+        size_t len = tail_line_before(source->stream.files, line, sizeof(line));
+        replayed_note(&source->stale, line, len);
     }
     on_tidy(r);
     on_poll(r);
@@ -180,13 +181,13 @@ static bool take_log(struct reader *r, const struct record_fd *record, int fd)
     return true;
 }
 
-bool reader_take_fd(struct reader *r, const struct record_fd *record, int fd)
+bool reader_take_fd(struct reader *r, const struct message_fd *message, int fd)
 {
     if (fd < 0)
         return false;
-    if (record->kind == FD_LOG)
-        return take_log(r, record, fd);
-    if (record->kind != FD_INOTIFY || r->inotify >= 0)
+    if (message->kind == FD_LOG)
+        return take_log(r, message, fd);
+    if (message->kind != FD_INOTIFY || r->inotify >= 0)
         return false;
     r->inotify = fd;
     r->on_inotify = loop_watch(r->loop, fd, LOOP_READ, on_inotify_ready, r);
@@ -206,8 +207,8 @@ int reader_register(struct reader *r, struct loop *loop)
                : 0;
 }
 
-bool reader_begin(struct reader *r, struct setup *setup,
-                  void (*tell)(void *arg, struct record *record), void *arg)
+bool reader_begin(struct reader *r, struct listener_config *setup,
+                  void (*tell)(void *arg, struct message *message), void *arg)
 {
     r->setup = setup;
     r->tell = tell;
@@ -215,27 +216,27 @@ bool reader_begin(struct reader *r, struct setup *setup,
     for (; r->count < setup->source_count; r->count++) {
         struct source *source = &r->sources[r->count];
         source->reader = r;
-        struct feed_calls calls = {take_line, take_event, take_anew, source};
-        if (feed_init(&source->feed, setup->sources[r->count].type, calls) < 0) {
-            feed_free(&source->feed);
+        struct log_stream_calls calls = {take_line, take_event, take_anew, source};
+        if (log_stream_init(&source->stream, setup->sources[r->count].type, calls) < 0) {
+            log_stream_free(&source->stream);
             return false;
         }
     }
-    intake_init(&r->intake, setup, tell, arg, clock_now());
+    pipeline_init(&r->pipeline, setup, tell, arg, clock_now());
     set_due(r);
     return true;
 }
 
-void reader_query(struct reader *r, const struct record_query *query)
+void reader_query(struct reader *r, const struct message_query *query)
 {
-    intake_query(&r->intake, query);
+    pipeline_query(&r->pipeline, query);
 }
 
 void reader_free(struct reader *r)
 {
     for (unsigned i = 0; i < r->count; i++) {
         loop_unwatch(r->sources[i].on_ready);
-        feed_free(&r->sources[i].feed);
+        log_stream_free(&r->sources[i].stream);
     }
     loop_unwatch(r->on_inotify);
     if (r->inotify >= 0)

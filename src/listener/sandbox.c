@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "lib/config.h"
-#include "lib/record.h"
+#include "lib/message.h"
 #include "listener/filter.h"
 
 /* The files of all sources, and the loop's own; not 0, since descriptors that come by SCM_RIGHTS

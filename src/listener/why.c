@@ -8,11 +8,11 @@
 enum { WHY_RECORDS = 2 * WHY_PACKETS + CONFIG_SOURCES_MAX };
 
 struct why {
-    const struct setup *setup;
+    const struct listener_config *setup;
     struct matcher *matcher; /* knows this address alone, as does the assembler */
-    struct assembler *assembler;
+    struct reassembly *reassembly;
     uint32_t query;
-    void (*tell)(void *arg, struct record *record);
+    void (*tell)(void *arg, struct message *message);
     void *arg;
     unsigned *stages; /* of each door and source, after the packet before */
     /* Of each door, for the packet at hand. */
@@ -21,60 +21,60 @@ struct why {
     bool *late; /* the attempt was over before it came */
 };
 
-static void tell_packet(const struct why *why, const struct trace_packet *entry,
+static void tell_packet(const struct why *why, const struct history_packet *entry,
                         enum match_verdict verdict)
 {
     const struct packet *packet = &entry->packet;
     struct assembled made = {0};
     if (verdict == MATCH_SEALED)
-        assembler_feed(why->assembler, entry->source, packet, entry->time, &made);
-    struct record record = {.type = RECORD_PACKET,
-                            .u.packet = {.query = why->query,
-                                         .source = entry->source,
-                                         .verdict = verdict,
-                                         .proto = packet->proto,
-                                         .spt = packet->has_ports ? packet->spt : 0,
-                                         .dpt = packet->has_ports ? packet->dpt : 0,
-                                         .pieces = made.pieces,
-                                         .needed = made.needed,
-                                         .message = made.length > 0,
-                                         .dst = packet->dst,
-                                         .time = entry->time}};
-    why->tell(why->arg, &record);
+        reassembly_feed(why->reassembly, entry->source, packet, entry->time, &made);
+    struct message message = {.type = MESSAGE_PACKET,
+                              .u.packet = {.query = why->query,
+                                           .source = entry->source,
+                                           .verdict = verdict,
+                                           .proto = packet->proto,
+                                           .spt = packet->has_ports ? packet->spt : 0,
+                                           .dpt = packet->has_ports ? packet->dpt : 0,
+                                           .pieces = made.pieces,
+                                           .needed = made.needed,
+                                           .message = made.length > 0,
+                                           .dst = packet->dst,
+                                           .time = entry->time}};
+    why->tell(why->arg, &message);
 }
 
 static void tell_effect(const struct why *why, unsigned door, unsigned before)
 {
     bool opened = why->opened[door];
-    struct record record = {.type = RECORD_EFFECT,
-                            .u.effect = {.query = why->query,
-                                         .door = door,
-                                         .before = before,
-                                         .after = opened ? why->setup->doors[door].sequence.count
-                                                         : why->after[door],
-                                         .late = why->late[door],
-                                         .opened = opened}};
-    why->tell(why->arg, &record);
+    struct message message = {.type = MESSAGE_EFFECT,
+                              .u.effect = {.query = why->query,
+                                           .door = door,
+                                           .before = before,
+                                           .after = opened ? why->setup->doors[door].sequence.count
+                                                           : why->after[door],
+                                           .late = why->late[door],
+                                           .opened = opened}};
+    why->tell(why->arg, &message);
 }
 
-static unsigned stage(const struct why *why, const struct trace_packet *entry,
+static unsigned stage(const struct why *why, const struct history_packet *entry,
                       const struct addr *address, unsigned door)
 {
     return matcher_stage(why->matcher, entry->source, address, entry->time, door);
 }
 
 /* Whether a one-time sequence has the packet as a step: of those nothing is told. */
-static bool is_step_of_once(const struct setup *setup, const struct packet *packet)
+static bool is_step_of_once(const struct listener_config *setup, const struct packet *packet)
 {
-    struct step step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    struct port_proto step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
     unsigned count;
-    const struct setup_step *found = setup_doors_with(setup, step, &count);
+    const struct listener_config_step *found = listener_config_doors_with(setup, step, &count);
     return count > 0 && found[count - 1].door >= setup->config.plain;
 }
 
 /* The packet at hand, and what it did. One that began nothing, and met nothing under way, is
  * ignored, even if it is remembered. */
-static void tell_all(const struct why *why, const struct trace_packet *entry,
+static void tell_all(const struct why *why, const struct history_packet *entry,
                      enum match_verdict verdict, const unsigned *before)
 {
     unsigned count = why->setup->config.plain;
@@ -88,7 +88,7 @@ static void tell_all(const struct why *why, const struct trace_packet *entry,
             tell_effect(why, i, before[i]);
 }
 
-static void take(struct why *why, struct trace_packet *entry)
+static void take(struct why *why, struct history_packet *entry)
 {
     /* One-time sequences, behind the configuration's doors, aren't spoken of. */
     unsigned count = why->setup->config.plain;
@@ -97,7 +97,7 @@ static void take(struct why *why, struct trace_packet *entry)
     for (unsigned i = 0; i < count; i++)
         why->late[i] = stages[i] > 0 && stage(why, entry, address, i) < stages[i];
     struct match_result result =
-        matcher_feed(why->matcher, entry->source, trace_packet(entry), entry->time);
+        matcher_feed(why->matcher, entry->source, history_packet(entry), entry->time);
     memset(why->opened, 0, why->setup->door_count * sizeof(*why->opened));
     for (unsigned i = 0; i < result.opened_count; i++)
         why->opened[result.opened[i]] = true;
@@ -108,7 +108,8 @@ static void take(struct why *why, struct trace_packet *entry)
 }
 
 /* What starts over for lost lines isn't late. */
-static void take_gap(struct why *why, const struct trace_packet *entry, const struct addr *address)
+static void take_gap(struct why *why, const struct history_packet *entry,
+                     const struct addr *address)
 {
     unsigned count = why->setup->config.plain;
     unsigned *stages = why->stages + (size_t)entry->source * count;
@@ -119,36 +120,37 @@ static void take_gap(struct why *why, const struct trace_packet *entry, const st
 }
 
 /* The place in the trace of the first packet to tell of. */
-static unsigned first_of(const struct trace *trace, const struct addr *address)
+static unsigned first_of(const struct history *trace, const struct addr *address)
 {
-    unsigned i = trace_count(trace), found = 0;
+    unsigned i = history_count(trace), found = 0;
     while (i > 0 && found < WHY_PACKETS) {
-        struct trace_packet entry = trace_get(trace, --i);
+        struct history_packet entry = history_get(trace, --i);
         found += !entry.gap && addr_equal(&entry.packet.src, address);
     }
     return i;
 }
 
-void why_tell(const struct setup *setup, const struct trace *trace, uint32_t query,
-              const struct addr *address, void (*tell)(void *arg, struct record *record), void *arg)
+void why_tell(const struct listener_config *setup, const struct history *trace, uint32_t query,
+              const struct addr *address, void (*tell)(void *arg, struct message *message),
+              void *arg)
 {
     struct why why = {.setup = setup, .query = query, .tell = tell, .arg = arg};
     size_t doors = (size_t)setup->door_count + 1;
-    bool ready = setup_match(setup, WHY_RECORDS, &why.matcher, &why.assembler);
+    bool ready = listener_config_match(setup, WHY_RECORDS, &why.matcher, &why.reassembly);
     why.stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why.stages));
     why.after = calloc(doors, sizeof(*why.after));
     why.opened = calloc(doors, sizeof(*why.opened));
     why.late = calloc(doors, sizeof(*why.late));
     ready = ready && why.stages && why.after && why.opened && why.late;
-    for (unsigned i = first_of(trace, address); ready && i < trace_count(trace); i++) {
-        struct trace_packet entry = trace_get(trace, i);
+    for (unsigned i = first_of(trace, address); ready && i < history_count(trace); i++) {
+        struct history_packet entry = history_get(trace, i);
         if (entry.gap)
             take_gap(&why, &entry, address);
         else if (addr_equal(&entry.packet.src, address))
             take(&why, &entry);
     }
     matcher_free(why.matcher);
-    assembler_free(why.assembler);
+    reassembly_free(why.reassembly);
     free(why.stages);
     free(why.after);
     free(why.opened);

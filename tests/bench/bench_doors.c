@@ -16,7 +16,7 @@
 #include "keeper/doors.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "lib/record.h"
+#include "lib/message.h"
 
 enum { ROUNDS = 1000, WARM_UP = 20 };
 
@@ -37,8 +37,8 @@ struct bench {
     struct config_door door;
     struct plan plan;
     struct plan_command start;
-    char stamp[64]; /* a pipe with a name: the command writes the time into it */
-    int stamps;
+    char timestamp[64]; /* a pipe with a name: the command writes the time into it */
+    int timestamps;
     struct side sides[2];
     struct side *current;
     int64_t sent, started;
@@ -61,18 +61,18 @@ static int be_command(const char *pipe)
 static void on_record(void *arg)
 {
     struct bench *b = arg;
-    struct record record;
+    struct message message;
     int fd;
-    if (record_receive(b->current->sockets[1], &record, &fd) != RECORD_GOT)
+    if (message_receive(b->current->sockets[1], &message, &fd) != MESSAGE_GOT)
         return;
-    struct knock knock = knock_plain(&b->door, &b->plan, &record.u.open.address, "sequence");
+    struct knock knock = knock_plain(&b->door, &b->plan, &message.u.open.address, "sequence");
     doors_knock(b->current->doors, &knock);
 }
 
 static void on_stamp(void *arg)
 {
     struct bench *b = arg;
-    if (read(b->stamps, &b->started, sizeof(b->started)) == sizeof(b->started))
+    if (read(b->timestamps, &b->started, sizeof(b->started)) == sizeof(b->started))
         loop_stop(b->current->loop);
 }
 
@@ -119,12 +119,12 @@ static void close_side(struct side *side)
 /* One knock, by an address of its own; the time from its record to its command, in ns. */
 static int64_t knock(struct bench *b, struct side *side, unsigned number)
 {
-    struct record record = {.type = RECORD_OPEN, .generation = 1};
-    record.u.open.address = (struct addr){4, {10, 0, (uint8_t)(number >> 8), (uint8_t)number}};
+    struct message message = {.type = MESSAGE_OPEN, .generation = 1};
+    message.u.open.address = (struct addr){4, {10, 0, (uint8_t)(number >> 8), (uint8_t)number}};
     b->current = side;
-    struct watch *watch = loop_watch(side->loop, b->stamps, LOOP_READ, on_stamp, b);
+    struct watch *watch = loop_watch(side->loop, b->timestamps, LOOP_READ, on_stamp, b);
     b->sent = clock_now();
-    if (!watch || record_send(side->sockets[0], &record, -1, true) != RECORD_GOT)
+    if (!watch || message_send(side->sockets[0], &message, -1, true) != MESSAGE_GOT)
         give_up("can't knock");
     loop_run(side->loop);
     loop_unwatch(watch);
@@ -151,13 +151,13 @@ static void set_up(struct bench *b)
     static char path[512], template[640];
     char dir[256];
     ssize_t len = readlink(program, path, sizeof(path) - 1);
-    snprintf(b->stamp, sizeof(b->stamp), "bench-doors-%d", (int)getpid());
-    if (len < 0 || !getcwd(dir, sizeof(dir)) || mkfifo(b->stamp, 0600) < 0)
+    snprintf(b->timestamp, sizeof(b->timestamp), "bench-doors-%d", (int)getpid());
+    if (len < 0 || !getcwd(dir, sizeof(dir)) || mkfifo(b->timestamp, 0600) < 0)
         give_up("can't begin");
-    b->stamps = open(b->stamp, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    if (b->stamps < 0)
-        give_up(b->stamp);
-    snprintf(template, sizeof(template), "bench stamp '%s/%s'", dir, b->stamp);
+    b->timestamps = open(b->timestamp, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (b->timestamps < 0)
+        give_up(b->timestamp);
+    snprintf(template, sizeof(template), "bench stamp '%s/%s'", dir, b->timestamp);
     b->start = (struct plan_command){.program = path, .template = template};
     b->plan = (struct plan){.usable = true, .start = {.count = 1, .items = &b->start}};
     b->plan.stop = b->plan.start;
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
         report(&b.sides[s]);
         close_side(&b.sides[s]);
     }
-    close(b.stamps);
-    unlink(b.stamp);
+    close(b.timestamps);
+    unlink(b.timestamp);
     return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "lib/carrier.h"
 #include "lib/sequence.h"
-#include "listener/assembler.h"
+#include "listener/reassembly.h"
 
 #define MS INT64_C(1000000)
 
@@ -24,7 +24,7 @@ struct knock {
     const struct carrier_shape *shape;
     struct carrier_packet packets[CARRIER_SLOTS_MAX];
     uint8_t message[SEALED_LONG];
-    struct assembler *assembler;
+    struct reassembly *reassembly;
     uint16_t port;
     int64_t now;
     int64_t forged; /* when the next forged packet arrives; INT64_MAX: never */
@@ -52,7 +52,7 @@ static void arrive(struct knock *k, const struct carrier_packet *sent)
                             .flags = sent->proto == IPPROTO_TCP ? TCP_SYN : 0,
                             .length = sent->length + 8u};
     struct assembled out;
-    assembler_feed(k->assembler, 0, &packet, k->now, &out);
+    reassembly_feed(k->reassembly, 0, &packet, k->now, &out);
     k->open |= out.length > 0 && memcmp(out.message, k->message, out.length) == 0;
 }
 
@@ -122,8 +122,8 @@ static bool opens(enum carrier_window window, int rate)
     static const int64_t waits[ROUNDS] = {500, 1000, 2000, 2000};
     const uint8_t key[16] = {1};
     struct knock k = {.shape = carrier_shape(window), .rate = rate};
-    k.assembler = assembler_new(SPAN, 1000, key);
-    if (!k.assembler)
+    k.reassembly = reassembly_new(SPAN, 1000, key);
+    if (!k.reassembly)
         abort();
     fill(k.message);
     carrier_packets(window, SPAN, k.message, k.packets);
@@ -131,7 +131,7 @@ static bool opens(enum carrier_window window, int rate)
         send_round(&k, round > 0);
         forge_until(&k, k.now + waits[round] * MS);
     }
-    assembler_free(k.assembler);
+    reassembly_free(k.reassembly);
     return k.open;
 }
 

@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "lib/carrier.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "lib/sealed.h"
 
 #define SERVER "gate.example"
@@ -91,7 +91,7 @@ static void write_junk(const struct sealed_key *keys, unsigned count, unsigned n
 {
     uint8_t message[SEALED_SHORT];
     uint64_t time = wall_time();
-    keyed_random(message, sizeof(message));
+    crypto_random(message, sizeof(message));
     for (unsigned i = 0; i < 6; i++)
         message[2 + i] = (uint8_t)(time >> (40 - 8 * i));
     if (number % 2 == 0) {

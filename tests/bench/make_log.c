@@ -11,13 +11,13 @@
 /* Out of so many packets, one belongs to the knock that is under way. */
 enum { KNOCK_EVERY = 10000, STEPS_MAX = 5, DOORS = 3 };
 
-struct step {
+struct port_proto {
     const char *proto;
     unsigned port;
 };
 
 /* Those of the configuration in scripts/bench-log.sh. */
-static const struct step doors[DOORS][STEPS_MAX + 1] = {
+static const struct port_proto doors[DOORS][STEPS_MAX + 1] = {
     {{"TCP", 7412}, {"UDP", 28733}, {"TCP", 51990}, {NULL, 0}},
     {{"UDP", 14914}, {"TCP", 11097}, {"TCP", 9989}, {"UDP", 13251}, {NULL, 0}},
     {{"TCP", 33071}, {"TCP", 7412}, {"UDP", 61234}, {"TCP", 18222}, {"TCP", 40404}, {NULL, 0}},
@@ -155,7 +155,7 @@ static void other_program(struct log *log, uint64_t source)
 /* The next step of the knock that is under way, or the first one of another. */
 static void knock(struct log *log)
 {
-    const struct step *step = &doors[log->door][log->step++];
+    const struct port_proto *step = &doors[log->door][log->step++];
     if (!step->proto) {
         log->knocker = any(log, log->sources);
         log->door = (unsigned)any(log, DOORS);

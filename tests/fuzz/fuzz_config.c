@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "keeper/plan.h"
-#include "knockd/brief.h"
+#include "knockd/config_send.h"
 #include "lib/config.h"
-#include "listener/setup.h"
+#include "listener/config_receive.h"
 
 static void hear(void *arg, bool error, const char *text)
 {
@@ -19,24 +19,24 @@ static void hear(void *arg, bool error, const char *text)
     CLAIM(*text && !strchr(text, '\n'));
 }
 
-static void take(void *arg, const struct record *record)
+static void take(void *arg, const struct message *message)
 {
-    struct setup *setup = arg;
-    struct record smaller = *record;
-    CLAIM(record_size(record->type) > 0 && !setup->matcher);
+    struct listener_config *setup = arg;
+    struct message smaller = *message;
+    CLAIM(message_size(message->type) > 0 && !setup->matcher);
     /* Memory for four million addresses would be all that is measured. */
-    if (record->type == RECORD_CONFIG)
+    if (message->type == MESSAGE_CONFIG)
         smaller.u.config.max_sources = 16;
-    CLAIM(setup_take(setup, &smaller) ==
-          (record->type == RECORD_START ? SETUP_COMPLETE : SETUP_MORE));
+    CLAIM(listener_config_receive(setup, &smaller) ==
+          (message->type == MESSAGE_START ? LISTENER_CONFIG_COMPLETE : LISTENER_CONFIG_MORE));
 }
 
 static void claim_briefed(const struct config *config)
 {
-    struct setup setup = {0};
-    brief_send(config, NULL, true, take, &setup);
+    struct listener_config setup = {0};
+    config_send_send(config, NULL, true, take, &setup);
     CLAIM(setup.matcher && setup.door_count == config->door_count);
-    setup_free(&setup);
+    listener_config_free(&setup);
 }
 
 static void claim_planned(const struct config *config)

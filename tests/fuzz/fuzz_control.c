@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "keeper/control.h"
+#include "control/control.h"
 #include "lib/clock.h"
 
 /* Who asks. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lib/config.h"
-#include "listener/feed.h"
+#include "listener/log_stream.h"
 #include "listener/logline.h"
 
 enum { RECORDS_MAX = 64 };
@@ -25,25 +25,25 @@ struct sent {
 };
 
 /* What follows the first newline are the record's properties, and no part of its message. */
-static void claim_kernels(const char *record, size_t len)
+static void claim_kernels(const char *message, size_t len)
 {
     static const struct line_spec spec = {.format = LOG_KMSG};
     struct packet packet, alone;
-    if (logline_parse(&spec, record, len, &packet) != LINE_PACKET)
+    if (logline_parse(&spec, message, len, &packet) != LINE_PACKET)
         return;
-    const char *newline = memchr(record, '\n', len);
-    size_t message_len = newline ? (size_t)(newline - record) : len;
-    CLAIM(*record >= '0' && *record <= '7' && record[1] == ',');
-    CLAIM(logline_parse(&spec, record, message_len, &alone) == LINE_PACKET);
+    const char *newline = memchr(message, '\n', len);
+    size_t message_len = newline ? (size_t)(newline - message) : len;
+    CLAIM(*message >= '0' && *message <= '7' && message[1] == ',');
+    CLAIM(logline_parse(&spec, message, message_len, &alone) == LINE_PACKET);
     CLAIM(addr_equal(&packet.src, &alone.src) && packet.dpt == alone.dpt);
 }
 
-static void count_missing(struct sent *sent, const char *record, size_t len)
+static void count_missing(struct sent *sent, const char *message, size_t len)
 {
     char digits[32] = "";
-    const char *comma = memchr(record, ',', len);
+    const char *comma = memchr(message, ',', len);
     CLAIM(comma);
-    size_t left = (size_t)(record + len - comma - 1);
+    size_t left = (size_t)(message + len - comma - 1);
     memcpy(digits, comma + 1, left < sizeof(digits) - 1 ? left : sizeof(digits) - 1);
     uint64_t number = strtoull(digits, NULL, 10);
     if (sent->next && number > sent->next)
@@ -97,18 +97,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = input_of(data, size);
     struct sent sent = {0};
-    struct feed feed;
-    struct record_fd record = {.kind = FD_LOG, .watch = -1};
+    struct log_stream stream;
+    struct message_fd message = {.kind = FD_LOG, .watch = -1};
     int ends[2];
-    CLAIM(feed_init(&feed, SOURCE_KMSG, (struct feed_calls){on_line, on_event, on_anew, &sent}) ==
-          0);
+    CLAIM(log_stream_init(&stream, SOURCE_KMSG,
+                          (struct log_stream_calls){on_line, on_event, on_anew, &sent}) == 0);
     CLAIM(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0);
-    feed_take(&feed, &record, ends[0], 0);
+    log_stream_take(&stream, &message, ends[0], 0);
     send_records(&in, ends[1], &sent);
-    while (feed_read(&feed))
+    while (log_stream_read(&stream))
         ;
     CLAIM(sent.wild || sent.told == sent.missing);
     close(ends[1]);
-    feed_free(&feed);
+    log_stream_free(&stream);
     return 0;
 }

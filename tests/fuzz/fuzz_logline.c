@@ -5,10 +5,10 @@
  */
 #include "fuzz.h"
 
-#include "listener/envelope.h"
-#include "listener/heads.h"
+#include "listener/line_cache.h"
+#include "listener/log_header.h"
 #include "listener/logline.h"
-#include "listener/stamp.h"
+#include "listener/timestamp.h"
 
 static const char *const one[] = {"[DENY] "};
 static const char *const some[] = {"test", "[UFW BLOCK] ", " filter_IN_REJECT: "};
@@ -85,27 +85,27 @@ static void claim_moved(const struct line_spec *spec, const char *message, size_
 /* What stands before a newline is the line before in the same log, whose head may come again. */
 static void claim_known_head(const struct line_spec *spec, const char *line, size_t len)
 {
-    struct heads heads = {0};
+    struct line_cache line_cache = {0};
     struct packet packet, expected;
     const char *newline = memchr(line, '\n', len), *next = newline ? newline + 1 : line;
     size_t next_len = len - (size_t)(next - line);
-    heads_parse(&heads, spec, line, newline ? (size_t)(newline - line) : len, &packet);
-    enum line_verdict verdict = heads_parse(&heads, spec, next, next_len, &packet);
+    line_cache_parse(&line_cache, spec, line, newline ? (size_t)(newline - line) : len, &packet);
+    enum line_verdict verdict = line_cache_parse(&line_cache, spec, next, next_len, &packet);
     CLAIM(verdict == logline_parse(spec, next, next_len, &expected));
     CLAIM(verdict != LINE_PACKET || same(&packet, &expected));
 }
 
 static void claim_time(enum log_format format, const char *line, size_t len)
 {
-    struct stamps stamps;
-    struct stamp stamp;
-    char text[STAMP_TEXT_SIZE];
-    stamps_init(&stamps, INT64_C(1795000000) * 1000000000);
-    if (!stamp_read(&stamps, format, line, len, &stamp))
+    struct timestamps timestamps;
+    struct timestamp timestamp;
+    char text[TIMESTAMP_TEXT_SIZE];
+    timestamps_init(&timestamps, INT64_C(1795000000) * 1000000000);
+    if (!timestamp_read(&timestamps, format, line, len, &timestamp))
         return;
-    stamps_settle(&stamps);
-    stamps_redate(&stamps, &stamp);
-    CLAIM(strlen(stamp_format(&stamp, text)) < STAMP_TEXT_SIZE - 1);
+    timestamps_settle(&timestamps);
+    timestamps_redate(&timestamps, &timestamp);
+    CLAIM(strlen(timestamp_format(&timestamp, text)) < TIMESTAMP_TEXT_SIZE - 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct line_spec *spec = &specs[input_byte(&in) % (sizeof(specs) / sizeof(*specs))];
     size_t len = (size_t)(in.end - in.p), prefix_len = 0;
     struct packet packet;
-    struct envelope env;
+    struct log_header env;
     const char *items;
     enum line_verdict verdict = logline_parse(spec, in.p, len, &packet);
     const char *prefix = logline_prefix(spec->format, in.p, len, &prefix_len);

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keeper/admit_sealed.h"
+#include "keeper/authorize_sealed.h"
 #include "keeper/gate.h"
-#include "lib/record.h"
+#include "lib/message.h"
 
 #define SEALED_SERVER "gate.example"
 
@@ -26,7 +26,7 @@ struct sealed_keeper {
     struct doors *doors;
     struct sealed_key key;
     /* The message that was made last, and where it may come from. */
-    struct record_sealed made;
+    struct message_sealed made;
     bool bound;
 };
 
@@ -63,14 +63,14 @@ static inline void sealed_keeper_make(struct sealed_keeper *k, struct report *re
 }
 
 /* A good record, of a request that the next seven bytes tell. */
-static inline void sealed_record(struct sealed_keeper *k, struct input *in, struct record *r)
+static inline void sealed_record(struct sealed_keeper *k, struct input *in, struct message *r)
 {
     static const struct addr other = {4, {192, 0, 2, 9}};
     unsigned how = input_byte(in), op = input_byte(in);
     struct sealed_request request = {.op = (uint8_t)(how & 4 ? op : SEALED_OPEN + op % 2)};
     uint64_t time = sealed_time(sealed_wall.tv_sec, 0);
     uint8_t seconds[2] = {0}, port[2] = {0};
-    struct record_sealed *sealed = &r->u.sealed;
+    struct message_sealed *sealed = &r->u.sealed;
     sealed_door(k->config->doors[input_byte(in) % k->config->door_count].name, request.door);
     input_bytes(in, seconds, sizeof(seconds));
     input_bytes(in, port, sizeof(port));
@@ -78,7 +78,7 @@ static inline void sealed_record(struct sealed_keeper *k, struct input *in, stru
     request.port = (uint16_t)(port[0] << 8 | port[1]);
     if (how & 1)
         request.address = other;
-    r->type = RECORD_SEALED;
+    r->type = MESSAGE_SEALED;
     r->generation = 1;
     sealed->address = (struct addr){4, {192, 0, 2, 1}};
     k->bound = how & 2;
@@ -90,32 +90,31 @@ static inline void sealed_record(struct sealed_keeper *k, struct input *in, stru
 /* Whether the record is the message that was made, from where it may come. Sealing knows an IPv4
  * address and that address written as IPv6 for the same one. */
 static inline bool sealed_is_genuine(const struct sealed_keeper *k,
-                                     const struct record_sealed *record)
+                                     const struct message_sealed *msg)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const struct addr *from = &record->address, *made = &k->made.address;
+    const struct addr *from = &msg->address, *made = &k->made.address;
     bool same = addr_equal(from, made) ||
                 (from->family == 6 && memcmp(from->bytes, mapped, sizeof(mapped)) == 0 &&
                  memcmp(from->bytes + sizeof(mapped), made->bytes, 4) == 0);
-    return k->made.length > 0 && record->length == k->made.length && (same || !k->bound) &&
-           memcmp(record->message, k->made.message, record->length) == 0;
+    return k->made.length > 0 && msg->length == k->made.length && (same || !k->bound) &&
+           memcmp(msg->message, k->made.message, msg->length) == 0;
 }
 
 /* What a genuine message asks for is within what the configuration lets it. */
 static inline void sealed_claim_wish(const struct sealed_keeper *k,
-                                     const struct record_sealed *record)
+                                     const struct message_sealed *msg)
 {
     struct unsealed message;
     struct sealed_wish wish = {0};
     uint64_t now = sealed_time(sealed_wall.tv_sec, 0);
-    CLAIM(unseal_open(k->keyring, record, now, k->config->sealed.max_skew, &message) ==
-          UNSEAL_GOOD);
-    if (unseal_judge(k->config, k->keyring, &message, &record->address, sealed_wall.tv_sec,
-                     &wish) != UNSEAL_GOOD)
+    CLAIM(unseal_open(k->keyring, msg, now, k->config->sealed.max_skew, &message) == UNSEAL_GOOD);
+    if (unseal_judge(k->config, k->keyring, &message, &msg->address, sealed_wall.tv_sec, &wish) !=
+        UNSEAL_GOOD)
         return;
     CLAIM(wish.door == &k->config->doors[wish.number] && wish.door->keys.count > 0);
     CLAIM(message.bound || !wish.door->bound);
-    CLAIM(addr_equal(&wish.address, &record->address) || wish.door->for_others);
+    CLAIM(addr_equal(&wish.address, &msg->address) || wish.door->for_others);
     CLAIM(config_allows(wish.door, &wish.address));
     CLAIM(wish.op == SEALED_OPEN || wish.op == SEALED_CLOSE);
     CLAIM(wish.length > 0 && wish.length <= (wish.door->max_timeout ? wish.door->max_timeout
@@ -123,21 +122,21 @@ static inline void sealed_claim_wish(const struct sealed_keeper *k,
 }
 
 /* Judges a record. What no key sealed comes to nothing, what one did is found used up. */
-static inline bool sealed_takes(const struct sealed_keeper *k, const struct record_sealed *record)
+static inline bool sealed_takes(const struct sealed_keeper *k, const struct message_sealed *msg)
 {
     struct sealed_service service = {k->config, k->plans, k->keyring, NULL, k->doors};
-    struct admission admission = admit_make(0);
-    bool acceptable = record->source < k->config->source_count &&
-                      (record->length == SEALED_SHORT || record->length == SEALED_LONG) &&
-                      gate_address(&record->address);
-    CLAIM(admit_sealed(&admission, &service, record, 0, sealed_wall) == acceptable);
+    struct admission admission = authorize_make(0);
+    bool acceptable = msg->source < k->config->source_count &&
+                      (msg->length == SEALED_SHORT || msg->length == SEALED_LONG) &&
+                      gate_address(&msg->address);
+    CLAIM(authorize_sealed(&admission, &service, msg, 0, sealed_wall) == acceptable);
     if (!acceptable)
         return false;
-    bool genuine = sealed_is_genuine(k, record);
+    bool genuine = sealed_is_genuine(k, msg);
     CLAIM(admission.sealed[UNSEAL_REPLAYED] == genuine);
     CLAIM(admission.sealed[UNSEAL_STALE] + admission.sealed[UNSEAL_UNKNOWN] == !genuine);
     if (genuine)
-        sealed_claim_wish(k, record);
+        sealed_claim_wish(k, msg);
     return true;
 }
 

@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=sealed.sh
 . "$(dirname "$0")/sealed.sh"
 
-# The numbers of the doors are those of their order here, and of the records those of include/lib/record.h.
+# The numbers of the doors are those of their order here, and of the records those of include/lib/message.h.
 doors_file() {
     local access="rule = \"INPUT -s %IP% -p tcp --dport $SERVICE -m comment --comment %DOOR% -j ACCEPT\""
     sealed_file <<TABLE

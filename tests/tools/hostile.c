@@ -34,16 +34,16 @@
 #include <unistd.h>
 
 #include "knockd/knockd.h"
-#include "lib/keyed.h"
-#include "lib/record.h"
+#include "lib/crypto.h"
+#include "lib/message.h"
 #include "listener/listener.h"
 
-static const char *const types[RECORD_TYPES] = {
-    [RECORD_REPLY] = "reply",       [RECORD_OPEN] = "open",     [RECORD_SEALED] = "sealed",
-    [RECORD_EVENT] = "event",       [RECORD_REOPEN] = "reopen", [RECORD_SEEN] = "seen",
-    [RECORD_COUNTERS] = "counters", [RECORD_TALLY] = "tally",   [RECORD_OTHER] = "other",
-    [RECORD_PACKET] = "packet",     [RECORD_EFFECT] = "effect", [RECORD_ANSWERED] = "answered",
-    [RECORD_PONG] = "pong",         [RECORD_START] = "start",
+static const char *const types[MESSAGE_TYPES] = {
+    [MESSAGE_REPLY] = "reply",       [MESSAGE_OPEN] = "open",     [MESSAGE_SEALED] = "sealed",
+    [MESSAGE_EVENT] = "event",       [MESSAGE_REOPEN] = "reopen", [MESSAGE_SEEN] = "seen",
+    [MESSAGE_COUNTERS] = "counters", [MESSAGE_STATS] = "tally",   [MESSAGE_OTHER] = "other",
+    [MESSAGE_PACKET] = "packet",     [MESSAGE_EFFECT] = "effect", [MESSAGE_ANSWERED] = "answered",
+    [MESSAGE_PONG] = "pong",         [MESSAGE_START] = "start",
 };
 
 static uint32_t generation, query;
@@ -90,17 +90,17 @@ static void send_raw(uint32_t type, size_t size)
 
 static uint32_t read_type(const char *name)
 {
-    for (uint32_t type = 1; type < RECORD_TYPES; type++)
+    for (uint32_t type = 1; type < MESSAGE_TYPES; type++)
         if (types[type] && strcmp(types[type], name) == 0)
             return type;
     return (uint32_t)strtoul(name, NULL, 10);
 }
 
-static bool make_message(const char *line, struct record *record)
+static bool make_message(const char *line, struct message *msg)
 {
     char address[64], hex[2 * SEALED_LONG + 3];
-    struct record_sealed *sealed = &record->u.sealed;
-    record->type = RECORD_SEALED;
+    struct message_sealed *sealed = &msg->u.sealed;
+    msg->type = MESSAGE_SEALED;
     if (sscanf(line, "sealed %u %63s %98s", &sealed->source, address, hex) == 3) {
         sealed->length = (uint32_t)strlen(hex) / 2;
         read_hex(hex, sealed->message, sizeof(sealed->message));
@@ -109,16 +109,16 @@ static bool make_message(const char *line, struct record *record)
     if (sscanf(line, "junk %u %63s", &sealed->source, address) != 2)
         return false;
     sealed->length = SEALED_SHORT;
-    keyed_random(sealed->message, sizeof(sealed->message));
+    crypto_random(sealed->message, sizeof(sealed->message));
     return read_address(address, &sealed->address);
 }
 
-static bool make_event(const char *line, struct record *record)
+static bool make_event(const char *line, struct message *msg)
 {
     char address[64];
-    struct record_event *event = &record->u.event;
+    struct message_event *event = &msg->u.event;
     unsigned long long number;
-    record->type = RECORD_EVENT;
+    msg->type = MESSAGE_EVENT;
     if (sscanf(line, "event %u %u %u %63s %llu", &event->kind, &event->source, &event->door,
                address, &number) != 5)
         return false;
@@ -126,25 +126,25 @@ static bool make_event(const char *line, struct record *record)
     return strcmp(address, "-") == 0 || read_address(address, &event->address);
 }
 
-static bool make_record(const char *line, struct record *record)
+static bool make_record(const char *line, struct message *msg)
 {
     char address[64], name[16];
-    struct record_open *open = &record->u.open;
+    struct message_open *open = &msg->u.open;
     if (sscanf(line, "open %u %u %63s", &open->source, &open->door, address) == 3) {
-        record->type = RECORD_OPEN;
+        msg->type = MESSAGE_OPEN;
         return read_address(address, &open->address);
     }
-    if (sscanf(line, "seen %u", &record->u.seen.source) == 1)
-        record->type = RECORD_SEEN;
-    else if (sscanf(line, "reopen %d", &record->u.reopen.watch) == 1)
-        record->type = RECORD_REOPEN;
-    else if (sscanf(line, "pong %u", &record->u.ping.number) == 1)
-        record->type = RECORD_PONG;
+    if (sscanf(line, "seen %u", &msg->u.seen.source) == 1)
+        msg->type = MESSAGE_SEEN;
+    else if (sscanf(line, "reopen %d", &msg->u.reopen.watch) == 1)
+        msg->type = MESSAGE_REOPEN;
+    else if (sscanf(line, "pong %u", &msg->u.ping.number) == 1)
+        msg->type = MESSAGE_PONG;
     else if (sscanf(line, "answer %15s", name) == 1) {
-        record->type = read_type(name);
-        record->u.answered.query = query;
+        msg->type = read_type(name);
+        msg->u.answered.query = query;
     } else
-        return make_event(line, record) || make_message(line, record);
+        return make_event(line, msg) || make_message(line, msg);
     return true;
 }
 
@@ -161,14 +161,14 @@ static bool take_word(const char **line, const char *word)
 static void hear_all(void);
 
 /* The same once more, of the variety number `i`. */
-static struct record vary(const struct record *record, unsigned i)
+static struct message vary(const struct message *msg, unsigned i)
 {
-    struct record other = *record;
-    if (other.type == RECORD_OPEN && i > 0 && other.u.open.address.family == 6)
+    struct message other = *msg;
+    if (other.type == MESSAGE_OPEN && i > 0 && other.u.open.address.family == 6)
         other.u.open.door += i;
-    else if (other.type == RECORD_OPEN || other.type == RECORD_EVENT) {
+    else if (other.type == MESSAGE_OPEN || other.type == MESSAGE_EVENT) {
         struct addr *address =
-            other.type == RECORD_OPEN ? &other.u.open.address : &other.u.event.address;
+            other.type == MESSAGE_OPEN ? &other.u.open.address : &other.u.event.address;
         uint32_t low =
             (uint32_t)(address->bytes[1] << 16 | address->bytes[2] << 8 | address->bytes[3]) + i;
         if (address->family == 4) {
@@ -176,13 +176,13 @@ static struct record vary(const struct record *record, unsigned i)
             address->bytes[2] = (uint8_t)(low >> 8);
             address->bytes[3] = (uint8_t)low;
         }
-        if (other.type == RECORD_EVENT && address->family == 0)
+        if (other.type == MESSAGE_EVENT && address->family == 0)
             other.u.event.kind += i;
-    } else if (record_is_answer(other.type)) {
+    } else if (message_is_answer(other.type)) {
         other.type += i;
         other.u.answered.query = query;
-    } else if (other.type == RECORD_SEALED) {
-        keyed_random(other.u.sealed.message + 8, 24);
+    } else if (other.type == MESSAGE_SEALED) {
+        crypto_random(other.u.sealed.message + 8, 24);
     }
     return other;
 }
@@ -194,12 +194,12 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void flood(const struct record *record, unsigned ms, unsigned variety)
+static void flood(const struct message *msg, unsigned ms, unsigned variety)
 {
     int64_t end = now_ms() + ms;
     for (unsigned i = 0; now_ms() < end; i++) {
-        struct record other = vary(record, i % variety);
-        if (record_send(LISTENER_SOCKET, &other, -1, true) == RECORD_END)
+        struct message other = vary(msg, i % variety);
+        if (message_send(LISTENER_SOCKET, &other, -1, true) == MESSAGE_END)
             exit(0);
         if (i % 16 == 0 && !deaf)
             hear_all();
@@ -208,7 +208,7 @@ static void flood(const struct record *record, unsigned ms, unsigned variety)
 
 static void obey(const char *line)
 {
-    struct record record = {.generation = generation};
+    struct message msg = {.generation = generation};
     unsigned size, ms = 0, variety = 1;
     char name[16];
     int used = 0;
@@ -222,49 +222,49 @@ static void obey(const char *line)
     }
     if (sscanf(line, "flood %u %u %n", &ms, &variety, &used) == 2)
         line += used;
-    record.generation += take_word(&line, "generation");
+    msg.generation += take_word(&line, "generation");
     bool dirty = take_word(&line, "dirty");
     int fd = take_word(&line, "descriptor") ? STDIN_FILENO : -1;
-    if (!make_record(line, &record))
+    if (!make_record(line, &msg))
         exit(3);
     if (dirty)
-        record.u.open.address.bytes[15] = 1;
+        msg.u.open.address.bytes[15] = 1;
     if (ms > 0)
-        flood(&record, ms, variety);
+        flood(&msg, ms, variety);
     else
-        record_send(LISTENER_SOCKET, &record, fd, true);
+        message_send(LISTENER_SOCKET, &msg, fd, true);
 }
 
 /* Takes its configuration as it should, or it wouldn't be heard; and answers pings. False at the
  * end. */
-static bool hear(enum record_result *result)
+static bool hear(enum message_result *result)
 {
-    struct record record;
+    struct message msg;
     int fd;
-    *result = record_receive(LISTENER_SOCKET, &record, &fd);
+    *result = message_receive(LISTENER_SOCKET, &msg, &fd);
     if (fd >= 0)
         close(fd);
-    if (*result != RECORD_GOT)
-        return *result == RECORD_NONE;
-    if (record.type == RECORD_START)
-        generation = record.generation;
-    if (record.type == RECORD_QUERY)
-        query = record.u.query.query;
-    if (record.type != RECORD_START && record.type != RECORD_PING)
+    if (*result != MESSAGE_GOT)
+        return *result == MESSAGE_NONE;
+    if (msg.type == MESSAGE_START)
+        generation = msg.generation;
+    if (msg.type == MESSAGE_QUERY)
+        query = msg.u.query.query;
+    if (msg.type != MESSAGE_START && msg.type != MESSAGE_PING)
         return true;
-    record.type = record.type == RECORD_START ? RECORD_REPLY : RECORD_PONG;
-    record.generation = generation;
-    record_send(LISTENER_SOCKET, &record, -1, true);
+    msg.type = msg.type == MESSAGE_START ? MESSAGE_REPLY : MESSAGE_PONG;
+    msg.generation = generation;
+    message_send(LISTENER_SOCKET, &msg, -1, true);
     return true;
 }
 
 static void hear_all(void)
 {
-    enum record_result result;
+    enum message_result result;
     do {
         if (!hear(&result))
             exit(0);
-    } while (result == RECORD_GOT);
+    } while (result == MESSAGE_GOT);
 }
 
 /* In place of the real one; see listener/listener.h. */
@@ -279,7 +279,7 @@ int listener_main(uid_t uid, gid_t gid, uint64_t memory)
                             {.fd = fileno(orders), .events = POLLIN}};
     char line[512];
     while (poll(ends, 2, -1) > 0) {
-        enum record_result result;
+        enum message_result result;
         if (!deaf && ends[0].revents && !hear(&result))
             break;
         if (deaf && ends[0].revents & (POLLHUP | POLLERR))

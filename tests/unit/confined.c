@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/record.h"
+#include "lib/message.h"
 #include "listener/filter.h"
 
 /* Where the files of tests are; and what a test that counts its descriptors looks at. */
@@ -155,10 +155,10 @@ static _Noreturn void give_up(const char *what)
 static void become_confined(int supervisor)
 {
     scmp_filter_ctx filter = filter_make(SCMP_ACT_NOTIFY);
-    struct record record = {.type = RECORD_REPLY};
+    struct message message = {.type = MESSAGE_REPLY};
     if (!filter || seccomp_load(filter) < 0)
         give_up("seccomp");
-    record_send(supervisor, &record, seccomp_notify_fd(filter), true);
+    message_send(supervisor, &message, seccomp_notify_fd(filter), true);
     close(supervisor);
     seccomp_release(filter);
 }
@@ -166,7 +166,7 @@ static void become_confined(int supervisor)
 __attribute__((constructor)) static void confine(void)
 {
     int ends[2], questions = -1;
-    struct record record;
+    struct message message;
     if (strcmp(filter_profile(), "strict") != 0) {
         puts("1..0 # SKIP a build with sanitizers confines its listener less");
         exit(0);
@@ -188,7 +188,7 @@ __attribute__((constructor)) static void confine(void)
     close(ends[1]);
     struct pollfd told = {.fd = ends[0], .events = POLLIN};
     poll(&told, 1, 10000);
-    if (record_receive(ends[0], &record, &questions) != RECORD_GOT || questions < 0)
+    if (message_receive(ends[0], &message, &questions) != MESSAGE_GOT || questions < 0)
         give_up("no filter came");
     close(ends[0]);
     watch_over(test, questions);

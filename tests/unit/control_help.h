@@ -1,4 +1,4 @@
-/* A control socket with a few requests, and who asks, for the tests of keeper/control.h. */
+/* A control socket with a few requests, and who asks, for the tests of control/control.h. */
 #ifndef TEST_CONTROL_HELP_H
 #define TEST_CONTROL_HELP_H
 
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "keeper/control.h"
+#include "control/control.h"
 
 struct world {
     struct bench bench;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "keeper/keyring.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 #define KEYS_SERVER "gate.example"
 

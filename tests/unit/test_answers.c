@@ -7,88 +7,88 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 
-#include "knockd/desk_parts.h"
-#include "knockd/events.h"
+#include "knockd/listener_events.h"
+#include "knockd/request_parts.h"
 #include "lib/log.h"
 
 static struct config_source source = {.name = (char[]){"s"}};
 static struct config config = {.source_count = 1, .sources = &source};
 
 /* Nobody waits for an answer. */
-static bool takes(const struct record *record)
+static bool takes(const struct message *message)
 {
-    static struct regime regime = {.setting.config = &config};
+    static struct generation regime = {.setting.config = &config};
     static struct daemon daemon = {.current = &regime};
-    static struct desk desk = {.daemon = &daemon};
-    return desk_record(&desk, &config, record);
+    static struct requests desk = {.daemon = &daemon};
+    return requests_record(&desk, &config, message);
 }
 
 static void counters(void **state)
 {
     (void)state;
-    struct record record = {.type = RECORD_COUNTERS, .u.counters.query = 1};
+    struct message message = {.type = MESSAGE_COUNTERS, .u.counters.query = 1};
     for (int i = 0; i < LISTENER_COUNTS; i++) {
-        assert_true(takes(&record));
-        record.u.counters.counts[i] = INT64_MAX;
-        assert_true(takes(&record));
-        record.u.counters.counts[i]++;
-        assert_false(takes(&record));
-        record.u.counters.counts[i] = 0;
+        assert_true(takes(&message));
+        message.u.counters.counts[i] = INT64_MAX;
+        assert_true(takes(&message));
+        message.u.counters.counts[i]++;
+        assert_false(takes(&message));
+        message.u.counters.counts[i] = 0;
     }
 }
 
 static void tallies(void **state)
 {
     (void)state;
-    struct record record = {.type = RECORD_TALLY, .u.tally.query = 1};
-    struct record_tally *tally = &record.u.tally;
-    uint64_t *counts[] = {&tally->lines,  &tally->packets, &tally->foreign,
-                          &tally->others, &tally->damaged, &tally->partial};
+    struct message message = {.type = MESSAGE_STATS, .u.stats.query = 1};
+    struct message_stats *stats = &message.u.stats;
+    uint64_t *counts[] = {&stats->lines,  &stats->packets, &stats->foreign,
+                          &stats->others, &stats->damaged, &stats->partial};
     for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
         *counts[i] = INT64_MAX;
-        assert_true(takes(&record));
+        assert_true(takes(&message));
         *counts[i] += 1;
-        assert_false(takes(&record));
+        assert_false(takes(&message));
         *counts[i] = 0;
     }
-    tally->source = config.source_count;
-    assert_false(takes(&record));
+    stats->source = config.source_count;
+    assert_false(takes(&message));
 }
 
 static void other_prefixes(void **state)
 {
     (void)state;
-    struct record record = {.type = RECORD_OTHER, .u.other.count = INT64_MAX};
-    assert_true(takes(&record));
-    record.u.other.count++;
-    assert_false(takes(&record));
-    record.u.other.count = 1;
-    record.u.other.text[RECORD_TEXT_MAX] = 'x';
-    assert_false(takes(&record));
-    record.u.other.text[RECORD_TEXT_MAX] = '\0';
-    record.u.other.kind = SEEN_HEADER;
-    record.u.other.hint = HEADER_HINTS - 1;
-    assert_true(takes(&record));
-    record.u.other.hint = HEADER_HINTS;
-    assert_false(takes(&record));
-    record.u.other.hint = 0;
-    record.u.other.kind = SEEN_KINDS;
-    assert_false(takes(&record));
+    struct message message = {.type = MESSAGE_OTHER, .u.other.count = INT64_MAX};
+    assert_true(takes(&message));
+    message.u.other.count++;
+    assert_false(takes(&message));
+    message.u.other.count = 1;
+    message.u.other.text[MESSAGE_TEXT_MAX] = 'x';
+    assert_false(takes(&message));
+    message.u.other.text[MESSAGE_TEXT_MAX] = '\0';
+    message.u.other.kind = SEEN_HEADER;
+    message.u.other.hint = HEADER_HINTS - 1;
+    assert_true(takes(&message));
+    message.u.other.hint = HEADER_HINTS;
+    assert_false(takes(&message));
+    message.u.other.hint = 0;
+    message.u.other.kind = SEEN_KINDS;
+    assert_false(takes(&message));
 }
 
 /* Records that are no part of an answer. */
 static void no_answers(void **state)
 {
     (void)state;
-    struct record record = {.type = RECORD_OPEN};
-    assert_false(takes(&record));
-    record.type = RECORD_QUERY;
-    assert_false(takes(&record));
+    struct message message = {.type = MESSAGE_OPEN};
+    assert_false(takes(&message));
+    message.type = MESSAGE_QUERY;
+    assert_false(takes(&message));
 }
 
-static bool logs(const struct record *record, struct limit *rate)
+static bool logs(const struct message *message, struct limit *rate)
 {
-    return events_log(&config, record, rate, 0);
+    return events_log(&config, message, rate, 0);
 }
 
 /* What an event or a prefix says is judged whether there is a message left for it or not. */
@@ -101,7 +101,7 @@ static void judged_beyond_the_rate(void **state)
     config.door_count = 1;
     config.doors = &door;
     const struct {
-        struct record_event event;
+        struct message_event event;
         bool good;
     } rows[] = {
         {{EVENT_STAGE, 0, 0, good, 1, {0, 0}}, true},
@@ -126,21 +126,21 @@ static void judged_beyond_the_rate(void **state)
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
         /* With a message left, and without one. */
         struct limit rate = limit_make(1, i & 1, 0);
-        struct record record = {.type = RECORD_EVENT, .u.event = rows[i / 2].event};
-        if (logs(&record, &rate) != rows[i / 2].good)
+        struct message message = {.type = MESSAGE_EVENT, .u.event = rows[i / 2].event};
+        if (logs(&message, &rate) != rows[i / 2].good)
             fail_msg("row %zu, %zu messages left", i / 2, i & 1);
     }
     for (unsigned left = 0; left < 2; left++) {
         struct limit rate = limit_make(1, left, 0);
-        struct record seen = {.type = RECORD_SEEN, .u.seen = {.packets = 2, .count = 3}};
+        struct message seen = {.type = MESSAGE_SEEN, .u.seen = {.packets = 2, .count = 3}};
         assert_false(logs(&seen, &rate));
         seen.u.seen.count = 2;
         seen.u.seen.source = 1;
         assert_false(logs(&seen, &rate));
         seen.u.seen.source = 0;
-        seen.u.seen.text[RECORD_TEXT_MAX] = 'x';
+        seen.u.seen.text[MESSAGE_TEXT_MAX] = 'x';
         assert_false(logs(&seen, &rate));
-        seen.u.seen.text[RECORD_TEXT_MAX] = '\0';
+        seen.u.seen.text[MESSAGE_TEXT_MAX] = '\0';
         assert_true(logs(&seen, &rate));
     }
 }

@@ -521,7 +521,7 @@ static void survives_nonsense(void **state)
 }
 
 /* How often packets met a rule that logs, and whether their end was sure. */
-struct way {
+struct path_watch {
     unsigned logged;
     bool sure;
 };
@@ -529,7 +529,7 @@ struct way {
 static void follow(void *arg, const struct firewall_chain *chain, const struct firewall_rule *rule,
                    const struct port_set *ports, bool surely)
 {
-    struct way *way = arg;
+    struct path_watch *way = arg;
     (void)chain, (void)ports;
     way->logged += rule && rule->prefix;
     if (!rule)
@@ -538,10 +538,10 @@ static void follow(void *arg, const struct firewall_chain *chain, const struct f
 
 /* So many chains, each of which jumps to the next one twice, for some packets; the last one logs.
  */
-static struct way follow_chains(unsigned count)
+static struct path_watch follow_chains(unsigned count)
 {
     struct firewall firewall = {0};
-    struct way way = {0};
+    struct path_watch way = {0};
     struct port_set ports = {0};
     char *text;
     size_t size;
@@ -566,7 +566,7 @@ static struct way follow_chains(unsigned count)
 static void does_not_get_lost(void **state)
 {
     (void)state;
-    struct way way = follow_chains(11);
+    struct path_watch way = follow_chains(11);
     assert_int_equal(way.logged, 1024);
     assert_true(way.sure);
     way = follow_chains(20);

@@ -61,7 +61,7 @@ static void reads_every_source_key(void **state)
     config_free(c);
 }
 
-static void assert_step(struct step step, unsigned port, unsigned proto)
+static void assert_step(struct port_proto step, unsigned port, unsigned proto)
 {
     assert_int_equal(step.port, port);
     assert_int_equal(step.proto, proto);

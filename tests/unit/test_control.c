@@ -1,4 +1,4 @@
-/* keeper/control.h: what comes in over the socket, and who is there too long or too many. */
+/* control/control.h: what comes in over the socket, and who is there too long or too many. */
 #include "control_help.h"
 
 static void test_answers(void **state)

@@ -1,4 +1,4 @@
-/* keeper/control.h: what goes out, however slowly it is read, and the file of the socket. */
+/* control/control.h: what goes out, however slowly it is read, and the file of the socket. */
 #include "control_help.h"
 
 #include <inttypes.h>

@@ -13,21 +13,21 @@
 
 #define SECOND INT64_C(1000000000)
 
-static struct trace trace;
+static struct history trace;
 static char said[1 << 16];
 
 /* "port/verdict" of a packet, then " door:before>after" with "!" for open and "~" for late. */
-static void note(void *arg, struct record *record)
+static void note(void *arg, struct message *message)
 {
     size_t used = strlen(said);
     (void)arg;
-    if (record->type == RECORD_PACKET) {
-        snprintf(said + used, sizeof(said) - used, "%s%u/%u", used ? " " : "", record->u.packet.dpt,
-                 record->u.packet.verdict);
-        assert_int_equal(record->u.packet.query, 7);
+    if (message->type == MESSAGE_PACKET) {
+        snprintf(said + used, sizeof(said) - used, "%s%u/%u", used ? " " : "",
+                 message->u.packet.dpt, message->u.packet.verdict);
+        assert_int_equal(message->u.packet.query, 7);
     } else {
-        const struct record_effect *e = &record->u.effect;
-        assert_int_equal(record->type, RECORD_EFFECT);
+        const struct message_effect *e = &message->u.effect;
+        assert_int_equal(message->type, MESSAGE_EFFECT);
         snprintf(said + used, sizeof(said) - used, " %u:%u>%u%s%s", e->door, e->before, e->after,
                  e->opened ? "!" : "", e->late ? "~" : "");
     }
@@ -52,7 +52,7 @@ static void sees(const char *from, uint16_t port, int64_t now)
                             .has_ports = true,
                             .in_len = 4,
                             .in = "eth0"};
-    trace_add(&trace, 0, &packet, now);
+    history_add(&trace, 0, &packet, now);
 }
 
 /* Door 0: 1000, 2000, 3000; door 1 the same, but only by eth1; 2 is a one-time sequence, of which
@@ -64,11 +64,12 @@ static const char *why(const char *of)
     doors[0].flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     for (unsigned i = 0; i < 3; i++)
         doors[0].sequence.steps[doors[0].sequence.count++] =
-            (struct step){.port = ports[i], .proto = IPPROTO_TCP};
+            (struct port_proto){.port = ports[i], .proto = IPPROTO_TCP};
     doors[1] = doors[0];
     doors[2] = doors[0];
     strcpy(doors[1].interface, "eth1");
-    struct setup setup = {.config.plain = 2, .source_count = 1, .door_count = 3, .doors = doors};
+    struct listener_config setup = {
+        .config.plain = 2, .source_count = 1, .door_count = 3, .doors = doors};
     struct addr a = address(of);
     said[0] = '\0';
     why_tell(&setup, &trace, 7, &a, note, NULL);
@@ -129,14 +130,14 @@ static void test_lost_lines(void **state)
     memset(&trace, 0, sizeof(trace));
     sees("192.0.2.9", 1000, 1 * SECOND);
     sees("192.0.2.9", 2000, 1 * SECOND);
-    trace_gap(&trace, 0, 2 * SECOND);
+    history_gap(&trace, 0, 2 * SECOND);
     sees("192.0.2.9", 3000, 3 * SECOND);
     sees("192.0.2.9", 1000, 4 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 1000/0 0:0>1");
     /* Those of another source don't. */
     memset(&trace, 0, sizeof(trace));
     sees("192.0.2.9", 1000, 1 * SECOND);
-    trace_gap(&trace, 1, 2 * SECOND);
+    history_gap(&trace, 1, 2 * SECOND);
     sees("192.0.2.9", 2000, 3 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2");
 }
@@ -145,15 +146,15 @@ static void test_only_the_newest(void **state)
 {
     (void)state;
     memset(&trace, 0, sizeof(trace));
-    for (int i = 0; i < TRACE_PACKETS; i++)
+    for (int i = 0; i < HISTORY_PACKETS; i++)
         sees("192.0.2.9", 80, i);
-    assert_int_equal(trace_count(&trace), TRACE_PACKETS);
+    assert_int_equal(history_count(&trace), HISTORY_PACKETS);
     unsigned packets = 0;
     for (const char *p = why("192.0.2.9"); (p = strstr(p, "80/6")); p++)
         packets++;
     assert_int_equal(packets, WHY_PACKETS);
     /* Others push it out. */
-    for (int i = 0; i < TRACE_PACKETS - 1; i++)
+    for (int i = 0; i < HISTORY_PACKETS - 1; i++)
         sees("192.0.2.8", 80, i);
     assert_string_equal(why("192.0.2.9"), "80/6");
     sees("192.0.2.8", 80, 0);

@@ -1,5 +1,5 @@
 /* Doors that sealed knocks open: a port each, a time of their own, and whose they are to close. */
-#include "ledger_help.h"
+#include "writeback_help.h"
 
 #include <netinet/in.h>
 
@@ -8,7 +8,7 @@ static void tell_ports(struct doors_world *w)
 {
     static char name[] = "alice";
     static struct config_text list = {.text = name};
-    static struct step ports[] = {{443, IPPROTO_TCP}, {8443, IPPROTO_TCP}};
+    static struct port_proto ports[] = {{443, IPPROTO_TCP}, {8443, IPPROTO_TCP}};
     set_commands(w, "ste", AT_ONCE, AT_ONCE, NULL);
     free(w->plan.start.items[0].template);
     free(w->plan.stop.items[0].template);
@@ -26,7 +26,7 @@ static void knock_for(struct doors_world *w, const char *key, uint16_t port, int
     struct addr a = address_of("192.0.2.1");
     struct knock knock = knock_plain(&w->door, &w->plan, &a, key);
     knock.key = key;
-    knock.port = (struct step){port, IPPROTO_TCP};
+    knock.port = (struct port_proto){port, IPPROTO_TCP};
     knock.length = length;
     doors_knock(w->doors, &knock);
 }

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "lib/crypto.h"
 #include "lib/key_file.h"
-#include "lib/keyed.h"
 
 /* Reads what is no variable, which a sanitizer is built to prevent. */
 #define UNCHECKED __attribute__((no_sanitize("address")))
@@ -75,7 +75,7 @@ static void write_key(const char *path, const char *tail)
     len += (size_t)sprintf(text + len, "%s", tail);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     assert_int_equal(close(fd), 0);
-    keyed_wipe(text, sizeof(text));
+    crypto_wipe(text, sizeof(text));
 }
 
 static void one_copy_is_left(void **state)
@@ -91,7 +91,7 @@ static void one_copy_is_left(void **state)
     begin(&told);
     snprintf(path, sizeof(path), "%s/c", told.dir);
     struct report report = {.say = hear, .arg = &told};
-    struct key_file *key = keyed_alloc(sizeof(*key));
+    struct key_file *key = crypto_alloc(sizeof(*key));
     assert_non_null(key);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         write_key(path, rows[i].tail);
@@ -103,7 +103,7 @@ static void one_copy_is_left(void **state)
         key_file_free(key);
         assert_int_equal(count_copies(), 0);
     }
-    keyed_free(key);
+    crypto_free(key);
     end(&told);
 }
 

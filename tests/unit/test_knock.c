@@ -28,7 +28,7 @@ static void reads_ports(void **state)
     static const struct {
         const char *text;
         uint8_t proto; /* the default */
-        struct step step;
+        struct port_proto step;
     } rows[] = {
         {"1", IPPROTO_TCP, {1, IPPROTO_TCP}},
         {"65535", IPPROTO_TCP, {65535, IPPROTO_TCP}},
@@ -43,7 +43,7 @@ static void reads_ports(void **state)
         {"9only-tcp:Tcp", IPPROTO_UDP, {9, IPPROTO_TCP}},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct step step = {0};
+        struct port_proto step = {0};
         const char *why = "";
         if (!knock_port_parse(rows[i].text, rows[i].proto, service, &step, &why))
             fail_msg("\"%s\" refused: %s", rows[i].text, why);
@@ -79,7 +79,7 @@ static void refuses_what_is_no_port(void **state)
         {"7000: udp", "after the colon"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct step step = {.port = 99};
+        struct port_proto step = {.port = 99};
         const char *why = "";
         if (knock_port_parse(rows[i].text, IPPROTO_TCP, service, &step, &why))
             fail_msg("\"%s\" taken for port %d", rows[i].text, step.port);
@@ -94,7 +94,7 @@ static void refuses_long_names(void **state)
 {
     (void)state;
     char text[1024];
-    struct step step;
+    struct port_proto step;
     const char *why = "";
     memset(text, '0', sizeof(text));
     memcpy(text + sizeof(text) - 5, "7000", 5);
@@ -111,7 +111,7 @@ static void resolves_and_names_addresses(void **state)
     static const struct {
         const char *host;
         int family;
-        struct step step;
+        struct port_proto step;
         const char *point; /* NULL: refused */
     } rows[] = {
         {"192.0.2.1", AF_UNSPEC, {7000, IPPROTO_TCP}, "tcp 192.0.2.1:7000"},

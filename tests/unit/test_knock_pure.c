@@ -12,7 +12,7 @@
 #include "knock/last.h"
 #include "knock/nat.h"
 #include "knock/packets.h"
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "lib/sealed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -115,7 +115,7 @@ static void sends_each_packet_once_a_round(void **state)
         uint8_t message[SEALED_LONG];
         uint32_t random[CARRIER_SLOTS_MAX];
         struct packets packets, before;
-        keyed_random(message, sizeof(message));
+        crypto_random(message, sizeof(message));
         packets_make(kinds[kind].way, message, kinds[kind].len, &packets);
         before = packets;
         for (unsigned round = 0; round < 6; round++) {
@@ -145,7 +145,7 @@ static void orders_are_even(void **state)
     packets_make(kinds[1].way, message, sizeof(message), &packets);
     for (unsigned i = 0; i < ROUNDS; i++) {
         uint32_t random[CARRIER_SLOTS_MAX];
-        keyed_random(random, sizeof(random));
+        crypto_random(random, sizeof(random));
         packets_round(&packets, false, random);
         first[(packets.all[0].port - 20000) / 64]++;
     }

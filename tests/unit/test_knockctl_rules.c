@@ -38,7 +38,7 @@ static void understands_door_rules(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct port_set set = {0};
-        struct step port = {1194, IPPROTO_UDP};
+        struct port_proto port = {1194, IPPROTO_UDP};
         if (rules_add_door_rule(&set, rows[i].rule, port) != rows[i].found)
             fail_msg("\"%s\" read otherwise", rows[i].rule);
         const char *expected[] = {rows[i].tcp, rows[i].udp};

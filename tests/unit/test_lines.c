@@ -30,7 +30,7 @@ static void hear(void *arg, const char *line, size_t len)
     assert_true(heard->used < sizeof(heard->text));
 }
 
-static void feed(struct heard *heard, const char *bytes, size_t len)
+static void stream(struct heard *heard, const char *bytes, size_t len)
 {
     while (len > 0) {
         size_t room;
@@ -72,9 +72,9 @@ static void every_split_gives_the_same(void **state)
             for (size_t b = a; b <= len; b++) {
                 struct heard heard;
                 begin(&heard, rows[i].midway);
-                feed(&heard, rows[i].text, a);
-                feed(&heard, rows[i].text + a, b - a);
-                feed(&heard, rows[i].text + b, len - b);
+                stream(&heard, rows[i].text, a);
+                stream(&heard, rows[i].text + a, b - a);
+                stream(&heard, rows[i].text + b, len - b);
                 assert_string_equal(heard.text, rows[i].lines);
                 assert_int_equal(lines.too_long, 0);
             }
@@ -92,12 +92,12 @@ static void a_nul_ends_nothing(void **state)
     text[50] = '\0';
     text[99] = '\n';
     begin(&heard, false);
-    feed(&heard, text, 100);
+    stream(&heard, text, 100);
     assert_string_equal(heard.text, "<99>");
 }
 
 /* A line of `len` between two short ones, fed in pieces of `piece` bytes. */
-static void feed_long(struct heard *heard, size_t len, size_t piece)
+static void log_stream_long(struct heard *heard, size_t len, size_t piece)
 {
     char *text = malloc(len + 16), *end = text + 3 + len;
     assert_non_null(text);
@@ -106,7 +106,7 @@ static void feed_long(struct heard *heard, size_t len, size_t piece)
     memcpy(end, "\nbb\n", 4);
     begin(heard, false);
     for (char *p = text; p < end + 4; p += piece)
-        feed(heard, p, (size_t)(end + 4 - p) < piece ? (size_t)(end + 4 - p) : piece);
+        stream(heard, p, (size_t)(end + 4 - p) < piece ? (size_t)(end + 4 - p) : piece);
     free(text);
 }
 
@@ -124,7 +124,7 @@ static void long_lines_are_skipped_and_counted(void **state)
             bool good = lengths[i] <= LINES_LONGEST;
             if (good)
                 snprintf(want, sizeof(want), "<aa><%zu><bb>", lengths[i]);
-            feed_long(&heard, lengths[i], pieces[j]);
+            log_stream_long(&heard, lengths[i], pieces[j]);
             assert_string_equal(heard.text, want);
             assert_int_equal(lines.too_long, good ? 0 : 1);
         }
@@ -140,8 +140,8 @@ static void each_long_line_counts(void **state)
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = '\n';
     for (int i = 0; i < 50; i++) {
-        feed(&heard, text, sizeof(text));
-        feed(&heard, "ok\n", 3);
+        stream(&heard, text, sizeof(text));
+        stream(&heard, "ok\n", 3);
     }
     assert_int_equal(lines.too_long, 50);
     assert_int_equal(heard.used, 50 * 4);
@@ -155,13 +155,13 @@ static void midway_counts_nothing(void **state)
     struct heard heard;
     begin(&heard, true);
     memset(text, 'x', sizeof(text));
-    feed(&heard, text, sizeof(text));
-    feed(&heard, "\nok\n", 4);
+    stream(&heard, text, sizeof(text));
+    stream(&heard, "\nok\n", 4);
     assert_string_equal(heard.text, "<ok>");
     assert_int_equal(lines.too_long, 0);
-    feed(&heard, "half", 4);
+    stream(&heard, "half", 4);
     lines_reset(&lines, false);
-    feed(&heard, "whole\n", 6);
+    stream(&heard, "whole\n", 6);
     assert_string_equal(heard.text, "<ok><whole>");
 }
 

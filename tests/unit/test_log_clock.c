@@ -48,18 +48,18 @@ static size_t make_line(char *out, size_t size, int kind, int *second)
 }
 
 /* What log_clock_pass spares itself. */
-static void pass_at_once(struct stamps *stamps, struct stamp *now, unsigned *steps,
+static void pass_at_once(struct timestamps *timestamps, struct timestamp *now, unsigned *steps,
                          const char *line, size_t len)
 {
-    struct stamp stamp;
-    if (!stamp_read(stamps, LOG_KERNEL, line, len, &stamp))
+    struct timestamp timestamp;
+    if (!timestamp_read(timestamps, LOG_KERNEL, line, len, &timestamp))
         return;
-    bool first = now->zone == STAMP_NONE;
-    bool other = !first && (stamp.zone == STAMP_BOOT) != (now->zone == STAMP_BOOT);
-    bool back = other || (!first && stamp.time < now->time - MINUTE);
+    bool first = now->zone == TIMESTAMP_NONE;
+    bool other = !first && (timestamp.zone == TIMESTAMP_BOOT) != (now->zone == TIMESTAMP_BOOT);
+    bool back = other || (!first && timestamp.time < now->time - MINUTE);
     *steps += back;
-    if (first || back || stamp.time >= now->time)
-        *now = stamp;
+    if (first || back || timestamp.time >= now->time)
+        *now = timestamp;
 }
 
 static void read_later_is_the_same(void **unused)
@@ -68,24 +68,24 @@ static void read_later_is_the_same(void **unused)
     unsigned unread = 0;
     for (int log = 0; log < 300; log++) {
         struct log_clock clock = {0};
-        struct stamps stamps;
-        struct stamp now = {0};
+        struct timestamps timestamps;
+        struct timestamp now = {0};
         unsigned steps = 0;
         int64_t elapsed = INT64_MIN;
         int second = any(900), kind = any(21), patience = 1 + any(200);
-        stamps_init(&stamps, today);
-        stamps_init(&clock.stamps, today);
+        timestamps_init(&timestamps, today);
+        timestamps_init(&clock.timestamps, today);
         for (int i = 0; i < 400; i++) {
-            char line[128], got[STAMP_TEXT_SIZE], expected[STAMP_TEXT_SIZE];
+            char line[128], got[TIMESTAMP_TEXT_SIZE], expected[TIMESTAMP_TEXT_SIZE];
             kind = any(patience) == 0 ? any(21) : kind;
             size_t len = make_line(line, sizeof(line), kind, &second);
-            pass_at_once(&stamps, &now, &steps, line, len);
+            pass_at_once(&timestamps, &now, &steps, line, len);
             log_clock_pass(&clock, LOG_KERNEL, line, len);
             unread += clock.unread;
             if (any(3))
                 continue;
-            assert_string_equal(stamp_format(log_clock_now(&clock), got),
-                                stamp_format(&now, expected));
+            assert_string_equal(timestamp_format(log_clock_now(&clock), got),
+                                timestamp_format(&now, expected));
             assert_int_equal(log_clock_now(&clock)->time, now.time);
             assert_int_equal(clock.steps, steps);
             assert_true(log_clock_elapsed(&clock) >= elapsed);

@@ -13,7 +13,7 @@
 #include "table_help.h"
 
 #include "lib/sequence.h"
-#include "listener/envelope.h"
+#include "listener/log_header.h"
 #include "listener/logline.h"
 
 #define TABLE TEST_DATA "/loglines.txt"
@@ -251,7 +251,7 @@ static void envelopes_keep_their_times(void **state)
     (void)state;
     static const struct {
         enum log_format format;
-        const char *line, *stamp, *uptime, *delta;
+        const char *line, *timestamp, *uptime, *delta;
     } rows[] = {
         {LOG_KERNEL, "Nov  3 14:28:52 gate kernel: [   12.5] x", "Nov  3 14:28:52", "12.5", NULL},
         {LOG_KERNEL, "Tue Nov 23 14:28:52 2026 kern.warn kernel: x", "Tue Nov 23 14:28:52 2026",
@@ -274,13 +274,13 @@ static void envelopes_keep_their_times(void **state)
         {LOG_ULOGD, "Nov 23 14:28:52 gate x", "Nov 23 14:28:52", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct envelope env;
-        assert_true(envelope_open(rows[i].format, rows[i].line, strlen(rows[i].line), &env));
+        struct log_header env;
+        assert_true(log_header_parse(rows[i].format, rows[i].line, strlen(rows[i].line), &env));
         assert_string_equal(env.message, "x");
-        assert_int_equal(env.stamp_len, rows[i].stamp ? strlen(rows[i].stamp) : 0);
+        assert_int_equal(env.timestamp_len, rows[i].timestamp ? strlen(rows[i].timestamp) : 0);
         assert_int_equal(env.uptime_len, rows[i].uptime ? strlen(rows[i].uptime) : 0);
-        if (rows[i].stamp)
-            assert_memory_equal(env.stamp, rows[i].stamp, env.stamp_len);
+        if (rows[i].timestamp)
+            assert_memory_equal(env.timestamp, rows[i].timestamp, env.timestamp_len);
         if (rows[i].uptime)
             assert_memory_equal(env.uptime, rows[i].uptime, env.uptime_len);
         assert_true(!rows[i].delta == !env.delta);

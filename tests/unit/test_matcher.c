@@ -31,7 +31,7 @@ struct scenario {
 /* Storage of one scenario's doors. */
 struct table {
     struct match_door doors[DOORS];
-    struct step ignore[DOORS][8];
+    struct port_proto ignore[DOORS][8];
     unsigned count;
 };
 
@@ -41,7 +41,7 @@ static struct addr host(unsigned n)
     return a;
 }
 
-static void read_option(struct match_door *door, struct step *ignore, const char *option)
+static void read_option(struct match_door *door, struct port_proto *ignore, const char *option)
 {
     const char *why, *value = strchr(option, '=') ? strchr(option, '=') + 1 : "";
     if (strcmp(option, "tolerant") == 0) {

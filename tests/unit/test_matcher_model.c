@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "listener/matcher.h"
-#include "listener/peers.h"
+#include "listener/source_table.h"
 
 enum { ROUNDS = 100, PACKETS = 4000, DOORS = 6, ADDRESSES = 4, SOURCES = 2, RING = 32 };
 
@@ -34,7 +34,7 @@ struct history {
 
 struct model {
     struct match_door doors[DOORS];
-    struct step ignore[DOORS][2];
+    struct port_proto ignore[DOORS][2];
     int64_t longest;
     unsigned gaps[SOURCES];
     struct history histories[SOURCES][ADDRESSES];
@@ -51,12 +51,12 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)((z ^ z >> 31) % below);
 }
 
-static struct step random_step(void)
+static struct port_proto random_step(void)
 {
-    return (struct step){(uint16_t)(7000 + draw(4)), draw(5) ? IPPROTO_TCP : IPPROTO_UDP};
+    return (struct port_proto){(uint16_t)(7000 + draw(4)), draw(5) ? IPPROTO_TCP : IPPROTO_UDP};
 }
 
-static void random_door(struct match_door *door, struct step ignore[2])
+static void random_door(struct match_door *door, struct port_proto ignore[2])
 {
     static const struct flag_match flags[] = {
         {TCP_SYN, TCP_ACK}, {TCP_SYN, TCP_ACK}, {TCP_FIN, 0}, {0, 0}};
@@ -80,7 +80,7 @@ static void random_door(struct match_door *door, struct step ignore[2])
 static struct packet random_packet(unsigned address)
 {
     static const uint8_t flags[] = {TCP_SYN, TCP_SYN, TCP_SYN, TCP_FIN, TCP_SYN | TCP_ACK};
-    struct step step = random_step();
+    struct port_proto step = random_step();
     struct packet p = {.src = {4, {198, 51, 100, (uint8_t)address}}, .proto = step.proto};
     p.dst = (struct addr){4, {192, 0, 2, (uint8_t)(draw(4) == 0)}};
     p.spt = (uint16_t)draw(draw(2) ? 40 : 1000);
@@ -93,7 +93,7 @@ static struct packet random_packet(unsigned address)
     return p;
 }
 
-static bool is_step(struct step step, const struct packet *p)
+static bool is_step(struct port_proto step, const struct packet *p)
 {
     return p->proto == step.proto && p->dpt == step.port;
 }
@@ -126,7 +126,7 @@ static bool same_port(const struct packet *a, const struct packet *b)
 
 /* A run as a door sees it. */
 struct visible {
-    struct step step;
+    struct port_proto step;
     struct addr dst;
     unsigned count;
     const struct heard *packets[RING * 40];
@@ -143,8 +143,8 @@ static unsigned list_runs(const struct match_door *door, const struct history *h
         const struct packet *p = &heard->packet;
         if (!sees(door, p) || !may_be_stray(door, p))
             continue;
-        struct step step = {p->dpt, (uint8_t)p->proto};
-        if (n == 0 || !step_equal(runs[n - 1].step, step) ||
+        struct port_proto step = {p->dpt, (uint8_t)p->proto};
+        if (n == 0 || !port_proto_equal(runs[n - 1].step, step) ||
             !addr_equal(&runs[n - 1].dst, &p->dst)) {
             if (n > STEPS_MAX)
                 break;
@@ -164,13 +164,13 @@ static bool strict_holds(const struct match_door *door, const struct visible *ru
                          unsigned steps, int64_t now, bool *exact)
 {
     for (unsigned r = 0; steps > 0; r++) {
-        struct step step = door->sequence.steps[steps - 1];
+        struct port_proto step = door->sequence.steps[steps - 1];
         unsigned wanted = 0;
-        while (steps > 0 && step_equal(door->sequence.steps[steps - 1], step)) {
+        while (steps > 0 && port_proto_equal(door->sequence.steps[steps - 1], step)) {
             steps--;
             wanted++;
         }
-        if (r >= n || !step_equal(runs[r].step, step) || runs[r].count < wanted)
+        if (r >= n || !port_proto_equal(runs[r].step, step) || runs[r].count < wanted)
             return false;
         if (r == 0)
             *exact = runs[r].count == wanted;
@@ -201,7 +201,7 @@ static bool one_run(const struct match_door *door)
 {
     bool one = true;
     for (unsigned i = 1; i < door->sequence.count; i++)
-        one &= step_equal(door->sequence.steps[i], door->sequence.steps[0]);
+        one &= port_proto_equal(door->sequence.steps[i], door->sequence.steps[0]);
     return one;
 }
 
@@ -251,7 +251,7 @@ static unsigned model_stage(const struct match_door *door, const struct history 
 {
     static struct visible runs[STEPS_MAX + 1];
     unsigned most = door->sequence.count - 1, n = 0, from = h->gone;
-    struct step last = door->sequence.steps[most];
+    struct port_proto last = door->sequence.steps[most];
     bool exact, complete;
     if (door->strict) {
         n = list_runs(door, h, h->count, gaps, runs);
@@ -266,7 +266,7 @@ static unsigned model_stage(const struct match_door *door, const struct history 
             from = end - 1;
         complete = tolerant_holds(door, h, from, h->count, most + 1, now);
     }
-    while (complete && most > 0 && step_equal(door->sequence.steps[most - 1], last))
+    while (complete && most > 0 && port_proto_equal(door->sequence.steps[most - 1], last))
         most--;
     while (most > 0 && !(door->strict ? strict_holds(door, runs, n, most, now, &exact)
                                       : tolerant_holds(door, h, from, h->count, most, now)))
@@ -290,7 +290,7 @@ static unsigned kept_apart(const struct model *model, const struct packet *p)
         const struct sequence *s = &model->doors[d].sequence;
         unsigned run = 0;
         while (run < s->count && is_step(s->steps[run], p) &&
-               step_equal(s->steps[run], s->steps[0]))
+               port_proto_equal(s->steps[run], s->steps[0]))
             run++;
         if (run > most)
             most = run;
@@ -445,7 +445,7 @@ static unsigned compare_round(struct model *model, unsigned round)
     int64_t now = draw(1000);
     struct packet last = {0};
     random_model(model);
-    keyed_random(key, sizeof(key));
+    crypto_random(key, sizeof(key));
     struct matcher *m = matcher_new(model->doors, DOORS, SOURCES * ADDRESSES, key);
     assert_non_null(m);
     for (unsigned i = 0; i < PACKETS; i++) {
@@ -478,7 +478,7 @@ static void agrees_with_the_model(void **state)
     struct model *model = malloc(sizeof(*model));
     unsigned openings = 0;
     assert_non_null(model);
-    keyed_random(&random_state, sizeof(random_state));
+    crypto_random(&random_state, sizeof(random_state));
     if (given)
         random_state = strtoull(given, NULL, 10);
     print_message("# SEED=%llu\n", (unsigned long long)random_state);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "listener/matcher.h"
 
 enum { SECOND = 1000000000, MANY = 4096 };
@@ -33,7 +33,7 @@ static uint32_t draw(uint32_t below)
 
 static void seed_random(void)
 {
-    keyed_random(&random_state, sizeof(random_state));
+    crypto_random(&random_state, sizeof(random_state));
     print_message("# seed %llu\n", (unsigned long long)random_state);
 }
 
@@ -49,7 +49,7 @@ static struct matcher *matcher_of(unsigned max_sources, const struct sequence *s
 {
     uint8_t key[16];
     struct match_door door = door_of(sequence);
-    keyed_random(key, sizeof(key));
+    crypto_random(key, sizeof(key));
     struct matcher *m = matcher_new(&door, 1, max_sources, key);
     assert_non_null(m);
     return m;
@@ -64,7 +64,7 @@ static struct addr host(uint32_t n)
     return a;
 }
 
-static struct packet packet_to(struct step step, uint32_t address, uint16_t spt)
+static struct packet packet_to(struct port_proto step, uint32_t address, uint16_t spt)
 {
     return (struct packet){.src = host(address),
                            .dst = {4, {192, 0, 2, 1}},
@@ -77,8 +77,8 @@ static struct packet packet_to(struct step step, uint32_t address, uint16_t spt)
                            .in = "eth0"};
 }
 
-static unsigned feed(struct matcher *m, struct step step, uint32_t address, uint16_t spt,
-                     int64_t now)
+static unsigned stream(struct matcher *m, struct port_proto step, uint32_t address, uint16_t spt,
+                       int64_t now)
 {
     struct packet packet = packet_to(step, address, spt);
     return matcher_feed(m, 0, &packet, now).opened_count;
@@ -92,7 +92,7 @@ static void interleaved_knocks_all_open(void **state)
         unsigned opened = 0;
         for (unsigned i = 0; i < knock.count; i++)
             for (unsigned c = 0; c < clients; c++)
-                opened += feed(m, knock.steps[i], c, (uint16_t)(40000 + i), 5LL * SECOND * i);
+                opened += stream(m, knock.steps[i], c, (uint16_t)(40000 + i), 5LL * SECOND * i);
         assert_int_equal(opened, clients);
         assert_int_equal(matcher_counters(m)->opened, clients);
         assert_int_equal(matcher_counters(m)->evicted, 0);
@@ -127,9 +127,9 @@ static unsigned scan(const struct sequence *sequence, const uint16_t *ports, uns
     for (unsigned i = 0; i < count; i++) {
         uint16_t spt = (uint16_t)(one_socket ? 40000 : i);
         if (protocols & 1)
-            opened += feed(m, (struct step){ports[i], IPPROTO_TCP}, 1, spt, i);
+            opened += stream(m, (struct port_proto){ports[i], IPPROTO_TCP}, 1, spt, i);
         if (protocols & 2)
-            opened += feed(m, (struct step){ports[i], IPPROTO_UDP}, 1, spt, i);
+            opened += stream(m, (struct port_proto){ports[i], IPPROTO_UDP}, 1, spt, i);
     }
     matcher_free(m);
     return opened;
@@ -206,14 +206,15 @@ static void the_longest_sequences_open(void **state)
     for (unsigned alike = 1; alike <= STEPS_MAX; alike *= 2) {
         struct sequence sequence = {.count = STEPS_MAX};
         for (unsigned i = 0; i < STEPS_MAX; i++)
-            sequence.steps[i] = (struct step){(uint16_t)(7000 + 10 * (i / alike)), IPPROTO_TCP};
+            sequence.steps[i] =
+                (struct port_proto){(uint16_t)(7000 + 10 * (i / alike)), IPPROTO_TCP};
         for (unsigned times = 1; times <= 3; times++) {
             struct matcher *m = matcher_of(16, &sequence);
             unsigned opened = 0;
             uint16_t spt = 1000;
             for (unsigned i = 0; i < STEPS_MAX; i++)
                 for (unsigned n = 0; n < times; n++) {
-                    opened += feed(m, sequence.steps[i], 1, spt, spt);
+                    opened += stream(m, sequence.steps[i], 1, spt, spt);
                     spt++;
                 }
             /* A sequence that is one run is completed by each packet from the 32nd on. */
@@ -240,9 +241,9 @@ static void a_flood_stops_no_knock(void **state)
     double start = seconds();
     for (unsigned i = 0; i < FLOOD; i++) {
         int64_t now = i * 40000LL;
-        assert_int_equal(feed(m, knock.steps[0], 1000 + i, 1, now), 0);
+        assert_int_equal(stream(m, knock.steps[0], 1000 + i, 1, now), 0);
         if (i % APART == 0) {
-            opened += feed(m, knock.steps[sent % 3], sent / 3, (uint16_t)sent, now);
+            opened += stream(m, knock.steps[sent % 3], sent / 3, (uint16_t)sent, now);
             sent++;
         }
     }
@@ -260,16 +261,16 @@ static void the_middle_of_a_knock_survives(void **state)
     struct matcher *m = matcher_of(64, &knock);
     for (unsigned c = 0; c < 63; c++)
         for (unsigned i = 0; i < 2; i++)
-            feed(m, knock.steps[i], c, (uint16_t)i, 0);
-    feed(m, knock.steps[0], 500, 0, 0);
+            stream(m, knock.steps[i], c, (uint16_t)i, 0);
+    stream(m, knock.steps[0], 500, 0, 0);
     assert_int_equal(matcher_counters(m)->evicted, 0);
     for (unsigned c = 1000; c < 101000; c++)
-        feed(m, knock.steps[0], c, 0, 1);
+        stream(m, knock.steps[0], c, 0, 1);
     assert_int_equal(matcher_counters(m)->evicted, 100000);
     for (unsigned i = 1; i < 3; i++)
-        assert_int_equal(feed(m, knock.steps[i], 500, (uint16_t)i, 2), 0);
+        assert_int_equal(stream(m, knock.steps[i], 500, (uint16_t)i, 2), 0);
     for (unsigned c = 0; c < 63; c++)
-        assert_int_equal(feed(m, knock.steps[2], c, 2, 15LL * SECOND), 1);
+        assert_int_equal(stream(m, knock.steps[2], c, 2, 15LL * SECOND), 1);
     matcher_free(m);
 }
 
@@ -281,14 +282,14 @@ static void old_attempts_make_room(void **state)
     int64_t later = 15LL * SECOND + 1;
     for (unsigned c = 0; c < 64; c++)
         for (unsigned i = 0; i < 2; i++)
-            feed(m, knock.steps[i], c, (uint16_t)i, 0);
+            stream(m, knock.steps[i], c, (uint16_t)i, 0);
     for (unsigned c = 100; c < 164; c++)
-        feed(m, knock.steps[0], c, 0, later);
+        stream(m, knock.steps[0], c, 0, later);
     assert_int_equal(matcher_counters(m)->evicted, 0);
     unsigned opened = 0;
     for (unsigned i = 1; i < 3; i++)
         for (unsigned c = 100; c < 164; c++)
-            opened += feed(m, knock.steps[i], c, (uint16_t)i, later);
+            opened += stream(m, knock.steps[i], c, (uint16_t)i, later);
     assert_int_equal(opened, 64);
     matcher_free(m);
 }
@@ -298,15 +299,15 @@ static void a_former_attempt_spares_nobody(void **state)
 {
     (void)state;
     struct matcher *m = matcher_of(2, &knock);
-    feed(m, knock.steps[0], 1, 0, 0);
-    feed(m, knock.steps[1], 1, 1, 0);
-    feed(m, knock.steps[0], 1, 2, 10LL * SECOND);
-    feed(m, knock.steps[0], 1, 3, 16LL * SECOND);
-    feed(m, knock.steps[0], 2, 0, 17LL * SECOND);
-    feed(m, knock.steps[0], 3, 0, 18LL * SECOND);
+    stream(m, knock.steps[0], 1, 0, 0);
+    stream(m, knock.steps[1], 1, 1, 0);
+    stream(m, knock.steps[0], 1, 2, 10LL * SECOND);
+    stream(m, knock.steps[0], 1, 3, 16LL * SECOND);
+    stream(m, knock.steps[0], 2, 0, 17LL * SECOND);
+    stream(m, knock.steps[0], 3, 0, 18LL * SECOND);
     assert_int_equal(matcher_counters(m)->evicted, 1);
-    feed(m, knock.steps[1], 2, 1, 19LL * SECOND);
-    assert_int_equal(feed(m, knock.steps[2], 2, 2, 20LL * SECOND), 1);
+    stream(m, knock.steps[1], 2, 1, 19LL * SECOND);
+    assert_int_equal(stream(m, knock.steps[2], 2, 2, 20LL * SECOND), 1);
     matcher_free(m);
 }
 
@@ -315,20 +316,20 @@ static void junk_takes_no_room(void **state)
 {
     (void)state;
     struct matcher *m = matcher_of(2, &knock);
-    feed(m, knock.steps[0], 1, 0, 0);
+    stream(m, knock.steps[0], 1, 0, 0);
     for (unsigned c = 10; c < 10010; c++)
-        feed(m, (struct step){(uint16_t)c, IPPROTO_UDP}, c, 0, 1);
+        stream(m, (struct port_proto){(uint16_t)c, IPPROTO_UDP}, c, 0, 1);
     assert_int_equal(matcher_counters(m)->packets[MATCH_IDLE], 10000);
-    feed(m, knock.steps[0], 2, 0, 2);
-    feed(m, (struct step){1, IPPROTO_TCP}, 1, 0, 3);
-    feed(m, knock.steps[0], 3, 0, 4);
+    stream(m, knock.steps[0], 2, 0, 2);
+    stream(m, (struct port_proto){1, IPPROTO_TCP}, 1, 0, 3);
+    stream(m, knock.steps[0], 3, 0, 4);
     assert_int_equal(matcher_counters(m)->evicted, 1);
-    assert_int_equal(feed(m, knock.steps[1], 2, 1, 5) + feed(m, knock.steps[2], 2, 2, 6), 1);
+    assert_int_equal(stream(m, knock.steps[1], 2, 1, 5) + stream(m, knock.steps[2], 2, 2, 6), 1);
     matcher_free(m);
 }
 
 /* Feeds `count` packets over `addresses` addresses; returns ns a packet. */
-static double cost(struct matcher *m, struct step step, unsigned addresses, unsigned count)
+static double cost(struct matcher *m, struct port_proto step, unsigned addresses, unsigned count)
 {
     double start = seconds();
     for (unsigned i = 0; i < count; i++) {
@@ -354,7 +355,7 @@ static void cost_grows_with_no_number(void **state)
     for (int many = 0; many < 2; many++) {
         struct matcher *m = matcher_new(doors, many ? MANY : 1, 65536, key);
         assert_non_null(m);
-        double miss = cost(m, (struct step){22, IPPROTO_TCP}, 60000, 300000);
+        double miss = cost(m, (struct port_proto){22, IPPROTO_TCP}, 60000, 300000);
         double first = cost(m, knock.steps[0], 60000, 60000);
         double second = cost(m, knock.steps[1], 60000, 60000);
         hit[many] = cost(m, knock.steps[2], 60000, 60000);

@@ -20,20 +20,21 @@ enum { MS = 1000000 };
 
 struct world {
     struct loop *loop;
-    struct setup setup;
+    struct listener_config setup;
     struct reader reader;
     unsigned opened;
 };
 
-static void tell(void *arg, struct record *record)
+static void tell(void *arg, struct message *message)
 {
     struct world *w = arg;
-    w->opened += record->type == RECORD_OPEN;
+    w->opened += message->type == MESSAGE_OPEN;
 }
 
-static void take(struct world *w, const struct record *record, enum setup_result expected)
+static void take(struct world *w, const struct message *message,
+                 enum listener_config_result expected)
 {
-    assert_int_equal(setup_take(&w->setup, record), expected);
+    assert_int_equal(listener_config_receive(&w->setup, message), expected);
 }
 
 /* One file as source, and a door of two steps within `timeout`. */
@@ -42,20 +43,21 @@ static struct world *make_world(int64_t timeout)
     static struct world world;
     struct world *w = &world;
     memset(w, 0, sizeof(*w));
-    const struct record config = {
-        .type = RECORD_CONFIG,
+    const struct message config = {
+        .type = MESSAGE_CONFIG,
         .u.config = {.sources = 1, .doors = 1, .plain = 1, .max_sources = 16}};
-    const struct record source = {.type = RECORD_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}};
-    const struct record door = {
-        .type = RECORD_DOOR,
+    const struct message source = {.type = MESSAGE_SOURCE,
+                                   .u.source = {SOURCE_FILE, FORMAT_KERNEL}};
+    const struct message door = {
+        .type = MESSAGE_DOOR,
         .u.door = {.sequence = {2, {{7000, IPPROTO_TCP}, {8000, IPPROTO_TCP}}},
                    .timeout = timeout,
                    .flags = {TCP_SYN, TCP_ACK},
                    .strict = 1}};
-    take(w, &config, SETUP_MORE);
-    take(w, &source, SETUP_MORE);
-    take(w, &door, SETUP_MORE);
-    take(w, &(struct record){.type = RECORD_START}, SETUP_COMPLETE);
+    take(w, &config, LISTENER_CONFIG_MORE);
+    take(w, &source, LISTENER_CONFIG_MORE);
+    take(w, &door, LISTENER_CONFIG_MORE);
+    take(w, &(struct message){.type = MESSAGE_START}, LISTENER_CONFIG_COMPLETE);
     w->loop = loop_new();
     assert_non_null(w->loop);
     assert_int_equal(reader_register(&w->reader, w->loop), 0);
@@ -66,7 +68,7 @@ static struct world *make_world(int64_t timeout)
 static void end_world(struct world *w)
 {
     reader_free(&w->reader);
-    setup_free(&w->setup);
+    listener_config_free(&w->setup);
     loop_free(w->loop);
 }
 
@@ -88,8 +90,8 @@ static void log_packet(int fd, unsigned port)
 
 static bool hand_over(struct world *w, uint32_t kind, uint32_t source, int fd)
 {
-    const struct record_fd record = {.kind = kind, .source = source, .watch = -1};
-    return reader_take_fd(&w->reader, &record, fd);
+    const struct message_fd message = {.kind = kind, .source = source, .watch = -1};
+    return reader_take_fd(&w->reader, &message, fd);
 }
 
 /* What is left of a file is read when another takes its place, and belongs to that moment. */

@@ -75,7 +75,7 @@ enum { STAMPS = 16 };
 
 /* What a replay of a log with these heads, the steps of one knock after another's, tells of doors
  * on that day. */
-static void replay_on(const char *const heads[STAMPS], int64_t today, char *out, size_t size)
+static void replay_on(const char *const line_cache[STAMPS], int64_t today, char *out, size_t size)
 {
     static const char *const steps[] = {"TCP SPT=4711 DPT=7000 WINDOW=64240 RES=0x00 SYN URGP=0 ",
                                         "UDP SPT=4712 DPT=8000 LEN=40 ",
@@ -84,14 +84,14 @@ static void replay_on(const char *const heads[STAMPS], int64_t today, char *out,
     size_t used = 0;
     FILE *log = fdopen(mkstemp(path), "w"), *shown = tmpfile();
     assert_true(log && shown);
-    for (int i = 0, step = 0; i < STAMPS && heads[i]; i++)
-        if (strstr(heads[i], "Linux version"))
-            fprintf(log, "%s\n", heads[i]);
+    for (int i = 0, step = 0; i < STAMPS && line_cache[i]; i++)
+        if (strstr(line_cache[i], "Linux version"))
+            fprintf(log, "%s\n", line_cache[i]);
         else
             fprintf(log,
                     "%s [DENY] IN=eth0 OUT= MAC= SRC=203.0.113.9 DST=192.0.2.2 LEN=60 "
                     "TOS=0x00 PREC=0x00 TTL=55 ID=1 PROTO=%s\n",
-                    heads[i], steps[step++ % 3]);
+                    line_cache[i], steps[step++ % 3]);
     fclose(log);
     struct options options = {.config = DATA "/replay.conf", .config_given = true, .log = path};
     struct replay_here here = {.today = today};
@@ -112,7 +112,7 @@ static void replay_on(const char *const heads[STAMPS], int64_t today, char *out,
 static const struct {
     const char *why;
     int64_t today; /* seconds */
-    const char *heads[STAMPS];
+    const char *line_cache[STAMPS];
     const char *doors;
 } logs[] = {
     {"today's",
@@ -180,7 +180,7 @@ static void tells_its_times(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(logs) / sizeof(*logs); i++) {
         char doors[1024];
-        replay_on(logs[i].heads, logs[i].today * INT64_C(1000000000), doors, sizeof(doors));
+        replay_on(logs[i].line_cache, logs[i].today * INT64_C(1000000000), doors, sizeof(doors));
         if (strcmp(doors, logs[i].doors) != 0)
             fail_msg("a log %s: it tells of\n%sinstead of\n%s", logs[i].why, doors, logs[i].doors);
     }

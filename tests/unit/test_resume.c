@@ -1,6 +1,6 @@
 /* What an earlier run left in the store, row by row: each is closed, in time, by its own commands.
  */
-#include "ledger_help.h"
+#include "writeback_help.h"
 
 #define SECOND (1000 * MS)
 

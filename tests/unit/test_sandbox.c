@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/record.h"
+#include "lib/message.h"
 #include "listener/filter.h"
 #include "listener/sandbox.h"
 
@@ -248,10 +248,10 @@ static bool allocates(const void *arg)
 static bool talks(const void *arg)
 {
     (void)arg;
-    struct record record = {.type = RECORD_REPLY}, back;
+    struct message message = {.type = MESSAGE_REPLY}, back;
     int fd = -1;
-    return record_send(fds.socket, &record, -1, true) == RECORD_GOT &&
-           record_receive(fds.socket, &back, &fd) == RECORD_GOT && back.type == RECORD_FD &&
+    return message_send(fds.socket, &message, -1, true) == MESSAGE_GOT &&
+           message_receive(fds.socket, &back, &fd) == MESSAGE_GOT && back.type == MESSAGE_FD &&
            fd >= 0 && close(fd) == 0;
 }
 
@@ -263,8 +263,8 @@ static void allowed_calls(void **state)
         const char *name;
         bool (*attempt)(const void *arg);
     } table[] = {{"read", reads}, {"wait", waits}, {"malloc", allocates}, {"talk", talks}};
-    struct record record = {.type = RECORD_FD, .u.fd = {.kind = FD_LOG}};
-    assert_int_equal(record_send(fds.peer, &record, fds.file, false), RECORD_GOT);
+    struct message message = {.type = MESSAGE_FD, .u.fd = {.kind = FD_LOG}};
+    assert_int_equal(message_send(fds.peer, &message, fds.file, false), MESSAGE_GOT);
     unsigned wrong = 0;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
         int status = attempt_in_child(table[i].attempt, NULL);

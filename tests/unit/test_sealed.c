@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 #include "lib/sealed.h"
 #include "sealed_help.h"
 
@@ -155,13 +155,13 @@ static void refuses_well_sealed_texts_of_other_lengths(void **state)
 {
     (void)state;
     struct sealed_key key = key_for("gate.example");
-    static const uint8_t nonce[KEYED_NONCE_SIZE], text[25];
-    uint8_t extra[31] = "knockd sealed 1", message[8 + sizeof(text) + KEYED_TAG_SIZE] = {0};
+    static const uint8_t nonce[CRYPTO_NONCE_SIZE], text[25];
+    uint8_t extra[31] = "knockd sealed 1", message[8 + sizeof(text) + CRYPTO_TAG_SIZE] = {0};
     for (size_t len = 0; len <= sizeof(text); len++) {
         struct sealed_request out;
-        keyed_seal(key.seal, nonce, (struct keyed_extra){extra, sizeof(extra)}, text, len,
-                   message + 8);
-        assert_int_equal(sealed_open(&key, message, 8 + len + KEYED_TAG_SIZE, NULL, &out),
+        crypto_seal(key.seal, nonce, (struct keyed_extra){extra, sizeof(extra)}, text, len,
+                    message + 8);
+        assert_int_equal(sealed_open(&key, message, 8 + len + CRYPTO_TAG_SIZE, NULL, &out),
                          len == 8 || len == 24);
     }
 }

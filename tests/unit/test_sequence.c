@@ -47,14 +47,14 @@ static void steps(void **state)
         {"22:udplite", 0, 0, "tcp or udp"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct step step = {.port = 9, .proto = 9};
+        struct port_proto step = {.port = 9, .proto = 9};
         const char *why = "";
         if (rows[i].port) {
-            assert_true(step_parse(rows[i].text, &step, &why));
+            assert_true(port_proto_parse(rows[i].text, &step, &why));
             assert_int_equal(step.port, rows[i].port);
             assert_int_equal(step.proto, rows[i].proto);
         } else {
-            assert_false(step_parse(rows[i].text, &step, &why));
+            assert_false(port_proto_parse(rows[i].text, &step, &why));
             assert_int_equal(step.port, 9);
             if (!strstr(why, rows[i].why))
                 fail_msg("'%s': %s", rows[i].text, why);

@@ -11,20 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "listener/intake.h"
+#include "listener/pipeline.h"
 
 #define SECOND INT64_C(1000000000)
 
-static struct setup setup;
-static struct intake intake;
+static struct listener_config setup;
+static struct pipeline pipeline;
 static char told[200]; /* an event each: "DOOR:STAGE", then " PORT/PROTO" of what came instead */
 
-static void note(void *arg, struct record *record)
+static void note(void *arg, struct message *message)
 {
-    const struct record_event *event = &record->u.event;
+    const struct message_event *event = &message->u.event;
     size_t used = strlen(told);
     (void)arg;
-    if (record->type != RECORD_EVENT || event->kind == EVENT_SILENT)
+    if (message->type != MESSAGE_EVENT || event->kind == EVENT_SILENT)
         return;
     snprintf(told + used, sizeof(told) - used, "%s%s%u:%llu", used ? ", " : "",
              event->kind == EVENT_STAGE ? "at " : "", event->door,
@@ -35,18 +35,18 @@ static void note(void *arg, struct record *record)
                  event->instead.proto);
 }
 
-static void take(struct record record)
+static void take(struct message message)
 {
-    assert_int_not_equal(setup_take(&setup, &record), SETUP_BAD);
+    assert_int_not_equal(listener_config_receive(&setup, &message), LISTENER_CONFIG_BAD);
 }
 
 static void take_door(const char *sequence, bool strict)
 {
     const char *why;
-    struct record door = {.type = RECORD_DOOR,
-                          .u.door = {.timeout = 20 * SECOND,
-                                     .flags = {.set = TCP_SYN, .clear = TCP_ACK},
-                                     .strict = strict}};
+    struct message door = {.type = MESSAGE_DOOR,
+                           .u.door = {.timeout = 20 * SECOND,
+                                      .flags = {.set = TCP_SYN, .clear = TCP_ACK},
+                                      .strict = strict}};
     assert_true(sequence_append(&door.u.door.sequence, sequence, &why));
     take(door);
 }
@@ -55,17 +55,17 @@ static void take_door(const char *sequence, bool strict)
  * The one-time sequence 2 isn't spoken of. */
 static void configure(bool debug)
 {
-    setup_free(&setup);
-    take((struct record){
-        .type = RECORD_CONFIG,
+    listener_config_free(&setup);
+    take((struct message){
+        .type = MESSAGE_CONFIG,
         .u.config = {.sources = 1, .doors = 3, .plain = 2, .max_sources = 1024, .debug = debug}});
-    take((struct record){.type = RECORD_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}});
+    take((struct message){.type = MESSAGE_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}});
     take_door("7000,8000,9000", true);
-    take((struct record){.type = RECORD_IGNORE, .u.ignore.ports = {1, {{22, IPPROTO_TCP}}}});
+    take((struct message){.type = MESSAGE_IGNORE, .u.ignore.ports = {1, {{22, IPPROTO_TCP}}}});
     take_door("7100,8100,9100", false);
     take_door("7200,8200", true);
-    take((struct record){.type = RECORD_START});
-    intake_init(&intake, &setup, note, NULL, 0);
+    take((struct message){.type = MESSAGE_START});
+    pipeline_init(&pipeline, &setup, note, NULL, 0);
     told[0] = '\0';
 }
 
@@ -81,11 +81,11 @@ static void log_words(const char *words)
         const char *from = strchr(w, '/');
         if (*w == '+') {
             now += atoi(w) * SECOND;
-            intake_due(&intake, now);
+            pipeline_due(&pipeline, now);
             continue;
         }
         if (strcmp(w, "gap") == 0) {
-            intake_gap(&intake, 0, now);
+            pipeline_gap(&pipeline, 0, now);
             continue;
         }
         int len =
@@ -94,9 +94,9 @@ static void log_words(const char *words)
                      "DST=192.0.2.1 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 %s SPT=%u DPT=%d %s",
                      from ? atoi(from + 1) : 9, strchr(w, 'u') ? "PROTO=UDP" : "PROTO=TCP", spt++,
                      atoi(w), strchr(w, 'u') ? "LEN=8 " : "WINDOW=64240 RES=0x00 SYN URGP=0 ");
-        assert_int_equal(intake_line(&intake, 0, line, (size_t)len, now), LINE_PACKET);
+        assert_int_equal(pipeline_line(&pipeline, 0, line, (size_t)len, now), LINE_PACKET);
     }
-    intake_due(&intake, now + 60 * SECOND);
+    pipeline_due(&pipeline, now + 60 * SECOND);
 }
 
 static void what_came_instead_is_told(void **state)
@@ -147,7 +147,7 @@ static void stages_are_told(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    setup_free(&setup);
+    listener_config_free(&setup);
     return 0;
 }
 

@@ -1,17 +1,17 @@
 /* Commands as a blob: what decodes is a list of whole words, whatever the bytes are. */
 #include "store_help.h"
 
-#include "lib/keyed.h"
+#include "lib/crypto.h"
 
 enum { SUM = 8, LISTS_AT = 32, MUTATIONS = 20000 };
 
 /* Puts the right sum under `blob`, so that what follows is judged by itself. */
 static void sum_up(uint8_t *blob, size_t size, const struct stored_door *door)
 {
-    static const uint8_t key[KEYED_KEY_SIZE];
+    static const uint8_t key[CRYPTO_KEY_SIZE];
     enum { OF_ALL = 8 + 8 + 8 + CONFIG_NAME_MAX + 1 + 17, OF_PORT = 3 };
     uint8_t all[OF_ALL + OF_PORT] = {0};
-    uint64_t numbers[3] = {keyed_hash(key, blob, size - SUM), (uint64_t)door->opened_wall,
+    uint64_t numbers[3] = {crypto_keyed_hash(key, blob, size - SUM), (uint64_t)door->opened_wall,
                            (uint64_t)door->length};
     for (int i = 0; i < 24; i++)
         all[i] = (uint8_t)(numbers[i / 8] >> 8 * (i % 8));
@@ -21,7 +21,7 @@ static void sum_up(uint8_t *blob, size_t size, const struct stored_door *door)
     all[OF_ALL] = (uint8_t)door->port.port;
     all[OF_ALL + 1] = (uint8_t)(door->port.port >> 8);
     all[OF_ALL + 2] = door->port.proto;
-    uint64_t sum = keyed_hash(key, all, OF_ALL + (door->port.port ? OF_PORT : 0));
+    uint64_t sum = crypto_keyed_hash(key, all, OF_ALL + (door->port.port ? OF_PORT : 0));
     for (int i = 0; i < 8; i++)
         blob[size - SUM + (size_t)i] = (uint8_t)(sum >> 8 * i);
 }
@@ -66,7 +66,7 @@ static void belongs_to_its_row(void **state)
     rows[3].length++;
     rows[4].opened_wall--;
     rows[5].port.port ^= 0x100;
-    rows[6].port = (struct step){0};
+    rows[6].port = (struct port_proto){0};
     for (int i = 0; i < 7; i++) {
         assert_int_equal(store_blob_decode(blob, size, &rows[i]), -1);
         assert_null(rows[i].start.items);

@@ -136,7 +136,7 @@ static void flip_some(uint8_t *bytes, size_t size)
     }
 }
 
-struct tally {
+struct stats {
     unsigned same, moved, refused, bad;
 };
 
@@ -159,19 +159,19 @@ static void ignore_line(void *arg, const struct stored_event *event)
 }
 
 /* Opens what is there and uses all of it. No command may be another than what was added. */
-static void survive(struct folder *f, struct tally *tally)
+static void survive(struct folder *f, struct stats *stats)
 {
     struct store *store = folder_try(f);
     if (!store) {
         assert_true(strlen(f->why) > 10);
         assert_null(strchr(f->why, '\n'));
-        tally->refused++;
+        stats->refused++;
         return;
     }
-    f->moved ? tally->moved++ : tally->same++;
+    f->moved ? stats->moved++ : stats->same++;
     int bad = store_each(store, expect_untouched, NULL);
     assert_true(bad == 0 || strlen(store_error(store)) > 10);
-    tally->bad += bad > 0;
+    stats->bad += bad > 0;
     store_history(store, 1000, ignore_line, NULL);
     store_once_used(store, "ssh", "1,2,3");
     if (add_range(store, 0, 3) < 0 || store_remove(store, 7, 1, "closed") < 0 ||
@@ -184,7 +184,7 @@ static void survives_flipped_bytes(void **state)
 {
     (void)state;
     struct folder f;
-    struct tally tally = {0};
+    struct stats stats = {0};
     size_t size, early_size, wal_size;
     char wal[80];
     srand(seed_of("flips"));
@@ -203,13 +203,13 @@ static void survives_flipped_bytes(void **state)
         file_write(in_log ? wal : f.file, copy, copy_size);
         if (in_log)
             file_write(f.file, early, early_size);
-        survive(&f, &tally);
+        survive(&f, &stats);
         folder_names(&f, "", true);
         free(copy);
     }
     printf("# of %d: %u opened, %u of them with openings not understood; %u moved, %u refused\n",
-           FLIPS, tally.same, tally.bad, tally.moved, tally.refused);
-    assert_true(tally.same > 0 && tally.moved > 0 && tally.bad > 0);
+           FLIPS, stats.same, stats.bad, stats.moved, stats.refused);
+    assert_true(stats.same > 0 && stats.moved > 0 && stats.bad > 0);
     free(bytes);
     free(early);
     free(log);

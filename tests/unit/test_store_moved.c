@@ -3,7 +3,7 @@
  * anything more is written, and made again at its path, with all that was in it where that can be
  * had; and doors, which are recorded there again.
  */
-#include "ledger_help.h"
+#include "writeback_help.h"
 
 #include <signal.h>
 #include <sys/resource.h>

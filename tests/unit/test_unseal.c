@@ -74,9 +74,9 @@ static struct addr parse(const char *written)
     return a;
 }
 
-static struct record_sealed seal(const struct arrival *a)
+static struct message_sealed seal(const struct arrival *a)
 {
-    struct record_sealed record = {.address = parse(a->from ? a->from : HOME)};
+    struct message_sealed msg = {.address = parse(a->from ? a->from : HOME)};
     struct sealed_key key = keys_derive(a->key ? a->key : ALICE);
     struct addr bound = parse(a->bound ? *a->bound ? a->bound : NULL : HOME);
     struct sealed_request request = {.op = (uint8_t)(a->op < 0    ? 0
@@ -87,21 +87,21 @@ static struct record_sealed seal(const struct arrival *a)
                                      .address = parse(a->address)};
     sealed_door(a->door ? a->door : "ssh", request.door);
     uint64_t moment = (uint64_t)((double)NOW * 65536 + a->ahead * 65536);
-    record.length =
-        (uint32_t)sealed_make(&key, moment, bound.family ? &bound : NULL, &request, record.message);
-    return record;
+    msg.length =
+        (uint32_t)sealed_make(&key, moment, bound.family ? &bound : NULL, &request, msg.message);
+    return msg;
 }
 
-static enum unseal_verdict judge(const struct unseal_world *w, const struct record_sealed *record,
+static enum unseal_verdict judge(const struct unseal_world *w, const struct message_sealed *msg,
                                  struct sealed_wish *wish)
 {
     struct unsealed message;
     uint64_t now = sealed_time(NOW, 0);
-    enum unseal_verdict verdict = unseal_open(w->keyring, record, now, SKEW, &message);
+    enum unseal_verdict verdict = unseal_open(w->keyring, msg, now, SKEW, &message);
     if (verdict != UNSEAL_GOOD)
         return verdict;
-    assert_true(message.time == sealed_message_time(record->message));
-    return unseal_judge(w->config, w->keyring, &message, &record->address, NOW, wish);
+    assert_true(message.time == sealed_message_time(msg->message));
+    return unseal_judge(w->config, w->keyring, &message, &msg->address, NOW, wish);
 }
 
 static void judges_in_the_designed_order(void **state)
@@ -183,9 +183,9 @@ static void judges_in_the_designed_order(void **state)
     struct unseal_world w;
     make_world(&w);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct record_sealed record = seal(&rows[i].arrival);
+        struct message_sealed msg = seal(&rows[i].arrival);
         struct sealed_wish wish;
-        enum unseal_verdict verdict = judge(&w, &record, &wish);
+        enum unseal_verdict verdict = judge(&w, &msg, &wish);
         if (verdict != rows[i].expected)
             fail_msg("row %zu: %s", i, verdict ? unseal_reason(verdict) : "taken");
     }
@@ -219,10 +219,10 @@ static void understands_what_is_asked_for(void **state)
     struct unseal_world w;
     make_world(&w);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct record_sealed record = seal(&rows[i].arrival);
+        struct message_sealed msg = seal(&rows[i].arrival);
         struct sealed_wish wish;
         char address[ADDR_TEXT_SIZE];
-        assert_int_equal(judge(&w, &record, &wish), UNSEAL_GOOD);
+        assert_int_equal(judge(&w, &msg, &wish), UNSEAL_GOOD);
         assert_string_equal(wish.door->name, rows[i].door);
         assert_ptr_equal(wish.door, &w.config->doors[wish.number]);
         assert_string_equal(addr_format(&wish.address, address), rows[i].address);
@@ -243,18 +243,18 @@ static void every_bit_counts(void **state)
     struct unseal_world w;
     make_world(&w);
     for (size_t i = 0; i < sizeof(arrivals) / sizeof(*arrivals); i++) {
-        struct record_sealed record = seal(&arrivals[i]);
+        struct message_sealed msg = seal(&arrivals[i]);
         struct sealed_wish wish;
-        assert_int_equal(judge(&w, &record, &wish), UNSEAL_GOOD);
-        for (unsigned bit = 0; bit < 8 * record.length; bit++) {
-            record.message[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            enum unseal_verdict verdict = judge(&w, &record, &wish);
+        assert_int_equal(judge(&w, &msg, &wish), UNSEAL_GOOD);
+        for (unsigned bit = 0; bit < 8 * msg.length; bit++) {
+            msg.message[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            enum unseal_verdict verdict = judge(&w, &msg, &wish);
             if (verdict != UNSEAL_UNKNOWN && verdict != UNSEAL_STALE)
                 fail_msg("bit %u: verdict %d", bit, verdict);
-            record.message[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            msg.message[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
-        record.length = record.length == SEALED_SHORT ? SEALED_LONG : SEALED_SHORT;
-        assert_int_equal(judge(&w, &record, &wish), UNSEAL_UNKNOWN);
+        msg.length = msg.length == SEALED_SHORT ? SEALED_LONG : SEALED_SHORT;
+        assert_int_equal(judge(&w, &msg, &wish), UNSEAL_UNKNOWN);
     }
     end_world(&w);
 }
@@ -265,11 +265,11 @@ static void unbound_messages_need_a_door_that_takes_them(void **state)
     (void)state;
     struct unseal_world w;
     make_world(&w);
-    struct record_sealed record = seal(&(struct arrival){.bound = "", .door = "web"});
+    struct message_sealed msg = seal(&(struct arrival){.bound = "", .door = "web"});
     struct sealed_wish wish;
-    assert_int_equal(judge(&w, &record, &wish), UNSEAL_GOOD);
+    assert_int_equal(judge(&w, &msg, &wish), UNSEAL_GOOD);
     w.keyring->unbound = false;
-    assert_int_equal(judge(&w, &record, &wish), UNSEAL_UNKNOWN);
+    assert_int_equal(judge(&w, &msg, &wish), UNSEAL_UNKNOWN);
     end_world(&w);
 }
 

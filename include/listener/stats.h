@@ -1,0 +1,52 @@
+/* What a source has brought so far: the answer to "why did nothing happen?". Pure. */
+#ifndef LISTENER_STATS_H
+#define LISTENER_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "listener/foreign.h"
+#include "listener/logline.h"
+
+enum { STATS_PREFIXES = 4 };
+
+struct stats_prefix {
+    uint64_t count;
+    char text[PREFIX_MAX + 1];
+};
+
+struct stats {
+    uint64_t lines;
+    uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
+    int64_t last_line, last_packet;      /* ns, set by who looks at the clock; 0: never */
+    uint64_t accepted;                   /* of LINE_PACKET, with a prefix of accepted packets */
+    uint64_t say_at;                     /* lines with foreign prefixes at which to speak next */
+    uint64_t say_foreign_at;             /* likewise, with unknown headers */
+    struct foreign foreign;              /* LINE_FOREIGN, of the firewall by all appearance */
+    struct stats_prefix seen[STATS_PREFIXES];
+};
+
+/* A tally of nothing. */
+void stats_reset(struct stats *stats);
+
+/*
+ * Counts a line. `prefix`, of `len` bytes, is what a LINE_PREFIX line had instead of ours, or what
+ * a LINE_PACKET line had that says that the packet was accepted; NULL with any other. The most
+ * frequent prefixes are kept; one that is pushed out leaves its count to the one that takes its
+ * place (Metwally, Agrawal, El Abbadi 2005, "Space-Saving").
+ */
+void stats_line(struct stats *stats, enum line_verdict verdict, const char *prefix, size_t len);
+
+/*
+ * Whether it is time to say that there are packets, but none with our prefix: after 50, 500, 5,000
+ * of them and so on.
+ */
+bool stats_speaks(struct stats *stats);
+
+/* The same for lines with unknown headers: after 10, 100, 1,000 of them and so on. */
+bool stats_speaks_of_headers(struct stats *stats);
+
+/* The most frequent of the prefixes that may be the one of denied packets; NULL: there is none. */
+const struct stats_prefix *stats_commonest(const struct stats *stats);
+
+#endif

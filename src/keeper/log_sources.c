@@ -1,0 +1,362 @@
+/*
+ * The life of a file source: absent <-> open (watched: the file for what is written, the way to it
+ * for what replaces it) -> replaced: the new file is open, the old one is still watched, since its
+ * writer may go on for a while -> replaced again and again: the oldest watch is removed.
+ *
+ * The inotify instance is shared with the listener, which reads it; in its chroot it could not
+ * add a watch. Where a watch can't be had or doesn't tell all, the listener looks at the file and
+ * the keeper at its path by a timer.
+ */
+#include "keeper/log_sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "keeper/log_command.h"
+#include "keeper/watched_file.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/service.h"
+
+/* How often a path is looked at where no watch can tell of it. */
+static const int64_t look_again = 1 * CLOCK_SECOND;
+
+struct log {
+    struct log_sources *sources;
+    const struct config_source *source;
+    struct log_command *producer; /* journal, command */
+    struct watched_file file;     /* kmsg and stdin: its descriptor alone */
+    int writer;      /* stdin, a FIFO: our own end to write to, so that it never ends */
+    bool unreadable; /* for a reason of which no watch tells when it is over */
+    bool said_unreadable;
+    bool said_polled;
+    bool ended; /* stdin: that it came to an end was said */
+};
+
+struct log_sources {
+    struct loop *loop;
+    struct timer look;
+    struct handover handover;
+    int inotify; /* -1: none could be had */
+    unsigned count;
+    struct log logs[CONFIG_SOURCES_MAX];
+};
+
+static int open_kmsg(struct log *log)
+{
+    log->file.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    /* What was logged before knockd came never opens a door. */
+    return log->file.fd < 0 || lseek(log->file.fd, 0, SEEK_END) < 0 ? -1 : 0;
+}
+
+static bool is_used(const struct log_sources *sources, int watch)
+{
+    for (unsigned i = 0; i < sources->count; i++)
+        if (watched_file_uses(&sources->logs[i].file, watch))
+            return true;
+    return false;
+}
+
+static void release(const struct log_sources *sources, const int *watches, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (watches[i] >= 0 && !is_used(sources, watches[i]))
+            inotify_rm_watch(sources->inotify, watches[i]);
+}
+
+/* Looks at the path anew, and gives up the watches that nobody needs any more. */
+static int look_at(struct log *log)
+{
+    const struct log_sources *sources = log->sources;
+    struct watched_file before = log->file;
+    int rc = watched_file_look(&log->file, sources->inotify, log->source->path), error = errno;
+    release(sources, before.way.watches, before.way.count);
+    release(sources, before.old, LOG_FILES - 1);
+    log->unreadable = rc < 0 && error != ENOENT && error != ENOTDIR;
+    errno = error;
+    return rc;
+}
+
+static void hand_over(const struct log *log, int fd, int64_t offset)
+{
+    const struct log_sources *sources = log->sources;
+    struct message message = {
+        .type = MESSAGE_FD,
+        .u.fd = {.kind = FD_LOG,
+                 .source = (uint32_t)(log - sources->logs),
+                 .watch = log->file.watch,
+                 .polled = log->file.polled,
+                 .offset = offset},
+    };
+    sources->handover.send(sources->handover.arg, &message, fd);
+}
+
+/* Absence is no error: the log may come to be. */
+static void open_first_file(struct log *log, struct report *report)
+{
+    const struct config_source *source = log->source;
+    if (look_at(log) >= 0)
+        return;
+    if (errno == ENOENT)
+        report_warning(report, source->pos, "source \"%s\": %s isn't there yet; waiting for it%s",
+                       source->name, source->path, service_note(source->path));
+    else
+        report_error(report, source->pos, "source \"%s\": can't read %s: %s%s", source->name,
+                     source->path, watched_file_reason(errno), service_note(source->path));
+}
+
+static void on_produced(void *arg, int fd)
+{
+    hand_over(arg, fd, 0);
+}
+
+/* Opens what one source reads for the first time. */
+static void open_first(struct log_sources *sources, struct log *log, const struct config *config,
+                       struct report *report)
+{
+    const struct config_source *source = log->source;
+    switch (source->type) {
+    case SOURCE_KMSG:
+        if (open_kmsg(log) < 0)
+            report_error(report, source->pos, "source \"%s\": can't read /dev/kmsg: %s",
+                         source->name, strerror(errno));
+        return;
+    case SOURCE_FILE:
+        open_first_file(log, report);
+        return;
+    case SOURCE_JOURNAL:
+    case SOURCE_COMMAND:
+        log->producer = log_command_new(sources->loop, source, config->user, on_produced, log);
+        if (!log->producer)
+            report_error(report, source->pos, "source \"%s\": can't start its program: %s",
+                         source->name, strerror(errno));
+        return;
+    case SOURCE_STDIN:
+        log->file.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+        if (log->file.fd < 0)
+            report_error(report, source->pos, "source \"%s\": can't read standard input: %s",
+                         source->name, strerror(errno));
+        return;
+    }
+}
+
+/* Whether a change of what the path means may go unnoticed. */
+static bool is_blind(const struct log *log)
+{
+    return log->source->type == SOURCE_FILE && (log->unreadable || !log->file.way.whole);
+}
+
+static void look_later(struct log_sources *sources, const struct log *log)
+{
+    if (is_blind(log) && !timer_is_set(&sources->look))
+        loop_timer_set(sources->loop, &sources->look, clock_now() + look_again);
+}
+
+static void say_polled(struct log *log)
+{
+    if (log->said_polled || (!log->file.polled && log->file.way.whole))
+        return;
+    log_notice("source %s: %s can't be watched; looking once a second", log->source->name,
+               log->source->path);
+    log->said_polled = true;
+}
+
+/* It came to be while we were there, so all of it is new. */
+static void take_new_file(struct log *log)
+{
+    log_notice("source %s: reading the new %s", log->source->name, log->source->path);
+    say_polled(log);
+    hand_over(log, log->file.fd, 0);
+}
+
+static void reopen(struct log *log)
+{
+    int rc = look_at(log), error = errno;
+    look_later(log->sources, log);
+    if (rc < 0 && log->unreadable && !log->said_unreadable)
+        log_warning("source %s: can't read %s: %s; trying on", log->source->name, log->source->path,
+                    watched_file_reason(error));
+    log->said_unreadable = rc < 0 && (log->said_unreadable || log->unreadable);
+    if (rc == 1)
+        take_new_file(log);
+}
+
+void log_sources_reopen(struct log_sources *sources, int watch)
+{
+    for (unsigned i = 0; i < sources->count; i++) {
+        struct log *log = &sources->logs[i];
+        if (log->source->type == SOURCE_FILE &&
+            (watch < 0 || path_watch_has(&log->file.way, watch)))
+            reopen(log);
+    }
+}
+
+/* With an end to write to in our hands, it waits for the next writer for ever. Only a FIFO that has
+ * a name can get one. */
+static bool wait_for_writer(struct log *log)
+{
+    struct stat st;
+    struct statfs fs;
+    if (fstat(log->file.fd, &st) < 0 || !S_ISFIFO(st.st_mode) || fstatfs(log->file.fd, &fs) < 0 ||
+        fs.f_type == PIPEFS_MAGIC)
+        return false;
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", log->file.fd);
+    log->writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return log->writer >= 0;
+}
+
+void log_sources_closed(struct log_sources *sources, unsigned index)
+{
+    if (index >= sources->count || sources->logs[index].source->type != SOURCE_STDIN)
+        return;
+    struct log *log = &sources->logs[index];
+    if (log->ended)
+        return;
+    log->ended = true;
+    if (!wait_for_writer(log)) {
+        log_error("source %s: nothing more will be read from it", log->source->name);
+        return;
+    }
+    log_notice("source %s: going on when the FIFO gets another writer, and not saying so each time",
+               log->source->name);
+    hand_over(log, log->file.fd, 0);
+}
+
+static void on_look(void *arg)
+{
+    struct log_sources *sources = arg;
+    for (unsigned i = 0; i < sources->count; i++)
+        if (is_blind(&sources->logs[i]))
+            reopen(&sources->logs[i]);
+}
+
+/* What was logged until now is the business of the listener before, if there is one: read by both,
+ * a knock would run its door's commands twice. */
+static int64_t begin_here(const struct log *log)
+{
+    off_t end = lseek(log->file.fd, 0, SEEK_END);
+    if (log->source->type != SOURCE_FILE)
+        return 0;
+    return end >= 0 ? end : log->file.size;
+}
+
+static void start(struct log *log)
+{
+    if (log->producer)
+        log_command_start(log->producer);
+    if (log->source->type == SOURCE_FILE)
+        say_polled(log);
+    if (log->file.fd >= 0)
+        hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
+}
+
+void log_sources_start(struct log_sources *sources, struct handover handover)
+{
+    struct message message = {.type = MESSAGE_FD, .u.fd.kind = FD_INOTIFY};
+    sources->handover = handover;
+    if (sources->inotify >= 0)
+        handover.send(handover.arg, &message, sources->inotify);
+    for (unsigned i = 0; i < sources->count; i++)
+        start(&sources->logs[i]);
+    /* What came to be before the listener could tell. */
+    log_sources_reopen(sources, -1);
+}
+
+/* What to do about a kernel's log that can't be read; of an ordinary user nothing is known. */
+static const char *kmsg_advice(int error)
+{
+    if (error == ENOENT)
+        return "in a container there is none: run knockd on the host, or read a file that the "
+               "host's syslog daemon fills (type = file)";
+    return "it takes the capability CAP_SYSLOG, which containers lack: run knockd on the host, or "
+           "read a file that the host's syslog daemon fills (type = file)";
+}
+
+/* Opening it succeeds or fails now as it would at a start. */
+static void check_kmsg(const struct config_source *source, struct report *report)
+{
+    int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = errno;
+    if (fd >= 0)
+        close(fd);
+    else if (error == ENOENT || geteuid() == 0)
+        report_error(report, source->pos, "source \"%s\": can't read /dev/kmsg: %s; %s",
+                     source->name, strerror(error), kmsg_advice(error));
+}
+
+void log_sources_check(const struct config *config, bool only_check, struct report *report)
+{
+    for (unsigned i = 0; i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        struct stat st;
+        log_command_check(source, report);
+        if (source->type == SOURCE_KMSG)
+            check_kmsg(source, report);
+        if (source->type != SOURCE_FILE)
+            continue;
+        if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))
+            report_error(report, source->pos, "source \"%s\": can't read %s: %s", source->name,
+                         source->path, watched_file_reason(EINVAL));
+        else if (only_check && access(source->path, R_OK) < 0)
+            report_warning(report, source->pos, "source \"%s\": can't read %s now: %s%s",
+                           source->name, source->path, strerror(errno), service_note(source->path));
+    }
+}
+
+struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
+                                     struct report *report)
+{
+    struct config_pos whole = {config->path, 0};
+    struct log_sources *sources = calloc(1, sizeof(*sources));
+    if (!sources || loop_timer_register(loop, &sources->look, on_look, sources) < 0) {
+        report_error(report, whole, "out of memory");
+        free(sources);
+        return NULL;
+    }
+    unsigned errors = report->errors;
+    sources->loop = loop;
+    sources->count = config->source_count;
+    sources->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (sources->inotify < 0)
+        report_warning(report, whole, "can't watch files: %s; looking at them once a second",
+                       strerror(errno));
+    for (unsigned i = 0; i < sources->count; i++) {
+        struct log *log = &sources->logs[i];
+        *log = (struct log){.sources = sources, .source = &config->sources[i], .writer = -1};
+        watched_file_init(&log->file);
+    }
+    for (unsigned i = 0; i < sources->count; i++)
+        open_first(sources, &sources->logs[i], config, report);
+    if (report->errors == errors)
+        return sources;
+    log_sources_close(sources);
+    return NULL;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void log_sources_close(struct log_sources *sources)
+{
+    if (!sources)
+        return;
+    loop_timer_unregister(sources->loop, &sources->look);
+    for (unsigned i = 0; i < sources->count; i++) {
+        log_command_free(sources->logs[i].producer);
+        close_fd(sources->logs[i].file.fd);
+        close_fd(sources->logs[i].writer);
+    }
+    close_fd(sources->inotify);
+    free(sources);
+}

@@ -1,0 +1,325 @@
+#include "keeper/one_time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/carrier.h"
+#include "lib/grow.h"
+#include "lib/log.h"
+#include "lib/service.h"
+
+enum { LINE_LONGEST = 1024 };
+
+static const char used_up[] = "that one-time sequence is used up";
+
+/* What is being read, and where. */
+struct reader {
+    const struct config_door *door;
+    unsigned index; /* of the door */
+    unsigned span;  /* first port of those that carry sealed knocks; 0: there are none */
+    struct config_pos pos;
+    struct one_time *once;
+    struct report *report;
+};
+
+static char *canonical(const struct sequence *sequence)
+{
+    char text[STEPS_MAX * 10 + 1];
+    size_t used = 0;
+    for (unsigned i = 0; i < sequence->count; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u:%s", i ? "," : "",
+                                 sequence->steps[i].port, proto_name(sequence->steps[i].proto));
+    return strdup(text);
+}
+
+static bool carries_sealed(const struct reader *r, const struct sequence *sequence)
+{
+    for (unsigned i = 0; r->span && i < sequence->count; i++)
+        if (carrier_has((uint16_t)r->span, sequence->steps[i].proto, sequence->steps[i].port))
+            return true;
+    return false;
+}
+
+static bool add_line(struct reader *r, const struct sequence *sequence)
+{
+    struct one_time *once = r->once;
+    if (once->count == ONCE_LINES_MAX) {
+        report_error(r->report, r->pos, "more than %d one-time sequences in all: remove some",
+                     ONCE_LINES_MAX);
+        return false;
+    }
+    struct one_time_line *lines = grow(once->lines, once->count, sizeof(*lines));
+    if (lines)
+        once->lines = lines;
+    char *text = lines ? canonical(sequence) : NULL;
+    if (!text) {
+        report_error(r->report, r->pos, "out of memory");
+        return false;
+    }
+    unsigned index = once->count++;
+    bool begins = index == 0 || lines[index - 1].door != r->index;
+    unsigned first = begins ? index : lines[index - 1].first;
+    lines[index] = (struct one_time_line){.door = r->index,
+                                          .first = first,
+                                          .unused = first,
+                                          .line = r->pos.line,
+                                          .sequence = *sequence,
+                                          .text = text};
+    return true;
+}
+
+static bool read_line(struct reader *r, char *text)
+{
+    struct sequence sequence = {0};
+    const char *why;
+    if (!strchr(text, '\n') && strlen(text) >= LINE_LONGEST - 1) {
+        report_error(r->report, r->pos, "the line is longer than %d characters", LINE_LONGEST - 2);
+        return false;
+    }
+    text[strcspn(text, "\r\n")] = '\0';
+    text += strspn(text, " \t");
+    if (*text == '\0' || *text == '#')
+        return true;
+    if (!sequence_append(&sequence, text, &why)) {
+        report_error(r->report, r->pos, "\"%.80s\" is no sequence: %s", text, why);
+        return false;
+    }
+    if (carries_sealed(r, &sequence)) {
+        report_error(
+            r->report, r->pos,
+            "\"%.80s\" uses a port from %u to %u, which carry sealed knocks: choose others", text,
+            r->span, r->span + CARRIER_SPAN_SIZE - 1);
+        return false;
+    }
+    return add_line(r, &sequence);
+}
+
+/* It is a list of keys: whoever can read it can open the door, whoever can write it as well. */
+static FILE *open_file(struct reader *r)
+{
+    struct stat st;
+    int fd = open(r->door->once_path.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        report_error(r->report, r->door->once_path.pos, "one_time_sequences: can't read %s: %s%s",
+                     r->door->once_path.text, fd < 0 ? strerror(errno) : "not a regular file",
+                     fd < 0 ? service_note(r->door->once_path.text) : "");
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    if (st.st_mode & 077)
+        report_warning(r->report, r->door->once_path.pos,
+                       "one_time_sequences: others may read or write %s: chmod 600 it",
+                       r->door->once_path.text);
+    return fdopen(fd, "r");
+}
+
+static bool read_file(struct reader *r)
+{
+    FILE *file = open_file(r);
+    char line[LINE_LONGEST];
+    bool good = file != NULL;
+    r->pos = (struct config_pos){r->door->once_path.text, 0};
+    while (good && fgets(line, sizeof(line), file)) {
+        r->pos.line++;
+        good = read_line(r, line);
+    }
+    if (file)
+        fclose(file);
+    return good;
+}
+
+static bool opens_by_scan(const struct sequence *sequence)
+{
+    return sequence_different(sequence) < STEPS_SAFE;
+}
+
+/* One warning for the lines from `first` on: of the first, and how many there are. */
+static void warn_of_scans(const struct reader *r, unsigned first)
+{
+    const struct one_time *once = r->once;
+    unsigned count = 0;
+    struct config_pos pos = r->pos;
+    for (unsigned i = first; i < once->count; i++)
+        if (opens_by_scan(&once->lines[i].sequence) && count++ == 0)
+            pos.line = once->lines[i].line;
+    if (count > 0)
+        report_warning(r->report, pos,
+                       "door \"%s\": one-time sequences of fewer than 3 different steps are opened "
+                       "by many port scans: add steps (this line is the first of %u)",
+                       r->door->name, count);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct one_time_line *one = *(const struct one_time_line *const *)a;
+    const struct one_time_line *other = *(const struct one_time_line *const *)b;
+    int order = strcmp(one->text, other->text);
+    return order ? order : (one->line > other->line) - (one->line < other->line);
+}
+
+/* Warns of the first line that repeats an earlier one of `lines`, which are in order. */
+static void warn_of_first_equal(const struct reader *r, const struct one_time_line *const *lines,
+                                unsigned count)
+{
+    const struct one_time_line *first = NULL, *second = NULL;
+    for (unsigned i = 1; i < count; i++)
+        if (strcmp(lines[i - 1]->text, lines[i]->text) == 0 &&
+            (!second || lines[i]->line < second->line)) {
+            first = lines[i - 1];
+            second = lines[i];
+        }
+    if (second)
+        report_warning(
+            r->report, (struct config_pos){r->pos.file, second->line},
+            "door \"%s\": this one-time sequence is that of line %d as well, and used up "
+            "with it: write another one",
+            r->door->name, first->line);
+}
+
+static void warn_of_equals(const struct reader *r, unsigned first)
+{
+    unsigned count = r->once->count - first;
+    const struct one_time_line **lines = calloc(count + 1, sizeof(const struct one_time_line *));
+    if (!lines)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        lines[i] = &r->once->lines[first + i];
+    qsort(lines, count, sizeof(*lines), by_text);
+    warn_of_first_equal(r, lines, count);
+    free(lines);
+}
+
+/* Reads the file of the door, if it has one, and says what is doubtful in it. */
+static bool load_door(struct reader *r)
+{
+    unsigned first = r->once->count;
+    if (!r->door->once_path.text)
+        return true;
+    if (!read_file(r))
+        return false;
+    warn_of_scans(r, first);
+    warn_of_equals(r, first);
+    return true;
+}
+
+bool one_time_load(const struct config *config, struct one_time *once, struct report *report)
+{
+    bool good = true;
+    *once = (struct one_time){0};
+    for (unsigned i = 0; i < config->door_count; i++) {
+        struct reader r = {.door = &config->doors[i],
+                           .index = i,
+                           .span = config->sealed.span,
+                           .once = once,
+                           .report = report};
+        good &= load_door(&r);
+    }
+    return good;
+}
+
+void one_time_free(struct one_time *once)
+{
+    for (unsigned i = 0; i < once->count; i++)
+        free(once->lines[i].text);
+    free(once->lines);
+    *once = (struct one_time){0};
+}
+
+/* Line `index` is used up. */
+static void note_used(struct one_time *once, unsigned index)
+{
+    struct one_time_line *first = &once->lines[once->lines[index].first];
+    once->lines[index].used = true;
+    while (first->unused < once->count && once->lines[first->unused].door == first->door &&
+           once->lines[first->unused].used)
+        first->unused++;
+}
+
+int one_time_recall(struct one_time *once, const struct config *config, struct store *store)
+{
+    for (unsigned i = 0; !once->known && i < once->count; i++) {
+        const struct one_time_line *line = &once->lines[i];
+        int used = store_once_used(store, config->doors[line->door].name, line->text);
+        if (used < 0)
+            return -1;
+        if (used > 0)
+            note_used(once, i);
+    }
+    once->known = true;
+    return 0;
+}
+
+/* The first line of the door of `index` that isn't used up; it may be one after the door's last. */
+static unsigned first_unused(const struct one_time *once, unsigned index)
+{
+    return once->lines[once->lines[index].first].unused;
+}
+
+const char *one_time_refuse(const struct one_time *once, unsigned index)
+{
+    unsigned before = 0;
+    if (once->lines[index].used)
+        return used_up;
+    for (unsigned i = first_unused(once, index); i < index && before < ONCE_AHEAD; i++)
+        before += !once->lines[i].used;
+    return before < ONCE_AHEAD ? NULL
+                               : "that one-time sequence is too far ahead of the next unused one";
+}
+
+/* Says so before the last one is gone. */
+static void warn_of_end(const struct one_time *once, unsigned index, const char *door)
+{
+    unsigned left = 0;
+    for (unsigned i = index + 1; i < once->count; i++)
+        left += once->lines[i].door == once->lines[index].door;
+    if (left == 0)
+        log_warning("door %s: its last one-time sequence was used; add new ones and reload", door);
+    else if (left < 5)
+        log_warning("door %s: %u one-time sequence%s left", door, left,
+                    left == 1 ? " is" : "s are");
+}
+
+/* A line that is twice in the file is used up by its first use. */
+const char *one_time_spend(struct one_time *once, unsigned index, const struct config *config,
+                           struct store *store)
+{
+    const char *door = config->doors[once->lines[index].door].name;
+    unsigned first = first_unused(once, index);
+    int64_t now = time(NULL);
+    int rc = store_once_use(store, door, once->lines[index].text, now);
+    if (rc > 0) {
+        note_used(once, index);
+        return used_up;
+    }
+    for (unsigned i = first; i < index && rc >= 0; i++)
+        if (!once->lines[i].used)
+            rc = store_once_use(store, door, once->lines[i].text, now);
+    if (rc < 0 || store_commit(store) < 0)
+        return "the use of its one-time sequence can't be recorded";
+    for (unsigned i = first; i <= index; i++)
+        note_used(once, i);
+    warn_of_end(once, index, door);
+    return NULL;
+}
+
+void one_time_warn(struct one_time *once, const struct config *config, struct store *store)
+{
+    if (one_time_recall(once, config, store) < 0)
+        log_error("%s", store_error(store));
+    for (unsigned door = 0; once->known && door < config->door_count; door++) {
+        bool unused = config->doors[door].once_path.text == NULL;
+        for (unsigned i = 0; !unused && i < once->count; i++)
+            unused = once->lines[i].door == door && !once->lines[i].used;
+        if (!unused)
+            log_warning("door %s: all of its one-time sequences are used up; add new ones and "
+                        "reload",
+                        config->doors[door].name);
+    }
+}

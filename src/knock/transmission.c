@@ -1,0 +1,166 @@
+#include "knock/transmission.h"
+
+#include <string.h>
+
+#include "knock/once_file.h"
+#include "knock/say.h"
+#include "knock/send.h"
+#include "lib/crypto.h"
+
+/* ms between packets: a sequence has to arrive in its order, pieces of a message don't. */
+enum { SEQUENCE_DELAY = 20, SEALED_DELAY = 2 };
+
+void transmission_open(struct transmission *message)
+{
+    message->volley.fd = -1;
+    message->failure = 0;
+    knock_sender_open(&message->sender, message->source);
+}
+
+const char *transmission_failure(const struct transmission *message, char *out, size_t size)
+{
+    char point[KNOCK_POINT_SIZE];
+    const char *advice = knock_target_advice(message->target, message->failure);
+    snprintf(out, size, "cannot send to %s: %s%s%s",
+             knock_target_point(message->target, message->failed, point),
+             strerror(message->failure), advice ? "; " : "", advice ? advice : "");
+    return out;
+}
+
+static bool next_sealed(struct transmission *message)
+{
+    const struct profile *profile = message->profile;
+    const struct addr *bound = &message->source->bound;
+    size_t len = message->only_list ? seal_sample(message->seal, bound, message->bytes)
+                                    : seal_make(message->seal, bound, message->bytes);
+    if (len == 0)
+        return false;
+    struct packets_way way = {.carrier = profile->carrier,
+                              .span = (uint16_t)profile->span,
+                              .packet_port = (uint16_t)profile->packet_port};
+    packets_make(way, message->bytes, len, &message->packets);
+    return true;
+}
+
+bool transmission_next(struct transmission *message)
+{
+    message->rounds = 0;
+    if (message->profile->key)
+        return next_sealed(message);
+    if (message->profile->once)
+        return once_file_take(message->profile->once, message->only_list, &message->sequence);
+    message->sequence = message->profile->sequence;
+    return true;
+}
+
+static void list(const struct transmission *message, struct port_proto step, int length)
+{
+    char point[KNOCK_POINT_SIZE];
+    if (!message->list)
+        return;
+    knock_target_point(message->target, step, point);
+    if (length < 0)
+        fprintf(message->list, "hitting %s\n", point);
+    else
+        fprintf(message->list, "hitting %s with %d bytes\n", point, length);
+}
+
+static void wait_between(const struct transmission *message)
+{
+    unsigned said = message->profile->delay_ms;
+    if (!message->only_list)
+        knock_pause(said != PROFILE_UNSET   ? said
+                    : message->profile->key ? SEALED_DELAY
+                                            : SEQUENCE_DELAY);
+}
+
+/* The port of the round before is known to those who saw it, and may be spoilt. */
+static int take_port(struct transmission *message)
+{
+    if (message->only_list)
+        return 0;
+    volley_close(&message->volley);
+    return volley_open(&message->volley, message->target, message->source,
+                       message->packets.all[0].proto);
+}
+
+static void begin_round(struct transmission *message, bool whole)
+{
+    uint32_t random[CARRIER_SLOTS_MAX];
+    message->rounds++;
+    message->error = 0;
+    message->count = message->sequence.count;
+    if (!message->profile->key)
+        return;
+    crypto_random(random, sizeof(random));
+    message->count = packets_round(&message->packets, whole, random);
+    message->error = take_port(message);
+}
+
+static struct port_proto step_at(const struct transmission *message, unsigned i)
+{
+    const struct carrier_packet *packet = &message->packets.all[i];
+    if (!message->profile->key)
+        return message->sequence.steps[i];
+    return (struct port_proto){.port = packet->port, .proto = packet->proto};
+}
+
+static int send_sealed(struct transmission *message, unsigned i)
+{
+    const struct carrier_packet *packet = &message->packets.all[i];
+    list(message, step_at(message, i), packet->proto == IPPROTO_UDP ? packet->length : -1);
+    return message->only_list ? 0 : volley_send(&message->volley, packet, message->packets.payload);
+}
+
+static int send_step(struct transmission *message, unsigned i)
+{
+    struct port_proto step = message->sequence.steps[i];
+    list(message, step, -1);
+    return message->only_list ? 0 : knock_send(&message->sender, message->target, step);
+}
+
+/* Without its step before, no step of a sequence is worth sending; any packets say a message. */
+static bool is_over(const struct transmission *message, unsigned i)
+{
+    return message->failure || i >= message->count || (message->error && !message->profile->key);
+}
+
+static void send_packet(struct transmission *message, unsigned i)
+{
+    bool first = message->rounds == 1, ported = i > 0 || !message->error;
+    if (is_over(message, i))
+        return;
+    if (ported || !first)
+        message->error = message->profile->key ? send_sealed(message, i) : send_step(message, i);
+    if (message->error && first) {
+        message->failure = message->error;
+        message->failed = step_at(message, i);
+    }
+}
+
+bool transmission_send(struct transmission *messages, unsigned count, bool whole)
+{
+    unsigned longest = 0;
+    bool good = false, pause = messages[0].rounds > 0;
+    for (unsigned m = 0; m < count; m++) {
+        if (messages[m].failure)
+            continue;
+        begin_round(&messages[m], whole);
+        longest = messages[m].count > longest ? messages[m].count : longest;
+    }
+    for (unsigned i = 0; i < longest; i++, pause = true) {
+        if (pause) /* between packets, not before the very first */
+            wait_between(&messages[0]);
+        for (unsigned m = 0; m < count; m++)
+            send_packet(&messages[m], i);
+    }
+    for (unsigned m = 0; m < count; m++)
+        good |= messages[m].failure == 0;
+    return good;
+}
+
+void transmission_close(struct transmission *message)
+{
+    knock_sender_close(&message->sender);
+    volley_close(&message->volley);
+}

@@ -1,0 +1,85 @@
+#include "knockd/config_send.h"
+
+#include <string.h>
+
+#include "listener/config_receive.h"
+
+typedef void send_call(void *arg, const struct message *message);
+
+static void send_source(const struct config_source *source, send_call *send, void *arg)
+{
+    struct message message = {.type = MESSAGE_SOURCE,
+                              .u.source = {.type = source->type, .format = source->format}};
+    send(arg, &message);
+    for (unsigned i = 0; i < source->prefixes.count; i++) {
+        struct message prefix = {.type = MESSAGE_PREFIX};
+        strncpy(prefix.u.prefix.text, source->prefixes.items[i].text, MESSAGE_PREFIX_MAX);
+        send(arg, &prefix);
+    }
+}
+
+static void send_ignored(const struct port_proto *steps, unsigned count, send_call *send, void *arg)
+{
+    for (unsigned i = 0; i < count; i += STEPS_MAX) {
+        struct message message = {.type = MESSAGE_IGNORE};
+        struct sequence *ports = &message.u.ignore.ports;
+        ports->count = count - i < STEPS_MAX ? count - i : STEPS_MAX;
+        memcpy(ports->steps, steps + i, ports->count * sizeof(*steps));
+        send(arg, &message);
+    }
+}
+
+/* `like`: 1 + number of the door, sent before, whose ignored ports it has; 0: they are sent. */
+static void send_door(const struct config_door *door, const struct sequence *sequence,
+                      uint32_t like, send_call *send, void *arg)
+{
+    struct message message = {
+        .type = MESSAGE_DOOR,
+        .u.door = {.sequence = *sequence,
+                   .timeout = door->seq_timeout,
+                   .flags = door->flags,
+                   .target = door->target,
+                   .strict = door->strict,
+                   .like = like},
+    };
+    memcpy(message.u.door.interface, door->interface, sizeof(door->interface));
+    send(arg, &message);
+    if (like == 0)
+        send_ignored(door->ignore, door->ignore_count, send, arg);
+}
+
+static struct message_config config_record(const struct config *config, const struct one_time *once)
+{
+    return (struct message_config){.sources = config->source_count,
+                                   .doors = config->door_count + (once ? once->count : 0),
+                                   .plain = config->door_count,
+                                   .max_sources = config->max_sources,
+                                   .span = config->sealed.span};
+}
+
+uint64_t config_send_memory(const struct config *config, const struct one_time *once)
+{
+    struct message_config first = config_record(config, once);
+    uint64_t ignored = 0;
+    for (unsigned i = 0; i < config->door_count; i++)
+        ignored += config->doors[i].ignore_count;
+    return listener_config_memory(&first, ignored);
+}
+
+void config_send_send(const struct config *config, const struct one_time *once, bool debug,
+                      send_call *send, void *arg)
+{
+    struct message first = {.type = MESSAGE_CONFIG, .u.config = config_record(config, once)};
+    first.u.config.debug = debug;
+    crypto_random(first.u.config.key, sizeof(first.u.config.key));
+    send(arg, &first);
+    for (unsigned i = 0; i < config->source_count; i++)
+        send_source(&config->sources[i], send, arg);
+    for (unsigned i = 0; i < config->door_count; i++)
+        send_door(&config->doors[i], &config->doors[i].sequence, 0, send, arg);
+    for (unsigned i = 0; once && i < once->count; i++)
+        send_door(&config->doors[once->lines[i].door], &once->lines[i].sequence,
+                  once->lines[i].door + 1, send, arg);
+    struct message last = {.type = MESSAGE_START};
+    send(arg, &last);
+}

@@ -1,0 +1,230 @@
+#include "knockd/host_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/process.h"
+#include "lib/clock.h"
+#include "lib/netfilter.h"
+#include "lib/rule_words.h"
+
+/* How long a program may take. */
+static const int64_t program_limit = 8 * CLOCK_SECOND;
+
+static void tell_of_door(const struct config_door *door, const struct port_set *taken,
+                         struct report *report)
+{
+    for (unsigned i = 0; i < door->sequence.count; i++) {
+        struct port_proto step = door->sequence.steps[i];
+        if (port_set_has(taken, step.proto, step.port))
+            report_warning(
+                report, door->sequence_pos,
+                "door \"%s\": something on this host listens on %u:%s; a knock there may "
+                "be accepted, and then it isn't logged",
+                door->name, step.port, proto_name(step.proto));
+    }
+}
+
+void host_check_of_ports(const struct config *config, const struct port_set *taken,
+                         struct report *report)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        tell_of_door(&config->doors[i], taken, report);
+}
+
+/* The prefix with which a rule logs; NULL: it doesn't log. */
+static const char *log_prefix(const struct rule_words *rule)
+{
+    const char *prefix = NULL;
+    for (unsigned i = 0; i + 1 < rule->count; i++) {
+        const char *word = rule->words[i], *value = rule->words[i + 1];
+        if (strcmp(word, "--log-prefix") == 0 || strcmp(word, "--nflog-prefix") == 0)
+            prefix = value;
+        else if (strcmp(word, "-j") == 0 && !prefix &&
+                 (strcmp(value, "LOG") == 0 || strcmp(value, "NFLOG") == 0))
+            prefix = "";
+    }
+    return prefix;
+}
+
+static bool names_ports(const struct rule_words *rule)
+{
+    for (unsigned i = 0; i < rule->count; i++)
+        if (strcmp(rule->words[i], "--dport") == 0 || strcmp(rule->words[i], "--dports") == 0)
+            return true;
+    return false;
+}
+
+/* Whether rules of any table that iptables-save(8) printed log with this prefix, and each of them
+ * only some ports. False as well when memory is short. */
+static bool logs_some_ports(FILE *rules, const char *prefix)
+{
+    char line[2048];
+    unsigned all = 0, some = 0;
+    rewind(rules);
+    while (fgets(line, sizeof(line), rules)) {
+        struct rule_words rule;
+        if (strncmp(line, "-A ", 3) != 0)
+            continue;
+        if (!rule_words_split(line, strcspn(line, "\n"), &rule))
+            return false;
+        const char *logged = log_prefix(&rule);
+        if (logged && strncmp(logged, prefix, strlen(prefix)) == 0)
+            (*(names_ports(&rule) ? &some : &all))++;
+        free(rule.text);
+    }
+    return some > 0 && all == 0;
+}
+
+static void tell_of_source(const struct config_source *source, FILE *rules, struct report *report)
+{
+    for (unsigned i = 0; i < source->prefixes.count; i++) {
+        const struct config_text *prefix = &source->prefixes.items[i];
+        if (logs_some_ports(rules, prefix->text))
+            report_warning(report, prefix->pos,
+                           "source \"%s\": the firewall logs only some ports with prefix \"%s\"; "
+                           "of a port scan it then logs nothing but the knock; log all that is "
+                           "denied (see knockctl rules)",
+                           source->name, prefix->text);
+    }
+}
+
+void host_check_of_rules(const struct config *config, FILE *rules, struct report *report)
+{
+    for (unsigned i = 0; i < config->source_count; i++)
+        tell_of_source(&config->sources[i], rules, report);
+}
+
+enum netns_logging host_check_read_netns(const char *folder)
+{
+    char path[128], value = '0';
+    snprintf(path, sizeof(path), "%s/nf_log_all_netns", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        /* Other namespaces have all of this folder but that. */
+        snprintf(path, sizeof(path), "%s/nf_log", folder);
+        return errno == ENOENT && access(path, F_OK) == 0 ? NETNS_NOT_FIRST : NETNS_FIRST;
+    }
+    bool all = read(fd, &value, 1) == 1 && value != '0';
+    close(fd);
+    return all ? NETNS_ALL : NETNS_FIRST;
+}
+
+/* A sequence is all that such a line needs to know. */
+static const struct config_door *first_with_sequence(const struct config *config, unsigned *count)
+{
+    const struct config_door *first = NULL;
+    *count = 0;
+    for (unsigned i = 0; i < config->door_count; i++) {
+        const struct config_door *door = &config->doors[i];
+        if (door->sequence.count == 0 && !door->once_path.text)
+            continue;
+        first = first ? first : door;
+        ++*count;
+    }
+    return first;
+}
+
+void host_check_of_netns(const struct config *config, enum netns_logging logging,
+                         struct report *report)
+{
+    unsigned count;
+    const struct config_door *door = first_with_sequence(config, &count);
+    char others[32] = "";
+    if (count > 1)
+        snprintf(others, sizeof(others), " and %u more", count - 1);
+    for (unsigned i = 0; door && logging != NETNS_FIRST && i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        if (source->type != SOURCE_KMSG && source->type != SOURCE_JOURNAL)
+            continue;
+        report_warning(report, source->pos,
+                       "source \"%s\": %s, any local user can have the kernel log packets of any "
+                       "address, in a network namespace of his own, and so knock at door \"%s\"%s, "
+                       "which a sequence opens; %s, or let sealed knocks alone open doors (key in "
+                       "place of sequence)",
+                       source->name,
+                       logging == NETNS_ALL
+                           ? "since net.netfilter.nf_log_all_netns is 1"
+                           : "this is not the first network namespace, so the kernel logs its "
+                             "packets only with net.netfilter.nf_log_all_netns = 1, and then",
+                       door->name, others,
+                       logging == NETNS_ALL ? "set it to 0" : "run knockd in the first one");
+    }
+}
+
+/* What a program prints, with one argument or (NULL) none, in a temporary file; NULL when it can't
+ * be had within its time. */
+static FILE *output_of(const char *name, const char *argument)
+{
+    char *path = program_find(name), *text = NULL;
+    FILE *file = path ? tmpfile() : NULL;
+    int length = file ? asprintf(&text, "%s%c%s", path, 0, argument ? argument : "") : -1;
+    int silent = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1;
+    if (length >= 0 && silent >= 0) {
+        struct command command = {
+            .words = argument ? 2 : 1, .size = (size_t)length + 1, .text = text};
+        struct program_world world = {.output = fileno(file), .errors = silent, .lock = -1};
+        pid_t pid = program_start(&command, &world);
+        if (pid > 0)
+            status = program_wait(pid, clock_now() + program_limit);
+    }
+    if (silent >= 0)
+        close(silent);
+    if (length >= 0)
+        free(text);
+    free(path);
+    if (file && status != 0) {
+        fclose(file);
+        return NULL;
+    }
+    if (file)
+        rewind(file);
+    return file;
+}
+
+static enum netfilter_kind iptables_kind(void)
+{
+    char version[128] = "";
+    FILE *file = output_of("iptables", "--version");
+    if (file && !fgets(version, sizeof(version), file))
+        version[0] = '\0';
+    if (file)
+        fclose(file);
+    return netfilter_kind(version);
+}
+
+static void host_check_of_filters(const struct config *config, struct report *report)
+{
+    struct netfilter netfilter = netfilter_read();
+    char text[512];
+    if ((netfilter.legacy & netfilter.nf_tables) &&
+        netfilter_tell_both(&netfilter, iptables_kind(), text, sizeof(text)))
+        report_warning(report, (struct config_pos){config->path, 0},
+                       "%s; see knockctl rules --check", text);
+}
+
+void host_check_of_kernel(const struct config *config, struct report *report)
+{
+    host_check_of_netns(config, host_check_read_netns("/proc/sys/net/netfilter"), report);
+    host_check_of_filters(config, report);
+}
+
+void host_check_tell(const struct config *config, struct report *report)
+{
+    static const char *const savers[] = {"iptables-save", "ip6tables-save"};
+    struct port_set taken = {0};
+    ports_add_listening(&taken);
+    ports_add_bound_udp(&taken);
+    host_check_of_ports(config, &taken, report);
+    for (size_t i = 0; geteuid() == 0 && i < sizeof(savers) / sizeof(*savers); i++) {
+        FILE *rules = output_of(savers[i], NULL);
+        if (rules) {
+            host_check_of_rules(config, rules, report);
+            fclose(rules);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+#include "knockd/listener_events.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keeper/gate.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "listener/sandbox.h"
+
+static void log_stage(const struct config *config, const struct message_event *event)
+{
+    char text[ADDR_TEXT_SIZE];
+    const struct config_door *door = &config->doors[event->door];
+    log_debug("door %s: %s reached step %llu of %u", door->name, addr_format(&event->address, text),
+              (unsigned long long)event->number, door->sequence.count);
+}
+
+static void log_source(const struct config *config, const struct message_event *event)
+{
+    const char *name = config->sources[event->source].name;
+    unsigned long long number = event->number;
+    char count[24];
+    switch (event->kind) {
+    case EVENT_GAP:
+        snprintf(count, sizeof(count), number > 0 ? "%llu" : "some", number);
+        log_warning("source %s: %s lines were overwritten before they could be read; strict "
+                    "knocks under way start over",
+                    name, count);
+        break;
+    case EVENT_LONG:
+        log_warning("source %s: skipped %llu lines that are too long to be a packet's", name,
+                    number);
+        break;
+    case EVENT_TRUNCATED:
+        log_notice("source %s: the log was emptied; reading it from its start", name);
+        break;
+    case EVENT_CLOSED:
+        if (number == 0)
+            log_warning("source %s: end of file", name);
+        else
+            log_error("source %s: can't be read any more: %s", name,
+                      number < 4096 ? strerror((int)number) : "unknown error");
+        break;
+    }
+}
+
+static void log_silence(const struct config *config, const struct message_event *event)
+{
+    log_warning("source %s: no denied packet in %llu min; does a rule log them? See knockctl rules",
+                config->sources[event->source].name, (unsigned long long)event->number / 60);
+}
+
+/* Where a knock stayed behind: what came in place of the next step, or that nothing came, which
+ * makes one suspect the log. */
+static void log_stalled(const struct config *config, const struct message_event *event)
+{
+    char address[ADDR_TEXT_SIZE], what[64];
+    const struct config_door *door = &config->doors[event->door];
+    const struct port_proto *next = &door->sequence.steps[event->number];
+    if (event->instead.port > 0)
+        snprintf(what, sizeof(what), "%u:%s came instead of %u:%s", event->instead.port,
+                 proto_name(event->instead.proto), next->port, proto_name(next->proto));
+    else
+        snprintf(what, sizeof(what), "no %u:%s within %lld s (LOG rule limited?)", next->port,
+                 proto_name(next->proto), (long long)(door->seq_timeout / CLOCK_SECOND));
+    log_notice("door %s: %s reached step %llu of %u; %s", door->name,
+               addr_format(&event->address, address), (unsigned long long)event->number,
+               door->sequence.count, what);
+}
+
+const char *header_advice(enum header_hint hint)
+{
+    static const char *const texts[HEADER_HINTS] = {
+        [HEADER_OTHER] = ("expected the header of the kernel's lines, as in \"Nov 23 14:28:52 gate "
+                          "kernel: \"; see HEADERS in knockd.conf(5)"),
+        [HEADER_ULOGD] = "ulogd writes such lines: set format = ulogd",
+        [HEADER_PROXMOX] =
+            "this is Proxmox's own log: see pve-firewall.conf in the folder examples",
+        [HEADER_JSON] = "they are JSON: see HEADERS in knockd.conf(5)",
+    };
+    return texts[hint];
+}
+
+static void log_prefix(const struct config_source *source, const struct message_seen *seen)
+{
+    char ours[512] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < source->prefixes.count && used < sizeof(ours) - 1; i++)
+        used += (size_t)snprintf(ours + used, sizeof(ours) - used, "%s\"%s\"", i ? " or " : "",
+                                 source->prefixes.items[i].text);
+    if (seen->count == 0)
+        log_warning("source %s: %llu packets logged, none with prefix %s; all of them were "
+                    "accepted, by their prefixes; does a rule log what is denied?",
+                    source->name, (unsigned long long)seen->packets, ours);
+    else
+        log_warning(
+            "source %s: %llu denied packets logged, none with prefix %s; seen: \"%s\" (%llu)",
+            source->name, (unsigned long long)seen->packets, ours, seen->text,
+            (unsigned long long)seen->count);
+}
+
+/* The text comes from the log, bytes and all; the log's sink encodes it. */
+static void log_seen(const struct config *config, const struct message_seen *seen)
+{
+    const struct config_source *source = &config->sources[seen->source];
+    if (seen->kind == SEEN_PREFIX)
+        log_prefix(source, seen);
+    else if (seen->kind == SEEN_ACCEPTED)
+        log_warning("source %s: packets with \"%s\" count as knocks, though that is logged of "
+                    "accepted packets; give the source the prefix of denied ones",
+                    source->name, seen->text);
+    else
+        log_warning("source %s: %llu lines look like the firewall's, but for their header, so they "
+                    "don't count; %s; the first: \"%s\"",
+                    source->name, (unsigned long long)seen->packets,
+                    header_advice((enum header_hint)seen->hint), seen->text);
+}
+
+static bool seen_is_sound(const struct config *config, const struct message_seen *seen)
+{
+    return seen->source < config->source_count && seen->packets <= INT64_MAX &&
+           seen->kind < SEEN_KINDS && seen->hint < HEADER_HINTS && seen->count <= seen->packets &&
+           seen->text[MESSAGE_TEXT_MAX] == '\0';
+}
+
+/* Whether the event of an address is about what there is. */
+static bool is_sound_of_address(const struct config *config, const struct message_event *event)
+{
+    return gate_address(&event->address) && event->door < config->door_count && event->number > 0 &&
+           event->number < config->doors[event->door].sequence.count &&
+           (event->instead.port == 0 || event->instead.proto == IPPROTO_TCP ||
+            event->instead.proto == IPPROTO_UDP);
+}
+
+static bool event_is_sound(const struct config *config, const struct message_event *event)
+{
+    if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
+        return false;
+    if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
+        return is_sound_of_address(config, event);
+    return event->number <= INT64_MAX && event->door == 0 && event->address.family == 0;
+}
+
+static void log_event(const struct config *config, const struct message_event *event)
+{
+    if (event->kind == EVENT_STAGE)
+        log_stage(config, event);
+    else if (event->kind == EVENT_STALLED)
+        log_stalled(config, event);
+    else if (event->kind == EVENT_SILENT)
+        log_silence(config, event);
+    else
+        log_source(config, event);
+}
+
+bool events_log(const struct config *config, const struct message *message, struct limit *rate,
+                int64_t now)
+{
+    const struct message_event *event = &message->u.event;
+    bool seen = message->type == MESSAGE_SEEN;
+    if (!seen && event->kind == EVENT_SANDBOX) {
+        log_error("the listener can't be confined (%s: %s), so it doesn't run",
+                  sandbox_step_name(event->door),
+                  event->number < 4096 ? strerror((int)event->number) : "unknown error");
+        return true;
+    }
+    /* Judged whether there is a message left for it or not. */
+    if (seen ? !seen_is_sound(config, &message->u.seen) : !event_is_sound(config, event))
+        return false;
+    if (!limit_take(rate, now))
+        return true;
+    if (seen)
+        log_seen(config, &message->u.seen);
+    else
+        log_event(config, event);
+    return true;
+}

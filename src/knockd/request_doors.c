@@ -1,0 +1,282 @@
+/* The doors that are open, and those that an administrator opens and closes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "knockd/request_parts.h"
+#include "lib/addr_scope.h"
+#include "lib/clock.h"
+
+enum { SECONDS_MAX = 30 * 86400 };
+
+static int64_t seconds_until(int64_t due)
+{
+    int64_t left = due - clock_now();
+    return left > 0 ? (left + CLOCK_SECOND - 1) / CLOCK_SECOND : 0;
+}
+
+/* --- what is open --- */
+
+static const char *state_name(enum opening_state state)
+{
+    switch (state) {
+    case RECORDING:
+    case DELAYED:
+    case STARTING:
+        return "opening";
+    case OPEN:
+    case EXTENDING:
+    case CHECKING:
+    case RENEWING:
+        return "open";
+    case STOPPING:
+    case JUDGING:
+        return "closing";
+    case RETRYING:
+        break;
+    }
+    return "not-closed";
+}
+
+static void add_port(struct row *row, struct port_proto port)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%u:%s", port.port, proto_name(port.proto));
+    if (port.port)
+        row_text(row, "port", text);
+    else
+        row_null(row, "port");
+}
+
+static void list_door(void *arg, struct opening *o)
+{
+    struct row row;
+    bool is_open = o->state >= OPEN && o->state <= RENEWING;
+    row_begin(&row, 0, "doors");
+    row_text(&row, "door", o->name);
+    row_text(&row, "address", o->text);
+    add_port(&row, o->port);
+    row_text(&row, "state", state_name(o->state));
+    if (is_open && !o->lasts)
+        row_number(&row, "closes_in", seconds_until(o->deadline));
+    else
+        row_null(&row, "closes_in");
+    row_text(&row, "by", o->by);
+    if (config_is_key_name(o->by))
+        row_text(&row, "key", o->by);
+    else
+        row_null(&row, "key");
+    row_number(&row, "failed_stops", o->attempts);
+    answer_row(arg, &row);
+}
+
+void requests_serve_doors(void *arg, struct answer *answer, char *const *words)
+{
+    const struct requests *desk = arg;
+    (void)words;
+    answer_begin(answer, ANSWER_LIST);
+    doors_each(desk->daemon->doors, list_door, answer);
+    answer_end(answer);
+}
+
+/* --- open --- */
+
+static int find_door(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (strcmp(config->doors[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Why a door can't be opened for an address. Its list of allowed networks and its rate are about
+ * knocks: an administrator knows better. */
+static const char *judge(const struct setting *setting, int door, const struct addr *address)
+{
+    if (addr_scope(address) == ADDR_SCOPE_NONE)
+        return "that is no host's address";
+    if (!plans_get(setting->plans, (unsigned)door, address->family)->usable)
+        return address->family == 6 ? "it has no commands for IPv6" : "it has no commands for IPv4";
+    return NULL;
+}
+
+static void say_delayed(struct answer *answer, const struct config_door *door, const char *address)
+{
+    struct row row;
+    row_begin(&row, 0, "open");
+    row_text(&row, "door", door->name);
+    row_text(&row, "address", address);
+    row_text(&row, "result", "delayed");
+    row_number(&row, "seconds", door->start_delay / CLOCK_SECOND);
+    answer_begin(answer, ANSWER_ONE);
+    answer_row(answer, &row);
+    answer_end(answer);
+}
+
+static void note_delayed(void *arg, struct opening *o)
+{
+    struct pending *errand = arg;
+    if (strcmp(o->name, errand->door) == 0 && addr_equal(&o->address, &errand->address) &&
+        opening_same_port(o->port, errand->port))
+        errand->counted |= o->state <= DELAYED && o->delay > 0;
+}
+
+/* Whether what was asked for waits for nothing but its start_delay. */
+static bool is_delayed(const struct requests *desk, struct pending *errand)
+{
+    doors_each(desk->daemon->doors, note_delayed, errand);
+    return errand->counted;
+}
+
+static void open_door(struct requests *desk, struct answer *answer, int number,
+                      const struct addr *address, unsigned seconds)
+{
+    const struct setting *setting = &desk->daemon->current->setting;
+    struct config_door door = setting->config->doors[number];
+    const struct plan *plan = plans_get(setting->plans, (unsigned)number, address->family);
+    struct knock knock = knock_plain(&door, plan, address, "knockctl");
+    door.rate.count = 0;
+    knock.length = seconds ? (int64_t)seconds * CLOCK_SECOND : knock.length;
+    struct pending *errand =
+        pending_begin(&desk->errands, PENDING_OPEN, answer, clock_now() + PENDING_TIME);
+    snprintf(errand->door, sizeof(errand->door), "%s", door.name);
+    errand->address = *address;
+    errand->port = knock.port;
+    doors_knock(desk->daemon->doors, &knock);
+    if (errand->kind == PENDING_OPEN && is_delayed(desk, errand)) {
+        char text[ADDR_TEXT_SIZE];
+        pending_end(&desk->errands, errand);
+        say_delayed(answer, &door, addr_format(address, text));
+    }
+}
+
+void requests_serve_open(void *arg, struct answer *answer, char *const *words)
+{
+    struct requests *desk = arg;
+    const struct setting *setting = &desk->daemon->current->setting;
+    struct addr address;
+    int door = find_door(setting->config, words[1]);
+    unsigned seconds = words[3] ? requests_parse_number(words[3], SECONDS_MAX) : 0;
+    if (door < 0) {
+        answer_error(answer, "no door \"%s\" is configured", words[1]);
+        return;
+    }
+    if (!requests_parse_address(answer, words[2], &address))
+        return;
+    const char *why = judge(setting, door, &address);
+    const struct config_door *chosen = &setting->config->doors[door];
+    if (chosen->closes.count > 0)
+        answer_error(answer, "door %s closes door %s: see knockctl close", words[1],
+                     chosen->closes.items[0].text);
+    else if (why)
+        answer_error(answer, "door %s isn't opened for %s: %s", words[1], words[2], why);
+    else if (words[3] && seconds == 0)
+        answer_wrong_argument(answer, "\"%s\": expected seconds, 1 to %d", words[3], SECONDS_MAX);
+    else if (seconds > 0 && chosen->lasts)
+        answer_error(answer,
+                     "door %s isn't opened: no time closes this door; open it without SECONDS, and "
+                     "close it with knockctl close",
+                     words[1]);
+    else
+        open_door(desk, answer, door, &address, seconds);
+}
+
+/* --- close --- */
+
+static void close_doors(struct requests *desk, struct answer *answer, const char *name,
+                        const struct addr *address)
+{
+    struct pending *errand =
+        pending_begin(&desk->errands, PENDING_CLOSE, answer, clock_now() + PENDING_TIME);
+    snprintf(errand->door, sizeof(errand->door), "%s", name ? name : "");
+    if (address)
+        errand->address = *address;
+    struct doors_choice choice = {.door = name, .address = address};
+    unsigned count = doors_close(desk->daemon->doors, &choice);
+    if (count > 0 || !name) {
+        pending_count(&desk->errands, errand, count);
+        return;
+    }
+    pending_end(&desk->errands, errand);
+    if (find_door(desk->daemon->current->setting.config, name) < 0)
+        answer_error(answer, "no door \"%s\" is open, or even configured", name);
+    else
+        answer_error(answer, "door %s isn't open%s", name, address ? " for this address" : "");
+}
+
+/* "*" can't be the name of a door: it stands for all. */
+void requests_serve_close(void *arg, struct answer *answer, char *const *words)
+{
+    struct addr address;
+    bool all = strcmp(words[1], "*") == 0;
+    if (all && words[2])
+        answer_wrong_argument(answer, "all doors are closed for all addresses, not for one");
+    else if (!words[2])
+        close_doors(arg, answer, all ? NULL : words[1], NULL);
+    else if (requests_parse_address(answer, words[2], &address))
+        close_doors(arg, answer, words[1], &address);
+}
+
+/* --- forget --- */
+
+struct given_up {
+    struct answer *answer;
+    bool begun;
+};
+
+/* An opening that is given up, and its stop commands that haven't succeeded. */
+static void list_given_up(void *arg, const struct opening *o)
+{
+    struct given_up *given_up = arg;
+    struct answer *answer = given_up->answer;
+    struct row row;
+    if (!given_up->begun)
+        answer_begin(answer, ANSWER_LIST);
+    given_up->begun = true;
+    char text[1024];
+    row_begin(&row, 0, "forget");
+    row_text(&row, "door", o->name);
+    row_text(&row, "address", o->text);
+    add_port(&row, o->port);
+    row_number(&row, "failed_stops", o->attempts);
+    answer_row(answer, &row);
+    for (unsigned i = 0; i < o->stop.count; i++) {
+        if (i < RUNNER_REMEMBERED && o->stopped >> i & 1)
+            continue;
+        row_begin(&row, 1, "not_undone");
+        row_text(&row, "command", command_text(&o->stop.items[i], text, sizeof(text)));
+        answer_row(answer, &row);
+    }
+}
+
+static void forget_doors(struct requests *desk, struct answer *answer,
+                         const struct doors_choice *choice)
+{
+    unsigned others;
+    struct given_up given_up = {answer, false};
+    unsigned count = doors_forget(desk->daemon->doors, choice, list_given_up, &given_up, &others);
+    if (count > 0)
+        answer_end(answer);
+    else if (others > 0)
+        answer_error(answer,
+                     "door %s isn't given up: nothing has failed there; knockctl close closes it",
+                     choice->door);
+    else
+        answer_error(answer, "door %s isn't open for this address%s", choice->door,
+                     choice->port ? " and port" : "");
+}
+
+void requests_serve_forget(void *arg, struct answer *answer, char *const *words)
+{
+    struct requests *desk = arg;
+    struct addr address;
+    const char *why;
+    struct port_proto port = {0};
+    if (!requests_parse_address(answer, words[2], &address))
+        return;
+    if (words[3] && !port_proto_parse(words[3], &port, &why)) {
+        answer_wrong_argument(answer, "\"%s\" is no port: %s", words[3], why);
+        return;
+    }
+    struct doors_choice choice = {.door = words[1], .address = &address, .port = port.port};
+    forget_doors(desk, answer, &choice);
+}

@@ -1,0 +1,224 @@
+#include "listener/config_receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/carrier.h"
+#include "lib/sort.h"
+#include "listener/lines.h"
+#include "listener/reassembly_table.h"
+#include "listener/source_table.h"
+
+_Static_assert((int)CONFIG_SOURCES_MAX <= (int)MATCH_SOURCES, "the matcher knows every source");
+
+static bool take_config(struct listener_config *setup, const struct message_config *config)
+{
+    if (setup->sources || config->sources > CONFIG_SOURCES_MAX ||
+        config->doors > LISTENER_CONFIG_DOORS_MAX || config->plain > config->doors ||
+        config->max_sources == 0 || config->max_sources > CONFIG_MAX_SOURCES ||
+        config->span > CARRIER_SPAN_END - CARRIER_SPAN_SIZE ||
+        (config->span > 0 && config->max_sources < 2))
+        return false;
+    setup->config = *config;
+    setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
+    setup->doors = calloc(config->doors + 1, sizeof(*setup->doors));
+    setup->shares_ignore = calloc(config->doors + 1, sizeof(*setup->shares_ignore));
+    return setup->sources && setup->doors && setup->shares_ignore;
+}
+
+static bool take_source(struct listener_config *setup, const struct message_source *message)
+{
+    if (setup->source_count >= setup->config.sources)
+        return false;
+    struct listener_config_source *source = &setup->sources[setup->source_count++];
+    source->type = message->type;
+    source->spec.format = message->type == SOURCE_KMSG      ? LOG_KMSG
+                          : message->format == FORMAT_ULOGD ? LOG_ULOGD
+                                                            : LOG_KERNEL;
+    return true;
+}
+
+static bool take_prefix(struct listener_config *setup, const struct message_prefix *message)
+{
+    if (setup->source_count == 0 || setup->door_count > 0 ||
+        message->text[MESSAGE_PREFIX_MAX] != '\0')
+        return false;
+    struct listener_config_source *source = &setup->sources[setup->source_count - 1];
+    unsigned count = source->spec.prefix_count;
+    char **prefixes = realloc(source->prefixes, (count + 1) * sizeof(*prefixes));
+    if (!prefixes)
+        return false;
+    source->prefixes = prefixes;
+    prefixes[count] = strdup(message->text);
+    source->spec.prefixes = (const char *const *)prefixes;
+    source->spec.prefix_count += prefixes[count] != NULL;
+    return prefixes[count] != NULL;
+}
+
+static bool take_door(struct listener_config *setup, const struct message_door *message)
+{
+    if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
+        message->sequence.count > STEPS_MAX || message->interface[IF_NAMESIZE - 1] != '\0' ||
+        message->like > setup->door_count)
+        return false;
+    struct match_door *door = &setup->doors[setup->door_count++];
+    door->sequence = message->sequence;
+    door->timeout = message->timeout;
+    door->flags = message->flags;
+    door->target = message->target;
+    door->strict = message->strict != 0;
+    memcpy(door->interface, message->interface, IF_NAMESIZE);
+    if (message->like > 0) {
+        setup->shares_ignore[setup->door_count - 1] = true;
+        door->ignore = setup->doors[message->like - 1].ignore;
+        door->ignore_count = setup->doors[message->like - 1].ignore_count;
+    }
+    return true;
+}
+
+static bool take_ignore(struct listener_config *setup, const struct message_ignore *message)
+{
+    const struct sequence *ports = &message->ports;
+    if (setup->door_count == 0 || setup->shares_ignore[setup->door_count - 1] ||
+        ports->count == 0 || ports->count > STEPS_MAX)
+        return false;
+    struct match_door *door = &setup->doors[setup->door_count - 1];
+    size_t size = (door->ignore_count + ports->count) * sizeof(struct port_proto);
+    struct port_proto *steps = realloc((void *)(uintptr_t)door->ignore, size);
+    if (!steps)
+        return false;
+    memcpy(steps + door->ignore_count, ports->steps, ports->count * sizeof(*steps));
+    door->ignore_count += ports->count;
+    door->ignore = steps;
+    return true;
+}
+
+static int compare_steps(const void *a, const void *b)
+{
+    const struct listener_config_step *x = a, *y = b;
+    if (x->step.port != y->step.port)
+        return x->step.port < y->step.port ? -1 : 1;
+    if (x->step.proto != y->step.proto)
+        return x->step.proto < y->step.proto ? -1 : 1;
+    return x->door < y->door ? -1 : x->door > y->door;
+}
+
+static bool index_steps(struct listener_config *setup)
+{
+    unsigned all = 0;
+    for (unsigned i = 0; i < setup->door_count; i++)
+        all += setup->doors[i].sequence.count;
+    setup->steps = calloc(all + 1, sizeof(*setup->steps));
+    if (!setup->steps)
+        return false;
+    all = 0;
+    for (unsigned i = 0; i < setup->door_count; i++)
+        for (unsigned j = 0; j < setup->doors[i].sequence.count; j++)
+            setup->steps[all++] =
+                (struct listener_config_step){setup->doors[i].sequence.steps[j], i};
+    setup->step_count =
+        (unsigned)sort_unique(setup->steps, all, sizeof(*setup->steps), compare_steps);
+    return true;
+}
+
+const struct listener_config_step *listener_config_doors_with(const struct listener_config *setup,
+                                                              struct port_proto step,
+                                                              unsigned *count)
+{
+    struct listener_config_step wanted = {step, 0};
+    unsigned low = 0, high = setup->step_count;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (compare_steps(&setup->steps[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < setup->step_count && setup->steps[high].step.port == step.port &&
+                     setup->steps[high].step.proto == step.proto;
+         high++)
+        ;
+    *count = high - low;
+    return setup->steps ? &setup->steps[low] : NULL;
+}
+
+uint64_t listener_config_memory(const struct message_config *config, uint64_t ignored)
+{
+    /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
+    const uint64_t program = UINT64_C(128) << 20;
+    /* The records of matcher and assembler, with their links and buckets. */
+    const uint64_t address = sizeof(struct peer) + sizeof(struct reassembly_entry) + 512;
+    /* A door in three copies, its steps one by one, and what the index and `why` have of it. */
+    const uint64_t door = 4096;
+    const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (MESSAGE_PREFIX_MAX + 64);
+    return program + config->max_sources * address + config->doors * door +
+           config->sources * source + ignored * 2 * sizeof(struct port_proto);
+}
+
+bool listener_config_match(const struct listener_config *setup, unsigned max,
+                           struct matcher **matcher, struct reassembly **reassembly)
+{
+    const struct message_config *config = &setup->config;
+    *reassembly = NULL;
+    *matcher = matcher_new(setup->doors, setup->door_count, max, config->key);
+    if (!*matcher || config->span == 0)
+        return *matcher != NULL;
+    matcher_set_span(*matcher, (uint16_t)config->span);
+    *reassembly = reassembly_new((uint16_t)config->span, max, config->key);
+    return *reassembly != NULL;
+}
+
+static bool take_start(struct listener_config *setup)
+{
+    if (!setup->sources || setup->source_count != setup->config.sources ||
+        setup->door_count != setup->config.doors || setup->matcher || !index_steps(setup))
+        return false;
+    return listener_config_match(setup, setup->config.max_sources, &setup->matcher,
+                                 &setup->reassembly);
+}
+
+enum listener_config_result listener_config_receive(struct listener_config *setup,
+                                                    const struct message *message)
+{
+    bool ok = false;
+    switch (message->type) {
+    case MESSAGE_CONFIG:
+        setup->generation = message->generation;
+        ok = take_config(setup, &message->u.config);
+        break;
+    case MESSAGE_SOURCE:
+        ok = take_source(setup, &message->u.source);
+        break;
+    case MESSAGE_PREFIX:
+        ok = take_prefix(setup, &message->u.prefix);
+        break;
+    case MESSAGE_DOOR:
+        ok = take_door(setup, &message->u.door);
+        break;
+    case MESSAGE_IGNORE:
+        ok = take_ignore(setup, &message->u.ignore);
+        break;
+    case MESSAGE_START:
+        return take_start(setup) ? LISTENER_CONFIG_COMPLETE : LISTENER_CONFIG_BAD;
+    }
+    return ok ? LISTENER_CONFIG_MORE : LISTENER_CONFIG_BAD;
+}
+
+void listener_config_free(struct listener_config *setup)
+{
+    matcher_free(setup->matcher);
+    reassembly_free(setup->reassembly);
+    for (unsigned i = 0; i < setup->source_count; i++) {
+        for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
+            free(setup->sources[i].prefixes[j]);
+        free(setup->sources[i].prefixes);
+    }
+    for (unsigned i = 0; i < setup->door_count; i++)
+        if (!setup->shares_ignore[i])
+            free((void *)(uintptr_t)setup->doors[i].ignore);
+    free(setup->shares_ignore);
+    free(setup->steps);
+    free(setup->sources);
+    free(setup->doors);
+    *setup = (struct listener_config){0};
+}

@@ -1,0 +1,105 @@
+#include "listener/line_cache.h"
+
+#include "listener/log_header.h"
+#include "listener/scan.h"
+
+/*
+ * The last digits of the minute, of the second and all of the fraction: whatever they are, the time
+ * is one. Of the others that isn't true ("29:00"), nor of a leap second's.
+ */
+static void loosen_clock(struct line_pattern *pattern, const char *line,
+                         const struct log_header *env)
+{
+    const char *end = env->timestamp + env->timestamp_len;
+    size_t minutes = (size_t)(env->time.clock + 3 - line), seconds = minutes + 3;
+    line_pattern_loosen(pattern, minutes + 1, minutes + 2);
+    if (line[seconds] != '6')
+        line_pattern_loosen(pattern, seconds + 1, seconds + 2);
+    const char *point = line + seconds + 2, *fraction = SCAN(point, end, ".");
+    const char *zone = scan_digits(fraction ? fraction : SCAN(point, end, ","), end);
+    if (zone)
+        line_pattern_loosen(pattern, (size_t)(point + 1 - line), (size_t)(zone - line));
+}
+
+/* Numbers of seconds, of which every digit may be any other. */
+static void loosen_seconds(struct line_pattern *pattern, const char *line, const char *at,
+                           size_t len)
+{
+    if (at)
+        line_pattern_loosen(pattern, (size_t)(at - line), (size_t)(at - line) + len);
+}
+
+/*
+ * Whether the head alone decided where the prefix ends. It doesn't when text behind it might have
+ * been the prefix, or might hold an "IN=" that has precedence over one that abuts.
+ */
+static bool is_settled(const struct line_spec *spec, const struct log_header *env, const char *in)
+{
+    if (env->tagged && env->message != env->tagged)
+        return false;
+    if (spec->prefix_count == 0)
+        return in == env->message || in[-1] == ' ';
+    for (unsigned i = 0; i < spec->prefix_count; i++)
+        if (strlen(spec->prefixes[i]) > (size_t)(in - env->message))
+            return false;
+    return true;
+}
+
+/*
+ * The key that follows belongs to it: another item of the head might come in its place. Records of
+ * /dev/kmsg are numbered, so that none begins like the one before.
+ */
+static void learn(struct line_cache *line_cache, const struct line_spec *spec, const char *line,
+                  const struct log_header *env, const struct packet *packet, const char *items)
+{
+    const char *key = SCAN(items, env->end, "MAC="),
+               *end = key ? key : SCAN(items, env->end, "SRC=");
+    if (spec->format == LOG_KMSG || !end || end - line > PATTERN_MOST ||
+        !is_settled(spec, env, packet->in - 3))
+        return;
+    struct head *head = &line_cache->list[line_cache->oldest];
+    line_cache->latest = line_cache->oldest;
+    line_cache->oldest = (uint8_t)((line_cache->oldest + 1) % HEADS);
+    line_pattern_set(&head->pattern, line, (size_t)(end - line));
+    if (env->time.clock)
+        loosen_clock(&head->pattern, line, env);
+    loosen_seconds(&head->pattern, line, env->time.unix_time, env->timestamp_len);
+    loosen_seconds(&head->pattern, line, env->uptime, env->uptime_len);
+    loosen_seconds(&head->pattern, line, env->delta, env->delta_len);
+    head->items = (uint8_t)(items - line);
+    head->in = (uint8_t)(packet->in - line);
+    head->in_len = packet->in_len;
+}
+
+static const struct head *find(struct line_cache *line_cache, const char *line, size_t len)
+{
+    const struct head *latest = &line_cache->list[line_cache->latest];
+    if (line_pattern_fits(&latest->pattern, line, len))
+        return latest;
+    for (uint8_t i = 0; i < HEADS; i++) {
+        if (i != line_cache->latest && line_pattern_fits(&line_cache->list[i].pattern, line, len)) {
+            line_cache->latest = i;
+            return &line_cache->list[i];
+        }
+    }
+    return NULL;
+}
+
+enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct line_spec *spec,
+                                   const char *line, size_t len, struct packet *packet)
+{
+    struct log_header env;
+    const char *items;
+    len = logline_length(line, len);
+    const struct head *head = find(line_cache, line, len);
+    if (head) {
+        packet->in = line + head->in;
+        packet->in_len = head->in_len;
+        return logline_items(spec, line + head->items, line + len, packet);
+    }
+    enum line_verdict verdict = logline_head(spec, line, len, &env, packet, &items);
+    if (verdict != LINE_PACKET)
+        return verdict;
+    learn(line_cache, spec, line, &env, packet, items);
+    return logline_items(spec, items, env.end, packet);
+}

@@ -1,0 +1,171 @@
+/*
+ * The records between the processes. The input is a text of letters, each a good record or an
+ * action; "@", an offset, a count up to 15 and so many bytes change the next record. Those that go
+ * down make up a listener's configuration and then questions and lines; those that go up are
+ * judged by the keeper.
+ */
+#include "fuzz_messages.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper/gate.h"
+#include "knockd/listener_events.h"
+#include "listener/pipeline.h"
+
+struct bench {
+    struct listener_config setup;
+    enum listener_config_result result;
+    bool ready; /* the intake has begun */
+    int64_t now;
+};
+
+static struct keeper keeper;
+static int ends[2];
+static struct pipeline pipeline; /* large */
+
+/* Whether the keeper acts on what a listener said; what it would end it for is false. */
+static bool keeper_takes(const struct message *message)
+{
+    struct limit messages = limit_make(1, 1, 0);
+    const char *why = NULL;
+    enum gate_verdict verdict;
+    switch (message->type) {
+    case MESSAGE_OPEN:
+        verdict = gate_judge(keeper.config, keeper.plans, &message->u.open, &why);
+        CLAIM(verdict != GATE_OPEN || message->u.open.door < keeper.config->door_count);
+        CLAIM(verdict != GATE_REFUSED || why);
+        return verdict != GATE_BAD;
+    case MESSAGE_SEALED:
+        return sealed_takes(&keeper.sealed, &message->u.sealed);
+    case MESSAGE_EVENT:
+    case MESSAGE_SEEN:
+        return events_log(keeper.config, message, &messages, 0);
+    case MESSAGE_REOPEN:
+        return true; /* of any watch: one that isn't there means nothing */
+    default:
+        return requests_record(&keeper.desk, keeper.config, message);
+    }
+}
+
+/* What a listener says of a configuration of its own is about what there is. */
+static void on_tell(void *arg, struct message *message)
+{
+    const struct bench *b = arg;
+    CLAIM(message_size(message->type) > 0);
+    if (message->type == MESSAGE_OPEN)
+        CLAIM(message->u.open.door < b->setup.door_count &&
+              message->u.open.source < b->setup.source_count);
+    if (message->type == MESSAGE_EFFECT)
+        CLAIM(message->u.effect.door < b->setup.config.plain);
+}
+
+static void take_down(struct bench *b, const struct message *message)
+{
+    struct message smaller = *message;
+    uint32_t *most = &smaller.u.config.max_sources;
+    if (b->result != LISTENER_CONFIG_MORE)
+        return;
+    /* Memory for four million addresses would be all that is measured. */
+    if (message->type == MESSAGE_CONFIG && *most <= CONFIG_MAX_SOURCES)
+        *most %= 1024;
+    b->result = listener_config_receive(&b->setup, &smaller);
+    CLAIM((b->setup.matcher != NULL) == (b->result == LISTENER_CONFIG_COMPLETE) ||
+          b->result == LISTENER_CONFIG_BAD);
+    if (b->result != LISTENER_CONFIG_COMPLETE)
+        return;
+    b->ready = true;
+    pipeline_init(&pipeline, &b->setup, on_tell, b, b->now);
+}
+
+/* A packet to the port that the next two bytes tell, of TCP or UDP. */
+static void take_line(struct bench *b, struct input *in)
+{
+    char line[512];
+    unsigned source = input_byte(in), port = input_byte(in);
+    port = port << 8 | input_byte(in);
+    b->now += INT64_C(100000000) << (source >> 4);
+    if (!b->ready || b->setup.source_count == 0)
+        return;
+    int len =
+        snprintf(line, sizeof(line),
+                 "4,1,%u,-;[DENY] IN=eth0 OUT= SRC=192.0.2.%u DST=198.51.100.1 LEN=40 TOS=0x00 "
+                 "PREC=0x00 TTL=64 ID=1 PROTO=UDP SPT=%u DPT=%u LEN=20 ",
+                 source, source & 3, source + port, port);
+    const char *text = b->setup.sources[source % b->setup.source_count].spec.format == LOG_KMSG
+                           ? line
+                           : "kernel: [DENY] IN=eth0 OUT= ";
+    pipeline_line(&pipeline, source % b->setup.source_count, text,
+                  text == line ? (size_t)len : strlen(text), b->now);
+    if (pipeline_next(&pipeline) <= b->now)
+        pipeline_due(&pipeline, b->now);
+}
+
+/* As a datagram of any length it is taken only if it has exactly its size. */
+static void claim_exact(const struct message *message, size_t len)
+{
+    struct message got = {0};
+    int fd;
+    len = len < sizeof(*message) ? len : sizeof(*message);
+    CLAIM(len == 0 || send(ends[0], message, len, 0) == (ssize_t)len);
+    enum message_result result = message_receive(ends[1], &got, &fd);
+    CLAIM(fd == -1);
+    if (len == 0)
+        CLAIM(result == MESSAGE_NONE);
+    else
+        CLAIM(result ==
+              (len >= 4 && len == message_size(message->type) ? MESSAGE_GOT : MESSAGE_BAD));
+}
+
+static void change(struct input *in, struct message *message, size_t size)
+{
+    while (in->p < in->end && *in->p == '@') {
+        input_byte(in);
+        size_t at = input_byte(in), count = input_byte(in) % 16;
+        char bytes[16] = {0};
+        input_bytes(in, bytes, count);
+        if (at + count <= size)
+            memcpy((char *)message + at, bytes, count);
+    }
+}
+
+static void step(struct bench *b, struct input *in)
+{
+    struct message message = {0};
+    char letter = (char)input_byte(in);
+    if (letter == 'l') {
+        take_line(b, in);
+        return;
+    }
+    bool down = letter != 'k' && message_of(letter, &message);
+    if (letter == 'k')
+        sealed_record(&keeper.sealed, in, &message);
+    size_t size = message_size(message.type);
+    change(in, &message, size);
+    claim_exact(&message, size + (letter == 'x' ? input_byte(in) : 0));
+    if (!down)
+        keeper_takes(&message);
+    else if (message.type == MESSAGE_QUERY && b->ready)
+        pipeline_query(&pipeline, &message.u.query);
+    else
+        take_down(b, &message);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    keeper_make(&keeper);
+    CLAIM(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = input_of(data, size);
+    struct bench b = {.result = LISTENER_CONFIG_MORE, .now = 1};
+    for (int i = 0; i < 200 && in.p < in.end; i++)
+        step(&b, &in);
+    listener_config_free(&b.setup);
+    return 0;
+}

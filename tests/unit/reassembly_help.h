@@ -1,0 +1,123 @@
+/* Sealed knocks for the tests of the assembler: their packets, and what becomes of them. */
+#ifndef REASSEMBLY_HELP_H
+#define REASSEMBLY_HELP_H
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/carrier.h"
+#include "lib/crypto.h"
+#include "lib/sequence.h"
+#include "listener/reassembly.h"
+
+#define MS     INT64_C(1000000)
+#define SECOND (1000 * MS)
+
+enum { SPAN = CARRIER_SPAN_DEFAULT, UDP_HEADER = 8 };
+
+static const uint8_t hash_key[CRYPTO_KEY_SIZE] = {1, 2, 3};
+static uint64_t random_state;
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static inline uint32_t draw(uint32_t below)
+{
+    uint64_t z = (random_state += 0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (uint32_t)((z ^ z >> 31) % below);
+}
+
+/* One message on its way. */
+struct knock {
+    enum carrier_window window;
+    const struct carrier_shape *shape;
+    struct addr from;
+    uint16_t spt;
+    uint8_t message[SEALED_LONG];
+    struct carrier_packet packets[CARRIER_SLOTS_MAX];
+};
+
+/* A random message by this carrier, from 198.51.100.`host`. */
+static inline struct knock knock_from(uint8_t host, uint16_t spt, enum carrier_window window)
+{
+    struct knock knock = {.window = window,
+                          .shape = carrier_shape(window),
+                          .from = {4, {198, 51, 100, host}},
+                          .spt = spt};
+    for (unsigned i = 0; i < knock.shape->length; i++)
+        knock.message[i] = (uint8_t)draw(256);
+    carrier_packets(window, SPAN, knock.message, knock.packets);
+    return knock;
+}
+
+static inline struct packet packet_of(const struct knock *knock, unsigned slot)
+{
+    const struct carrier_packet *carried = &knock->packets[slot];
+    bool tcp = carried->proto == IPPROTO_TCP;
+    return (struct packet){.src = knock->from,
+                           .dst = {4, {192, 0, 2, 1}},
+                           .proto = carried->proto,
+                           .spt = knock->spt,
+                           .dpt = carried->port,
+                           .length = tcp ? 60u : carried->length + (uint32_t)UDP_HEADER,
+                           .flags = tcp ? TCP_SYN : 0,
+                           .has_ports = true,
+                           .in = "eth0",
+                           .in_len = 4};
+}
+
+/* A message that nobody sent: one piece has another value. */
+static inline struct packet forged(const struct knock *knock, unsigned slot)
+{
+    struct packet packet = packet_of(knock, slot);
+    if (packet.proto == IPPROTO_UDP)
+        packet.length ^= 1;
+    else
+        packet.dpt ^= 1;
+    return packet;
+}
+
+static inline bool is_message_of(const struct assembled *made, const struct knock *knock)
+{
+    return made->length == knock->shape->length &&
+           memcmp(made->message, knock->message, made->length) == 0;
+}
+
+/* Feeds one packet of the knock; what it came to. */
+static inline struct assembled send_slot(struct reassembly *a, const struct knock *knock,
+                                         unsigned slot, int64_t now)
+{
+    struct assembled made;
+    struct packet packet = packet_of(knock, slot);
+    reassembly_feed(a, 0, &packet, now, &made);
+    return made;
+}
+
+/* The numbers below `count`, shuffled. */
+static inline void shuffle(uint8_t *order, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        order[i] = (uint8_t)i;
+    for (unsigned i = count; i > 1; i--) {
+        unsigned other = draw(i);
+        uint8_t swapped = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = swapped;
+    }
+}
+
+/* A round of the knock in random order, 2 ms apart from *now on. How often its message came out. */
+static inline unsigned send_round(struct reassembly *a, const struct knock *knock, int64_t *now)
+{
+    uint8_t order[CARRIER_SLOTS_MAX];
+    unsigned right = 0;
+    shuffle(order, knock->shape->slots);
+    for (unsigned i = 0; i < knock->shape->slots; i++, *now += 2 * MS) {
+        struct assembled made = send_slot(a, knock, order[i], *now);
+        right += is_message_of(&made, knock);
+    }
+    return right;
+}
+
+#endif

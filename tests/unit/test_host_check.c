@@ -1,0 +1,159 @@
+/* What knockd -t finds doubtful in the host: ports that are listened on, rules that log too little.
+ */
+#include "keeper_help.h"
+
+#include "knockd/host_check.h"
+
+struct told {
+    unsigned count;
+    char last[512];
+};
+
+static void on_report(void *arg, bool error, const char *text)
+{
+    struct told *told = arg;
+    assert_false(error);
+    told->count++;
+    snprintf(told->last, sizeof(told->last), "%s", text);
+}
+
+static void ports_that_are_taken(void **state)
+{
+    (void)state;
+    char name[] = "ssh";
+    struct config_door door = {
+        .name = name,
+        .sequence_pos = {"c", 7},
+        .sequence = {.count = 3, .steps = {{7000, 6}, {8000, 17}, {9000, 6}}},
+    };
+    struct config config = {.doors = &door, .door_count = 1};
+    struct told told = {0};
+    struct report report = {.say = on_report, .arg = &told};
+    struct port_set taken = {0};
+    port_set_add(&taken, 17, 7000, 7000);
+    port_set_add(&taken, 6, 8000, 8000);
+    host_check_of_ports(&config, &taken, &report);
+    assert_int_equal(told.count, 0);
+    port_set_add(&taken, 17, 8000, 8000);
+    host_check_of_ports(&config, &taken, &report);
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.last,
+                           "c:7: warning: door \"ssh\": something on this host listens on "
+                           "8000:udp"));
+}
+
+static void rules_that_log_only_ports(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules;
+        unsigned warnings;
+    } rows[] = {
+        {"", 0},
+        {"-A INPUT -j LOG --log-prefix \"[DENY] \"\n", 0},
+        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix \"[DENY] \"\n", 1},
+        {"-A INPUT -p tcp -m multiport --dports 7000,9000 -j LOG --log-prefix \"[DENY] \"\n"
+         "-A INPUT -p udp -m udp --dport 8000 -j LOG --log-prefix \"[DENY] \"\n",
+         1},
+        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix \"[DENY] \"\n"
+         "-A INPUT -j LOG --log-prefix \"[DENY] \"\n",
+         0},
+        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix other\n", 0},
+        {"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", 0},
+        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \"\n", 1},
+    };
+    char name[] = "firewall", prefix[] = "[DENY]";
+    struct config_text text = {.text = prefix, .pos = {"c", 4}};
+    struct config_source source = {.name = name, .prefixes = {.items = &text, .count = 1}};
+    struct config config = {.sources = &source, .source_count = 1};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        fputs(rows[i].rules, file);
+        rewind(file);
+        host_check_of_rules(&config, file, &report);
+        fclose(file);
+        if (told.count != rows[i].warnings)
+            fail_msg("%s: %u warnings", rows[i].rules, told.count);
+    }
+}
+
+/* A folder like /proc/sys/net/netfilter, with these files; NULL: without. */
+static enum netns_logging logging_with(const char *switched, const char *nf_log)
+{
+    char folder[] = "/tmp/knockd-doubts-XXXXXX", path[2][64];
+    const char *texts[] = {switched, nf_log};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path[0], sizeof(path[0]), "%s/nf_log_all_netns", folder);
+    snprintf(path[1], sizeof(path[1]), "%s/nf_log", folder);
+    for (int i = 0; i < 2; i++) {
+        FILE *file = texts[i] ? fopen(path[i], "w") : NULL;
+        if (texts[i])
+            assert_non_null(file);
+        if (file) {
+            fputs(texts[i], file);
+            fclose(file);
+        }
+    }
+    enum netns_logging logging = host_check_read_netns(folder);
+    unlink(path[0]);
+    unlink(path[1]);
+    assert_int_equal(rmdir(folder), 0);
+    return logging;
+}
+
+static void the_switch_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(logging_with("0\n", ""), NETNS_FIRST);
+    assert_int_equal(logging_with("1\n", ""), NETNS_ALL);
+    assert_int_equal(logging_with(NULL, ""), NETNS_NOT_FIRST);
+    assert_int_equal(logging_with(NULL, NULL), NETNS_FIRST);
+}
+
+static void lines_that_any_user_can_cause(void **state)
+{
+    (void)state;
+    static const struct {
+        enum source_type type;
+        enum netns_logging logging;
+        unsigned steps;
+        const char *says; /* NULL: nothing */
+    } rows[] = {
+        {SOURCE_KMSG, NETNS_FIRST, 3, NULL},
+        {SOURCE_KMSG, NETNS_ALL, 3,
+         "c:4: warning: source \"firewall\": since net.netfilter.nf_log_all_netns is 1, any local "
+         "user can have the kernel log packets of any address"},
+        {SOURCE_JOURNAL, NETNS_ALL, 3, "door \"ssh\", which a sequence opens; set it to 0, or let"},
+        {SOURCE_KMSG, NETNS_NOT_FIRST, 3, "this is not the first network namespace"},
+        {SOURCE_KMSG, NETNS_ALL, 0, NULL},    /* sealed knocks alone */
+        {SOURCE_FILE, NETNS_ALL, 3, NULL},    /* proves nothing anyway */
+        {SOURCE_COMMAND, NETNS_ALL, 3, NULL}, /* likewise */
+    };
+    char name[] = "firewall", ssh[] = "ssh";
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct config_source source = {.name = name, .pos = {"c", 4}, .type = rows[i].type};
+        struct config_door door = {.name = ssh, .sequence.count = rows[i].steps};
+        struct config config = {
+            .sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        host_check_of_netns(&config, rows[i].logging, &report);
+        if (told.count != (rows[i].says != NULL) ||
+            (rows[i].says && !strstr(told.last, rows[i].says)))
+            fail_msg("row %zu: %s", i, told.last);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ports_that_are_taken),
+        cmocka_unit_test(rules_that_log_only_ports),
+        cmocka_unit_test(the_switch_is_read),
+        cmocka_unit_test(lines_that_any_user_can_cause),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

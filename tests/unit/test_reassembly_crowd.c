@@ -1,0 +1,320 @@
+/* listener/reassembly.h when many send at once: NATs, forged packets, a table that is full. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "reassembly_help.h"
+
+enum { USERS_MAX = 10 };
+
+/*
+ * Users behind one address, at the same time: what one round, then more, bring of their messages.
+ * The NAT gives each packet one of `scatter` ports, or if that is 0 each user one.
+ */
+static unsigned knock_together(struct reassembly *a, unsigned users, unsigned scatter, int64_t *now,
+                               unsigned rounds)
+{
+    struct knock knocks[USERS_MAX];
+    bool came[USERS_MAX] = {false};
+    unsigned all = 0;
+    for (unsigned u = 0; u < users; u++)
+        knocks[u] = knock_from(7, (uint16_t)(4000 + u), u % 2 ? CARRIER_TCP : CARRIER_UDP);
+    for (unsigned round = 0; round < rounds; round++, *now += SECOND) {
+        uint8_t order[USERS_MAX][CARRIER_SLOTS_MAX];
+        for (unsigned u = 0; u < users; u++)
+            shuffle(order[u], knocks[u].shape->slots);
+        for (unsigned i = 0; i < CARRIER_SLOTS_MAX; i++, *now += 2 * MS)
+            for (unsigned u = 0; u < users; u++) {
+                if (i >= knocks[u].shape->slots)
+                    continue;
+                if (scatter)
+                    knocks[u].spt = (uint16_t)(1024 + draw(scatter));
+                struct assembled made = send_slot(a, &knocks[u], order[u][i], *now);
+                came[u] |= is_message_of(&made, &knocks[u]);
+            }
+    }
+    for (unsigned u = 0; u < users; u++)
+        all += came[u];
+    return all;
+}
+
+static void users_behind_one_address(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned users;
+        unsigned scatter;
+    } rows[] = {{1, 0}, {2, 0}, {10, 0}, {1, 60000}, {1, 128}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        /* One after another as well: the next knock of those comes from other ports. */
+        struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+        int64_t now = 0;
+        for (unsigned knock = 0; knock < 5; knock++) {
+            unsigned came = knock_together(a, rows[i].users, rows[i].scatter, &now, 1);
+            if (came != rows[i].users)
+                fail_msg("%u users, scattered to %u ports, knock %u: %u came", rows[i].users,
+                         rows[i].scatter, knock, came);
+            now += 31 * SECOND;
+        }
+        reassembly_free(a);
+    }
+}
+
+/*
+ * First rounds of users who each have a port, together and soon again: without further pieces
+ * nothing tells a mixture, so there must be nothing to mix.
+ */
+static void a_crowd_hands_over_few_mixtures(void **state)
+{
+    (void)state;
+    for (enum carrier_window window = 0; window < CARRIER_WINDOWS; window++) {
+        struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+        const struct carrier_shape *shape = carrier_shape(window);
+        for (unsigned n = 0; n < 3; n++) {
+            struct knock knocks[USERS_MAX];
+            uint8_t order[USERS_MAX][CARRIER_SLOTS_MAX];
+            for (unsigned u = 0; u < USERS_MAX; u++) {
+                knocks[u] = knock_from(7, (uint16_t)(4000 + n * USERS_MAX + u), window);
+                shuffle(order[u], shape->message_slots);
+            }
+            for (unsigned i = 0; i < shape->message_slots * USERS_MAX; i++)
+                send_slot(a, &knocks[i % USERS_MAX], order[i % USERS_MAX][i / USERS_MAX], n);
+        }
+        uint64_t messages = reassembly_counters(a).messages, sent = 3ULL * USERS_MAX;
+        if (messages < sent || messages > sent * (1 + shape->message_slots / 8u))
+            fail_msg("window %d: %llu messages", (int)window, (unsigned long long)messages);
+        reassembly_free(a);
+    }
+}
+
+/* A round of a new knock, by one port or by another one for each packet. */
+static unsigned knock_once(struct reassembly *a, enum carrier_window window, bool scattered,
+                           int64_t *now)
+{
+    struct knock knock = knock_from(7, 4000, window);
+    uint8_t order[CARRIER_SLOTS_MAX];
+    unsigned right = 0;
+    shuffle(order, knock.shape->slots);
+    for (unsigned i = 0; i < knock.shape->slots; i++, *now += 2 * MS) {
+        if (scattered)
+            knock.spt = (uint16_t)(1024 + draw(60000));
+        struct assembled made = send_slot(a, &knock, order[i], *now);
+        right += is_message_of(&made, &knock);
+    }
+    return right;
+}
+
+/*
+ * One knock after another from one port, or scattered: its record still holds the one before, and
+ * comes to mixtures of both. None of them is handed over.
+ */
+static void knocks_in_a_row(void **state)
+{
+    (void)state;
+    static const struct {
+        enum carrier_window window;
+        bool scattered;
+        unsigned knocks;
+    } rows[] = {{CARRIER_TCP, false, 3}, {CARRIER_TCP, true, 8},       {CARRIER_UDP, false, 3},
+                {CARRIER_UDP, true, 8},  {CARRIER_UDP_LONG, false, 3}, {CARRIER_UDP_LONG, true, 8}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+        int64_t now = 0;
+        for (unsigned n = 0; n < rows[i].knocks; n++) {
+            unsigned right = knock_once(a, rows[i].window, rows[i].scattered, &now);
+            if (right != 1)
+                fail_msg("row %zu, knock %u came %u times", i, n, right);
+        }
+        /* A mixture agrees by chance once in many runs. */
+        assert_in_range(reassembly_counters(a).messages, rows[i].knocks, rows[i].knocks + 1);
+        reassembly_free(a);
+    }
+}
+
+/* The next message of a key begins like the one before, and comes from another port. */
+static void the_next_knock_begins_alike(void **state)
+{
+    (void)state;
+    for (enum carrier_window window = 0; window < CARRIER_WINDOWS; window++) {
+        struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+        struct knock first = knock_from(7, 4000, window), next = knock_from(7, 4001, window);
+        int64_t now = 0;
+        memcpy(next.message, first.message, 2);
+        carrier_packets(window, SPAN, next.message, next.packets);
+        assert_int_equal(send_round(a, &first, &now), 1);
+        assert_int_equal(send_slot(a, &next, 0, now).length, 0);
+        assert_int_equal(send_round(a, &next, &now), 1);
+        assert_int_equal(reassembly_counters(a).messages, 2);
+        reassembly_free(a);
+    }
+}
+
+/* 1,000 forged pieces a second with the address of who knocks, by random ports and values. */
+static void forged_pieces_with_the_same_address(void **state)
+{
+    (void)state;
+    enum { KNOCKS = 20 };
+    struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+    unsigned came = 0;
+    int64_t now = 0;
+    for (unsigned n = 0; n < KNOCKS; n++) {
+        struct knock knock = knock_from(7, (uint16_t)(40000 + n), n % CARRIER_WINDOWS);
+        uint8_t order[CARRIER_SLOTS_MAX];
+        bool right = false;
+        shuffle(order, knock.shape->slots);
+        for (unsigned i = 0; i < knock.shape->slots; i++, now += 2 * MS) {
+            struct assembled made = send_slot(a, &knock, order[i], now);
+            right |= is_message_of(&made, &knock);
+            for (unsigned junk = 0; junk < 2; junk++) {
+                struct knock other = knock_from(7, (uint16_t)(1024 + draw(38000)), knock.window);
+                send_slot(a, &other, draw(other.shape->slots), now);
+            }
+        }
+        came += right;
+        now += SECOND;
+    }
+    assert_int_equal(came, KNOCKS);
+    reassembly_free(a);
+}
+
+/* Of pieces from forged addresses, each another one, the table is full all the time. */
+static void a_flood_of_forged_addresses(void **state)
+{
+    (void)state;
+    enum { MAX = 1024 };
+    struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
+    int64_t now = 0;
+    uint32_t address = 0;
+    for (unsigned n = 0; n < 50; n++) {
+        struct knock knock = knock_from(7, (uint16_t)(4000 + n), n % CARRIER_WINDOWS);
+        uint8_t order[CARRIER_SLOTS_MAX];
+        bool right = false;
+        shuffle(order, knock.shape->slots);
+        for (unsigned i = 0; i < knock.shape->slots; i++, now += 2 * MS) {
+            struct assembled made = send_slot(a, &knock, order[i], now);
+            right |= is_message_of(&made, &knock);
+            /* Each makes two records: they fill what earlier knocks leave of the table. */
+            for (unsigned junk = 0; junk < MAX / 2 - 64; junk++, address++) {
+                struct packet packet = packet_of(&knock, draw(knock.shape->slots));
+                packet.src = (struct addr){4, {10}};
+                memcpy(packet.src.bytes + 1, &address, 3);
+                reassembly_feed(a, 0, &packet, now, &made);
+                assert_int_equal(made.length, 0);
+            }
+        }
+        if (!right)
+            fail_msg("knock %u didn't come", n);
+    }
+    assert_in_range(reassembly_counters(a).evicted, 2 * address - MAX, 2 * address);
+    reassembly_free(a);
+}
+
+/*
+ * Forged addresses that each came to one piece less than a message fill the table, and a new one a
+ * millisecond is weaker than all of them: no weaker than whoever begins to knock.
+ */
+static void a_table_full_of_patient_strangers(void **state)
+{
+    (void)state;
+    enum { MAX = 1024 };
+    struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
+    struct assembled made;
+    int64_t now = 0;
+    struct knock filler = knock_from(7, 4000, CARRIER_TCP);
+    for (unsigned slot = 0; slot + 1u < filler.shape->message_slots; slot++, now += 2 * MS)
+        for (unsigned i = 0; i < MAX / 2; i++) {
+            struct packet packet = packet_of(&filler, slot);
+            packet.src = (struct addr){4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+            reassembly_feed(a, 0, &packet, now, &made);
+        }
+    now += SECOND;
+    for (unsigned n = 0; n < 3 * CARRIER_WINDOWS; n++, now += SECOND) {
+        struct knock knock = knock_from((uint8_t)(20 + n), 4000, n % CARRIER_WINDOWS);
+        uint8_t order[CARRIER_SLOTS_MAX];
+        bool right = false;
+        shuffle(order, knock.shape->slots);
+        for (unsigned i = 0; i < 2 * knock.shape->slots; i++, now += MS) {
+            struct packet packet = packet_of(&knock, order[i / 2]);
+            if (i % 2)
+                packet.src = (struct addr){4, {11, (uint8_t)n, 0, (uint8_t)i}};
+            reassembly_feed(a, 0, &packet, now, &made);
+            right |= is_message_of(&made, &knock);
+        }
+        if (!right)
+            fail_msg("knock %u didn't come", n);
+    }
+    reassembly_free(a);
+}
+
+/* Who makes room: the fewest slots, of these the longest without another. */
+static void the_weakest_makes_room(void **state)
+{
+    (void)state;
+    /* Each letter is a user, who sends his next piece; a user has an own and a common record, so
+     * there is room for 3. */
+    static const struct {
+        const char *sent;
+        const char *left; /* who then has how many pieces, his next one included */
+    } rows[] = {
+        {"abc", "a2b2c2"},     {"abcd", "b2c2d2"},    {"aabbccd", "b3c3d2"},
+        {"aabcd", "a3c2d2"},   {"abbcd", "b3c2d2"},   {"abcad", "a3c2d2"},
+        {"abcabcd", "b3c3d2"}, {"aaabbcd", "a4b3d2"}, {"bbacacd", "c3a3d2"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct reassembly *a = reassembly_new(SPAN, 6, hash_key);
+        struct knock users[4];
+        unsigned sent[4] = {0};
+        for (unsigned u = 0; u < 4; u++)
+            users[u] = knock_from((uint8_t)u, 4000, CARRIER_TCP);
+        for (const char *p = rows[i].sent; *p; p++)
+            send_slot(a, &users[*p - 'a'], sent[*p - 'a']++, 0);
+        for (const char *p = rows[i].left; *p; p += 2) {
+            unsigned u = (unsigned)(*p - 'a'), pieces = (unsigned)(p[1] - '0');
+            struct assembled made = send_slot(a, &users[u], sent[u]++, 0);
+            if (made.pieces != pieces)
+                fail_msg("%s: %c has %u pieces, not %u", rows[i].sent, *p, made.pieces, pieces);
+        }
+        reassembly_free(a);
+    }
+}
+
+/* With room for no more than the two records of one packet, they don't displace each other. */
+static void a_packet_spares_its_own_record(void **state)
+{
+    (void)state;
+    struct reassembly *a = reassembly_new(SPAN, 2, hash_key);
+    struct knock knock = knock_from(7, 4000, CARRIER_TCP), other = knock_from(8, 4000, CARRIER_TCP);
+    int64_t now = 0;
+    send_slot(a, &other, 0, 0);
+    assert_int_equal(send_round(a, &knock, &now), 1);
+    assert_int_equal(reassembly_counters(a).evicted, 2);
+    /* Other addresses, sources and windows are no part of it. */
+    struct assembled made;
+    struct packet packet = packet_of(&knock, 0);
+    reassembly_feed(a, 1, &packet, now, &made);
+    assert_int_equal(made.pieces, 1);
+    reassembly_free(a);
+}
+
+int main(void)
+{
+    random_state = (uint64_t)time(NULL);
+    print_message("# seed %llu\n", (unsigned long long)random_state);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(users_behind_one_address),
+        cmocka_unit_test(a_crowd_hands_over_few_mixtures),
+        cmocka_unit_test(knocks_in_a_row),
+        cmocka_unit_test(the_next_knock_begins_alike),
+        cmocka_unit_test(forged_pieces_with_the_same_address),
+        cmocka_unit_test(a_flood_of_forged_addresses),
+        cmocka_unit_test(a_table_full_of_patient_strangers),
+        cmocka_unit_test(the_weakest_makes_room),
+        cmocka_unit_test(a_packet_spares_its_own_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
