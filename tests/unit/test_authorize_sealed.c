@@ -26,6 +26,9 @@ static void opens_and_closes(void **state)
     msg = authorize_seal(&w, (struct sent){.door = "guest", .later = 3, .address = "2001:db8::5"});
     assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
     wait_log(&w.kept.w, "door guest: opened for 2001:db8::5, closes in 10 s (alice)");
+    /* What is closed before its command ran was never open. */
+    wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 443:tcp)");
+    wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 8443:tcp)");
     assert_int_equal(authorize_open_doors(&w), 4);
     msg = authorize_seal(&w, (struct sent){.key = BOB, .door = "web", .op = SEALED_CLOSE});
     assert_int_equal(admit(&w, &msg), UNSEAL_NOTHING);
