@@ -67,6 +67,17 @@ check_rooms() {
     done < <(grep -rn --include='*.[ch]' '^#include "' src include)
 }
 
+# include/ is the map of what crosses a room: a header there serves another room, itself or by a header that does.
+check_crossing() {
+    local file header room
+    while read -r file; do
+        header=${file#include/}
+        room=${header%%/*}
+        grep -rlF --include='*.[ch]' "#include \"$header\"" src include | grep -qv "^src/$room/" ||
+            breach "$file: $room alone uses it; it belongs beside its source in src/$room"
+    done < <(find include -name '*.h')
+}
+
 check_libraries() {
     local header file
     for header in "${!stands_for[@]}"; do
@@ -98,6 +109,7 @@ check_promises() {
 }
 
 check_rooms
+check_crossing
 check_libraries
 check_pure
 check_promises
