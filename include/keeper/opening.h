@@ -7,19 +7,7 @@
 #include "lib/crypto.h"
 #include "lib/limit.h"
 
-/*
- *              durable          start done            its time is over
- *   RECORDING ----------> STARTING ------> OPEN ------------------------> STOPPING --> (gone)
- *       | not      (DELAYED     | failed    ^ |  a knock: EXTENDING          |  ^
- *       v           before it)  |           | |  its check: CHECKING         |  | again, later
- *     (gone)                    |           | v  check failed: RENEWING      v  |
- *                               +----------------------------> STOPPING   RETRYING
- *                                                                 |  failed  ^ still open
- *                                                                 +-> JUDGING -> (gone)
- *
- * Where a reload or a restart brought the door another undo, that is tried when the opening's own
- * has failed, STOPPING and JUDGING once more.
- */
+/* Drawn in keeper/opening_states.c. */
 enum opening_state {
     RECORDING, /* waits to be durable */
     DELAYED,   /* waits for start_delay */
@@ -134,6 +122,12 @@ struct openings {
     uint8_t key[CRYPTO_KEY_SIZE];
 };
 
+/* How an opening ends that an administrator gave up, in the history. */
+#define OPENING_GIVEN_UP "given up by knockctl"
+
+/* The same of one that has no stop command. */
+#define OPENING_NO_UNDO "nothing to undo"
+
 /* Who knocked, as an opening keeps it. */
 struct opening_name {
     const char *door;
@@ -153,41 +147,11 @@ struct opening *opening_new(struct openings *all, const struct opening_name *nam
 struct opening *opening_restore(struct openings *all, struct stored_door *stored,
                                 void (*due)(void *opening), void (*check)(void *opening));
 
-/* Tells who listens what happens to it. */
-void opening_tell(const struct opening *opening, enum door_event_kind kind, const char *why);
-
-/* The same of a knock on it by `by`, while it is open. */
-void opening_tell_extended(const struct opening *opening, const char *by);
-
-/* Enters a state, which the ledger hears of. */
-void opening_enter(struct opening *o, enum opening_state state);
-
-/* Has `commands` of it run; done() gets the opening. */
-void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
-                 const uint64_t *ok, void (*done)(void *arg, bool success));
-
-/* A time in whole seconds, rounded up, for messages. */
-long long opening_seconds(int64_t ns);
-
-/* What it does or waits for, as a clause for messages: "its stop command has run for 3 s". */
-const char *opening_doing(const struct opening *o, char *out, size_t size);
-
 /* Frees an undo. NULL is fine. */
 void undo_free(struct undo *undo);
 
 /* Frees it, its commands and its heir. It is in no table any more. */
 void opening_free(struct opening *opening);
-
-/* What the check commands have found out. */
-enum opening_found {
-    FOUND_OPEN,
-    FOUND_GONE,
-    FOUND_PART,    /* some of it is there, some not */
-    FOUND_NOTHING, /* one of them could not tell */
-};
-
-/* Judges its job, which were check commands: exit status 0 says open, 1 says gone. */
-enum opening_found opening_found(const struct opening *opening);
 
 /* Port 0, of openings that were made without one, stands for any. */
 static inline bool opening_same_port(struct port_proto a, struct port_proto b)

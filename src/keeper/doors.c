@@ -6,8 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "keeper/closing.h"
-#include "keeper/course.h"
+#include "keeper/opening_states.h"
 #include "keeper/rates.h"
 #include "keeper/writeback.h"
 #include "lib/clock.h"
@@ -67,7 +66,7 @@ void doors_free(struct doors *doors)
 static void resume(void *arg, struct stored_door *stored)
 {
     struct doors *doors = arg;
-    if (!course_resume(&doors->all, stored))
+    if (!opening_resume(&doors->all, stored))
         log_error("door %s: out of memory: what an earlier run opened isn't taken up",
                   stored->name);
 }
@@ -105,12 +104,12 @@ static void inherit(struct opening *o, const struct knock *knock)
     /* The last knock counts: the configuration may have changed between them. */
     if (again)
         opening_free(o->heir);
-    o->heir = course_new(o->all, knock);
+    o->heir = opening_create(o->all, knock);
     if (!again)
         log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
                    o->name, o->text,
                    o->heir ? "; it opens again after that" : "; refused: out of memory");
-    course_close(o);
+    opening_close(o);
 }
 
 /* What has no undo would be there twice if other commands opened it again. */
@@ -125,11 +124,11 @@ static void knock_again(struct opening *o, const struct knock *knock)
     if (starts && !o->close_next)
         log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
     else if (o->state < STOPPING && !o->close_next && stays_as_it_is(o, knock))
-        course_knock_lasting(o, knock);
+        opening_knock_lasting(o, knock);
     else if (o->state >= STOPPING || o->close_next || !same_commands(o, knock))
         inherit(o, knock);
     else
-        course_extend(o, knock);
+        opening_extend(o, knock);
 }
 
 struct count {
@@ -170,7 +169,7 @@ static bool make_room(struct doors *doors)
     log_warning("door %s: forgotten for %s, to make room: it stays open, and a knock opens it once "
                 "more",
                 oldest->name, oldest->text);
-    closing_forget(oldest, "forgotten to make room");
+    opening_forget(oldest, "forgotten to make room");
     return true;
 }
 
@@ -244,9 +243,9 @@ void doors_knock(struct doors *doors, const struct knock *knock)
         return;
     }
     why = why ? why : too_many(doors, knock->door, &knock->address);
-    o = why ? NULL : course_new(&doors->all, knock);
+    o = why ? NULL : opening_create(&doors->all, knock);
     if (o)
-        course_begin(o);
+        opening_begin(o);
     else
         refuse(doors, knock, why ? why : "out of memory");
 }
@@ -313,7 +312,7 @@ static void close_match(void *arg, struct opening *o)
     o->by_hand = !closing->choice->key && !closing->choice->by_door;
     o->by_other = closing->choice->by_door ? "closed by another door" : NULL;
     o->by_key = closing->choice->key != NULL;
-    course_close(o);
+    opening_close(o);
 }
 
 unsigned doors_close(struct doors *doors, const struct doors_choice *choice)
@@ -356,7 +355,7 @@ static void give_up_match(void *arg, struct opening *o)
     giving_up->count++;
     giving_up->each(giving_up->arg, o);
     log_given_up(o);
-    closing_give_up(o);
+    opening_give_up(o);
 }
 
 unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
@@ -430,7 +429,7 @@ static void follow_one(void *arg, struct opening *o)
     if (o->heir)
         follow_one(arg, o->heir);
     if (undo && o->state == RETRYING)
-        closing_start(o);
+        opening_start_closing(o);
 }
 
 void doors_follow(struct doors *doors, const struct config *config, const struct plans *plans)
@@ -494,7 +493,7 @@ static void close_one(void *arg, struct opening *o)
 {
     (void)arg;
     if (!o->lasts || o->state < OPEN || o->state > RENEWING) {
-        course_close(o);
+        opening_close(o);
         return;
     }
     log_notice("door %s: stays open for %s, since no time closes it", o->name, o->text);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keeper/closing.h"
 #include "lib/clock.h"
 
 const char pending_no_answer[] =
@@ -179,10 +178,10 @@ static void take_close(struct pending_all *errands, struct pending *errand,
                        const struct door_event *event)
 {
     bool gone = event->kind == DOOR_GONE,
-         given_up = gone && strcmp(event->why, CLOSING_GIVEN_UP) == 0;
+         given_up = gone && strcmp(event->why, OPENING_GIVEN_UP) == 0;
     errand->closed += gone && !given_up;
     errand->given_up += given_up;
-    errand->left += gone && strcmp(event->why, CLOSING_NO_UNDO) == 0;
+    errand->left += gone && strcmp(event->why, OPENING_NO_UNDO) == 0;
     errand->failed += event->kind == DOOR_NOT_CLOSED;
     say_closed(errands, errand);
 }

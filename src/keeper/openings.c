@@ -1,11 +1,10 @@
+/* The openings there are, found by door, address and port; and the memory of each. */
 #include "keeper/opening.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/writeback.h"
 #include "lib/clock.h"
 
 /* No other kind of knock has a name that a key could have. */
@@ -73,100 +72,6 @@ struct opening *opening_restore(struct openings *all, struct stored_door *stored
     return o;
 }
 
-static void tell(const struct opening *o, enum door_event_kind kind, const char *by,
-                 const char *why)
-{
-    struct door_event event = {kind,   o->name, &o->address, by, why, o->lasts ? 0 : o->length,
-                               o->port};
-    if (o->all->happened)
-        o->all->happened(o->all->happened_arg, &event);
-}
-
-void opening_tell(const struct opening *o, enum door_event_kind kind, const char *why)
-{
-    tell(o, kind, o->by, why);
-}
-
-void opening_tell_extended(const struct opening *o, const char *by)
-{
-    tell(o, DOOR_EXTENDED, by, NULL);
-}
-
-long long opening_seconds(int64_t ns)
-{
-    return (long long)((ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
-}
-
-void opening_enter(struct opening *o, enum opening_state state)
-{
-    o->state = state;
-    /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
-    if (!o->last_try)
-        writeback_change(o->all->ledger, o);
-}
-
-static bool is_check(const struct opening *o, const struct commands *commands)
-{
-    return commands == &o->check || (o->spare && commands == &o->spare->check);
-}
-
-void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
-                 const uint64_t *ok, void (*done)(void *arg, bool success))
-{
-    /* One job at a time: a second would be run in the first one's place. */
-    assert(!o->job.running);
-    o->job =
-        (struct job){.kind = kind,
-                     .commands = commands,
-                     .ok = ok,
-                     .label = o->label,
-                     .quiet = is_check(o, commands),
-                     .group = o->name,
-                     .succeeded = commands == &o->stop                      ? &o->stopped
-                                  : o->spare && commands == &o->spare->stop ? &o->spare->stopped
-                                                                            : NULL,
-                     .done = done,
-                     .arg = o,
-                     .hung = o->job.kind == kind && o->job.hung};
-    runner_submit(o->all->runner, &o->job);
-}
-
-static const char *command_name(enum opening_state state)
-{
-    switch (state) {
-    case STARTING:
-    case RENEWING:
-        return "start";
-    case EXTENDING:
-        return "extend";
-    case CHECKING:
-    case JUDGING:
-        return "check";
-    default:
-        return "stop";
-    }
-}
-
-const char *opening_doing(const struct opening *o, char *out, size_t size)
-{
-    int64_t now = clock_now();
-    if (o->state == RECORDING)
-        snprintf(out, size, "it waits to be recorded");
-    else if (o->state == DELAYED)
-        snprintf(out, size, "it waits for its start_delay");
-    else if (o->state == OPEN)
-        snprintf(out, size, "it is open");
-    else if (o->state == RETRYING)
-        snprintf(out, size, "its stop command failed, attempt %u, next in %lld s", o->attempts,
-                 o->timer.due > now ? opening_seconds(o->timer.due - now) : 0);
-    else if (o->job.queued || !o->job.running)
-        snprintf(out, size, "its %s command waits for its turn", command_name(o->state));
-    else
-        snprintf(out, size, "its %s command has run for %lld s", command_name(o->state),
-                 (long long)((now - o->job.since) / CLOCK_SECOND));
-    return out;
-}
-
 void undo_free(struct undo *undo)
 {
     if (!undo)
@@ -189,15 +94,6 @@ void opening_free(struct opening *o)
     commands_free(&o->extend);
     commands_free(&o->check);
     free(o);
-}
-
-enum opening_found opening_found(const struct opening *o)
-{
-    if (o->job.failed == 0)
-        return FOUND_OPEN;
-    if (o->job.said_no == o->job.commands->count)
-        return FOUND_GONE;
-    return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
 }
 
 /* About one opening a bucket when it is full (CONFIG_MAX_OPEN). */
