@@ -38,6 +38,9 @@ struct config_list {
     struct config_pos pos;
 };
 
+/* Whether `text` is one of the list's items. */
+bool config_list_has(const struct config_list *list, const char *text);
+
 enum source_type {
     SOURCE_KMSG,
     SOURCE_FILE,

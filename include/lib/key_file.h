@@ -9,9 +9,13 @@
 #ifndef LIB_KEY_FILE_H
 #define LIB_KEY_FILE_H
 
+#include <limits.h>
+
 #include "lib/config.h"
 #include "lib/report.h"
 #include "lib/sealed.h"
+
+enum { KEY_PATH_SIZE = PATH_MAX + CONFIG_NAME_MAX + sizeof("/.key") };
 
 struct key_file {
     char *path;
@@ -29,6 +33,9 @@ struct key_file {
  */
 bool key_file_read(const char *path, struct report *report, struct key_file *out);
 void key_file_free(struct key_file *key);
+
+/* Writes the path of the key file of `name` in the folder `key_dir` and returns `out`. */
+const char *key_file_path(const char *key_dir, const char *name, char out[KEY_PATH_SIZE]);
 
 /* Reads "YYYY-MM-DD" as the seconds since 1970 at which that day ends in UTC. False when it is no
  * day of the calendar. */

@@ -96,10 +96,10 @@ static bool check_key(struct loading *l, const struct key_file *file)
 
 static bool load_key(struct loading *l, const struct config_text *name)
 {
-    char path[4096 + CONFIG_NAME_MAX + 8];
+    char path[KEY_PATH_SIZE];
     struct keyring *keyring = l->keyring;
     struct key_file *file = l->file;
-    snprintf(path, sizeof(path), "%s/%s.key", l->config->key_dir, name->text);
+    key_file_path(l->config->key_dir, name->text, path);
     /* A key that was taken away must not keep the others, or a reload, from working. */
     if (access(path, F_OK) < 0 && errno == ENOENT) {
         report_warning(

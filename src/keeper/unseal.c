@@ -55,14 +55,6 @@ static bool find_door(const struct config *config, const struct keyring *keyring
     return false;
 }
 
-static bool is_listed(const struct config_door *door, const struct key *key)
-{
-    for (unsigned i = 0; i < door->keys.count; i++)
-        if (strcmp(door->keys.items[i].text, key->name) == 0)
-            return key_may_open(key, door->name);
-    return false;
-}
-
 /* Whom it is for: the sender, or another address where the door lets keys vouch for one. */
 static enum unseal_verdict judge_address(const struct sealed_request *request,
                                          const struct addr *source, struct sealed_wish *out)
@@ -112,7 +104,7 @@ enum unseal_verdict unseal_judge(const struct config *config, const struct keyri
         return UNSEAL_EXPIRED;
     if (!found)
         return UNSEAL_NO_DOOR;
-    if (!is_listed(out->door, key))
+    if (!config_list_has(&out->door->keys, key->name) || !key_may_open(key, out->door->name))
         return UNSEAL_OTHER_DOOR;
     if (out->door->bound && !message->bound)
         return UNSEAL_UNBOUND;

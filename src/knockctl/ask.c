@@ -188,6 +188,5 @@ int knockctl_ask(int argc, char **argv)
     bool good = parse(&a, argc, argv);
     if (good && !a.help)
         return ask(&a);
-    knockctl_usage(good ? stdout : stderr, a.question->name);
-    return good ? ASK_DONE : ASK_USAGE;
+    return good ? KNOCKCTL_HELP : KNOCKCTL_MISUSED;
 }

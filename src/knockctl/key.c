@@ -39,20 +39,6 @@ static const struct action {
     {"remove", key_remove, true, 0},
 };
 
-const char *key_path(const struct config *config, const char *name, char out[KEY_PATH_SIZE])
-{
-    snprintf(out, KEY_PATH_SIZE, "%s/%s.key", config->key_dir, name);
-    return out;
-}
-
-bool key_is_listed(const struct config_door *door, const char *name)
-{
-    for (unsigned i = 0; i < door->keys.count; i++)
-        if (strcmp(door->keys.items[i].text, name) == 0)
-            return true;
-    return false;
-}
-
 static bool wrong(const char *what)
 {
     fprintf(stderr, "knockctl key: %s\n%s", what, usage);
@@ -172,7 +158,7 @@ static void tell_named(const struct config *config, const char *name)
 int key_remove(const struct config *config, const struct key_options *options)
 {
     char path[KEY_PATH_SIZE];
-    if (unlink(key_path(config, options->name, path)) < 0) {
+    if (unlink(key_file_path(config->key_dir, options->name, path)) < 0) {
         fprintf(stderr, "knockctl key: can't remove %s: %s\n", path, strerror(errno));
         return EXIT_FAILURE;
     }

@@ -3,8 +3,9 @@
 #define KNOCKCTL_KEY_H
 
 #include "lib/config.h"
+#include "lib/key_file.h"
 
-enum { KEY_DOORS_MAX = 64, KEY_PATH_SIZE = 4096 + CONFIG_NAME_MAX + 8 };
+enum { KEY_DOORS_MAX = 64 };
 
 struct key_options {
     const char *config;               /* path of the configuration */
@@ -21,11 +22,5 @@ struct key_options {
 int key_new(const struct config *config, const struct key_options *options);
 int key_list(const struct config *config, const struct key_options *options);
 int key_remove(const struct config *config, const struct key_options *options);
-
-/* The path of the key file of `name`. */
-const char *key_path(const struct config *config, const char *name, char out[KEY_PATH_SIZE]);
-
-/* Whether the list of keys of `door` has `name`. */
-bool key_is_listed(const struct config_door *door, const char *name);
 
 #endif

@@ -127,7 +127,7 @@ static void add_doors(const struct list *list, const char *name, struct row *row
     for (unsigned i = 0; i < list->config->door_count; i++) {
         size_t used = strlen(text);
         const struct config_door *door = &list->config->doors[i];
-        if (key_is_listed(door, name))
+        if (config_list_has(&door->keys, name))
             snprintf(text + used, sizeof(text) - used, "%s%s", used ? "," : "", door->name);
     }
     row_text(row, "doors", text);
@@ -185,7 +185,7 @@ static void list_one(struct list *list, const struct known *key, struct key_file
     struct row row;
     struct row_fields fields;
     *file = (struct key_file){.expires = INT64_MAX};
-    bool there = access(key_path(list->config, key->name, path), F_OK) == 0;
+    bool there = access(key_file_path(list->config->key_dir, key->name, path), F_OK) == 0;
     bool good = there && key_file_read(path, &report, file);
     row_begin(&row, 0, "keys");
     row_text(&row, "key", key->name);

@@ -200,13 +200,13 @@ static bool is_for(const struct config_door *door, const struct key_options *opt
             return true;
     if (options->door_count > 0)
         return false;
-    return listed ? key_is_listed(door, options->name) : door->keys.set;
+    return listed ? config_list_has(&door->keys, options->name) : door->keys.set;
 }
 
 static bool any_lists(const struct config *config, const char *name)
 {
     for (unsigned i = 0; i < config->door_count; i++)
-        if (key_is_listed(&config->doors[i], name))
+        if (config_list_has(&config->doors[i].keys, name))
             return true;
     return false;
 }
@@ -292,7 +292,7 @@ static bool make(const struct config *config, const struct key_options *options,
     put(profile, "%.*s", (int)file->len, file->bytes);
     put_rights(file, options);
     if (!make_folder(config->key_dir) ||
-        !write_file(config->key_dir, key_path(config, options->name, path), file))
+        !write_file(config->key_dir, key_file_path(config->key_dir, options->name, path), file))
         return false;
     if (!print(profile)) {
         unlink(path);

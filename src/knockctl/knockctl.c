@@ -40,15 +40,12 @@ static void usage(FILE *out)
     fputs("\nknockctl COMMAND -h says more, knockctl -V prints the version.\n", out);
 }
 
-void knockctl_usage(FILE *out, const char *name)
+static void command_usage(FILE *out, const struct command *command)
 {
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(name, commands[i].name) == 0)
-            fprintf(out,
-                    "usage: knockctl %s [--json] [-c FILE | -s SOCKET]%s%s\n"
-                    "  %s; see knockctl(8)\n",
-                    name, *commands[i].arguments ? " " : "", commands[i].arguments,
-                    commands[i].help);
+    fprintf(out,
+            "usage: knockctl %s [--json] [-c FILE | -s SOCKET]%s%s\n"
+            "  %s; see knockctl(8)\n",
+            command->name, *command->arguments ? " " : "", command->arguments, command->help);
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -56,7 +53,11 @@ static int run(const struct command *command, int argc, char **argv)
     char name[32]; /* for the messages of getopt_long */
     snprintf(name, sizeof(name), "knockctl %s", command->name);
     argv[0] = name;
-    return command->run(argc, argv);
+    int status = command->run(argc, argv);
+    if (status != KNOCKCTL_HELP && status != KNOCKCTL_MISUSED)
+        return status;
+    command_usage(status == KNOCKCTL_HELP ? stdout : stderr, command);
+    return status == KNOCKCTL_HELP ? EXIT_SUCCESS : ASK_USAGE;
 }
 
 static int dispatch(int argc, char **argv)

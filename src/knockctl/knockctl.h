@@ -2,8 +2,6 @@
 #ifndef KNOCKCTL_KNOCKCTL_H
 #define KNOCKCTL_KNOCKCTL_H
 
-#include <stdio.h>
-
 /* The whole program; returns its exit status. */
 int knockctl_main(int argc, char **argv);
 
@@ -15,10 +13,11 @@ int knockctl_rules(int argc, char **argv);
 int knockctl_sequence(int argc, char **argv);
 int knockctl_key(int argc, char **argv);
 
+/* What a subcommand may return instead of an exit status: its usage is to be printed, since it was
+ * asked for or since it was called wrongly, which has been said. */
+enum { KNOCKCTL_HELP = -1, KNOCKCTL_MISUSED = -2 };
+
 /* All those that ask knockd. */
 int knockctl_ask(int argc, char **argv);
-
-/* Prints how to use the subcommand `name`. */
-void knockctl_usage(FILE *out, const char *name);
 
 #endif

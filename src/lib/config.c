@@ -126,6 +126,14 @@ struct config *config_load(const char *path, struct report *report)
     return NULL;
 }
 
+bool config_list_has(const struct config_list *list, const char *text)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].text, text) == 0)
+            return true;
+    return false;
+}
+
 bool config_is_key_name(const char *name)
 {
     return config_is_name(name) && strcmp(name, "sequence") != 0 && strcmp(name, "knockctl") != 0;

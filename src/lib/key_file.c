@@ -200,3 +200,9 @@ void key_file_free(struct key_file *key)
     free(key->path);
     crypto_wipe(key, sizeof(*key));
 }
+
+const char *key_file_path(const char *key_dir, const char *name, char out[KEY_PATH_SIZE])
+{
+    snprintf(out, KEY_PATH_SIZE, "%s/%s.key", key_dir, name);
+    return out;
+}
