@@ -187,6 +187,14 @@ check:
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap scripts/check.pl $(CHECK) -j $(JOBS) \
 	    $(or $(TESTS),$(ALONE:%=-a %) $(SYSTEM) $(UNIT) $(CONFINED))
 
+# No file calls back into one that calls it.
+circles: $(PROGRAMS)
+	$(Q)scripts/circles.pl $(BUILD)
+
+# For root: the way of a packet through the files, traced; README's map names no other.
+way:
+	$(Q)scripts/way.sh -c README.md
+
 # For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
 torture:
 	$(Q)scripts/deps.sh build check
