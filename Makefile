@@ -239,6 +239,6 @@ clean:
 
 export FUZZ_SECONDS
 
-.PHONY: all knock tests targets unit confined libcs demo check torture fuzz bench lint install clean
+.PHONY: all knock tests targets unit confined libcs demo check circles way torture fuzz bench lint install clean
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o $(BUILD)/tools/%.o
 .DELETE_ON_ERROR:
