@@ -31,7 +31,7 @@ declare -A stands_for=(
 # header begins by saying so.
 pure=(
     src/lib/sort.c
-    src/keeper/{gate,rates,refusal_log,refused,rule,template,unseal}.c
+    src/keeper/{rates,refusal_log,refused,rule,template,unseal}.c
     src/knock/{command_words,cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/listener/{calendar,foreign,history,ip_items,line_cache,lines,log_clock,log_header,logline,match_index}.c

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/authorize_sealed.h"
+#include "keeper/authorize.h"
 #include "knockd/listener_events.h"
 #include "knockd/notify.h"
 #include "knockd/place.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keeper/gate.h"
+#include "keeper/authorize.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"

@@ -2,7 +2,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#include "keeper/gate.h"
+#include "keeper/authorize.h"
 #include "keeper/refusal_log.h"
 #include "knockd/request_parts.h"
 #include "lib/carrier.h"

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "keeper/gate.h"
+#include "keeper/authorize.h"
 #include "knockd/listener_events.h"
 #include "listener/pipeline.h"
 

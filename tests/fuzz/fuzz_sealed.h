@@ -9,8 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keeper/authorize_sealed.h"
-#include "keeper/gate.h"
+#include "keeper/authorize.h"
 #include "lib/message.h"
 
 #define SEALED_SERVER "gate.example"

@@ -6,7 +6,7 @@
 #include "keys_help.h"
 #include "writeback_help.h"
 
-#include "keeper/authorize_sealed.h"
+#include "keeper/authorize.h"
 #include "keeper/in_force.h"
 
 #define HOME   "198.51.100.7"

@@ -1,7 +1,7 @@
 /* The keeper's second look: what an honest listener may ask for, and what none would say. */
 #include "config_help.h"
 
-#include "keeper/gate.h"
+#include "keeper/authorize.h"
 
 enum { SOURCES = 2, DOORS = 3 };
 
