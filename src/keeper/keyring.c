@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/config_raw.h"
+#include "lib/config_section.h"
 #include "lib/crypto.h"
 #include "lib/key_file.h"
 #include "lib/service.h"

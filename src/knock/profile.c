@@ -36,24 +36,24 @@ static bool check_mode(const char *path, struct report *report)
     return false;
 }
 
-static void take_section(struct reading *r, const struct config_section *section,
+static void take_section(struct parse_context *context, const struct config_section *section,
                          struct profile *profile)
 {
-    config_read_keys(r, section, profile);
+    config_read_keys(context, section, profile);
     for (size_t i = 0; i < section->count && section->kind == PROFILE_PROFILE; i++)
         profile->given |= profile_key_bit(section->entries[i].key);
 }
 
 /* Only the profile asked for is understood: a mistake in another must not keep this one shut. */
-static bool take_profile(struct reading *r, const struct config_raw *raw, const char *name,
-                         struct profile *profile)
+static bool take_profile(struct parse_context *context, const struct config_sections *sections,
+                         const char *name, struct profile *profile)
 {
-    for (size_t i = 1; i < raw->count; i++) {
-        if (strcmp(raw->sections[i].title, name) != 0)
+    for (size_t i = 1; i < sections->count; i++) {
+        if (strcmp(sections->sections[i].title, name) != 0)
             continue;
-        take_section(r, &raw->sections[0], profile);
-        take_section(r, &raw->sections[i], profile);
-        read_copy(r, name, &profile->name);
+        take_section(context, &sections->sections[0], profile);
+        take_section(context, &sections->sections[i], profile);
+        read_copy(context, name, &profile->name);
         return true;
     }
     return false;
@@ -69,61 +69,61 @@ static void no_profile(const char *path, const char *name)
 /* A file with what it includes, and its sections. */
 struct profiles {
     struct config_text_out text;
-    struct config_raw raw;
+    struct config_sections sections;
 };
 
 /* The caller calls profiles_free() either way. */
 static bool profiles_read(struct profiles *profiles, const char *path, struct report *report)
 {
-    profiles->raw = (struct config_raw){0};
+    profiles->sections = (struct config_sections){0};
     bool good = config_text_read(path, report, &profiles->text);
     for (unsigned i = 0; good && i < profiles->text.file_count; i++)
         good = check_mode(profiles->text.files[i], report);
-    return good && config_parse(&profiles->text, &profile_grammar, report, &profiles->raw);
+    return good && config_parse(&profiles->text, &profile_schema, report, &profiles->sections);
 }
 
 static void profiles_free(struct profiles *profiles)
 {
-    config_raw_free(&profiles->raw);
+    config_sections_free(&profiles->sections);
     config_text_free(&profiles->text);
     for (unsigned i = 0; i < profiles->text.file_count; i++)
         free(profiles->text.files[i]);
     free(profiles->text.files);
 }
 
-static void read_text_into(struct reading *r, const char *path, const char *name,
+static void read_text_into(struct parse_context *context, const char *path, const char *name,
                            struct profile *profile)
 {
     struct profiles profiles;
-    if (profiles_read(&profiles, path, r->report) &&
-        !take_profile(r, &profiles.raw, name, profile)) {
+    if (profiles_read(&profiles, path, context->report) &&
+        !take_profile(context, &profiles.sections, name, profile)) {
         no_profile(path, name);
-        r->report->errors++;
+        context->report->errors++;
     }
     profiles_free(&profiles);
 }
 
-static void read_profile(struct reading *r, const char *path, const char *name,
+static void read_profile(struct parse_context *context, const char *path, const char *name,
                          struct profile *profile)
 {
     if (access(path, F_OK) == 0) {
-        read_text_into(r, path, name, profile);
+        read_text_into(context, path, name, profile);
         return;
     }
     no_profile(path, name);
-    r->report->errors++;
+    context->report->errors++;
 }
 
-static void take_value(struct reading *r, const struct profile_value *value,
+static void take_value(struct parse_context *context, const struct profile_value *value,
                        struct profile *profile)
 {
     struct config_pos pos = {"command line", 0};
     const struct config_key *key = profile_key(value->key);
     struct config_list list = {.set = true, .pos = pos};
     if (!config_list_add(&list, value->text, pos))
-        r->no_memory = true;
+        context->no_memory = true;
     else
-        key->read(r, key, &list, (char *)profile + key->offset);
+        key->read(context, key, &list, (char *)profile + key->offset);
     config_list_free(&list);
     profile->given |= profile_key_bit(key);
 }
@@ -178,49 +178,49 @@ static void make_way(struct profile *profile, const struct profile_value *values
         }
 }
 
-static void take_values(struct reading *r, const struct profile_value *values, unsigned count,
-                        struct profile *profile)
+static void take_values(struct parse_context *context, const struct profile_value *values,
+                        unsigned count, struct profile *profile)
 {
-    for (unsigned i = 0; r->report->errors == 0 && i < count; i++)
-        take_value(r, &values[i], profile);
-    if (r->no_memory)
+    for (unsigned i = 0; context->report->errors == 0 && i < count; i++)
+        take_value(context, &values[i], profile);
+    if (context->no_memory)
         say("out of memory");
 }
 
 bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile)
 {
     struct report report = {.say = say_finding};
-    struct reading r = {.report = &report};
+    struct parse_context context = {.report = &report};
     set_defaults(profile);
-    take_values(&r, values, count, profile);
-    return report.errors == 0 && !r.no_memory;
+    take_values(&context, values, count, profile);
+    return report.errors == 0 && !context.no_memory;
 }
 
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
                   unsigned count, struct profile *profile)
 {
     struct report report = {.say = say_finding};
-    struct reading r = {.report = &report};
+    struct parse_context context = {.report = &report};
     set_defaults(profile);
     if (name)
-        read_profile(&r, path, name, profile);
+        read_profile(&context, path, name, profile);
     if (report.errors == 0)
         make_way(profile, values, count);
-    take_values(&r, values, count, profile);
+    take_values(&context, values, count, profile);
     if (profile->packet_port == 0)
         profile->packet_port = profile->span + CARRIER_SPAN_SIZE - 1;
-    return report.errors == 0 && !r.no_memory && check(path, profile);
+    return report.errors == 0 && !context.no_memory && check(path, profile);
 }
 
-static bool see_one(const char *path, const struct config_raw *raw, const char *name,
+static bool see_one(const char *path, const struct config_sections *sections, const char *name,
                     profile_see *see)
 {
     struct report report = {.say = say_finding};
-    struct reading r = {.report = &report};
+    struct parse_context context = {.report = &report};
     struct profile profile;
     set_defaults(&profile);
-    bool good = take_profile(&r, raw, name, &profile) && report.errors == 0 && !r.no_memory &&
-                check(path, &profile);
+    bool good = take_profile(&context, sections, name, &profile) && report.errors == 0 &&
+                !context.no_memory && check(path, &profile);
     if (profile.name)
         see(&profile, good);
     profile_free(&profile);
@@ -236,8 +236,8 @@ bool profile_each(const char *path, profile_see *see)
         return false;
     }
     bool good = profiles_read(&profiles, path, &report);
-    for (size_t i = 1; report.errors == 0 && i < profiles.raw.count; i++)
-        good &= see_one(path, &profiles.raw, profiles.raw.sections[i].title, see);
+    for (size_t i = 1; report.errors == 0 && i < profiles.sections.count; i++)
+        good &= see_one(path, &profiles.sections, profiles.sections.sections[i].title, see);
     profiles_free(&profiles);
     return good;
 }

@@ -46,7 +46,7 @@ static const struct config_key keys[] = {
 
 enum { FIRST_SEALED = 5, FIRST_GLOBAL = 10, LAST_SEALED = 14 };
 
-const struct config_grammar profile_grammar = {
+const struct config_schema profile_schema = {
     .kinds = {{.keys = keys + FIRST_GLOBAL},
               {.name = "profile", .keys = keys, .max = PROFILES_MAX, .titled = true}},
     .kind_count = 2,
@@ -73,18 +73,18 @@ const char *profile_sealed_key(const struct profile *profile)
     return NULL;
 }
 
-static void read_text(struct reading *r, const struct config_key *key,
+static void read_text(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     size_t len = strlen(value->text);
     if (len < (size_t)key->min || len > (size_t)key->max)
-        report_error(r->report, value->pos, "%s: expected 1 to %d characters", key->name,
+        report_error(context->report, value->pos, "%s: expected 1 to %d characters", key->name,
                      (int)key->max);
     else
-        read_copy(r, value->text, field);
+        read_copy(context, value->text, field);
 }
 
 /* "~/" is the home directory; other paths begin where the file does that holds them, or where the
@@ -103,27 +103,27 @@ static bool expand(const struct config_text *value, char *out, size_t size)
     return len > 0 && (size_t)len < size;
 }
 
-static void read_file(struct reading *r, const struct config_key *key,
+static void read_file(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
     char path[4096];
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     if (expand(value, path, sizeof(path)))
-        read_copy(r, path, field);
+        read_copy(context, path, field);
     else
-        report_error(r->report, value->pos, "%s: expected the path of a file", key->name);
+        report_error(context->report, value->pos, "%s: expected the path of a file", key->name);
 }
 
-static void read_steps(struct reading *r, const struct config_key *key,
+static void read_steps(struct parse_context *context, const struct config_key *key,
                        const struct config_list *values, void *field)
 {
     struct sequence sequence = {0};
     const char *why;
     for (unsigned i = 0; i < values->count; i++)
         if (!sequence_append(&sequence, values->items[i].text, &why)) {
-            report_error(r->report, values->items[i].pos, "%s: \"%.80s\": %s", key->name,
+            report_error(context->report, values->items[i].pos, "%s: \"%.80s\": %s", key->name,
                          values->items[i].text, why);
             return;
         }
@@ -137,42 +137,42 @@ struct word {
 };
 
 /* -1, told already, if the one value of the key is none of the words. */
-static int read_word(struct reading *r, const struct config_key *key,
+static int read_word(struct parse_context *context, const struct config_key *key,
                      const struct config_list *values, const struct word *words,
                      const char *expected)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return -1;
     for (; words->word; words++)
         if (strcmp(value->text, words->word) == 0)
             return words->value;
-    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected %s", key->name,
+    report_error(context->report, value->pos, "%s: \"%.80s\" won't do: expected %s", key->name,
                  value->text, expected);
     return -1;
 }
 
-static void read_carrier(struct reading *r, const struct config_key *key,
+static void read_carrier(struct parse_context *context, const struct config_key *key,
                          const struct config_list *values, void *field)
 {
     static const struct word words[] = {
         {"udp", PACKETS_UDP}, {"tcp", PACKETS_TCP}, {"packet", PACKETS_ONE}, {0}};
-    int carrier = read_word(r, key, values, words, "udp, tcp or packet");
+    int carrier = read_word(context, key, values, words, "udp, tcp or packet");
     if (carrier >= 0)
         *(enum packets_carrier *)field = (enum packets_carrier)carrier;
 }
 
-static void read_family(struct reading *r, const struct config_key *key,
+static void read_family(struct parse_context *context, const struct config_key *key,
                         const struct config_list *values, void *field)
 {
     static const struct word words[] = {
         {"4", AF_INET}, {"6", AF_INET6}, {"any", AF_UNSPEC}, {"both", AF_MAX}, {0}};
-    int family = read_word(r, key, values, words, "4, 6, both or any");
+    int family = read_word(context, key, values, words, "4, 6, both or any");
     if (family >= 0)
         *(int *)field = family == AF_MAX ? FAMILY_BOTH : family;
 }
 
-static void read_bind(struct reading *r, const struct config_key *key,
+static void read_bind(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
     struct profile *profile = field;
@@ -187,39 +187,39 @@ static void read_bind(struct reading *r, const struct config_key *key,
         addr_parse(values->items[0].text, strlen(values->items[0].text), &address))
         profile->bind_address = address;
     else
-        bind = read_word(r, key, values, words,
+        bind = read_word(context, key, values, words,
                          "auto, any, stun, command or the address that the server sees, as "
                          "198.51.100.7");
     if (bind >= 0)
         profile->bind = (enum profile_bind)bind;
 }
 
-static void read_stun(struct reading *r, const struct config_key *key,
+static void read_stun(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
     char host[KNOCK_HOST_MAX + 1];
     uint16_t port;
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (value && knock_host_port_parse(value->text, host, &port))
-        read_copy(r, value->text, field);
+        read_copy(context, value->text, field);
     else if (value)
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected HOST or HOST:PORT, an IPv6 address with a "
                      "port as [ADDRESS]:PORT",
                      key->name, value->text);
 }
 
-static void read_address_command(struct reading *r, const struct config_key *key,
+static void read_address_command(struct parse_context *context, const struct config_key *key,
                                  const struct config_list *values, void *field)
 {
     struct command_words words;
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     const char *why = value ? command_words_split(value->text, &words) : NULL;
     if (!value)
         return;
-    check_shell_syntax(r, key, value);
+    check_shell_syntax(context, key, value);
     if (why)
-        report_error(r->report, value->pos, "%s: %s", key->name, why);
+        report_error(context->report, value->pos, "%s: %s", key->name, why);
     else
-        read_copy(r, value->text, field);
+        read_copy(context, value->text, field);
 }

@@ -3,11 +3,11 @@
 #define KNOCK_PROFILE_KEYS_H
 
 #include "knock/profile.h"
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 
 enum { PROFILE_GLOBAL, PROFILE_PROFILE };
 
-extern const struct config_grammar profile_grammar;
+extern const struct config_schema profile_schema;
 
 /* The key of that name; NULL: none. */
 const struct config_key *profile_key(const char *name);

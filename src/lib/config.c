@@ -7,7 +7,7 @@
 
 #include "lib/addr_scope.h"
 #include "lib/carrier.h"
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 #include "lib/sealed.h"
 
 static void free_commands(struct config_commands *commands)
@@ -65,59 +65,59 @@ void config_free(struct config *config)
 }
 
 /* sealed { }: a host without a name has to be given one before its keys can be made. */
-static void set_sealed_defaults(struct reading *r, struct config_sealed *sealed)
+static void set_sealed_defaults(struct parse_context *context, struct config_sealed *sealed)
 {
     char host[SEALED_SERVER_MAX + 1] = "";
     if (gethostname(host, sizeof(host)) < 0)
         host[0] = '\0';
     host[SEALED_SERVER_MAX] = '\0';
-    read_copy(r, host, &sealed->server);
+    read_copy(context, host, &sealed->server);
     sealed->span_said = CARRIER_SPAN_DEFAULT;
     sealed->max_skew = INT64_C(120) * 1000000000;
 }
 
-static void set_defaults(struct reading *r, const char *path, struct config *config)
+static void set_defaults(struct parse_context *context, const char *path, struct config *config)
 {
-    read_copy(r, path, &config->path);
-    read_copy(r, "knockd", &config->user);
-    read_copy(r, CONFIG_STATE_DIR, &config->state_dir);
-    read_copy(r, "/run/knockd/control", &config->control);
-    read_copy(r, "/etc/knockd/keys", &config->key_dir);
+    read_copy(context, path, &config->path);
+    read_copy(context, "knockd", &config->user);
+    read_copy(context, CONFIG_STATE_DIR, &config->state_dir);
+    read_copy(context, "/run/knockd/control", &config->control);
+    read_copy(context, "/etc/knockd/keys", &config->key_dir);
     config->user_pos = (struct config_pos){config->files[0], 0};
     config->facility = LOG_AUTHPRIV;
     config->stop_timeout = INT64_C(60) * 1000000000;
     config->run_timeout = INT64_C(10) * 1000000000;
     config->max_sources = 65536;
     config->max_open = CONFIG_MAX_OPEN;
-    set_sealed_defaults(r, &config->sealed);
+    set_sealed_defaults(context, &config->sealed);
 }
 
 /* The text and what libconfuse made of it live only as long as this takes. */
-static void read_into(struct reading *r, const char *path, struct config *config)
+static void read_into(struct parse_context *context, const char *path, struct config *config)
 {
     struct config_text_out text;
-    struct config_raw raw = {0};
-    bool good = config_text_read(path, r->report, &text);
+    struct config_sections sections = {0};
+    bool good = config_text_read(path, context->report, &text);
     config->files = text.files;
     config->file_count = text.file_count;
-    if (good && config_parse(&text, config_grammar(), r->report, &raw)) {
-        set_defaults(r, path, config);
-        config_fill(r, &raw, config);
-        if (!r->no_memory)
-            config_check(config, r->report);
+    if (good && config_parse(&text, config_schema(), context->report, &sections)) {
+        set_defaults(context, path, config);
+        config_fill(context, &sections, config);
+        if (!context->no_memory)
+            config_check(config, context->report);
     }
-    config_raw_free(&raw);
+    config_sections_free(&sections);
     config_text_free(&text);
 }
 
 struct config *config_load(const char *path, struct report *report)
 {
     unsigned before = report->errors;
-    struct reading r = {.report = report};
+    struct parse_context context = {.report = report};
     struct config *config = calloc(1, sizeof(*config));
     if (config)
-        read_into(&r, path, config);
-    if (!config || r.no_memory)
+        read_into(&context, path, config);
+    if (!config || context.no_memory)
         report_error(report, (struct config_pos){path, 0},
                      "out of memory while reading the configuration");
     if (report->errors == before)

@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 #include "lib/inverse.h"
 
-void read_door_names(struct reading *r, const struct config_key *key,
+void read_door_names(struct parse_context *context, const struct config_key *key,
                      const struct config_list *values, void *field)
 {
     struct config_list *out = field;
@@ -17,10 +17,10 @@ void read_door_names(struct reading *r, const struct config_key *key,
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
         if (!config_is_name(value->text))
-            report_error(r->report, value->pos, "%s: \"%.80s\" is no name for a door", key->name,
-                         value->text);
+            report_error(context->report, value->pos, "%s: \"%.80s\" is no name for a door",
+                         key->name, value->text);
         else if (!config_list_add(out, value->text, value->pos))
-            r->no_memory = true;
+            context->no_memory = true;
     }
 }
 
@@ -46,25 +46,25 @@ static bool lacks_undo(const struct config_door *door)
 
 /* --- which door closes which --- */
 
-static void check_closer(struct reading *r, const struct config_door *door)
+static void check_closer(struct parse_context *context, const struct config_door *door)
 {
     if (door->rules.count > 0 || door->ip4.stop.count > 0 || door->ip6.stop.count > 0)
-        report_error(r->report, door->closes.pos,
+        report_error(context->report, door->closes.pos,
                      "door \"%s\" closes another one: it can't have %s as well", door->name,
                      door->rules.count > 0 ? "rule" : "stop_command");
     if (door->closes.count == 0)
-        report_error(r->report, door->closes.pos, "closes: expected the name of a door");
+        report_error(context->report, door->closes.pos, "closes: expected the name of a door");
 }
 
-static void check_closed(struct reading *r, struct config *config, const struct config_door *door,
-                         const struct config_text *name)
+static void check_closed(struct parse_context *context, struct config *config,
+                         const struct config_door *door, const struct config_text *name)
 {
     const struct config_door *other = find_door(config, name->text);
     if (!other)
-        report_error(r->report, name->pos, "closes: there is no door \"%s\"", name->text);
+        report_error(context->report, name->pos, "closes: there is no door \"%s\"", name->text);
     else if (other == door || other->closes.set)
-        report_error(r->report, name->pos, "closes: door \"%s\" opens nothing that could be closed",
-                     name->text);
+        report_error(context->report, name->pos,
+                     "closes: door \"%s\" opens nothing that could be closed", name->text);
 }
 
 /* The start commands of `door` become the undo of `other`, unless it has one. */
@@ -76,13 +76,14 @@ static void join(struct config_door *door, struct config_door *other)
     door->is_undo = true;
 }
 
-static void settle_said(struct reading *r, struct config *config, struct config_door *door)
+static void settle_said(struct parse_context *context, struct config *config,
+                        struct config_door *door)
 {
-    check_closer(r, door);
+    check_closer(context, door);
     for (unsigned i = 0; i < door->closes.count; i++) {
         const struct config_text *name = &door->closes.items[i];
         struct config_door *other = find_door(config, name->text);
-        check_closed(r, config, door, name);
+        check_closed(context, config, door, name);
         if (other && other != door && !other->closes.set)
             join(door, other);
     }
@@ -111,7 +112,8 @@ static bool undoes_door(const struct config_door *door, const struct config_door
 }
 
 /* Two doors, one of which takes away what the other adds, as knockd's users write them. */
-static void settle_unsaid(struct reading *r, struct config *config, struct config_door *door)
+static void settle_unsaid(struct parse_context *context, struct config *config,
+                          struct config_door *door)
 {
     for (unsigned i = 0; i < config->door_count; i++) {
         struct config_door *other = &config->doors[i];
@@ -119,7 +121,7 @@ static void settle_unsaid(struct reading *r, struct config *config, struct confi
             !undoes_door(door, other))
             continue;
         if (!config_list_add(&door->closes, other->name, door->pos)) {
-            r->no_memory = true;
+            context->no_memory = true;
             return;
         }
         join(door, other);
@@ -149,18 +151,18 @@ static void settle_time(struct config_door *door)
     door->lasts = none && !door->expires && (!on_purpose || door->closer);
 }
 
-static void warn_of_time(struct reading *r, const struct config_door *door)
+static void warn_of_time(struct parse_context *context, const struct config_door *door)
 {
     bool timed = has_timeout(&door->ip4.start) || has_timeout(&door->ip6.start);
     bool acts = door->closes.count > 0 || (lacks_undo(door) && !door->lasts && !door->expires);
     const struct config_list *check = door->ip4.check.set ? &door->ip4.check : &door->ip6.check;
     if (door->timeout_pos.line > 0 && !timed && (door->lasts || acts))
-        report_warning(r->report, door->timeout_pos, "door \"%s\": cmd_timeout has no effect: %s",
-                       door->name,
+        report_warning(context->report, door->timeout_pos,
+                       "door \"%s\": cmd_timeout has no effect: %s", door->name,
                        door->lasts ? "no stop_command closes it, so it is open until it is closed"
                                    : "nothing stays open that could be closed");
     if (check->set && check->count > 0 && acts)
-        report_warning(r->report, check->pos,
+        report_warning(context->report, check->pos,
                        "door \"%s\": check_command has no effect: nothing stays open that it could "
                        "be asked about",
                        door->name);
@@ -168,23 +170,23 @@ static void warn_of_time(struct reading *r, const struct config_door *door)
         door->ip4.start.count > 0 ? &door->ip4.start : &door->ip6.start;
     if (acts && door->closes.count == 0 && start->count > 0 &&
         inverse_inserts(start->items[0].text, strlen(start->items[0].text)))
-        report_warning(r->report, start->items[0].pos,
+        report_warning(context->report, start->items[0].pos,
                        "door \"%s\": with stop_command = \"\" each knock inserts one more rule: "
                        "leave stop_command out, or write the command that deletes the rule",
                        door->name);
 }
 
-void config_settle_closes(struct reading *r, struct config *config)
+void config_settle_closes(struct parse_context *context, struct config *config)
 {
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].closes.set)
-            settle_said(r, config, &config->doors[i]);
+            settle_said(context, config, &config->doors[i]);
     for (unsigned i = 0; i < config->door_count; i++)
         if (!config->doors[i].closes.set && lacks_undo(&config->doors[i]))
-            settle_unsaid(r, config, &config->doors[i]);
+            settle_unsaid(context, config, &config->doors[i]);
     for (unsigned i = 0; i < config->door_count; i++)
         settle_time(&config->doors[i]);
     /* Beside a mistake they would only confuse. */
-    for (unsigned i = 0; r->report->errors == 0 && i < config->door_count; i++)
-        warn_of_time(r, &config->doors[i]);
+    for (unsigned i = 0; context->report->errors == 0 && i < config->door_count; i++)
+        warn_of_time(context, &config->doors[i]);
 }

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 #include "lib/shell_syntax.h"
 
-void read_sequence(struct reading *r, const struct config_key *key,
+void read_sequence(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     struct config_door *door = field;
@@ -16,70 +16,70 @@ void read_sequence(struct reading *r, const struct config_key *key,
         const struct config_text *value = &values->items[i];
         if (sequence_append(&door->sequence, value->text, &why))
             continue;
-        report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name, value->text,
-                     why);
+        report_error(context->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
+                     value->text, why);
         /* Half a sequence would only draw warnings about what isn't there. */
         door->sequence.count = 0;
         return;
     }
 }
 
-void read_flags(struct reading *r, const struct config_key *key, const struct config_list *values,
-                void *field)
+void read_flags(struct parse_context *context, const struct config_key *key,
+                const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     const char *why;
     if (value && !flags_parse(value->text, field, &why))
-        report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name, value->text,
-                     why);
+        report_error(context->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
+                     value->text, why);
 }
 
-void read_port(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_port(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     const char *why;
     if (value && !port_proto_parse(value->text, field, &why))
-        report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name, value->text,
-                     why);
+        report_error(context->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
+                     value->text, why);
 }
 
 /* The ports of a list, and how many they are. */
-static struct port_proto *read_steps(struct reading *r, const struct config_key *key,
+static struct port_proto *read_steps(struct parse_context *context, const struct config_key *key,
                                      const struct config_list *values, unsigned *count)
 {
     enum { PORTS_MAX = 1024 };
     const char *why;
     if (values->count > PORTS_MAX) {
-        report_error(r->report, values->pos, "%s: more than %d ports", key->name, PORTS_MAX);
+        report_error(context->report, values->pos, "%s: more than %d ports", key->name, PORTS_MAX);
         return NULL;
     }
     struct port_proto *steps = calloc(values->count + 1, sizeof(*steps));
     if (!steps)
-        r->no_memory = true;
+        context->no_memory = true;
     for (unsigned i = 0; steps && i < values->count; i++) {
         const struct config_text *value = &values->items[i];
         if (port_proto_parse(value->text, &steps[*count], &why))
             ++*count;
         else
-            report_error(r->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
+            report_error(context->report, value->pos, "%s: \"%.80s\" won't do: %s", key->name,
                          value->text, why);
     }
     return steps;
 }
 
-void read_ignore(struct reading *r, const struct config_key *key, const struct config_list *values,
-                 void *field)
+void read_ignore(struct parse_context *context, const struct config_key *key,
+                 const struct config_list *values, void *field)
 {
     struct config_door *door = field;
-    door->ignore = read_steps(r, key, values, &door->ignore_count);
+    door->ignore = read_steps(context, key, values, &door->ignore_count);
 }
 
-void read_ports(struct reading *r, const struct config_key *key, const struct config_list *values,
-                void *field)
+void read_ports(struct parse_context *context, const struct config_key *key,
+                const struct config_list *values, void *field)
 {
     struct config_door *door = field;
-    door->ports = read_steps(r, key, values, &door->port_count);
+    door->ports = read_steps(context, key, values, &door->port_count);
 }
 
 static bool is_blank(const char *text)
@@ -89,7 +89,7 @@ static bool is_blank(const char *text)
 
 /* A name is half of a path in key_dir, so nothing that could lead elsewhere is one. One empty text
  * says that there is none, on purpose: the last key may have been taken away. */
-void read_key_names(struct reading *r, const struct config_key *key,
+void read_key_names(struct parse_context *context, const struct config_key *key,
                     const struct config_list *values, void *field)
 {
     enum { KEYS_MAX = 65535 };
@@ -97,57 +97,57 @@ void read_key_names(struct reading *r, const struct config_key *key,
     out->set = true;
     out->pos = values->pos;
     if (values->count == 1 && is_blank(values->items[0].text)) {
-        report_warning(r->report, values->pos,
+        report_warning(context->report, values->pos,
                        "%s: the list is empty, so no sealed knock opens this door", key->name);
         return;
     }
     if (values->count > KEYS_MAX)
-        report_error(r->report, values->pos, "%s: more than %d keys", key->name, KEYS_MAX);
+        report_error(context->report, values->pos, "%s: more than %d keys", key->name, KEYS_MAX);
     for (unsigned i = 0; i < values->count && i < KEYS_MAX; i++) {
         const struct config_text *value = &values->items[i];
         if (!config_is_key_name(value->text))
-            report_error(r->report, value->pos,
+            report_error(context->report, value->pos,
                          "%s: \"%.80s\" is no name for a key: expected 1 to 63 of the characters "
                          "A-Z a-z 0-9 _ . -, not beginning with -, and neither sequence nor "
                          "knockctl",
                          key->name, value->text);
         else if (!config_list_add(out, value->text, value->pos))
-            r->no_memory = true;
+            context->no_memory = true;
     }
 }
 
-void read_address(struct reading *r, const struct config_key *key, const struct config_list *values,
-                  void *field)
+void read_address(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (value && !addr_parse(value->text, strlen(value->text), field))
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" is no address: expected one like 192.0.2.1 or 2001:db8::1; "
                      "names are not looked up",
                      key->name, value->text);
 }
 
-void read_interface(struct reading *r, const struct config_key *key,
+void read_interface(struct parse_context *context, const struct config_key *key,
                     const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     const char *text = value->text;
     size_t len = strlen(text), name = strcspn(text, ":@");
     if (strchr(text, ','))
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s takes one name: give each interface a door of its own, or leave the key "
                      "out for all",
                      key->name);
     else if (name > 0 && text[name])
-        report_error(r->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
+        report_error(context->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
                      key->name, text,
                      text[name] == '@' ? "how ip(8) shows a pair; its name ends before the @"
                                        : "a label of an address, and no interface",
                      key->name, name < 64 ? (int)name : 64, text);
     else if (len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*") || text[len - 1] == '+')
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" is no interface: expected a whole name like eth0, %d "
                      "characters at most",
                      key->name, text, IF_NAMESIZE - 1);
@@ -155,29 +155,29 @@ void read_interface(struct reading *r, const struct config_key *key,
         memcpy(field, text, len + 1);
 }
 
-void read_nets(struct reading *r, const struct config_key *key, const struct config_list *values,
-               struct net **out, unsigned *count)
+void read_nets(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, struct net **out, unsigned *count)
 {
     *out = calloc(values->count + 1, sizeof(**out));
     if (!*out)
-        r->no_memory = true;
+        context->no_memory = true;
     for (unsigned i = 0; *out && i < values->count; i++) {
         const struct config_text *value = &values->items[i];
         if (net_parse(value->text, &(*out)[*count]))
             ++*count;
         else
-            report_error(r->report, value->pos,
+            report_error(context->report, value->pos,
                          "%s: \"%.80s\" is no network: expected one like 192.0.2.0/24, with all "
                          "bits behind the first 24 zero, or an address",
                          key->name, value->text);
     }
 }
 
-void read_allow(struct reading *r, const struct config_key *key, const struct config_list *values,
-                void *field)
+void read_allow(struct parse_context *context, const struct config_key *key,
+                const struct config_list *values, void *field)
 {
     struct config_door *door = field;
-    read_nets(r, key, values, &door->allow, &door->allow_count);
+    read_nets(context, key, values, &door->allow, &door->allow_count);
 }
 
 /* How the key's text calls a shell, where one is needed. */
@@ -191,25 +191,25 @@ static const char *shell_call(const struct config_key *key)
                : "/bin/sh -c '...'";
 }
 
-void check_shell_syntax(struct reading *r, const struct config_key *key,
+void check_shell_syntax(struct parse_context *context, const struct config_key *key,
                         const struct config_text *value)
 {
     struct shell_word word;
     enum shell_finding finding = shell_syntax_find(value->text, &word);
     if (finding == SHELL_PLACEHOLDER)
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: what a knock brings must not stand in the script of a shell: hand it "
                      "over as an argument, as in %s",
                      key->name, shell_call(key));
     else if (finding != SHELL_NOTHING)
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.*s\" is shell syntax, but no shell runs this: write %s, or put it in "
                      "single quotes if the program is to get it as it stands",
                      key->name, word.len < 80 ? (int)word.len : 80, word.text, shell_call(key));
 }
 
 /* One empty text says that there is none, on purpose: such a list is set, but holds nothing. */
-void read_commands(struct reading *r, const struct config_key *key,
+void read_commands(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     struct config_list *out = field;
@@ -219,20 +219,20 @@ void read_commands(struct reading *r, const struct config_key *key,
         return;
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
-        check_shell_syntax(r, key, value);
+        check_shell_syntax(context, key, value);
         if (is_blank(value->text))
-            report_error(r->report, value->pos, "%s: an empty text among others: remove it",
+            report_error(context->report, value->pos, "%s: an empty text among others: remove it",
                          key->name);
         else if (!config_list_add(out, value->text, value->pos))
-            r->no_memory = true;
+            context->no_memory = true;
     }
 }
 
-void read_rate(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_rate(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
     struct config_rate *rate = field;
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     size_t digits = strspn(value->text, "0123456789");
@@ -241,7 +241,7 @@ void read_rate(struct reading *r, const struct config_key *key, const struct con
     if (count > 0 && parse_duration(period, &rate->period) && rate->period > 0)
         rate->count = (unsigned)count;
     else
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected openings and a time, like \"3/10m\"",
                      key->name, value->text);
 }

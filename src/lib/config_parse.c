@@ -7,18 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/config_keys.h"
 #include "lib/config_mask.h"
-#include "lib/config_words.h"
+#include "lib/config_messages.h"
+#include "lib/config_schema.h"
 #include "lib/crypto.h"
 
 enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
 
 struct parsing {
     const struct config_text_out *text;
-    const struct config_grammar *grammar;
+    const struct config_schema *schema;
     struct report *report;
-    struct config_raw *raw;
+    struct config_sections *sections;
     cfg_t *root;
     const cfg_t *current; /* the section being read, as libconfuse has it, and as we have it */
     struct config_mask mask;
@@ -35,8 +35,8 @@ static struct parsing *parsing_of(const cfg_t *cfg)
 static unsigned kind_of(const cfg_t *cfg)
 {
     const struct parsing *p = parsing_of(cfg);
-    for (unsigned kind = 1; cfg != p->root && kind < p->grammar->kind_count; kind++)
-        if (strcmp(cfg->name, p->grammar->kinds[kind].name) == 0)
+    for (unsigned kind = 1; cfg != p->root && kind < p->schema->kind_count; kind++)
+        if (strcmp(cfg->name, p->schema->kinds[kind].name) == 0)
             return kind;
     return 0;
 }
@@ -52,16 +52,17 @@ static int no_memory(struct parsing *p, struct config_pos pos)
 static struct config_section *section_of(struct parsing *p, const cfg_t *cfg, int line)
 {
     if (cfg == p->root)
-        return &p->raw->sections[0];
+        return &p->sections->sections[0];
     if (cfg == p->current)
-        return &p->raw->sections[p->raw->count - 1];
+        return &p->sections->sections[p->sections->count - 1];
     p->current = cfg;
-    return config_raw_section(p->raw, kind_of(cfg), cfg->title, config_text_pos(p->text, line));
+    return config_section_add(p->sections, kind_of(cfg), cfg->title,
+                              config_text_pos(p->text, line));
 }
 
 static const struct config_key *key_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
-    const struct config_key *keys = parsing_of(cfg)->grammar->kinds[kind_of(cfg)].keys;
+    const struct config_key *keys = parsing_of(cfg)->schema->kinds[kind_of(cfg)].keys;
     for (size_t i = 0; keys[i].name; i++)
         if (&cfg->opts[i] == opt)
             return &keys[i];
@@ -82,7 +83,7 @@ static bool add_value(const struct parsing *p, struct config_list *values, const
 {
     if (!config_list_add(values, value, pos))
         return false;
-    if (p->grammar->secret)
+    if (p->schema->secret)
         config_mask_value(&p->mask, values->items[values->count - 1].text);
     return true;
 }
@@ -105,7 +106,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         return 0;
     }
     struct config_section *section = section_of(p, cfg, p->root->line);
-    struct config_entry *entry = section ? config_raw_find(section, key) : NULL;
+    struct config_entry *entry = section ? config_entry_find(section, key) : NULL;
     if (entry && cfg_opt_size(opt) == 1) {
         report_error(p->report, pos,
                      "%s is already set in %s:%d: remove one, or write a list: %s = { ..., ... }",
@@ -113,7 +114,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         return 0;
     }
     if (section && !entry)
-        entry = config_raw_entry(section, key, pos);
+        entry = config_entry_add(section, key, pos);
     if (!entry || !add_value(p, &entry->values, value, pos))
         return no_memory(p, pos);
     return 0;
@@ -128,7 +129,7 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
     struct config_pos pos = config_text_pos(p->text, section->line);
     if (!section_of(p, section, section->line))
         return no_memory(p, pos);
-    const struct config_kind *kind = &p->grammar->kinds[kind_of(section)];
+    const struct config_kind *kind = &p->schema->kinds[kind_of(section)];
     if (count <= kind->max)
         return 0;
     if (kind->max == 1)
@@ -144,13 +145,13 @@ static void tell(struct parsing *p, const cfg_t *cfg, int line, const char *form
                  const char *word)
 {
     char text[512];
-    struct config_words words = {.text = p->text,
-                                 .grammar = p->grammar,
-                                 .line = line,
-                                 .kind = kind_of(cfg),
-                                 .title = cfg->title,
-                                 .word = word};
-    struct config_pos pos = config_words(&words, format, text, sizeof(text));
+    struct config_messages words = {.text = p->text,
+                                    .schema = p->schema,
+                                    .line = line,
+                                    .kind = kind_of(cfg),
+                                    .title = cfg->title,
+                                    .word = word};
+    struct config_pos pos = config_messages(&words, format, text, sizeof(text));
     report_error(p->report, pos, "%s", text);
     p->told = true;
 }
@@ -168,10 +169,10 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
     if (named)
         snprintf(word, sizeof(word), "%s", va_arg(args, const char *));
     struct parsing *p = parsing_of(cfg);
-    bool ours = config_words_known(format);
-    if (p->grammar->secret && strpbrk(word, "0123456789"))
+    bool ours = config_messages_known(format);
+    if (p->schema->secret && strpbrk(word, "0123456789"))
         snprintf(word, sizeof(word), "...");
-    if (p->grammar->secret && !ours)
+    if (p->schema->secret && !ours)
         snprintf(text, sizeof(text), "the syntax is wrong here: expected KEY = VALUE");
     tell(p, cfg, cfg->line, ours ? format : text, word);
 }
@@ -187,7 +188,7 @@ static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
 static size_t set_keys(struct parsing *p, unsigned kind, cfg_opt_t *opts)
 {
     size_t count = 0;
-    for (const struct config_key *key = p->grammar->kinds[kind].keys; key->name; key++) {
+    for (const struct config_key *key = p->schema->kinds[kind].keys; key->name; key++) {
         assert(count + CONFIG_KINDS_MAX < OPTIONS_MAX);
         cfg_opt_t opt = CFG_STR_LIST_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
         set_option(p, &opts[count++], &opt);
@@ -200,8 +201,8 @@ static cfg_t *set_up(struct parsing *p)
     cfg_opt_t opts[CONFIG_KINDS_MAX][OPTIONS_MAX] = {0};
     const cfg_flag_t titled = CFGF_TITLE | CFGF_NO_TITLE_DUPES;
     size_t count = set_keys(p, 0, opts[0]);
-    for (unsigned i = 1; i < p->grammar->kind_count; i++) {
-        const struct config_kind *kind = &p->grammar->kinds[i];
+    for (unsigned i = 1; i < p->schema->kind_count; i++) {
+        const struct config_kind *kind = &p->schema->kinds[i];
         set_keys(p, i, opts[i]);
         cfg_opt_t opt = CFG_SEC(kind->name, opts[i], CFGF_MULTI | (kind->titled ? titled : 0));
         opt.validcb = on_section;
@@ -229,7 +230,7 @@ static bool mask(struct parsing *p)
 
 static bool run(struct parsing *p)
 {
-    if (p->grammar->secret && !mask(p))
+    if (p->schema->secret && !mask(p))
         return false;
     int result = cfg_parse_buf(p->root, p->text->text);
     crypto_wipe(&p->mask, sizeof(p->mask));
@@ -239,13 +240,13 @@ static bool run(struct parsing *p)
     return result == CFG_SUCCESS;
 }
 
-bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
-                  struct report *report, struct config_raw *raw)
+bool config_parse(const struct config_text_out *text, const struct config_schema *schema,
+                  struct report *report, struct config_sections *sections)
 {
-    struct parsing p = {.text = text, .grammar = grammar, .report = report, .raw = raw};
+    struct parsing p = {.text = text, .schema = schema, .report = report, .sections = sections};
     struct config_pos start = config_text_pos(text, 1);
-    *raw = (struct config_raw){0};
-    if (!config_raw_section(raw, 0, NULL, start) || !(p.root = set_up(&p))) {
+    *sections = (struct config_sections){0};
+    if (!config_section_add(sections, 0, NULL, start) || !(p.root = set_up(&p))) {
         no_memory(&p, start);
         return false;
     }

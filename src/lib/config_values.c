@@ -5,71 +5,72 @@
 #include <strings.h>
 #include <syslog.h>
 
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-const struct config_text *read_one(struct reading *r, const struct config_key *key,
+const struct config_text *read_one(struct parse_context *context, const struct config_key *key,
                                    const struct config_list *values)
 {
     /* No item is left where the value itself was refused while parsing. */
     if (values->count == 1)
         return &values->items[0];
     if (values->count > 1)
-        report_error(r->report, values->items[1].pos, "%s takes one value, not a list", key->name);
+        report_error(context->report, values->items[1].pos, "%s takes one value, not a list",
+                     key->name);
     return NULL;
 }
 
-void read_copy(struct reading *r, const char *text, char **out)
+void read_copy(struct parse_context *context, const char *text, char **out)
 {
     char *copy = strdup(text);
     if (!copy) {
-        r->no_memory = true;
+        context->no_memory = true;
         return;
     }
     free(*out);
     *out = copy;
 }
 
-void read_user(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_user(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
     struct config *config = field;
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     size_t len = strlen(value->text);
     if (len == 0 || len > 32 || strpbrk(value->text, " \t:/,"))
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" is no user name: expected one like \"knockd\"", key->name,
                      value->text);
-    read_copy(r, value->text, &config->user);
+    read_copy(context, value->text, &config->user);
     config->user_pos = value->pos;
 }
 
-void read_path(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_path(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     if (value->text[0] != '/')
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.200s\" is no absolute path: expected one that begins with /",
                      key->name, value->text);
     else if (strlen(value->text) > (size_t)key->max)
-        report_error(r->report, value->pos, "%s: the path is longer than %d bytes", key->name,
+        report_error(context->report, value->pos, "%s: the path is longer than %d bytes", key->name,
                      (int)key->max);
     else
-        read_copy(r, value->text, field);
+        read_copy(context, value->text, field);
 }
 
 /* It stands in key files, and both sides must have the same bytes: nothing that could be quoted,
  * escaped or lost on the way. */
-void read_server_name(struct reading *r, const struct config_key *key,
+void read_server_name(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     size_t len = strlen(value->text);
@@ -77,15 +78,15 @@ void read_server_name(struct reading *r, const struct config_key *key,
     for (const char *p = value->text; *p; p++)
         good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$", *p);
     if (good)
-        read_copy(r, value->text, field);
+        read_copy(context, value->text, field);
     else
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected 1 to %d characters without blanks, quotes, "
                      "\\ and $, like gate.example",
                      key->name, value->text, (int)key->max);
 }
 
-void read_facility(struct reading *r, const struct config_key *key,
+void read_facility(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     static const struct {
@@ -100,7 +101,7 @@ void read_facility(struct reading *r, const struct config_key *key,
         {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},     {"local6", LOG_LOCAL6},
         {"local7", LOG_LOCAL7},
     };
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     for (size_t i = 0; i < COUNT(names); i++)
@@ -108,7 +109,7 @@ void read_facility(struct reading *r, const struct config_key *key,
             *(int *)field = names[i].facility;
             return;
         }
-    report_error(r->report, value->pos,
+    report_error(context->report, value->pos,
                  "%s: \"%.80s\" is no syslog facility: expected authpriv, auth, daemon, user, "
                  "local0 to local7 or the like",
                  key->name, value->text);
@@ -163,10 +164,10 @@ bool parse_duration(const char *text, int64_t *out)
     return true;
 }
 
-void read_duration(struct reading *r, const struct config_key *key,
+void read_duration(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     int64_t duration = -1;
     if (!value)
         return;
@@ -175,7 +176,7 @@ void read_duration(struct reading *r, const struct config_key *key,
         char min[24], max[24];
         show_seconds(key->min, min, sizeof(min));
         show_seconds(key->max, max, sizeof(max));
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected a time from %s to %s, as seconds or with "
                      "s, m, h or d behind the number",
                      key->name, value->text, min, max);
@@ -185,59 +186,60 @@ void read_duration(struct reading *r, const struct config_key *key,
 }
 
 /* False, told already, if the text isn't a number that the key may have. */
-static bool read_range(struct reading *r, const struct config_key *key,
+static bool read_range(struct parse_context *context, const struct config_key *key,
                        const struct config_text *value, int64_t *number)
 {
     const char *end;
     if (read_digits(value->text, number, &end) && *end == '\0' && *number >= key->min &&
         *number <= key->max)
         return true;
-    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected a number from %d to %d",
-                 key->name, value->text, (int)key->min, (int)key->max);
+    report_error(context->report, value->pos,
+                 "%s: \"%.80s\" won't do: expected a number from %d to %d", key->name, value->text,
+                 (int)key->min, (int)key->max);
     return false;
 }
 
-void read_number(struct reading *r, const struct config_key *key, const struct config_list *values,
-                 void *field)
+void read_number(struct parse_context *context, const struct config_key *key,
+                 const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     int64_t number;
-    if (value && read_range(r, key, value, &number))
+    if (value && read_range(context, key, value, &number))
         *(unsigned *)field = (unsigned)number;
 }
 
-void read_statuses(struct reading *r, const struct config_key *key,
+void read_statuses(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     uint64_t *bits = field;
     for (unsigned i = 0; i < values->count; i++) {
         int64_t status;
-        if (read_range(r, key, &values->items[i], &status))
+        if (read_range(context, key, &values->items[i], &status))
             bits[status / 64] |= UINT64_C(1) << (status % 64);
     }
 }
 
 /* Penalties went, since forged packets brought them upon the innocent. */
-void read_gone(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_gone(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
     (void)field;
-    report_error(r->report, values->pos,
+    report_error(context->report, values->pos,
                  "%s: knockd has no penalties any more, since forged packets could shut out "
                  "others: remove the key. fail2ban can ban addresses by what knockd logs, see "
                  "fail2ban.conf among the examples",
                  key->name);
 }
 
-void read_boolean(struct reading *r, const struct config_key *key, const struct config_list *values,
-                  void *field)
+void read_boolean(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
 {
     static const struct {
         const char *name;
         bool value;
     } names[] = {{"true", true},   {"yes", true}, {"on", true},
                  {"false", false}, {"no", false}, {"off", false}};
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     for (size_t i = 0; i < COUNT(names); i++)
@@ -245,12 +247,12 @@ void read_boolean(struct reading *r, const struct config_key *key, const struct 
             *(bool *)field = names[i].value;
             return;
         }
-    report_error(r->report, value->pos, "%s: \"%.80s\" won't do: expected true or false", key->name,
-                 value->text);
+    report_error(context->report, value->pos, "%s: \"%.80s\" won't do: expected true or false",
+                 key->name, value->text);
 }
 
-void read_type(struct reading *r, const struct config_key *key, const struct config_list *values,
-               void *field)
+void read_type(struct parse_context *context, const struct config_key *key,
+               const struct config_list *values, void *field)
 {
     static const struct {
         const char *name;
@@ -260,7 +262,7 @@ void read_type(struct reading *r, const struct config_key *key, const struct con
                  {"journal", SOURCE_JOURNAL},
                  {"command", SOURCE_COMMAND},
                  {"stdin", SOURCE_STDIN}};
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     for (size_t i = 0; i < COUNT(types); i++)
@@ -269,34 +271,34 @@ void read_type(struct reading *r, const struct config_key *key, const struct con
             return;
         }
     bool later = strcmp(value->text, "nflog") == 0 || strcmp(value->text, "pcap") == 0;
-    report_error(r->report, value->pos, "%s: %s \"%.80s\"%s: expected " CONFIG_SOURCE_TYPES,
+    report_error(context->report, value->pos, "%s: %s \"%.80s\"%s: expected " CONFIG_SOURCE_TYPES,
                  key->name, later ? "this build has no source" : "there is no type", value->text,
                  later ? " yet" : "");
 }
 
-void read_program(struct reading *r, const struct config_key *key, const struct config_list *values,
-                  void *field)
+void read_program(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
 {
     struct config_text *out = field;
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
-    read_copy(r, value->text, &out->text);
+    read_copy(context, value->text, &out->text);
     out->pos = value->pos;
 }
 
-void read_command(struct reading *r, const struct config_key *key, const struct config_list *values,
-                  void *field)
+void read_command(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
 {
     for (unsigned i = 0; i < values->count; i++)
-        check_shell_syntax(r, key, &values->items[i]);
-    read_program(r, key, values, field);
+        check_shell_syntax(context, key, &values->items[i]);
+    read_program(context, key, values, field);
 }
 
-void read_format(struct reading *r, const struct config_key *key, const struct config_list *values,
-                 void *field)
+void read_format(struct parse_context *context, const struct config_key *key,
+                 const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     if (strcmp(value->text, "kernel") == 0)
@@ -304,19 +306,20 @@ void read_format(struct reading *r, const struct config_key *key, const struct c
     else if (strcmp(value->text, "ulogd") == 0)
         *(enum source_format *)field = FORMAT_ULOGD;
     else
-        report_error(r->report, value->pos, "%s: \"%.80s\" is no format: expected kernel or ulogd",
-                     key->name, value->text);
+        report_error(context->report, value->pos,
+                     "%s: \"%.80s\" is no format: expected kernel or ulogd", key->name,
+                     value->text);
 }
 
 /* The kernel writes a prefix as it is, but users forget its last blank: that one doesn't count. */
-static void read_prefix(struct reading *r, const struct config_key *key,
+static void read_prefix(struct parse_context *context, const struct config_key *key,
                         const struct config_text *value, struct config_list *out)
 {
     size_t len = strlen(value->text);
     while (len > 0 && strchr(" \t", value->text[len - 1]))
         len--;
     if (len == 0 || len > (size_t)key->max) {
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: expected 1 to %d characters, the --log-prefix of the firewall's rule; "
                      "without the key any prefix will do",
                      key->name, (int)key->max);
@@ -325,10 +328,10 @@ static void read_prefix(struct reading *r, const struct config_key *key,
     char text[128];
     snprintf(text, sizeof(text), "%.*s", (int)len, value->text);
     if (!config_list_add(out, text, value->pos))
-        r->no_memory = true;
+        context->no_memory = true;
 }
 
-void read_prefixes(struct reading *r, const struct config_key *key,
+void read_prefixes(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {
     enum { PREFIXES_MAX = 32 };
@@ -336,8 +339,8 @@ void read_prefixes(struct reading *r, const struct config_key *key,
     out->set = true;
     out->pos = values->pos;
     if (values->count > PREFIXES_MAX)
-        report_error(r->report, values->items[PREFIXES_MAX].pos, "%s: more than %d prefixes",
+        report_error(context->report, values->items[PREFIXES_MAX].pos, "%s: more than %d prefixes",
                      key->name, PREFIXES_MAX);
     for (unsigned i = 0; i < values->count && i < PREFIXES_MAX; i++)
-        read_prefix(r, key, &values->items[i], out);
+        read_prefix(context, key, &values->items[i], out);
 }

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 #include "lib/crypto.h"
 
 enum { DIGITS = 2 * SEALED_SECRET_SIZE };
@@ -24,38 +24,39 @@ static int digit_value(unsigned char ch)
 }
 
 /* No message repeats what may be half a secret. */
-static void read_secret(struct reading *r, const struct config_key *key,
+static void read_secret(struct parse_context *context, const struct config_key *key,
                         const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     uint8_t *secret = field;
     if (!value)
         return;
     size_t len = strlen(value->text);
     if (len != DIGITS) {
-        report_error(r->report, value->pos, "%s has %zu characters: " KEY_EXAMPLE, key->name, len);
+        report_error(context->report, value->pos, "%s has %zu characters: " KEY_EXAMPLE, key->name,
+                     len);
         return;
     }
     for (size_t i = 0; i < DIGITS; i++) {
         int digit = digit_value((unsigned char)value->text[i]);
         if (digit < 0) {
-            report_error(r->report, value->pos, "character %zu of %s is no hex digit: " KEY_EXAMPLE,
-                         i + 1, key->name);
+            report_error(context->report, value->pos,
+                         "character %zu of %s is no hex digit: " KEY_EXAMPLE, i + 1, key->name);
             return;
         }
         secret[i / 2] = (uint8_t)(secret[i / 2] << 4 | digit);
     }
 }
 
-static void read_server(struct reading *r, const struct config_key *key,
+static void read_server(struct parse_context *context, const struct config_key *key,
                         const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
     size_t len = strlen(value->text);
     if (len == 0 || len > SEALED_SERVER_MAX)
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: expected the server's name, 1 to %d bytes as in its knockd.conf",
                      key->name, SEALED_SERVER_MAX);
     else
@@ -79,17 +80,17 @@ bool key_file_day(const char *text, int64_t *out)
     return true;
 }
 
-static void read_day(struct reading *r, const struct config_key *key,
+static void read_day(struct parse_context *context, const struct config_key *key,
                      const struct config_list *values, void *field)
 {
-    const struct config_text *value = read_one(r, key, values);
+    const struct config_text *value = read_one(context, key, values);
     if (value && !key_file_day(value->text, field))
-        report_error(r->report, value->pos,
+        report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected the last day as \"YYYY-MM-DD\"", key->name,
                      value->text);
 }
 
-static void read_doors(struct reading *r, const struct config_key *key,
+static void read_doors(struct parse_context *context, const struct config_key *key,
                        const struct config_list *values, void *field)
 {
     struct config_list *out = field;
@@ -98,11 +99,11 @@ static void read_doors(struct reading *r, const struct config_key *key,
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
         if (!config_is_name(value->text))
-            report_error(r->report, value->pos,
+            report_error(context->report, value->pos,
                          "%s: \"%.80s\" is no name of a door: without this key any door will do",
                          key->name, value->text);
         else if (!config_list_add(out, value->text, value->pos))
-            r->no_memory = true;
+            context->no_memory = true;
     }
 }
 
@@ -116,37 +117,38 @@ static const struct config_key keys[] = {
     {0},
 };
 
-static const struct config_grammar grammar = {
+static const struct config_schema schema = {
     .kinds = {{NULL, keys, 1, false}},
     .kind_count = 1,
     .secret = true,
 };
 
-static void fill(struct reading *r, const struct config_section *section, struct key_file *out)
+static void fill(struct parse_context *context, const struct config_section *section,
+                 struct key_file *out)
 {
-    config_read_keys(r, section, out);
+    config_read_keys(context, section, out);
     if (!config_given(section, "key"))
-        report_error(r->report, section->pos, "the key is missing: " KEY_EXAMPLE);
+        report_error(context->report, section->pos, "the key is missing: " KEY_EXAMPLE);
     if (!config_given(section, "server"))
-        report_error(r->report, section->pos,
+        report_error(context->report, section->pos,
                      "the server's name is missing: expected server = \"NAME\"");
 }
 
 /* Text and values are wiped where they are freed. What isn't written as one word is no key, and may
  * leave traces in libconfuse's memory. */
-static bool parse(struct reading *r, struct config_file *file, const char *path,
+static bool parse(struct parse_context *context, struct config_file *file, const char *path,
                   struct key_file *out)
 {
     struct config_text_out text;
-    struct config_raw raw = {0};
-    bool good = config_text_from(path, file, false, r->report, &text);
+    struct config_sections sections = {0};
+    bool good = config_text_from(path, file, false, context->report, &text);
     if (text.file_count == 1)
         out->path = text.files[0];
     free(text.files);
-    good = good && config_parse(&text, &grammar, r->report, &raw);
+    good = good && config_parse(&text, &schema, context->report, &sections);
     if (good)
-        fill(r, &raw.sections[0], out);
-    config_raw_free(&raw);
+        fill(context, &sections.sections[0], out);
+    config_sections_free(&sections);
     config_text_free(&text);
     return good;
 }
@@ -174,7 +176,7 @@ static bool is_private(const struct config_file *file, const char *path, struct 
 
 bool key_file_read(const char *path, struct report *report, struct key_file *out)
 {
-    struct reading r = {.report = report};
+    struct parse_context context = {.report = report};
     unsigned before = report->errors;
     struct config_file file;
     const char *why;
@@ -188,8 +190,8 @@ bool key_file_read(const char *path, struct report *report, struct key_file *out
         config_file_free(&file);
         return false;
     }
-    bool good = parse(&r, &file, path, out);
-    if (r.no_memory)
+    bool good = parse(&context, &file, path, out);
+    if (context.no_memory)
         report_error(report, (struct config_pos){path, 0}, "out of memory while reading the key");
     return good && report->errors == before;
 }

@@ -1,30 +1,30 @@
-#include "lib/config_raw.h"
+#include "lib/config_section.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/config_keys.h"
-#include "lib/config_words.h"
+#include "lib/config_messages.h"
+#include "lib/config_schema.h"
 #include "lib/crypto.h"
 #include "lib/grow.h"
 
-struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
-                                          struct config_pos pos)
+struct config_section *config_section_add(struct config_sections *sections, unsigned kind,
+                                          const char *title, struct config_pos pos)
 {
-    struct config_section *more = grow(raw->sections, raw->count, sizeof(*more));
+    struct config_section *more = grow(sections->sections, sections->count, sizeof(*more));
     if (!more)
         return NULL;
-    raw->sections = more;
+    sections->sections = more;
     struct config_section section = {.kind = kind, .pos = pos};
     if (title && !(section.title = strdup(title)))
         return NULL;
     if (title)
         config_printable(section.title);
-    more[raw->count] = section;
-    return &more[raw->count++];
+    more[sections->count] = section;
+    return &more[sections->count++];
 }
 
-struct config_entry *config_raw_find(struct config_section *section, const struct config_key *key)
+struct config_entry *config_entry_find(struct config_section *section, const struct config_key *key)
 {
     for (size_t i = 0; i < section->count; i++)
         if (section->entries[i].key == key)
@@ -32,7 +32,7 @@ struct config_entry *config_raw_find(struct config_section *section, const struc
     return NULL;
 }
 
-struct config_entry *config_raw_entry(struct config_section *section, const struct config_key *key,
+struct config_entry *config_entry_add(struct config_section *section, const struct config_key *key,
                                       struct config_pos pos)
 {
     struct config_entry *more = realloc(section->entries, (section->count + 1) * sizeof(*more));
@@ -76,15 +76,15 @@ void config_list_free(struct config_list *list)
     *list = (struct config_list){0};
 }
 
-void config_raw_free(struct config_raw *raw)
+void config_sections_free(struct config_sections *sections)
 {
-    for (size_t i = 0; i < raw->count; i++) {
-        struct config_section *section = &raw->sections[i];
+    for (size_t i = 0; i < sections->count; i++) {
+        struct config_section *section = &sections->sections[i];
         for (size_t j = 0; j < section->count; j++)
             config_list_free(&section->entries[j].values);
         free(section->entries);
         free(section->title);
     }
-    free(raw->sections);
-    *raw = (struct config_raw){0};
+    free(sections->sections);
+    *sections = (struct config_sections){0};
 }

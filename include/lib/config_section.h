@@ -1,10 +1,10 @@
 /*
  * A configuration as read but not yet understood: sections of keys of texts, each with its place.
- * Which keys and sections there may be is the grammar's matter, of which there is one for each kind
+ * Which keys and sections there may be is the schema's matter, of which there is one for each kind
  * of file.
  */
-#ifndef LIB_CONFIG_RAW_H
-#define LIB_CONFIG_RAW_H
+#ifndef LIB_CONFIG_SECTION_H
+#define LIB_CONFIG_SECTION_H
 
 #include "lib/config.h"
 #include "lib/config_text.h"
@@ -22,7 +22,7 @@ struct config_kind {
 };
 
 /* kinds[0] is what stands outside of any section. */
-struct config_grammar {
+struct config_schema {
     struct config_kind kinds[CONFIG_KINDS_MAX];
     unsigned kind_count;
     bool secret; /* keeps values from libconfuse, and words that hold a digit out of messages */
@@ -35,7 +35,7 @@ struct config_entry {
 };
 
 struct config_section {
-    unsigned kind; /* of the grammar's */
+    unsigned kind; /* of the schema's */
     char *title;   /* NULL: none */
     struct config_pos pos;
     struct config_entry *entries;
@@ -43,33 +43,34 @@ struct config_section {
 };
 
 /* sections[0] is the global one. */
-struct config_raw {
+struct config_sections {
     struct config_section *sections;
     size_t count;
 };
 
-/* Reads the text by libconfuse into *raw, tells `report` of mistakes; false: the syntax is wrong.
- * The caller frees *raw either way; its entries point to the grammar's keys. The text of a secret
- * grammar is of no use afterwards. */
-bool config_parse(const struct config_text_out *text, const struct config_grammar *grammar,
-                  struct report *report, struct config_raw *raw);
+/* Reads the text by libconfuse into *sections, tells `report` of mistakes; false: the syntax is
+ * wrong. The caller frees *sections either way; its entries point to the schema's keys. The text of
+ * a secret schema is of no use afterwards. */
+bool config_parse(const struct config_text_out *text, const struct config_schema *schema,
+                  struct report *report, struct config_sections *sections);
 
 /* These return NULL or false when memory ran out. Texts are copied; what could steer a terminal
  * becomes ? in a title, where it is wrong anyway. */
-struct config_section *config_raw_section(struct config_raw *raw, unsigned kind, const char *title,
-                                          struct config_pos pos);
-struct config_entry *config_raw_entry(struct config_section *section, const struct config_key *key,
+struct config_section *config_section_add(struct config_sections *sections, unsigned kind,
+                                          const char *title, struct config_pos pos);
+struct config_entry *config_entry_add(struct config_section *section, const struct config_key *key,
                                       struct config_pos pos);
 bool config_list_add(struct config_list *list, const char *text, struct config_pos pos);
 
 /* The entry of `key`, NULL if it wasn't given. */
-struct config_entry *config_raw_find(struct config_section *section, const struct config_key *key);
+struct config_entry *config_entry_find(struct config_section *section,
+                                       const struct config_key *key);
 
 /* Whether the section has the key of that name. */
 bool config_given(const struct config_section *section, const char *name);
 
 /* These wipe the texts: any may be a secret. */
 void config_list_free(struct config_list *list);
-void config_raw_free(struct config_raw *raw);
+void config_sections_free(struct config_sections *sections);
 
 #endif

@@ -1,11 +1,11 @@
-#include "lib/config_words.h"
+#include "lib/config_messages.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "lib/config_keys.h"
+#include "lib/config_schema.h"
 
 enum { NAME_MAX_COMPARED = 64, DISTANCE_MAX = 2 };
 
@@ -52,9 +52,9 @@ static void closer(const char *word, const char *name, unsigned *best, const cha
 }
 
 /* The name that may stand here and was perhaps meant. */
-static const char *meant(const struct config_words *w)
+static const char *meant(const struct config_messages *w)
 {
-    const struct config_grammar *g = w->grammar;
+    const struct config_schema *g = w->schema;
     const char *found = NULL;
     unsigned best = DISTANCE_MAX + 1;
     for (const struct config_key *key = g->kinds[w->kind].keys; key->name; key++)
@@ -66,7 +66,7 @@ static const char *meant(const struct config_words *w)
 }
 
 /* The kind of section that has this key, kind_count if none has. */
-static unsigned home_of(const struct config_grammar *g, const char *word)
+static unsigned home_of(const struct config_schema *g, const char *word)
 {
     unsigned kind = 0;
     for (; kind < g->kind_count; kind++)
@@ -77,7 +77,7 @@ static unsigned home_of(const struct config_grammar *g, const char *word)
 }
 
 /* The kind of that name, NULL if there is none. */
-static const struct config_kind *kind_named(const struct config_grammar *g, const char *word)
+static const struct config_kind *kind_named(const struct config_schema *g, const char *word)
 {
     for (unsigned kind = 1; kind < g->kind_count; kind++)
         if (strcmp(g->kinds[kind].name, word) == 0)
@@ -86,9 +86,9 @@ static const struct config_kind *kind_named(const struct config_grammar *g, cons
 }
 
 /* What may stand in this kind of section. */
-static void list_names(const struct config_words *w, char *out, size_t size)
+static void list_names(const struct config_messages *w, char *out, size_t size)
 {
-    const struct config_grammar *g = w->grammar;
+    const struct config_schema *g = w->schema;
     size_t used = 0;
     out[0] = '\0';
     for (const struct config_key *key = g->kinds[w->kind].keys; key->name && used < size; key++)
@@ -98,10 +98,10 @@ static void list_names(const struct config_words *w, char *out, size_t size)
         used += (size_t)snprintf(out + used, size - used, " %s", g->kinds[kind].name);
 }
 
-static const char *place(const struct config_words *w, char *out, size_t size)
+static const char *place(const struct config_messages *w, char *out, size_t size)
 {
-    const char *name = w->grammar->kinds[w->kind].name;
-    if (w->grammar->kind_count == 1)
+    const char *name = w->schema->kinds[w->kind].name;
+    if (w->schema->kind_count == 1)
         snprintf(out, size, "in this file");
     else if (!name)
         snprintf(out, size, "outside of any section");
@@ -114,7 +114,7 @@ static const char *place(const struct config_words *w, char *out, size_t size)
 
 /* What the keys of the other knockd, which listens to an interface by itself, are here. It took
  * names in any case. */
-static const char *replacement(const struct config_words *w)
+static const char *replacement(const struct config_messages *w)
 {
     static const struct {
         const char *name;  /* in lower case */
@@ -133,7 +133,7 @@ static const char *replacement(const struct config_words *w)
         {"command_6", "door", "write start_command_6"},
         {"timeout", "door", "write seq_timeout"},
     };
-    const char *kind = w->grammar->kinds[w->kind].name;
+    const char *kind = w->schema->kinds[w->kind].name;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         bool here = rows[i].where ? kind && strcmp(kind, rows[i].where) == 0 : !kind;
         if (here && strcasecmp(w->word, rows[i].name) == 0)
@@ -142,21 +142,21 @@ static const char *replacement(const struct config_words *w)
     return NULL;
 }
 
-static void unknown_word(const struct config_words *w, char *out, size_t size)
+static void unknown_word(const struct config_messages *w, char *out, size_t size)
 {
     char where[128], keys[360];
     const char *found = meant(w);
-    unsigned home = home_of(w->grammar, w->word);
-    const char *advice = w->grammar == config_grammar() ? replacement(w) : NULL;
+    unsigned home = home_of(w->schema, w->word);
+    const char *advice = w->schema == config_schema() ? replacement(w) : NULL;
     place(w, where, sizeof(where));
     if (advice) {
         snprintf(out, size, "%s can't stand %s: %s", w->word, where, advice);
-    } else if (w->kind != 0 && kind_named(w->grammar, w->word)) {
+    } else if (w->kind != 0 && kind_named(w->schema, w->word)) {
         snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", w->word,
                  where);
-    } else if (home > 0 && home < w->grammar->kind_count) {
+    } else if (home > 0 && home < w->schema->kind_count) {
         snprintf(out, size, "%s can't stand %s: it belongs into a section %s", w->word, where,
-                 w->grammar->kinds[home].name);
+                 w->schema->kinds[home].name);
     } else if (home == 0) {
         snprintf(out, size, "%s can't stand %s: it belongs outside of any section", w->word, where);
     } else if (found) {
@@ -209,7 +209,7 @@ static const char *key_before(const char *p, const char *line)
 
 /* Whether the word goes on where a value ended, as -s in rule = INPUT -s, and is no key itself;
  * returns the KEY of that value, or NULL. The cleaner has put each word in quotes. */
-static const char *continued_key(const struct config_words *w)
+static const char *continued_key(const struct config_messages *w)
 {
     const char *line = line_at(w->text, w->line);
     char quoted[160];
@@ -225,9 +225,9 @@ static const char *continued_key(const struct config_words *w)
     return NULL;
 }
 
-static void unknown_key(const struct config_words *w, char *out, size_t size)
+static void unknown_key(const struct config_messages *w, char *out, size_t size)
 {
-    const char *key = w->grammar->secret ? NULL : continued_key(w);
+    const char *key = w->schema->secret ? NULL : continued_key(w);
     if (key)
         snprintf(out, size, "the value of %.*s holds blanks: put all of it in quotes",
                  (int)strcspn(key + 1, "\"\n"), key + 1);
@@ -236,12 +236,12 @@ static void unknown_key(const struct config_words *w, char *out, size_t size)
 }
 
 /* libconfuse's own way to name a key of a section, meant for programs. */
-static void no_path(const struct config_words *w, char *out, size_t size)
+static void no_path(const struct config_messages *w, char *out, size_t size)
 {
     snprintf(out, size, "\"%s\": a key can't hold | or =: remove it", w->word);
 }
 
-static void unexpected(const struct config_words *w, char *out, size_t size)
+static void unexpected(const struct config_messages *w, char *out, size_t size)
 {
     char where[128];
     const char *advice = "is a brace, comma or = missing before it?";
@@ -253,39 +253,39 @@ static void unexpected(const struct config_words *w, char *out, size_t size)
              advice);
 }
 
-static void no_equal(const struct config_words *w, char *out, size_t size)
+static void no_equal(const struct config_messages *w, char *out, size_t size)
 {
     snprintf(out, size, "%s has no value: expected %s = VALUE", w->word, w->word);
 }
 
-static void no_brace(const struct config_words *w, char *out, size_t size)
+static void no_brace(const struct config_messages *w, char *out, size_t size)
 {
-    const struct config_kind *kind = kind_named(w->grammar, w->word);
+    const struct config_kind *kind = kind_named(w->schema, w->word);
     bool titled = !kind || kind->titled;
     snprintf(out, size, "expected %s%s { ... }", w->word, titled ? " \"NAME\"" : "");
 }
 
-static void duplicate(const struct config_words *w, char *out, size_t size)
+static void duplicate(const struct config_messages *w, char *out, size_t size)
 {
     snprintf(out, size,
              "a section with the name \"%s\" stands further up already: give this one another name",
              w->word);
 }
 
-static void too_many_braces(const struct config_words *w, char *out, size_t size)
+static void too_many_braces(const struct config_messages *w, char *out, size_t size)
 {
     (void)w;
     snprintf(out, size, "this } closes nothing: remove it, or is a { missing further up?");
 }
 
-static void unclosed(const struct config_words *w, char *out, size_t size)
+static void unclosed(const struct config_messages *w, char *out, size_t size)
 {
     const char *what = w->text->unclosed.line ? "this { is never closed: expected }"
                                               : "the file ends in the middle of a setting";
     snprintf(out, size, "%s", what);
 }
 
-static void bad_escape(const struct config_words *w, char *out, size_t size)
+static void bad_escape(const struct config_messages *w, char *out, size_t size)
 {
     snprintf(out, size, "\"%s\" is no character: expected \\\\ for a backslash, \\\" for a quote",
              w->word);
@@ -293,7 +293,7 @@ static void bad_escape(const struct config_words *w, char *out, size_t size)
 
 static const struct {
     const char *format;
-    void (*write)(const struct config_words *w, char *out, size_t size);
+    void (*write)(const struct config_messages *w, char *out, size_t size);
     bool at_word; /* libconfuse noticed later than at the word that is to blame */
 } messages[] = {
     {"no such option '%s'", unknown_key, false},
@@ -310,7 +310,7 @@ static const struct {
     {"invalid octal number '%s'", bad_escape, false},
 };
 
-bool config_words_known(const char *format)
+bool config_messages_known(const char *format)
 {
     for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++)
         if (strcmp(messages[i].format, format) == 0)
@@ -341,8 +341,8 @@ void config_printable(char *text)
             *text = '?';
 }
 
-struct config_pos config_words(const struct config_words *w, const char *format, char *out,
-                               size_t size)
+struct config_pos config_messages(const struct config_messages *w, const char *format, char *out,
+                                  size_t size)
 {
     int line = w->line;
     snprintf(out, size, "%s", format);
