@@ -77,6 +77,7 @@ static bool prepare(struct going *go, bool only_list)
                                                 .list = go->list,
                                                 .only_list = only_list};
         transmission_open(&go->messages[i]);
+        go->sides.ports[i].replies = &go->messages[i].replies;
     }
     go->prepared = true;
     return !profile->key || seal_open(&go->seal, profile, op);
@@ -122,6 +123,13 @@ static bool next_messages(struct going *go)
         if (!transmission_next(&go->messages[i]))
             return false;
     return true;
+}
+
+/* What comes back from now on doesn't matter. */
+static void collect_last(struct going *go)
+{
+    for (unsigned i = 0; i < go->sides.count; i++)
+        transmission_collect(&go->messages[i], true);
 }
 
 static bool send_round(struct going *go, bool whole)
@@ -206,6 +214,7 @@ static enum attempt_end send_all(struct going *go, int *connected)
     do
         end = send_messages(go, &sent, connected);
     while (end == ATTEMPT_SHUT && more && time_is_left(go));
+    collect_last(go);
     if (end == ATTEMPT_OPEN)
         wait_for_other(go);
     say_no_progress();
@@ -231,30 +240,48 @@ static const char *address_of(const struct going *go, unsigned i, char out[KNOCK
     return out;
 }
 
-static struct seen see(const struct going *go, unsigned i, char teller[ADDR_TEXT_SIZE],
-                       char bound[ADDR_TEXT_SIZE])
+/* The texts that a struct seen points to. */
+struct seen_texts {
+    char port_sender[ADDR_TEXT_SIZE], knock_sender[ADDR_TEXT_SIZE], bound[ADDR_TEXT_SIZE];
+};
+
+/* "" where there is none. */
+static const char *address_text(const struct addr *address, char out[ADDR_TEXT_SIZE])
+{
+    out[0] = '\0';
+    return address->family ? addr_format(address, out) : out;
+}
+
+static struct seen_obstacle obstacle_of(const struct answers *answers, char sender[ADDR_TEXT_SIZE])
+{
+    return (struct seen_obstacle){.count = answers->unreachable,
+                                  .kind = answers->obstacle.kind,
+                                  .error = strerror(answers->obstacle.error),
+                                  .sender = address_text(&answers->obstacle.sender, sender)};
+}
+
+static struct seen see(const struct going *go, unsigned i, struct seen_texts *texts)
 {
     const struct side *side = &go->sides.all[i];
-    const struct answers *answers = &go->sides.ports[i].answers;
+    const struct watched *port = &go->sides.ports[i];
+    const struct answers *knock = &go->messages[i].replies.answers;
     struct addr own = knock_target_addr(&side->source.own), to = knock_target_addr(&side->target);
-    teller[0] = bound[0] = '\0';
-    if (answers->teller.family)
-        addr_format(&answers->teller, teller);
-    if (side->source.bound.family)
-        addr_format(&side->source.bound, bound);
     return (struct seen){.sealed = go->profile->key != NULL,
                          .by_udp = go->profile->carrier != PACKETS_TCP,
                          .port = go->profile->port,
-                         .target = go->sides.ports[i].target.text,
+                         .server = side->target.text,
+                         .target = port->target.text,
                          .looked = go->looked,
-                         .reset_before = go->sides.ports[i].reset_before,
-                         .reset = answers->reset,
-                         .unreachable = answers->unreachable,
-                         .error = strerror(answers->error),
-                         .teller = teller,
+                         .reset_before = port->reset_before,
+                         .reset = port->answers.reset,
+                         .port_obstacle = obstacle_of(&port->answers, texts->port_sender),
+                         .knock_obstacle = obstacle_of(knock, texts->knock_sender),
+                         .knock_reset = knock->reset,
+                         .knock_rejected = knock->rejected,
+                         .rejection = knock->rejection,
                          .own = side->source.own.text,
                          .translated = nat_between(&own, &to),
-                         .bound = bound,
+                         .bound = address_text(&side->source.bound, texts->bound),
                          .behind = go->seal.last.behind,
                          .unsynchronised = clock_state_is_unsynchronised()};
 }
@@ -280,11 +307,11 @@ static void tell_causes(const struct seen *seen, unsigned count)
 
 static void tell_shut(const struct going *go)
 {
-    char teller[SIDES_MAX][ADDR_TEXT_SIZE], bound[SIDES_MAX][ADDR_TEXT_SIZE];
+    struct seen_texts texts[SIDES_MAX];
     char where[SIDES_MAX][KNOCK_HOST_SIZE + 4] = {"", ""};
     struct seen seen[SIDES_MAX] = {{0}};
     for (unsigned i = 0; i < go->sides.count; i++) {
-        seen[i] = see(go, i, teller[i], bound[i]);
+        seen[i] = see(go, i, &texts[i]);
         address_of(go, i, where[i]);
     }
     bool two = go->sides.count > 1;

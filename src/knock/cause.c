@@ -17,24 +17,84 @@ static void say_opened(const struct seen *seen, char *out)
              seen->port);
 }
 
-/* An error that the server itself sends is its firewall's way to deny. */
-static bool is_unreachable(const struct seen *seen)
+/* Those of the knock's own packets say more. An error that the server itself sends about the port
+ * is its firewall's way to deny. */
+static const struct seen_obstacle *find_obstacle(const struct seen *seen)
 {
-    return seen->unreachable > 0 && strcmp(seen->teller, seen->target) != 0;
+    const struct seen_obstacle *port = &seen->port_obstacle;
+    if (seen->knock_obstacle.count > 0)
+        return &seen->knock_obstacle;
+    return port->count > 0 && strcmp(port->sender, seen->server) != 0 ? port : NULL;
 }
 
-static void say_unreachable(const struct seen *seen, char *out)
+static bool has_obstacle(const struct seen *seen)
 {
-    if (seen->teller[0] == '\0' || strcmp(seen->teller, seen->own) == 0)
+    return find_obstacle(seen) != NULL;
+}
+
+static const char *name_icmp(enum icmp_kind kind)
+{
+    switch (kind) {
+    case ICMP_KIND_PROHIBITED:
+        return "ICMP: administratively prohibited";
+    case ICMP_KIND_PORT:
+        return "ICMP: port unreachable";
+    case ICMP_KIND_EXPIRED:
+        return "ICMP: time exceeded";
+    case ICMP_KIND_NO_ROUTE:
+        return "ICMP: host unreachable";
+    case ICMP_KIND_OTHER:
+    case ICMP_KIND_TOO_BIG:
+        break;
+    }
+    return "ICMP error";
+}
+
+static bool is_by_firewall(const struct seen_obstacle *obstacle)
+{
+    return obstacle->kind == ICMP_KIND_PROHIBITED || obstacle->kind == ICMP_KIND_PORT;
+}
+
+static void say_here(const struct seen *seen, const struct seen_obstacle *obstacle,
+                     const char *packets, char *out)
+{
+    if (is_by_firewall(obstacle))
+        snprintf(out, CAUSE_SIZE,
+                 "a firewall rule of this machine rejects %s; see its OUTPUT chain", packets);
+    else
         snprintf(out, CAUSE_SIZE,
                  "this machine doesn't reach %s (%s): the server is off, or this network is cut "
                  "off; try \"ping %s\"",
-                 seen->target, seen->error, seen->target);
+                 seen->target, obstacle->error, seen->target);
+}
+
+static void say_obstacle(const struct seen *seen, char *out)
+{
+    const struct seen_obstacle *obstacle = find_obstacle(seen);
+    bool knock = obstacle == &seen->knock_obstacle;
+    const char *other = !knock || !seen->sealed ? ""
+                        : seen->by_udp          ? "--carrier tcp, or "
+                                                : "--carrier udp, or ";
+    char packets[64] = "the knock's packets";
+    if (!knock)
+        snprintf(packets, sizeof(packets), "connections to port %u", seen->port);
+    if (obstacle->sender[0] == '\0' || strcmp(obstacle->sender, seen->own) == 0)
+        say_here(seen, obstacle, packets, out);
+    else if (is_by_firewall(obstacle))
+        snprintf(out, CAUSE_SIZE,
+                 "%s, on the way, rejects %s (%s): a firewall there forbids them; try %sfrom "
+                 "another network",
+                 obstacle->sender, packets, name_icmp(obstacle->kind), other);
+    else if (obstacle->kind == ICMP_KIND_EXPIRED)
+        snprintf(out, CAUSE_SIZE,
+                 "%s, on the way, says that packets to %s go in a circle (%s): its routes are "
+                 "wrong; try later, or from another network",
+                 obstacle->sender, seen->target, name_icmp(obstacle->kind));
     else
         snprintf(out, CAUSE_SIZE,
                  "%s, on the way, says of %s: %s; the server is off, or that host lets nothing "
                  "through",
-                 seen->teller, seen->target, seen->error);
+                 obstacle->sender, seen->target, obstacle->error);
 }
 
 static bool is_behind(const struct seen *seen)
@@ -61,6 +121,23 @@ static void say_refusing(const struct seen *seen, char *out)
              "port %u refused %s: where the server's firewall drops, nothing listens there; start "
              "the service, or name its port",
              seen->port, seen->looked ? "before the knock, too" : "connections");
+}
+
+/* A knock is heard in the log of what the firewall denies: an answer may mean that it denied
+ * nothing.
+ */
+static bool is_answered(const struct seen *seen)
+{
+    return seen->knock_reset > 0 || seen->knock_rejected > 0;
+}
+
+static void say_answered(const struct seen *seen, char *out)
+{
+    snprintf(out, CAUSE_SIZE,
+             "%s itself answers the knock's packets (%s): it rejects them, or no rule of its "
+             "firewall denies them, and knockd hears only what the firewall logs; see \"knockctl "
+             "rules\" there",
+             seen->server, seen->knock_rejected > 0 ? name_icmp(seen->rejection) : "RST");
 }
 
 static bool is_bound_elsewhere(const struct seen *seen)
@@ -103,9 +180,11 @@ static void say_unsynchronised(const struct seen *seen, char *out)
         "off, the server refused the knock as stale; compare \"date -u\" on both");
 }
 
+/* What came back for the packets shows how far they came. */
 static bool is_by_udp(const struct seen *seen)
 {
-    return seen->sealed && seen->by_udp && seen->reset == 0;
+    return seen->sealed && seen->by_udp && seen->reset == 0 && seen->knock_rejected == 0 &&
+           seen->knock_obstacle.count == 0;
 }
 
 static void say_by_udp(const struct seen *seen, char *out)
@@ -146,15 +225,11 @@ static const struct cause {
     bool (*holds)(const struct seen *seen);
     void (*say)(const struct seen *seen, char *out); /* CAUSE_SIZE bytes */
 } table[] = {
-    {is_opened, say_opened},
-    {is_unreachable, say_unreachable},
-    {is_behind, say_behind},
-    {is_refusing, say_refusing},
-    {is_bound_elsewhere, say_bound_elsewhere},
-    {is_unbound, say_unbound},
-    {is_unsynchronised, say_unsynchronised},
-    {is_sequence, say_sequence},
-    {is_by_udp, say_by_udp},
+    {is_opened, say_opened},     {has_obstacle, say_obstacle},
+    {is_behind, say_behind},     {is_refusing, say_refusing},
+    {is_answered, say_answered}, {is_bound_elsewhere, say_bound_elsewhere},
+    {is_unbound, say_unbound},   {is_unsynchronised, say_unsynchronised},
+    {is_sequence, say_sequence}, {is_by_udp, say_by_udp},
     {is_sealed, say_unknown},
 };
 

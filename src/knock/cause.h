@@ -6,23 +6,36 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "knock/icmp.h"
+
+/* An obstacle that packets met before they reached the server. */
+struct seen_obstacle {
+    unsigned count; /* how often; 0: never, and the rest says nothing */
+    enum icmp_kind kind;
+    const char *error;  /* what the system calls it */
+    const char *sender; /* address that told of it by ICMP; "" not known */
+};
+
 /* Texts are as the user is to read them; none is NULL. */
 struct seen {
     bool sealed;
-    bool by_udp; /* what carried a sealed knock */
+    bool by_udp; /* what carried a sealed knock; false: TCP */
     unsigned port;
-    const char *target;    /* address that was knocked at */
+    const char *server;    /* address that was knocked at */
+    const char *target;    /* address of the port: the same, or that of a host behind it */
     bool looked;           /* at the port before the knock */
     unsigned reset_before; /* connections that the port refused by RST then */
     unsigned reset;        /* and since */
-    unsigned unreachable;  /* connections that an ICMP error or this machine's network ended */
-    const char *error;     /* of the last of those */
-    const char *teller;    /* address that said so; "" not known */
-    const char *own;       /* address of this machine that the packets left with */
-    bool translated;       /* it can't be the one that the server saw */
-    const char *bound;     /* address that a sealed knock is bound to; "" none */
-    unsigned behind;       /* s by which the clock was behind the key's last time */
-    bool unsynchronised;   /* the kernel says that nothing keeps the clock right */
+    struct seen_obstacle port_obstacle;  /* of connections to the port */
+    struct seen_obstacle knock_obstacle; /* of the knock's packets */
+    unsigned knock_reset;                /* packets of the knock that the server answered by RST */
+    unsigned knock_rejected;             /* and by ICMP errors */
+    enum icmp_kind rejection;            /* the last of those */
+    const char *own;                     /* address of this machine that the packets left with */
+    bool translated;                     /* it can't be the one that the server saw */
+    const char *bound;                   /* address that a sealed knock is bound to; "" none */
+    unsigned behind;                     /* s by which the clock was behind the key's last time */
+    bool unsynchronised;                 /* the kernel says that nothing keeps the clock right */
 };
 
 enum { CAUSES_MAX = 3, CAUSE_SIZE = 512 };

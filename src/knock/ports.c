@@ -32,14 +32,15 @@ static bool is_host(const char *host)
     return false;
 }
 
-static bool knock_once(struct knock_sender *sender, const struct knock_target *target,
-                       struct port_proto step, const struct options *options)
+static bool knock_once(const struct source *source, const struct knock_target *target,
+                       struct port_proto step, const struct options *options,
+                       struct replies *replies)
 {
     char point[KNOCK_POINT_SIZE];
     knock_target_point(target, step, point);
     if (options->verbose || options->dry_run)
         printf("hitting %s\n", point);
-    int error = options->dry_run ? 0 : knock_send(sender, target, step);
+    int error = options->dry_run ? 0 : knock_send(source, target, step, replies);
     if (error == 0)
         return true;
     const char *advice = knock_target_advice(target, error);
@@ -51,18 +52,18 @@ static bool knock_once(struct knock_sender *sender, const struct knock_target *t
 static bool knock_all(const struct knock_target *target, const struct source *source,
                       const struct port_proto *steps, unsigned count, const struct options *options)
 {
-    struct knock_sender sender;
+    struct replies replies;
     bool sent = true;
-    knock_sender_open(&sender, source);
+    replies_open(&replies, target, false);
     if (!options->verbose)
         say_progress("knocking at %s", target->text);
     for (unsigned i = 0; sent && i < count; i++) {
         if (i > 0 && !options->dry_run)
             knock_pause(options->delay_ms);
-        sent = knock_once(&sender, target, steps[i], options);
+        sent = knock_once(source, target, steps[i], options, &replies);
     }
     say_no_progress();
-    knock_sender_close(&sender);
+    replies_close(&replies);
     return sent;
 }
 

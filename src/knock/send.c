@@ -4,29 +4,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void knock_sender_open(struct knock_sender *sender, const struct source *source)
-{
-    sender->source = source;
-    sender->next = 0;
-    for (unsigned i = 0; i < STEPS_MAX; i++)
-        sender->held[i] = -1;
-}
-
-void knock_sender_close(struct knock_sender *sender)
-{
-    for (unsigned i = 0; i < STEPS_MAX; i++)
-        if (sender->held[i] >= 0)
-            close(sender->held[i]);
-}
-
-static void hold(struct knock_sender *sender, int fd)
-{
-    int *slot = &sender->held[sender->next++ % STEPS_MAX];
-    if (*slot >= 0)
-        close(*slot);
-    *slot = fd;
-}
-
 /* Until the packet is sent: the kernel counts on then as if there were no bind(). Where it can't,
  * it chooses a port at once, which will do as well. */
 static void leave_port_open(int fd)
@@ -54,36 +31,21 @@ static int open_socket(const struct source *source, const struct knock_target *t
     return -1;
 }
 
-/*
- * Closed at once: an open socket would send its SYN again after a second, which is a knock too
- * many, or be connected. The kernel counts the source ports of TCP up, so the next one differs.
- */
-static int send_tcp(const struct knock_sender *sender, const struct knock_target *to)
-{
-    int fd = open_socket(sender->source, to, SOCK_STREAM);
-    if (fd < 0)
-        return errno;
-    int error = connect(fd, &to->address.any, to->length) < 0 ? errno : 0;
-    close(fd);
-    return error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
-}
-
-/* Unconnected: an ICMP answer to an earlier knock must not fail a later one. */
-static int send_udp(struct knock_sender *sender, const struct knock_target *to)
-{
-    int fd = open_socket(sender->source, to, SOCK_DGRAM);
-    if (fd < 0)
-        return errno;
-    int error = sendto(fd, "", 0, 0, &to->address.any, to->length) < 0 ? errno : 0;
-    hold(sender, fd);
-    return error;
-}
-
-int knock_send(struct knock_sender *sender, const struct knock_target *target,
-               struct port_proto step)
+int knock_send(const struct source *source, const struct knock_target *target,
+               struct port_proto step, struct replies *replies)
 {
     struct knock_target to = knock_target_at(target, step.port);
-    return step.proto == IPPROTO_UDP ? send_udp(sender, &to) : send_tcp(sender, &to);
+    bool udp = step.proto == IPPROTO_UDP;
+    int fd = open_socket(source, &to, udp ? SOCK_DGRAM : SOCK_STREAM);
+    if (fd < 0)
+        return errno;
+    /* The kernel counts the source ports of TCP up, so the next one differs. */
+    if (!udp)
+        return replies_send_syn(replies, fd, &to);
+    replies_listen(replies, fd);
+    int error = replies_send_udp(replies, fd, &to, "", 0);
+    replies_keep(replies, fd);
+    return error;
 }
 
 void knock_pause(unsigned ms)

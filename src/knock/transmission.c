@@ -14,7 +14,7 @@ void transmission_open(struct transmission *message)
 {
     message->volley.fd = -1;
     message->failure = 0;
-    knock_sender_open(&message->sender, message->source);
+    replies_open(&message->replies, message->target, true);
 }
 
 const char *transmission_failure(const struct transmission *message, char *out, size_t size)
@@ -65,13 +65,33 @@ static void list(const struct transmission *message, struct port_proto step, int
         fprintf(message->list, "hitting %s with %d bytes\n", point, length);
 }
 
-static void wait_between(const struct transmission *message)
+void transmission_collect(struct transmission *message, bool done)
 {
-    unsigned said = message->profile->delay_ms;
-    if (!message->only_list)
-        knock_pause(said != PROFILE_UNSET   ? said
-                    : message->profile->key ? SEALED_DELAY
-                                            : SEQUENCE_DELAY);
+    volley_collect(&message->volley);
+    if (done)
+        replies_close(&message->replies);
+    else
+        replies_collect(&message->replies);
+}
+
+static unsigned delay_of(const struct profile *profile)
+{
+    if (profile->delay_ms != PROFILE_UNSET)
+        return profile->delay_ms;
+    return profile->key ? SEALED_DELAY : SEQUENCE_DELAY;
+}
+
+/* In a long pause the sockets of TCP have to be closed in time. */
+static void wait_between(struct transmission *messages, unsigned count)
+{
+    unsigned left = delay_of(messages[0].profile);
+    unsigned first = left < REPLIES_TCP_MS ? left : REPLIES_TCP_MS;
+    if (messages[0].only_list)
+        return;
+    knock_pause(first);
+    for (unsigned m = 0; m < count; m++)
+        transmission_collect(&messages[m], false);
+    knock_pause(left - first);
 }
 
 /* The port of the round before is known to those who saw it, and may be spoilt. */
@@ -79,9 +99,10 @@ static int take_port(struct transmission *message)
 {
     if (message->only_list)
         return 0;
+    volley_collect(&message->volley);
     volley_close(&message->volley);
     return volley_open(&message->volley, message->target, message->source,
-                       message->packets.all[0].proto);
+                       message->packets.all[0].proto, &message->replies);
 }
 
 static void begin_round(struct transmission *message, bool whole)
@@ -116,7 +137,9 @@ static int send_step(struct transmission *message, unsigned i)
 {
     struct port_proto step = message->sequence.steps[i];
     list(message, step, -1);
-    return message->only_list ? 0 : knock_send(&message->sender, message->target, step);
+    return message->only_list
+               ? 0
+               : knock_send(message->source, message->target, step, &message->replies);
 }
 
 /* Without its step before, no step of a sequence is worth sending; any packets say a message. */
@@ -150,7 +173,7 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
     }
     for (unsigned i = 0; i < longest; i++, pause = true) {
         if (pause) /* between packets, not before the very first */
-            wait_between(&messages[0]);
+            wait_between(messages, count);
         for (unsigned m = 0; m < count; m++)
             send_packet(&messages[m], i);
     }
@@ -161,6 +184,6 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
 
 void transmission_close(struct transmission *message)
 {
-    knock_sender_close(&message->sender);
+    replies_close(&message->replies);
     volley_close(&message->volley);
 }

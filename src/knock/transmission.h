@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "knock/packets.h"
+#include "knock/replies.h"
 #include "knock/seal.h"
-#include "knock/send.h"
 #include "knock/volley.h"
 
 struct transmission {
@@ -23,7 +23,7 @@ struct transmission {
     struct packets packets;
     struct volley volley;
     struct sequence sequence;
-    struct knock_sender sender;
+    struct replies replies;   /* of all rounds */
     unsigned rounds;          /* that were sent of it */
     unsigned count;           /* packets of the round */
     int error;                /* errno of the round's last packet; 0: it left */
@@ -47,6 +47,9 @@ bool transmission_next(struct transmission *message);
  * Returns whether there is a message without failure.
  */
 bool transmission_send(struct transmission *messages, unsigned count, bool whole);
+
+/* Reads what came back for the packets into message->replies.answers; `done`: for the last time. */
+void transmission_collect(struct transmission *message, bool done);
 
 /* Why it couldn't be sent, as a line without newline; returns `out`. */
 const char *transmission_failure(const struct transmission *message, char *out, size_t size);

@@ -25,38 +25,33 @@ static void hold_port(struct volley *volley)
 }
 
 int volley_open(struct volley *volley, const struct knock_target *target,
-                const struct source *source, uint8_t proto)
+                const struct source *source, uint8_t proto, struct replies *replies)
 {
-    *volley = (struct volley){.source = source, .to = *target};
+    *volley = (struct volley){.source = source, .replies = replies, .to = *target};
     volley->fd = source_socket(source, target, proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM);
     if (volley->fd < 0)
         return errno;
-    if (proto == IPPROTO_UDP)
-        return bind(volley->fd, &source->own.address.any, source->own.length) < 0 ? errno : 0;
-    hold_port(volley);
-    return 0;
+    if (proto != IPPROTO_UDP) {
+        hold_port(volley);
+        return 0;
+    }
+    replies_listen(replies, volley->fd);
+    return bind(volley->fd, &source->own.address.any, source->own.length) < 0 ? errno : 0;
 }
 
-/*
- * Closed at once, or the kernel would send the SYN again. Should a service have answered already,
- * it is reset: a regular end would keep the ports from being used by the next round.
- */
 static int send_syn(const struct volley *volley, const struct knock_target *to, bool bound)
 {
     int fd = source_socket(volley->source, to, SOCK_STREAM);
     if (fd < 0)
         return errno;
-    const struct linger reset = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    int error = 0;
     if (bound) {
         share_port(fd);
-        error = bind(fd, &volley->from.address.any, volley->from.length) < 0 ? EADDRNOTAVAIL : 0;
+        if (bind(fd, &volley->from.address.any, volley->from.length) < 0) {
+            close(fd);
+            return EADDRNOTAVAIL;
+        }
     }
-    if (error == 0 && connect(fd, &to->address.any, to->length) < 0)
-        error = errno;
-    close(fd);
-    return error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
+    return replies_send_syn(volley->replies, fd, to);
 }
 
 static int send_tcp(const struct volley *volley, const struct knock_target *to)
@@ -67,7 +62,6 @@ static int send_tcp(const struct volley *volley, const struct knock_target *to)
     return error == EADDRNOTAVAIL ? send_syn(volley, to, false) : error;
 }
 
-/* Unconnected: an ICMP answer to an earlier packet must not fail a later one. */
 static int send_udp(const struct volley *volley, const struct knock_target *to,
                     const struct carrier_packet *packet, const uint8_t *payload)
 {
@@ -76,9 +70,9 @@ static int send_udp(const struct volley *volley, const struct knock_target *to,
         crypto_random(filler, packet->length);
         payload = filler;
     }
-    ssize_t sent = sendto(volley->fd, payload, packet->length, 0, &to->address.any, to->length);
+    int error = replies_send_udp(volley->replies, volley->fd, to, payload, packet->length);
     /* A full queue has lost the packet, as any router might. */
-    return sent >= 0 || errno == EAGAIN || errno == ENOBUFS ? 0 : errno;
+    return error == EAGAIN || error == ENOBUFS ? 0 : error;
 }
 
 int volley_send(struct volley *volley, const struct carrier_packet *packet, const uint8_t *payload)
@@ -86,6 +80,12 @@ int volley_send(struct volley *volley, const struct carrier_packet *packet, cons
     struct knock_target to = knock_target_at(&volley->to, packet->port);
     return packet->proto == IPPROTO_UDP ? send_udp(volley, &to, packet, payload)
                                         : send_tcp(volley, &to);
+}
+
+void volley_collect(struct volley *volley)
+{
+    if (volley->fd >= 0)
+        replies_read(volley->replies, volley->fd);
 }
 
 void volley_close(struct volley *volley)

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "knock/icmp.h"
 #include "lib/clock.h"
 
 /*
@@ -22,20 +21,8 @@ struct tries {
     nfds_t count;
 };
 
-static void note(struct answers *answers, int error, const struct addr *teller)
-{
-    if (error == ECONNREFUSED && teller->family == 0) {
-        answers->reset++;
-        return;
-    }
-    answers->unreachable++;
-    answers->error = error;
-    answers->teller = *teller;
-}
-
 static void try_once(struct tries *tries, unsigned i)
 {
-    static const struct addr nobody;
     struct watched *port = &tries->ports[i];
     const struct knock_target *own = &port->source.own;
     int fd = source_socket(&port->source, &port->target, SOCK_STREAM);
@@ -46,7 +33,7 @@ static void try_once(struct tries *tries, unsigned i)
     if (own->length > 0)
         (void)!bind(fd, &own->address.any, own->length);
     if (connect(fd, &port->target.address.any, port->target.length) < 0 && errno != EINPROGRESS) {
-        note(&port->answers, errno, &nobody);
+        answers_add(&port->answers, errno);
         close(fd);
         return;
     }
@@ -60,23 +47,12 @@ static void try_all(struct tries *tries, unsigned count)
         try_once(tries, i);
 }
 
-static int error_of(int fd)
-{
-    int error = 0;
-    socklen_t len = sizeof(error);
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
-}
-
 /* Whether the attempt succeeded; if not, how it ended is added to the port's answers. */
-static bool is_connected(const struct pollfd *socket, struct answers *answers)
+static bool is_connected(const struct pollfd *socket, struct watched *port)
 {
-    struct addr teller = {0};
-    int error = error_of(socket->fd); /* taking the ICMP error clears it */
-    if (!(socket->revents & (POLLERR | POLLHUP)) && error == 0)
-        return true;
-    icmp_take(socket->fd, &teller);
-    note(answers, error, &teller);
-    return false;
+    struct addr target = knock_target_addr(&port->target);
+    bool failed = answers_read(&port->answers, socket->fd, &target);
+    return !failed && !(socket->revents & (POLLERR | POLLHUP));
 }
 
 /* Takes the first that is connected out of the list; drops those that were refused. */
@@ -90,7 +66,7 @@ static int take_connected(struct tries *tries)
         if (!socket->revents) {
             tries->port[kept] = (unsigned char)port;
             tries->sockets[kept++] = *socket;
-        } else if (connected < 0 && is_connected(socket, &tries->ports[port].answers)) {
+        } else if (connected < 0 && is_connected(socket, &tries->ports[port])) {
             connected = socket->fd;
             tries->ports[port].open = true;
         } else {
@@ -122,6 +98,13 @@ static int end(struct tries *tries, int connected)
     return connected;
 }
 
+static void collect_replies(struct watched *ports, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (ports[i].replies)
+            replies_collect(ports[i].replies);
+}
+
 int watch_ports(struct watched *ports, unsigned count, int64_t until)
 {
     struct tries tries = {.ports = ports};
@@ -131,6 +114,7 @@ int watch_ports(struct watched *ports, unsigned count, int64_t until)
         try_all(&tries, count);
         int64_t next = now + pause * CLOCK_SECOND / 1000;
         connected = wait_for(&tries, next < until ? next : until, false);
+        collect_replies(ports, count);
         pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS;
     }
     return end(&tries, connected);

@@ -4,21 +4,15 @@
 
 #include <stdint.h>
 
+#include "knock/replies.h"
 #include "knock/source.h"
 #include "knock/target.h"
-
-/* How attempts to connect ended that didn't succeed. */
-struct answers {
-    unsigned reset;       /* the port refused, by RST */
-    unsigned unreachable; /* an ICMP error, or this machine's own network, put an end to it */
-    int error;            /* the errno of the last of those */
-    struct addr teller;   /* who sent its ICMP error; family 0: not known */
-};
 
 struct watched {
     struct knock_target target; /* with its port */
     struct source source;       /* of the connections */
-    struct answers answers;     /* added up */
+    struct answers answers;     /* to connections that didn't succeed */
+    struct replies *replies;    /* to a knock, to be collected meanwhile; NULL: none */
     unsigned reset_before;      /* those of watch_look() that the port refused */
     bool open;                  /* it answered */
 };

@@ -11,7 +11,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-#define ROUTER .error = "No route to host", .teller = "192.0.2.254"
+#define NO_ROUTE "No route to host"
+#define OBSTACLE(what, which, who)                                                                 \
+    {                                                                                              \
+        .count = 2, .kind = ICMP_KIND_##which, .error = what, .sender = who                        \
+    }
+#define ROUTER OBSTACLE(NO_ROUTE, NO_ROUTE, "192.0.2.254")
 
 /* Words of each cause, in the order of the table; "" ends it. */
 static const struct row {
@@ -31,16 +36,55 @@ static const struct row {
     {{.reset = 3},
      .not_looked = true,
      .causes = {"port 22 refused connections", "doesn't know the key"}},
-    {{.unreachable = 2, ROUTER},
+    {{.port_obstacle = ROUTER},
      .causes = {"192.0.2.254, on the way, says of 203.0.113.1: No route to host", "--carrier tcp",
                 "doesn't know the key"}},
-    {{.unreachable = 2, .error = "No route to host"},
+    {{.port_obstacle = OBSTACLE(NO_ROUTE, NO_ROUTE, "")},
      .causes = {"doesn't reach 203.0.113.1 (No route to host)", "--carrier tcp",
                 "doesn't know the key"}},
-    {{.unreachable = 2, .error = "No route to host", .teller = "198.51.100.7"},
+    {{.port_obstacle = OBSTACLE(NO_ROUTE, NO_ROUTE, "198.51.100.7")},
      .causes = {"doesn't reach 203.0.113.1", "--carrier tcp", "doesn't know the key"}},
-    {{.unreachable = 2, .error = "Connection refused", .teller = "203.0.113.1"},
+    {{.port_obstacle = OBSTACLE("Connection refused", PORT, "203.0.113.1")},
      .causes = {"--carrier tcp", "doesn't know the key"}},
+    {{.port_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "192.0.2.254")},
+     .causes = {"192.0.2.254, on the way, rejects connections to port 22 (ICMP: administratively "
+                "prohibited): a firewall there forbids them; try from another network",
+                "--carrier tcp", "doesn't know the key"}},
+    {{.port_obstacle = OBSTACLE(NO_ROUTE, EXPIRED, "192.0.2.254")},
+     .causes = {"192.0.2.254, on the way, says that packets to 203.0.113.1 go in a circle",
+                "--carrier tcp", "doesn't know the key"}},
+    /* A gateway that is knocked at denies what is meant for the host behind it. */
+    {{.target = "10.0.0.22", .port_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "203.0.113.1")},
+     .causes = {"--carrier tcp", "doesn't know the key"}},
+    /* The knock's own packets: what came back for them says more, and that UDP gets out. */
+    {{.knock_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "192.0.2.254"), .port_obstacle = ROUTER},
+     .causes = {"192.0.2.254, on the way, rejects the knock's packets (ICMP: administratively "
+                "prohibited): a firewall there forbids them; try --carrier tcp, or from another",
+                "doesn't know the key"}},
+    {{.knock_obstacle = OBSTACLE(NO_ROUTE, PORT, "192.0.2.254")},
+     .by_tcp = true,
+     .causes = {"(ICMP: port unreachable): a firewall there forbids them; try --carrier udp, or "
+                "from another network",
+                "doesn't know the key"}},
+    {{.knock_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "192.0.2.254")},
+     .sequence = true,
+     .causes = {"forbids them; try from another network", "the sequence isn't the door's"}},
+    {{.knock_obstacle = ROUTER},
+     .causes = {"192.0.2.254, on the way, says of 203.0.113.1: No route", "doesn't know the key"}},
+    {{.knock_obstacle = OBSTACLE("Connection refused", PORT, "198.51.100.7")},
+     .by_tcp = true,
+     .causes = {"a firewall rule of this machine rejects the knock's packets",
+                "doesn't know the key"}},
+    {{.knock_rejected = 3, .rejection = ICMP_KIND_PORT},
+     .causes = {"203.0.113.1 itself answers the knock's packets (ICMP: port unreachable): it",
+                "doesn't know the key"}},
+    {{.knock_rejected = 3, .rejection = ICMP_KIND_OTHER},
+     .causes = {"203.0.113.1 itself answers the knock's packets (ICMP error)",
+                "doesn't know the key"}},
+    {{.knock_reset = 3},
+     .sequence = true,
+     .causes = {"203.0.113.1 itself answers the knock's packets (RST)",
+                "the sequence isn't the door's"}},
     /* The clock. */
     {{.behind = 29}, .causes = {"clock was 29 s behind", "--carrier tcp", "doesn't know the key"}},
     {{.unsynchronised = true},
@@ -54,7 +98,7 @@ static const struct row {
      .unbound = true,
      .causes = {"wasn't bound to an address", "--carrier tcp", "doesn't know the key"}},
     /* The likeliest three of many. */
-    {{.reset = 1, .unreachable = 1, ROUTER, .behind = 1, .unsynchronised = true},
+    {{.reset = 1, .port_obstacle = ROUTER, .knock_reset = 1, .behind = 1, .unsynchronised = true},
      .causes = {"port 22 refuses since", "192.0.2.254", "1 s behind"}},
     {{.behind = 1, .unsynchronised = true, .own = "10.0.0.5"},
      .causes = {"1 s behind", "bound to 198.51.100.7", "nothing keeps"}},
@@ -65,17 +109,15 @@ static struct seen seen_of(const struct row *row)
 {
     struct seen seen = row->seen;
     seen.port = 22;
-    seen.target = "203.0.113.1";
+    seen.server = "203.0.113.1";
+    if (!seen.target)
+        seen.target = seen.server;
     seen.looked = !row->not_looked;
     seen.sealed = !row->sequence;
     seen.by_udp = !row->by_tcp;
     seen.bound = row->unbound || row->sequence ? "" : "198.51.100.7";
     if (!seen.own)
         seen.own = "198.51.100.7";
-    if (!seen.error)
-        seen.error = "";
-    if (!seen.teller)
-        seen.teller = "";
     return seen;
 }
 
@@ -125,12 +167,43 @@ static void long_names_fit(void **state)
     char causes[CAUSES_MAX][CAUSE_SIZE], name[300];
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    struct seen seen = {.sealed = true, .looked = true, .unreachable = 1, .reset = 1};
-    seen.target = seen.error = seen.own = seen.bound = name;
-    seen.teller = "192.0.2.254";
-    assert_int_equal(cause_judge(&seen, causes), 3);
-    for (unsigned c = 0; c < CAUSES_MAX; c++)
-        assert_true(strlen(causes[c]) < CAUSE_SIZE);
+    struct seen seen = {.sealed = true, .looked = true, .reset = 1, .knock_reset = 1};
+    seen.server = seen.target = seen.own = seen.bound = name;
+    for (int kind = ICMP_KIND_OTHER; kind <= ICMP_KIND_TOO_BIG; kind++) {
+        seen.knock_obstacle = (struct seen_obstacle){
+            .count = 1, .kind = (enum icmp_kind)kind, .error = name, .sender = "192.0.2.254"};
+        assert_int_equal(cause_judge(&seen, causes), 3);
+        for (unsigned c = 0; c < CAUSES_MAX; c++)
+            assert_true(strlen(causes[c]) < CAUSE_SIZE);
+    }
+}
+
+/* By the types and codes of the RFCs, and by any other: whatever comes has a kind. */
+static void knows_icmp_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t family, type, code;
+        enum icmp_kind kind;
+    } errors[] = {
+        {4, 3, 0, ICMP_KIND_NO_ROUTE},    {4, 3, 1, ICMP_KIND_NO_ROUTE},
+        {4, 3, 2, ICMP_KIND_OTHER},       {4, 3, 3, ICMP_KIND_PORT},
+        {4, 3, 4, ICMP_KIND_TOO_BIG},     {4, 3, 9, ICMP_KIND_PROHIBITED},
+        {4, 3, 10, ICMP_KIND_PROHIBITED}, {4, 3, 13, ICMP_KIND_PROHIBITED},
+        {4, 3, 14, ICMP_KIND_OTHER},      {4, 3, 255, ICMP_KIND_OTHER},
+        {4, 11, 0, ICMP_KIND_EXPIRED},    {4, 12, 0, ICMP_KIND_OTHER},
+        {4, 255, 3, ICMP_KIND_OTHER},     {6, 1, 0, ICMP_KIND_NO_ROUTE},
+        {6, 1, 1, ICMP_KIND_PROHIBITED},  {6, 1, 2, ICMP_KIND_OTHER},
+        {6, 1, 3, ICMP_KIND_NO_ROUTE},    {6, 1, 4, ICMP_KIND_PORT},
+        {6, 1, 5, ICMP_KIND_PROHIBITED},  {6, 1, 6, ICMP_KIND_NO_ROUTE},
+        {6, 1, 7, ICMP_KIND_OTHER},       {6, 1, 255, ICMP_KIND_OTHER},
+        {6, 2, 0, ICMP_KIND_TOO_BIG},     {6, 3, 0, ICMP_KIND_EXPIRED},
+        {6, 4, 1, ICMP_KIND_OTHER},       {6, 11, 0, ICMP_KIND_OTHER},
+    };
+    for (size_t i = 0; i < COUNT(errors); i++)
+        if (icmp_kind_of(errors[i].family, errors[i].type, errors[i].code) != errors[i].kind)
+            fail_msg("ICMP of IPv%u, type %u, code %u", errors[i].family, errors[i].type,
+                     errors[i].code);
 }
 
 int main(void)
@@ -139,6 +212,7 @@ int main(void)
         cmocka_unit_test(names_the_likeliest_causes),
         cmocka_unit_test(names_the_address_to_look_for),
         cmocka_unit_test(long_names_fit),
+        cmocka_unit_test(knows_icmp_errors),
     };
     return cmocka_run_group_tests_name("knock_cause", tests, NULL, NULL);
 }
