@@ -1,8 +1,10 @@
 # rotate.pl: a log that is rotated by rename, in two ways; prints how many lines were written.
 #
 #   rotate.pl each FILE COUNT PID             COUNT rotations, each as soon as process PID has the new file open
-#   rotate.pl load FILE COUNT PERIOD RATE     COUNT rotations, PERIOD ms apart, under RATE lines a second, whose writer
-#                                             goes on with the old file for up to half a period
+#   rotate.pl load FILE COUNT PERIOD RATE PID COUNT rotations, PERIOD ms apart, under RATE lines a second, whose writer
+#                                             goes on with the old file for up to half a period; a rotation waits until
+#                                             process PID has the file open, since one that comes and goes while a busy
+#                                             machine doesn't let it run can't be read by anybody
 use strict;
 use warnings;
 use Fcntl;
@@ -55,16 +57,18 @@ sub rotate_each {
 }
 
 sub rotate_under_load {
-    my ($period, $rate) = ($rest[0] / 1000, $rest[1]);
+    my ($period, $rate, $pid) = ($rest[0] / 1000, @rest[1, 2]);
     my ($handle, $written, $rotated, $late, $begin) = (fresh(), 0, 0, 0, time);
+    my $inode = (stat $handle)[1];
     while ($rotated < $count || $late) {
         my $now = time - $begin;
-        if ($rotated < $count && $now >= ($rotated + 1) * $period) {
+        if ($rotated < $count && $now >= ($rotated + 1) * $period && !$late && has_open($pid, $inode)) {
             rename $file, "$file.1" or die "$file: $!";
             $rotated++;
-            fresh();
+            $inode = (stat fresh())[1];
             $late = $now + rand($period / 2);
         }
+        die "rotation $rotated isn't noticed" if $now > ($rotated + 1) * $period + 60;
         my $due = int($rate * $now) - $written;
         put($handle, $due) if $due > 0;
         $written += $due;

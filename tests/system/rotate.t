@@ -61,7 +61,7 @@ in_succession() {
 under_load() {
     local before written
     before=$(lines_read)
-    written=$(perl "$TREE/tests/system/rotate.pl" load "$KERN_LOG" "${ROTATIONS:-50}" 100 50000)
+    written=$(perl "$TREE/tests/system/rotate.pl" load "$KERN_LOG" "${ROTATIONS:-50}" 100 50000 "$KNOCKD_PID")
     ok "${ROTATIONS:-50} rotations under load" test "${written:-0}" -gt 0
     reads_all "each of $written lines is read once" "${written:-0}"
 }
