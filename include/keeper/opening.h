@@ -95,8 +95,10 @@ struct opening {
     bool spare_changed;      /* next_spare counts, be it NULL */
     uint64_t stopped;        /* bit n: stop command n succeeded, and needn't be run again */
     unsigned attempts;       /* stops that failed */
-    struct {                 /* the ledger's own */
-        int64_t id;
+    struct {                 /* writeback's own */
+        int64_t id;          /* in the store; 0: it isn't there */
+        enum stored_state state; /* as the store has them */
+        int64_t deadline;
         bool listed;
         struct opening *next;
         void (*done)(struct opening *opening, bool durable);

@@ -1,5 +1,5 @@
 /*
- * The life of an entry: new -> flushed with all else that is new, changed or gone -> its done() ->
+ * The life of an entry: new -> written with all else that is new, changed or gone -> its done() ->
  * changed, any number of times -> gone. A flush that fails refuses what is new, keeps the rest
  * on its lists, and is tried again later and later, until there is room on the disk. A store that
  * had to be made again without what was in it gets all that is open, whatever changed.
@@ -60,40 +60,46 @@ static enum stored_state stored_state(const struct opening *o)
     return STORED_CLOSING;
 }
 
-static void flush_at(struct writeback *ledger, int64_t due)
+static void flush_at(struct writeback *writeback, int64_t due)
 {
-    if (!timer_is_set(&ledger->flush) || due < ledger->flush.due)
-        loop_timer_set(ledger->loop, &ledger->flush, due);
+    if (!timer_is_set(&writeback->flush) || due < writeback->flush.due)
+        loop_timer_set(writeback->loop, &writeback->flush, due);
 }
 
-static void put_on_list(struct writeback *ledger, struct opening *o)
+static void put_on_list(struct writeback *writeback, struct opening *o)
 {
     if (!o->kept.listed) {
         o->kept.listed = true;
-        o->kept.next = ledger->list;
-        ledger->list = o;
+        o->kept.next = writeback->list;
+        writeback->list = o;
     }
     /* While the disk is full, the pause decides; what is new is refused quickly all the same. */
-    if (!ledger->failing || o->kept.done)
-        flush_at(ledger, clock_now());
+    if (!writeback->failing || o->kept.done)
+        flush_at(writeback, clock_now());
 }
 
-void writeback_add(struct writeback *ledger, struct opening *o,
+void writeback_add(struct writeback *writeback, struct opening *o,
                    void (*done)(struct opening *opening, bool durable))
 {
     o->kept.done = done;
-    put_on_list(ledger, o);
+    put_on_list(writeback, o);
 }
 
-void writeback_change(struct writeback *ledger, struct opening *o)
+/* Whether the store says something else of it, or will. */
+static bool is_changed(const struct opening *o)
 {
-    if (ledger->store && o->kept.id)
-        put_on_list(ledger, o);
+    return o->kept.listed || o->kept.state != stored_state(o) || o->kept.deadline != o->deadline;
 }
 
-static void take_off_list(struct writeback *ledger, struct opening *o)
+void writeback_change(struct writeback *writeback, struct opening *o)
 {
-    struct opening **link = &ledger->list;
+    if (writeback->store && o->kept.id && is_changed(o))
+        put_on_list(writeback, o);
+}
+
+static void take_off_list(struct writeback *writeback, struct opening *o)
+{
+    struct opening **link = &writeback->list;
     while (*link && *link != o)
         link = &(*link)->kept.next;
     if (*link)
@@ -101,12 +107,12 @@ static void take_off_list(struct writeback *ledger, struct opening *o)
     o->kept.listed = false;
 }
 
-void writeback_remove(struct writeback *ledger, struct opening *o, const char *end)
+void writeback_remove(struct writeback *writeback, struct opening *o, const char *end)
 {
     if (o->kept.listed)
-        take_off_list(ledger, o);
+        take_off_list(writeback, o);
     o->kept.done = NULL;
-    if (!ledger->store || !o->kept.id)
+    if (!writeback->store || !o->kept.id)
         return;
     struct removal *removal = calloc(1, sizeof(*removal));
     if (!removal) {
@@ -114,14 +120,21 @@ void writeback_remove(struct writeback *ledger, struct opening *o, const char *e
         log_error("%s: out of memory: its end isn't recorded", o->label);
         return;
     }
-    *removal = (struct removal){ledger->removals, o->kept.id, time(NULL), end};
-    ledger->removals = removal;
+    *removal = (struct removal){writeback->removals, o->kept.id, time(NULL), end};
+    writeback->removals = removal;
     /* Who closed it by hand waits to hear whether it is recorded. */
-    if (!ledger->failing || o->by_hand)
-        flush_at(ledger, clock_now());
+    if (!writeback->failing || o->by_hand)
+        flush_at(writeback, clock_now());
 }
 
-static int write_new(struct writeback *ledger, struct opening *o)
+/* What isn't committed after this stays on the list. */
+static void note_written(struct opening *o)
+{
+    o->kept.state = stored_state(o);
+    o->kept.deadline = o->deadline;
+}
+
+static int write_new(struct writeback *writeback, struct opening *o)
 {
     struct stored_door door = {.state = stored_state(o),
                                .address = o->address,
@@ -136,29 +149,34 @@ static int write_new(struct writeback *ledger, struct opening *o)
     memcpy(door.stop_ok, o->stop_ok, sizeof(door.stop_ok));
     snprintf(door.name, sizeof(door.name), "%s", o->name);
     snprintf(door.by, sizeof(door.by), "%s", o->by);
-    if (store_add(ledger->store, &door) < 0)
+    if (store_add(writeback->store, &door) < 0)
         return -1;
     o->kept.id = door.id;
+    note_written(o);
     return 0;
 }
 
-static int write_list(struct writeback *ledger)
+static int write_change(struct writeback *writeback, struct opening *o)
 {
-    for (struct opening *o = ledger->list; o; o = o->kept.next) {
-        int rc = o->kept.done
-                     ? write_new(ledger, o)
-                     : store_update(ledger->store, o->kept.id, stored_state(o), o->deadline);
-        if (rc < 0)
+    if (store_update(writeback->store, o->kept.id, stored_state(o), o->deadline) < 0)
+        return -1;
+    note_written(o);
+    return 0;
+}
+
+static int write_list(struct writeback *writeback)
+{
+    for (struct opening *o = writeback->list; o; o = o->kept.next)
+        if ((o->kept.done ? write_new(writeback, o) : write_change(writeback, o)) < 0)
             return -1;
-    }
-    for (const struct removal *r = ledger->removals; r; r = r->next)
-        if (store_remove(ledger->store, r->id, r->wall, r->end) < 0)
+    for (const struct removal *r = writeback->removals; r; r = r->next)
+        if (store_remove(writeback->store, r->id, r->wall, r->end) < 0)
             return -1;
     return 0;
 }
 
 struct rewriting {
-    struct writeback *ledger;
+    struct writeback *writeback;
     int rc;
 };
 
@@ -167,148 +185,160 @@ static void write_again(void *arg, struct opening *o)
     struct rewriting *rewriting = arg;
     /* What is neither kept nor new will never be, as on a disk that was full. */
     if (rewriting->rc == 0 && (o->kept.id || o->kept.done))
-        rewriting->rc = write_new(rewriting->ledger, o);
+        rewriting->rc = write_new(rewriting->writeback, o);
 }
 
 /* What is gone isn't in the new store. */
-static int write_everything(struct writeback *ledger)
+static int write_everything(struct writeback *writeback)
 {
-    struct rewriting rewriting = {ledger, 0};
-    openings_each(ledger->all, write_again, &rewriting);
+    struct rewriting rewriting = {writeback, 0};
+    openings_each(writeback->all, write_again, &rewriting);
     return rewriting.rc;
 }
 
-static int write_all(struct writeback *ledger)
+static int write_all(struct writeback *writeback)
 {
-    if (store_look(ledger->store) < 0)
+    if (store_look(writeback->store) < 0)
         return -1;
-    unsigned remade = store_remade(ledger->store);
-    int rc = remade == ledger->remade ? write_list(ledger) : write_everything(ledger);
-    if (rc < 0 || store_commit(ledger->store) < 0)
+    unsigned remade = store_remade(writeback->store);
+    int rc = remade == writeback->remade ? write_list(writeback) : write_everything(writeback);
+    if (rc < 0 || store_commit(writeback->store) < 0)
         return -1;
-    ledger->remade = remade;
+    writeback->remade = remade;
     return 0;
 }
 
-static void clear_removals(struct writeback *ledger)
+static void clear_removals(struct writeback *writeback)
 {
-    while (ledger->removals) {
-        struct removal *r = ledger->removals;
-        ledger->removals = r->next;
+    while (writeback->removals) {
+        struct removal *r = writeback->removals;
+        writeback->removals = r->next;
         free(r);
     }
 }
 
-static void look_soon(struct writeback *ledger)
+static void look_soon(struct writeback *writeback)
 {
-    if (ledger->store && !timer_is_set(&ledger->look))
-        loop_timer_set(ledger->loop, &ledger->look, clock_now() + look_interval);
+    if (writeback->store && !timer_is_set(&writeback->look))
+        loop_timer_set(writeback->loop, &writeback->look, clock_now() + look_interval);
 }
 
-static void succeed(struct writeback *ledger)
+static void succeed(struct writeback *writeback)
 {
-    if (ledger->failing)
+    if (writeback->failing)
         log_notice("the state is being recorded again");
-    ledger->failing = false;
-    ledger->pause = pause_first;
-    clear_removals(ledger);
+    writeback->failing = false;
+    writeback->pause = pause_first;
+    clear_removals(writeback);
 }
 
-static void fail(struct writeback *ledger)
+static void fail(struct writeback *writeback)
 {
-    if (!ledger->failing)
+    if (!writeback->failing)
         log_error("the state can't be recorded, so nothing new is opened: %s",
-                  store_error(ledger->store));
-    ledger->failing = true;
-    flush_at(ledger, clock_now() + ledger->pause);
-    ledger->pause = 2 * ledger->pause < pause_longest ? 2 * ledger->pause : pause_longest;
+                  store_error(writeback->store));
+    writeback->failing = true;
+    flush_at(writeback, clock_now() + writeback->pause);
+    writeback->pause = 2 * writeback->pause < pause_longest ? 2 * writeback->pause : pause_longest;
 }
 
-static void on_flush(void *arg)
+/* Takes all off the list, and puts back what is to be written again. Returns what waits for its
+ * done(). */
+static struct opening *settle_list(struct writeback *writeback, bool durable)
 {
-    struct writeback *ledger = arg;
-    bool durable = !ledger->store || write_all(ledger) == 0;
-    struct opening *list = ledger->list;
-    ledger->list = NULL;
-    look_soon(ledger);
-    if (durable)
-        succeed(ledger);
-    else
-        fail(ledger);
-    /* done() may add, change and remove: it must find the lists as they are to be. */
-    struct opening *finished = NULL;
+    struct opening *list = writeback->list, *finished = NULL;
+    writeback->list = NULL;
     for (struct opening *o = list, *next; o; o = next) {
         next = o->kept.next;
         o->kept.listed = false;
         if (o->kept.done) {
-            o->kept.id = durable && ledger->store ? o->kept.id : 0;
+            o->kept.id = durable && writeback->store ? o->kept.id : 0;
             o->kept.next = finished;
             finished = o;
         } else if (!durable) {
-            put_on_list(ledger, o);
+            put_on_list(writeback, o);
         }
     }
-    for (struct opening *o = finished, *next; o; o = next) {
+    return finished;
+}
+
+int writeback_flush(struct writeback *writeback)
+{
+    loop_timer_cancel(writeback->loop, &writeback->flush);
+    bool durable = !writeback->store || write_all(writeback) == 0;
+    look_soon(writeback);
+    if (durable)
+        succeed(writeback);
+    else
+        fail(writeback);
+    /* done() may add, change and remove: it must find the lists as they are to be. */
+    for (struct opening *o = settle_list(writeback, durable), *next; o; o = next) {
         next = o->kept.next;
         void (*done)(struct opening * opening, bool durable) = o->kept.done;
         o->kept.done = NULL;
         done(o, durable);
     }
+    return durable ? 0 : -1;
+}
+
+static void on_flush(void *arg)
+{
+    writeback_flush(arg);
 }
 
 /* Removed by accident, the store is to be whole again before the next crash, not at the next knock.
  */
 static void on_look(void *arg)
 {
-    struct writeback *ledger = arg;
-    if (ledger->all->count == 0)
+    struct writeback *writeback = arg;
+    if (writeback->all->count == 0)
         return;
-    loop_timer_set(ledger->loop, &ledger->look, clock_now() + look_interval);
-    if (ledger->failing)
+    loop_timer_set(writeback->loop, &writeback->look, clock_now() + look_interval);
+    if (writeback->failing)
         return;
-    if (store_look(ledger->store) < 0 || store_remade(ledger->store) != ledger->remade)
-        on_flush(ledger);
+    if (store_look(writeback->store) < 0 || store_remade(writeback->store) != writeback->remade)
+        writeback_flush(writeback);
 }
 
 struct writeback *writeback_new(struct openings *all, struct store *store)
 {
-    struct writeback *ledger = calloc(1, sizeof(*ledger));
-    if (!ledger || loop_timer_register(all->loop, &ledger->flush, on_flush, ledger) < 0) {
-        free(ledger);
+    struct writeback *writeback = calloc(1, sizeof(*writeback));
+    if (!writeback || loop_timer_register(all->loop, &writeback->flush, on_flush, writeback) < 0) {
+        free(writeback);
         return NULL;
     }
-    if (loop_timer_register(all->loop, &ledger->look, on_look, ledger) < 0) {
-        loop_timer_unregister(all->loop, &ledger->flush);
-        free(ledger);
+    if (loop_timer_register(all->loop, &writeback->look, on_look, writeback) < 0) {
+        loop_timer_unregister(all->loop, &writeback->flush);
+        free(writeback);
         return NULL;
     }
-    ledger->all = all;
-    ledger->loop = all->loop;
-    ledger->store = store;
-    ledger->remade = store ? store_remade(store) : 0;
-    ledger->pause = pause_first;
-    return ledger;
+    writeback->all = all;
+    writeback->loop = all->loop;
+    writeback->store = store;
+    writeback->remade = store ? store_remade(store) : 0;
+    writeback->pause = pause_first;
+    return writeback;
 }
 
-bool writeback_failing(const struct writeback *ledger)
+bool writeback_failing(const struct writeback *writeback)
 {
-    return ledger->failing;
+    return writeback->failing;
 }
 
-void writeback_free(struct writeback *ledger)
+void writeback_free(struct writeback *writeback)
 {
-    if (!ledger)
+    if (!writeback)
         return;
     /* What is new by now will never start. */
-    for (struct opening **link = &ledger->list; *link;)
+    for (struct opening **link = &writeback->list; *link;)
         if ((*link)->kept.done)
             *link = (*link)->kept.next;
         else
             link = &(*link)->kept.next;
-    if (ledger->store && (ledger->removals || ledger->list) && write_all(ledger) < 0)
-        log_error("the state can't be recorded at the end: %s", store_error(ledger->store));
-    clear_removals(ledger);
-    loop_timer_unregister(ledger->loop, &ledger->flush);
-    loop_timer_unregister(ledger->loop, &ledger->look);
-    free(ledger);
+    if (writeback->store && (writeback->removals || writeback->list) && write_all(writeback) < 0)
+        log_error("the state can't be recorded at the end: %s", store_error(writeback->store));
+    clear_removals(writeback);
+    loop_timer_unregister(writeback->loop, &writeback->flush);
+    loop_timer_unregister(writeback->loop, &writeback->look);
+    free(writeback);
 }

@@ -1,7 +1,8 @@
 /*
- * Keeps the store in step with the openings: what is new is durable before a command runs, what
- * changes and goes follows, and what can't be written now is written later. Whatever happens in
- * one moment is one transaction. While something is open, it looks after the store's files.
+ * Keeps the store in step with the openings. A new opening is durable before its command runs;
+ * changes and removals are written later, together; what can't be written now is tried again until
+ * it can. What happens in one moment is one transaction. While a door is open, the store's files
+ * are looked after.
  */
 #ifndef KEEPER_WRITEBACK_H
 #define KEEPER_WRITEBACK_H
@@ -11,24 +12,28 @@
 
 struct writeback;
 
-/* A ledger of the openings of `all`, whose loop is set, for `store`, which stays the caller's;
- * NULL: nothing is kept. NULL when out of memory. */
+/* For the openings of `all`, whose loop is set, and `store`, which stays the caller's; NULL:
+ * nothing is stored. NULL when memory is short. */
 struct writeback *writeback_new(struct openings *all, struct store *store);
 
 /* Whether the last attempt to write failed. */
-bool writeback_failing(const struct writeback *ledger);
+bool writeback_failing(const struct writeback *writeback);
 
 /* Writes what it can, and forgets the rest. NULL is fine. */
-void writeback_free(struct writeback *ledger);
+void writeback_free(struct writeback *writeback);
 
-/* Enters a new opening. Calls done(opening, durable) from the loop, once. */
-void writeback_add(struct writeback *ledger, struct opening *opening,
+/* A new opening. Calls done(opening, durable) once: from the loop, or from writeback_flush. */
+void writeback_add(struct writeback *writeback, struct opening *opening,
                    void (*done)(struct opening *opening, bool durable));
 
-/* The state or the deadline of an entered opening has changed. */
-void writeback_change(struct writeback *ledger, struct opening *opening);
+/* The state or the deadline of a stored opening may have changed. */
+void writeback_change(struct writeback *writeback, struct opening *opening);
 
 /* The opening is gone, `end` says how. It may be freed at once; done() isn't called any more. */
-void writeback_remove(struct writeback *ledger, struct opening *opening, const char *end);
+void writeback_remove(struct writeback *writeback, struct opening *opening, const char *end);
+
+/* Writes now, in the transaction that the store may have open. 0; -1 when it can't be made durable:
+ * then that transaction is lost. */
+int writeback_flush(struct writeback *writeback);
 
 #endif

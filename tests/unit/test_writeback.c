@@ -94,6 +94,27 @@ static void many_share_a_transaction(void **state)
     kept_end(&k);
 }
 
+/* Its opening is durable when the command starts, and nothing has changed since. */
+static void one_sync_until_it_starts(void **state)
+{
+    (void)state;
+    struct kept_world k;
+    kept_make(&k, LONG, TILL_GO, AT_ONCE);
+    /* The first transaction of all begins the journal, which is one more. */
+    assert_int_equal(store_number_set(k.store, "first", 1), 0);
+    assert_int_equal(store_commit(k.store), 0);
+    unsigned before = syncs;
+    knock(&k.w);
+    wait_out(&k.w, "(s");
+    serve(&k.w, 50 * MS);
+    assert_int_equal(syncs, before + 1);
+    bench_write(&k.w.bench, "go", "");
+    wait_log(&k.w, "opened for");
+    serve(&k.w, 50 * MS);
+    assert_int_equal(syncs, before + 2);
+    kept_end(&k);
+}
+
 /* In every state: after kill -9 it is taken up, closed, and no more in the store. */
 static void is_closed_by_the_next_life(void **state)
 {
@@ -173,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_on_disk_before_it_starts),
         cmocka_unit_test(many_share_a_transaction),
+        cmocka_unit_test(one_sync_until_it_starts),
         cmocka_unit_test(is_closed_by_the_next_life),
         cmocka_unit_test(what_has_time_left_goes_on),
         cmocka_unit_test(what_is_withdrawn_is_forgotten),
