@@ -33,6 +33,16 @@ int doors_resume(struct doors *doors);
  */
 void doors_knock(struct doors *doors, const struct knock *knock);
 
+/* Whether the knock would open its door, and neither extend nor close anything. */
+bool doors_would_open(const struct doors *doors, const struct knock *knock);
+
+/*
+ * Records at once what knocks have changed, together with what was written to the store and isn't
+ * committed. Returns 0; -1 if that can't be made durable: then it is lost, and what was to open
+ * is refused.
+ */
+int doors_record(struct doors *doors);
+
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);
 

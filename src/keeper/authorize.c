@@ -227,7 +227,8 @@ static bool is_copy(const struct key *key, const struct unsealed *message,
            now - key->last_came < copy_time;
 }
 
-/* What was used up stays that, whatever follows, and whenever the power fails from here on. */
+/* Uses it up in the store, where that becomes durable by the commit that comes before anything is
+ * done or refused by this message. */
 static enum unseal_verdict use_up(const struct sealed_service *s, const struct unsealed *message,
                                   const struct addr *source, int64_t now, int64_t wall)
 {
@@ -243,17 +244,25 @@ static enum unseal_verdict use_up(const struct sealed_service *s, const struct u
     if (!limit_take(&key->rate, now))
         return UNSEAL_HASTY;
     int rc = store_sealed_use(s->store, s->keyring->secrets[message->key].id, message->time, wall);
-    if (rc < 0 || store_commit(s->store) < 0)
-        return UNSEAL_UNRECORDED;
+    if (rc > 0)
+        store_commit(s->store);
+    return rc < 0 ? UNSEAL_UNRECORDED : rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
+}
+
+/* It is durably used up, and stays that, whatever follows. */
+static void remember_use(const struct sealed_service *s, const struct unsealed *message,
+                         const struct addr *source, int64_t now)
+{
+    struct key *key = &s->keyring->keys[message->key];
     key->last = message->time;
     key->last_from = *source;
     key->last_came = now;
-    return rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
 }
 
-static enum unseal_verdict open_door(struct admission *a, const struct sealed_service *s,
-                                     const struct key *key, const struct sealed_wish *wish,
-                                     int64_t now, const char **why)
+/* What the door makes of a wish to open: the knock, or why there is none. */
+static enum unseal_verdict make_knock(struct admission *a, const struct sealed_service *s,
+                                      const struct key *key, const struct sealed_wish *wish,
+                                      int64_t now, struct knock *knock, const char **why)
 {
     struct message_open open = {.door = wish->number, .address = wish->address};
     if (gate_judge(s->config, s->plans, &open, why) != GATE_OPEN)
@@ -262,14 +271,13 @@ static enum unseal_verdict open_door(struct admission *a, const struct sealed_se
         *why = "too many openings a second";
         return UNSEAL_DOOR;
     }
-    struct knock knock = {.door = wish->door,
-                          .plan = plans_get(s->plans, wish->number, wish->address.family),
-                          .address = wish->address,
-                          .port = wish->port,
-                          .length = wish->length,
-                          .by = key->name,
-                          .key = key->name};
-    doors_knock(s->doors, &knock);
+    *knock = (struct knock){.door = wish->door,
+                            .plan = plans_get(s->plans, wish->number, wish->address.family),
+                            .address = wish->address,
+                            .port = wish->port,
+                            .length = wish->length,
+                            .by = key->name,
+                            .key = key->name};
     return UNSEAL_GOOD;
 }
 
@@ -283,6 +291,36 @@ static enum unseal_verdict close_door(const struct sealed_service *s, const stru
     return doors_close(s->doors, &choice) > 0 ? UNSEAL_GOOD : UNSEAL_NOTHING;
 }
 
+/*
+ * Judges a message that is used up, but not durably yet, and does what it asks for. A door that
+ * opens is recorded in the transaction of the use, so that the disk is waited for once; whatever
+ * else follows waits until the use is durable.
+ */
+static enum unseal_verdict carry_out(struct admission *a, const struct sealed_service *s,
+                                     const struct unsealed *message, const struct addr *source,
+                                     struct sealed_wish *wish, int64_t now, int64_t wall,
+                                     const char **why)
+{
+    const struct key *key = &s->keyring->keys[message->key];
+    struct knock knock;
+    enum unseal_verdict verdict = unseal_judge(s->config, s->keyring, message, source, wall, wish);
+    bool opens = verdict == UNSEAL_GOOD && wish->op == SEALED_OPEN;
+    if (opens)
+        verdict = make_knock(a, s, key, wish, now, &knock, why);
+    opens = opens && verdict == UNSEAL_GOOD;
+    bool recorded_with_it = opens && doors_would_open(s->doors, &knock);
+    if (recorded_with_it)
+        doors_knock(s->doors, &knock);
+    if ((recorded_with_it ? doors_record(s->doors) : store_commit(s->store)) < 0)
+        return UNSEAL_UNRECORDED;
+    remember_use(s, message, source, now);
+    if (opens && !recorded_with_it)
+        doors_knock(s->doors, &knock);
+    else if (verdict == UNSEAL_GOOD && !opens)
+        verdict = close_door(s, key, wish);
+    return verdict;
+}
+
 /* A message that a key made. */
 static enum unseal_verdict serve(struct admission *a, const struct sealed_service *s,
                                  const struct unsealed *message, const struct addr *source,
@@ -290,18 +328,15 @@ static enum unseal_verdict serve(struct admission *a, const struct sealed_servic
 {
     const struct key *key = &s->keyring->keys[message->key];
     struct sealed_wish wish = {.address = *source};
+    const char *why = NULL;
     enum unseal_verdict verdict = use_up(s, message, source, now, wall);
     if (verdict == UNSEAL_REPLAYED || verdict == UNSEAL_COPY)
         return verdict;
+    if (verdict == UNSEAL_GOOD)
+        verdict = carry_out(a, s, message, source, &wish, now, wall, &why);
     if (verdict == UNSEAL_UNRECORDED && limit_take(&a->refusals, now))
         log_error("a sealed knock can't be recorded, so it isn't served: %s",
                   store_error(s->store));
-    if (verdict == UNSEAL_GOOD)
-        verdict = unseal_judge(s->config, s->keyring, message, source, wall, &wish);
-    const char *why = NULL;
-    if (verdict == UNSEAL_GOOD)
-        verdict = wish.op == SEALED_OPEN ? open_door(a, s, key, &wish, now, &why)
-                                         : close_door(s, key, &wish);
     if (verdict != UNSEAL_GOOD)
         refuse_key(a, s, key, source, &wish, why ? why : unseal_reason(verdict), now);
     return verdict;

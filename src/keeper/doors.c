@@ -250,6 +250,17 @@ void doors_knock(struct doors *doors, const struct knock *knock)
         refuse(doors, knock, why ? why : "out of memory");
 }
 
+bool doors_would_open(const struct doors *doors, const struct knock *knock)
+{
+    return knock->door->closes.count == 0 &&
+           !openings_find(&doors->all, knock->door->name, &knock->address, knock->port);
+}
+
+int doors_record(struct doors *doors)
+{
+    return writeback_flush(doors->all.ledger);
+}
+
 unsigned doors_count(const struct doors *doors)
 {
     return doors->all.count - doors->all.staying;
