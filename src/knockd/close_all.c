@@ -4,9 +4,7 @@
  */
 #include "knockd/close_all.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,8 +14,8 @@
 #include <unistd.h>
 
 #include "knockd/notify.h"
-#include "knockd/place.h"
 #include "knockd/signals.h"
+#include "knockd/state_store.h"
 #include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/log.h"
@@ -77,7 +75,7 @@ void close_wait(struct loop *loop, struct doors *doors, int64_t limit)
 struct closer {
     enum scope scope;
     struct state_dir dir;
-    char copy[32]; /* of the store's folder; "": none */
+    char copy[STATE_STORE_COPY_SIZE];
     struct store *store;
     struct loop *loop;
     struct runner *runner;
@@ -109,89 +107,13 @@ static bool make_parts(struct closer *c)
     return c->signals != NULL;
 }
 
-/* --- a disk that has become read-only --- */
-
-static const char *const store_files[] = {"state.db", "state.db-wal"};
-enum { STORE_FILES = sizeof(store_files) / sizeof(*store_files) };
-
-static bool is_read_only(const char *state_dir)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", state_dir, store_files[0]);
-    return access(path, W_OK) < 0 && errno == EROFS;
-}
-
-static bool copy_file(const char *from, const char *to)
-{
-    char block[65536];
-    ssize_t got = -1;
-    int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    while (out >= 0 && (got = read(in, block, sizeof(block))) > 0)
-        if (write(out, block, (size_t)got) != got)
-            break;
-    /* A store that was ended well has no log. */
-    bool good = got == 0 || (in < 0 && errno == ENOENT);
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    return good;
-}
-
-/* Opens a copy of the store, in c->copy. What is closed by it can't be recorded: the next start
- * undoes it once more, and finds it gone. */
-static struct store *open_copy(struct closer *c, const char *boot_id, char *why, size_t size)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    strcpy(c->copy, "/run/knockd/copy.XXXXXX");
-    bool good = place_make_root(why, size) && mkdtemp(c->copy);
-    for (int i = 0; good && i < STORE_FILES; i++) {
-        snprintf(from, sizeof(from), "%s/%s", c->dir.path, store_files[i]);
-        snprintf(to, sizeof(to), "%s/%s", c->copy, store_files[i]);
-        good = copy_file(from, to);
-    }
-    if (good)
-        return store_open(c->copy, boot_id, 0, NULL, why, size);
-    snprintf(why, size, "%s is read-only, and can't be copied to %s: %s", c->dir.path, c->copy,
-             strerror(errno));
-    return NULL;
-}
-
-static void remove_copy(const char *folder)
-{
-    DIR *dir = *folder ? opendir(folder) : NULL;
-    for (const struct dirent *entry; dir && (entry = readdir(dir));)
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    if (*folder)
-        rmdir(folder);
-}
-
-/* False after an error was logged. */
-static bool open_record(struct closer *c)
-{
-    char why[640], boot_id[PLACE_BOOT_ID_SIZE];
-    if (!place_boot_id(boot_id))
-        return false;
-    bool good = state_dir_wait(&c->dir, run_limit, why, sizeof(why));
-    if (good)
-        c->store = is_read_only(c->dir.path)
-                       ? open_copy(c, boot_id, why, sizeof(why))
-                       : store_open(c->dir.path, boot_id, 0, NULL, why, sizeof(why));
-    if (!c->store)
-        log_error("what was left open can't be closed: %s", why);
-    return c->store != NULL;
-}
-
 static void free_parts(struct closer *c)
 {
     if (c->runner)
         runner_free(c->runner);
     doors_free(c->doors);
     store_close(c->store);
-    remove_copy(c->copy);
+    state_store_remove_copy(c->copy);
     signals_free(c->signals);
     loop_free(c->loop);
     state_dir_release(&c->dir);
@@ -217,13 +139,6 @@ static bool has_file(const char *state_dir, const char *name)
     return access(path, F_OK) == 0;
 }
 
-static void tell_gone(const char *state_dir)
-{
-    log_error("THE STATE IS GONE: %s/state.db was in use, and isn't there any more: what was open "
-              "then isn't known, so look through the firewall's rules",
-              state_dir);
-}
-
 /* Somebody else's is none of our business, unless we were asked to close it. */
 static bool tell_untaken(enum scope scope, enum state_dir_taken taken, const char *why)
 {
@@ -244,7 +159,8 @@ static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
     enum state_dir_taken taken = state_dir_take(&c.dir, state_dir, why, sizeof(why));
     if (taken != STATE_DIR_TAKEN)
         return tell_untaken(scope, taken, why);
-    bool good = open_record(&c) && make_parts(&c) && serve(&c, time_limit - (clock_now() - begin));
+    c.store = state_store_open_record(&c.dir, run_limit, c.copy);
+    bool good = c.store && make_parts(&c) && serve(&c, time_limit - (clock_now() - begin));
     *found = c.found;
     free_parts(&c);
     return good;
@@ -272,7 +188,7 @@ static bool close_and_tell(const char *state_dir, bool used)
 {
     unsigned found = 0;
     if (!has_file(state_dir, "state.db") && (used || has_file(state_dir, "state.mark"))) {
-        tell_gone(state_dir);
+        state_store_log_gone(state_dir);
         return false;
     }
     bool good = close_in(state_dir, SCOPE_ALL, &found);
@@ -291,7 +207,7 @@ void close_before(const char *config, const char *state_dir)
     bool same = strcmp(noted, state_dir) == 0;
     /* What the mark tells is told with the store. */
     if (same && !has_file(state_dir, "state.db") && !has_file(state_dir, "state.mark"))
-        tell_gone(state_dir);
+        state_store_log_gone(state_dir);
     if (same)
         return;
     log_warning("the run before had its state in %s, not in %s: closing what it left open", noted,

@@ -16,7 +16,7 @@
 #include "knockd/generation.h"
 #include "knockd/notify.h"
 #include "knockd/own_files.h"
-#include "knockd/place.h"
+#include "knockd/state_store.h"
 #include "lib/clock.h"
 #include "lib/crypto.h"
 #include "lib/log.h"
@@ -165,7 +165,7 @@ static void on_look(void *arg)
     }
     d->dir_broken = found == STATE_DIR_BROKEN;
     /* The control socket lies beside it by default, and both may have been removed. */
-    place_make_root(why, sizeof(why));
+    generation_make_root(why, sizeof(why));
     requests_look(d->desk);
 }
 
@@ -192,7 +192,8 @@ static int set_up(struct daemon *d, const struct config *config)
     /* Commands of an earlier run may take their time, and init_command its own. */
     int64_t patience = config->run_timeout * (int64_t)(config->init.count + 1);
     notify_send("EXTEND_TIMEOUT_USEC=%lld", (long long)(patience / 1000 + 10000000));
-    if (!place_state(config, d->dir, &d->store))
+    d->store = state_store_open(d->dir, config);
+    if (!d->store)
         return -1;
     uint8_t key[CRYPTO_KEY_SIZE];
     crypto_random(key, sizeof(key));

@@ -33,8 +33,9 @@ void setting_compare(const struct setting *old, const struct setting *new);
 
 /*
  * Serves with `setting` and `dir`, whose parts it takes over, until SIGTERM or SIGINT. `parent` is
- * what place_fork returned, or -1. Returns the exit status: 1 if it never got ready or a door could
- * not be closed. If it never gets ready, it closes first what is due of an earlier run's doors.
+ * what daemonize_fork returned, or -1. Returns the exit status: 1 if it never got ready or a door
+ * could not be closed. If it never gets ready, it closes first what is due of an earlier run's
+ * doors.
  */
 int daemon_run(struct setting *setting, struct state_dir *dir, const struct options *options,
                int parent);

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "keeper/authorize.h"
+#include "knockd/daemonize.h"
 #include "knockd/listener_events.h"
 #include "knockd/notify.h"
-#include "knockd/place.h"
+#include "knockd/safe_folder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/filter.h"
+#include "listener/sandbox.h"
 
 static const int64_t pause_first = 1 * CLOCK_SECOND;
 static const int64_t pause_longest = 60 * CLOCK_SECOND;
@@ -75,7 +77,7 @@ static void become_ready(struct daemon *d)
     notify_send("READY=1\nSTATUS=Listening");
     if (d->parent >= 0) {
         log_open("knockd", config->facility, false, log_debugging());
-        place_leave(d->parent);
+        daemonize_ready(d->parent);
         d->parent = -1;
     }
     if (d->reload_wanted)
@@ -146,11 +148,25 @@ static void on_child_lost(void *arg)
     d->pause = 2 * d->pause < pause_longest ? 2 * d->pause : pause_longest;
 }
 
+bool generation_make_root(char *why, size_t why_size)
+{
+    return safe_folder_make(SANDBOX_ROOT, 0555, why, why_size);
+}
+
+static bool make_root(const struct config *config, struct report *report)
+{
+    char why[512];
+    bool good = generation_make_root(why, sizeof(why));
+    if (!good)
+        report_error(report, (struct config_pos){config->path, 0}, "%s", why);
+    return good;
+}
+
 bool generation_start(struct generation *r, struct report *report)
 {
     struct daemon *d = r->daemon;
     struct listener_process_calls calls = {on_child_ready, on_record, on_child_lost, r};
-    if (!place_root(r->setting.config, report))
+    if (!make_root(r->setting.config, report))
         return false;
     r->started = clock_now();
     r->child = listener_process_start(d->loop, r->setting.config, &r->setting.once, ++d->generation,

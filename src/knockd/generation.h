@@ -67,6 +67,9 @@ struct generation *generation_new(struct daemon *d, struct setting *setting);
 /* Ends its listener and frees it. NULL is fine. */
 void generation_free(struct generation *r);
 
+/* Makes the listener's empty root if it is missing. False with one line in `why`. */
+bool generation_make_root(char *why, size_t why_size);
+
 /* Starts its listener; what then becomes of it is the regime's business. */
 bool generation_start(struct generation *r, struct report *report);
 

@@ -11,11 +11,12 @@
 
 #include "knockd/close_all.h"
 #include "knockd/daemon.h"
+#include "knockd/daemonize.h"
 #include "knockd/host_check.h"
 #include "knockd/options.h"
-#include "knockd/place.h"
 #include "knockd/replay.h"
 #include "knockd/rule_check.h"
+#include "knockd/safe_folder.h"
 #include "lib/log.h"
 #include "listener/listener.h"
 
@@ -117,7 +118,7 @@ static bool take_state_dir(const struct config *config, struct state_dir *dir,
                            struct report *report)
 {
     char why[512];
-    bool good = place_make_folder(config->state_dir, 0700, why, sizeof(why)) &&
+    bool good = safe_folder_make(config->state_dir, 0700, why, sizeof(why)) &&
                 state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN;
     if (!good)
         report_error(report, (struct config_pos){config->path, 0}, "%s", why);
@@ -135,7 +136,7 @@ static int run(struct options *options)
     options->config = absolute(options->config);
     if (!setting_load(&setting, options->config, false, &report))
         return fail_early(options, &setting);
-    int parent = options->background ? place_fork() : -1;
+    int parent = options->background ? daemonize_fork() : -1;
     if (options->background && parent < 0) {
         fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
         return fail_early(options, &setting);

@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -6,8 +8,31 @@
 #include "keeper/log_sources.h"
 #include "knockd/daemon.h"
 #include "knockd/host_check.h"
-#include "knockd/place.h"
 #include "lib/log.h"
+
+/* Looks up the listener's user. False after reporting what is wrong; root is refused. */
+static bool find_user(const struct config *config, uid_t *uid, gid_t *gid, struct report *report)
+{
+    errno = 0;
+    const struct passwd *entry = getpwnam(config->user);
+    if (!entry) {
+        report_error(report, config->user_pos,
+                     "the listener's user \"%s\" doesn't exist; create it "
+                     "(useradd --system --no-create-home %s) or set another user",
+                     config->user, config->user);
+        return false;
+    }
+    if (entry->pw_uid == 0 || entry->pw_gid == 0) {
+        report_error(report, config->user_pos,
+                     "the listener's user \"%s\" has root's rights; it reads what strangers "
+                     "write, so it must have none",
+                     config->user);
+        return false;
+    }
+    *uid = entry->pw_uid;
+    *gid = entry->pw_gid;
+    return true;
+}
 
 bool setting_load(struct setting *setting, const char *path, bool only_check, struct report *report)
 {
@@ -15,7 +40,7 @@ bool setting_load(struct setting *setting, const char *path, bool only_check, st
     if (!setting->config)
         return false;
     /* All are asked, so that all mistakes are told at once. */
-    bool user = place_user(setting->config, &setting->uid, &setting->gid, report);
+    bool user = find_user(setting->config, &setting->uid, &setting->gid, report);
     unsigned errors = report->errors;
     log_sources_check(setting->config, only_check, report);
     bool sources = report->errors == errors;

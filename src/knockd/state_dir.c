@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "keeper/orphans.h"
-#include "knockd/place.h"
+#include "knockd/safe_folder.h"
 
 static const char lock_name[] = "lock", commands_name[] = "commands.lock";
 
@@ -119,7 +119,7 @@ enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, cha
                                     size_t why_size)
 {
     *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
-    if (!place_is_safe(path, why, why_size))
+    if (!safe_folder_check(path, why, why_size))
         return STATE_DIR_REFUSED;
     enum state_dir_taken taken = take(dir, path, why, why_size);
     if (taken == STATE_DIR_TAKEN && !(dir->path = strdup(path))) {
@@ -178,7 +178,7 @@ static enum state_dir_found mend_folder(struct state_dir *dir, char *why, size_t
 {
     char reason[512];
     struct state_dir made = {.folder = -1, .lock = -1, .commands = -1};
-    bool good = place_make_folder(dir->path, 0700, reason, sizeof(reason)) &&
+    bool good = safe_folder_make(dir->path, 0700, reason, sizeof(reason)) &&
                 take(&made, dir->path, reason, sizeof(reason)) == STATE_DIR_TAKEN;
     if (good && dir->commands >= 0 && (made.commands = take_file(made.folder, commands_name)) < 0) {
         snprintf(reason, sizeof(reason), "can't lock its %s: %s", commands_name, strerror(errno));
@@ -239,7 +239,7 @@ static bool note_path(const char *config, char out[PATH_MAX])
 void state_dir_note(const char *config, const char *state_dir)
 {
     char path[PATH_MAX], made[PATH_MAX + 8], why[512];
-    if (!note_path(config, path) || !place_make_folder(NOTES, 0755, why, sizeof(why)))
+    if (!note_path(config, path) || !safe_folder_make(NOTES, 0755, why, sizeof(why)))
         return;
     snprintf(made, sizeof(made), "%s.new", path);
     unlink(made);
@@ -258,7 +258,7 @@ bool state_dir_noted(const char *config, char *out, size_t size)
 {
     char path[PATH_MAX], why[512];
     ssize_t len = -1;
-    if (note_path(config, path) && place_is_safe(NOTES, why, sizeof(why)))
+    if (note_path(config, path) && safe_folder_check(NOTES, why, sizeof(why)))
         len = readlink(path, out, size);
     if (len <= 0 || (size_t)len >= size || *out != '/')
         return false;
