@@ -166,8 +166,76 @@ static void on_look(void *arg)
     d->dir_broken = found == STATE_DIR_BROKEN;
     /* The control socket lies beside it by default, and both may have been removed. */
     generation_make_root(why, sizeof(why));
-    requests_look(d->desk);
+    requests_check_socket(d->requests);
 }
+
+/* --- what the requests of knockctl may use --- */
+
+static struct requests_state get_state(void *arg)
+{
+    static const char *const phases[] = {[PHASE_STARTING] = "starting",
+                                         [PHASE_SERVING] = "serving",
+                                         [PHASE_STOPPING] = "stopping",
+                                         [PHASE_FAILED] = "failed"};
+    const struct daemon *d = arg;
+    const struct setting *setting = &d->current->setting;
+    const struct listener_process *child = d->current->child;
+    return (struct requests_state){
+        .phase = phases[d->phase],
+        .serving = d->phase == PHASE_SERVING,
+        .config = setting->config,
+        .plans = setting->plans,
+        .keyring = setting->keyring,
+        .generation = d->generation,
+        .listener = child ? listener_process_pid(child) : 0,
+        .listening_since = d->current->started,
+        .messages_dropped = d->messages.dropped + d->admission.refusals.dropped +
+                            d->admission.strangers.dropped + doors_messages_dropped(d->doors)};
+}
+
+static const char *reload_by_request(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->phase == PHASE_STARTING)
+        return "knockd is starting: try again when it is ready";
+    if (d->phase != PHASE_SERVING)
+        return "knockd is stopping";
+    generation_reload(d);
+    return NULL;
+}
+
+static bool ask_listener(void *arg, uint32_t query, const struct addr *address)
+{
+    struct listener_process *child = ((struct daemon *)arg)->current->child;
+    if (!child || !listener_process_may_ask(child))
+        return false;
+    listener_process_query(child, query, address);
+    return true;
+}
+
+static bool listener_owes_since(void *arg, int64_t then)
+{
+    const struct listener_process *child = ((struct daemon *)arg)->current->child;
+    return child && listener_process_owes_since(child, then);
+}
+
+static struct requests *open_requests(struct daemon *d)
+{
+    struct requests_services services = {.loop = d->loop,
+                                         .doors = d->doors,
+                                         .store = d->store,
+                                         .admission = &d->admission,
+                                         .refusals = d->refusals,
+                                         .config_path = d->path,
+                                         .state = get_state,
+                                         .reload = reload_by_request,
+                                         .ask = ask_listener,
+                                         .owes_since = listener_owes_since,
+                                         .arg = d};
+    return requests_open(&services);
+}
+
+/* --- starting --- */
 
 static int make_parts(struct daemon *d, const struct config *config)
 {
@@ -205,8 +273,8 @@ static int set_up(struct daemon *d, const struct config *config)
     }
     in_force_start(d->current->setting.keyring, d->store, d->refused, daemon_sealed_time(config));
     doors_set_max(d->doors, config->max_open);
-    d->desk = requests_open(d);
-    if (!d->desk)
+    d->requests = open_requests(d);
+    if (!d->requests)
         return -1;
     d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_look, d);
     if (!d->own_files)
@@ -248,7 +316,7 @@ static bool begin(struct daemon *d)
 static void tear_down(struct daemon *d)
 {
     own_files_free(d->own_files);
-    requests_close(d->desk);
+    requests_close(d->requests);
     generation_free(d->next);
     generation_free(d->current);
     runner_free(d->runner);

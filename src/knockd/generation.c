@@ -43,13 +43,13 @@ static bool on_record(void *arg, const struct message *message)
     struct generation *r = arg;
     struct daemon *d = r->daemon;
     if (message_is_answer(message->type))
-        return requests_record(d->desk, r->setting.config, message);
+        return requests_record(d->requests, r->setting.config, message);
     if (message->type == MESSAGE_SEALED)
         return r != d->current || serve_sealed(r, &message->u.sealed);
     if (message->type != MESSAGE_OPEN) {
         bool good = events_log(r->setting.config, message, &d->messages, clock_now());
         if (good)
-            requests_heard(d->desk, r->setting.config, message);
+            requests_heard(d->requests, r->setting.config, message);
         return good;
     }
     /* What the next listener hears already, the current one hears too. */
@@ -100,7 +100,7 @@ static void take_over(struct daemon *d)
     log_notice("reloaded %s: %u door%s", d->path, config->door_count,
                config->door_count == 1 ? "" : "s");
     notify_send("READY=1\nSTATUS=Listening");
-    requests_reloaded(d->desk, NULL);
+    requests_reloaded(d->requests, NULL);
 }
 
 static void on_child_ready(void *arg)
@@ -122,7 +122,7 @@ static void give_up_reload(struct daemon *d)
     d->next = NULL;
     log_error("reload failed; going on with the configuration as it was");
     notify_send("READY=1\nSTATUS=Listening; the last reload failed");
-    requests_reloaded(d->desk, "reload failed, nothing has changed; knockd's log says why");
+    requests_reloaded(d->requests, "reload failed, nothing has changed; knockd's log says why");
 }
 
 static void on_child_lost(void *arg)

@@ -31,7 +31,7 @@ struct daemon {
     struct loop *loop;
     struct runner *runner;
     struct doors *doors;
-    struct requests *desk;
+    struct requests *requests;
     struct state_dir *dir;
     struct own_files *own_files;
     bool dir_broken; /* which was said */

@@ -1,3 +1,8 @@
+/*
+ * The life of a request that has to wait: begun -> answered by what happens to its doors, by the
+ * end of a reload or by the listener; or given up at its deadline, with an answer that says what is
+ * still going on; or forgotten, since its connection is gone.
+ */
 #include "knockd/pending.h"
 
 #include <stdio.h>
@@ -8,112 +13,111 @@
 const char pending_no_answer[] =
     "the listener doesn't answer; if it goes on so, knockd starts another";
 
-/* Longer than it takes until what a moment brought is written, or could not be. */
+/* Longer than the store takes to write the changes of one moment, or to fail. */
 static const int64_t settle_time = CLOCK_SECOND / 100;
 
-/* What is still going on with the doors that were asked for. */
-static void say_doing(struct pending *errand, enum pending_kind kind)
+/* Answers with what is still going on at the doors that were asked for. */
+static void answer_doing(struct pending *pending, enum pending_kind kind)
 {
     char text[900];
-    struct doors_choice choice = {.door = errand->door[0] ? errand->door : NULL,
-                                  .address = errand->address.family ? &errand->address : NULL,
-                                  .port = errand->port.port};
-    unsigned count = doors_doing(errand->all->doors, &choice, text, sizeof(text));
-    answer_error(errand->answer, "%s after %lld s%s%s; knockctl doors shows what becomes of it",
+    struct doors_choice choice = {.door = pending->door[0] ? pending->door : NULL,
+                                  .address = pending->address.family ? &pending->address : NULL,
+                                  .port = pending->port.port};
+    unsigned count = doors_doing(pending->list->doors, &choice, text, sizeof(text));
+    answer_error(pending->answer, "%s after %lld s%s%s; knockctl doors shows what becomes of it",
                  kind == PENDING_OPEN ? "not open" : "not all is closed",
                  (long long)(PENDING_TIME / CLOCK_SECOND), count ? ": " : "", text);
 }
 
-/* All is closed, and the store had time to follow. */
-static void say_settled(struct pending *errand)
+/* All is closed, and the store had time to record that. */
+static void answer_settled(struct pending *pending)
 {
     struct row row;
-    if (errand->closed > 0 && !doors_recorded(errand->all->doors)) {
+    if (pending->closed > 0 && !doors_recorded(pending->list->doors)) {
         answer_error(
-            errand->answer,
+            pending->answer,
             "%u closed, but THAT CAN'T BE RECORDED: if knockd is killed before it can, its "
             "next start takes what was closed for open; knockd's log says why",
-            errand->closed - errand->left);
+            pending->closed - pending->left);
         return;
     }
     row_begin(&row, 0, "close");
-    row_number(&row, "closed", errand->closed - errand->left);
-    row_number(&row, "left", errand->left);
-    answer_begin(errand->answer, ANSWER_ONE);
-    answer_row(errand->answer, &row);
-    answer_end(errand->answer);
+    row_number(&row, "closed", pending->closed - pending->left);
+    row_number(&row, "left", pending->left);
+    answer_begin(pending->answer, ANSWER_ONE);
+    answer_row(pending->answer, &row);
+    answer_end(pending->answer);
 }
 
 static void on_deadline(void *arg)
 {
-    struct pending *errand = arg;
+    struct pending *pending = arg;
     static const char *const texts[] = {
         [PENDING_RELOAD] = "not reloaded yet: the new listener takes its time",
         [PENDING_QUERY] = pending_no_answer,
     };
-    enum pending_kind kind = errand->kind;
-    errand->kind = PENDING_NONE;
-    if (errand->settling) {
-        say_settled(errand);
+    enum pending_kind kind = pending->kind;
+    pending->kind = PENDING_NONE;
+    if (pending->settling) {
+        answer_settled(pending);
         return;
     }
     if (kind == PENDING_OPEN || kind == PENDING_CLOSE)
-        say_doing(errand, kind);
+        answer_doing(pending, kind);
     else
-        answer_error(errand->answer, "%s", texts[kind]);
+        answer_error(pending->answer, "%s", texts[kind]);
 }
 
-int pending_all_init(struct pending_all *errands, struct loop *loop, const struct doors *doors)
+int pending_list_init(struct pending_list *list, struct loop *loop, const struct doors *doors)
 {
     int rc = 0;
-    *errands = (struct pending_all){.loop = loop, .doors = doors};
+    *list = (struct pending_list){.loop = loop, .doors = doors};
     for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
-        errands->list[i].all = errands;
-        rc |= loop_timer_register(loop, &errands->list[i].deadline, on_deadline, &errands->list[i]);
+        list->items[i].list = list;
+        rc |= loop_timer_register(loop, &list->items[i].deadline, on_deadline, &list->items[i]);
     }
     return rc;
 }
 
-void pending_all_free(struct pending_all *errands)
+void pending_list_free(struct pending_list *list)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++)
-        loop_timer_unregister(errands->loop, &errands->list[i].deadline);
+        loop_timer_unregister(list->loop, &list->items[i].deadline);
 }
 
-struct pending *pending_begin(struct pending_all *errands, enum pending_kind kind,
+struct pending *pending_begin(struct pending_list *list, enum pending_kind kind,
                               struct answer *answer, int64_t deadline)
 {
-    struct pending *errand = errands->list;
-    while (errand->kind != PENDING_NONE)
-        errand++;
-    errand->kind = kind;
-    errand->answer = answer;
-    errand->door[0] = '\0';
-    errand->address = (struct addr){0};
-    errand->port = (struct port_proto){0};
-    errand->query = 0;
-    errand->counted = false;
-    errand->settling = false;
-    errand->asked = errand->closed = errand->failed = errand->given_up = errand->left = 0;
-    loop_timer_set(errands->loop, &errand->deadline, deadline);
-    return errand;
+    struct pending *pending = list->items;
+    while (pending->kind != PENDING_NONE)
+        pending++;
+    pending->kind = kind;
+    pending->answer = answer;
+    pending->door[0] = '\0';
+    pending->address = (struct addr){0};
+    pending->port = (struct port_proto){0};
+    pending->query = 0;
+    pending->counted = false;
+    pending->settling = false;
+    pending->asked = pending->closed = pending->failed = pending->given_up = pending->left = 0;
+    loop_timer_set(list->loop, &pending->deadline, deadline);
+    return pending;
 }
 
-void pending_end(struct pending_all *errands, struct pending *errand)
+void pending_end(struct pending *pending)
 {
-    errand->kind = PENDING_NONE;
-    loop_timer_cancel(errands->loop, &errand->deadline);
+    pending->kind = PENDING_NONE;
+    loop_timer_cancel(pending->list->loop, &pending->deadline);
 }
 
-void pending_all_forget(struct pending_all *errands, const struct answer *answer)
+void pending_forget(struct pending_list *list, const struct answer *answer)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++)
-        if (errands->list[i].kind != PENDING_NONE && errands->list[i].answer == answer)
-            pending_end(errands, &errands->list[i]);
+        if (list->items[i].kind != PENDING_NONE && list->items[i].answer == answer)
+            pending_end(&list->items[i]);
 }
 
-static void say_open(struct pending_all *errands, struct pending *errand,
-                     const struct door_event *event)
+static void answer_open(struct pending *pending, const struct door_event *event)
 {
     struct row row;
     char text[ADDR_TEXT_SIZE];
@@ -122,108 +126,107 @@ static void say_open(struct pending_all *errands, struct pending *errand,
     row_text(&row, "address", addr_format(event->address, text));
     row_text(&row, "result", event->kind == DOOR_OPENED ? "opened" : "extended");
     row_number(&row, "seconds", event->length / CLOCK_SECOND);
-    answer_begin(errand->answer, ANSWER_ONE);
-    answer_row(errand->answer, &row);
-    answer_end(errand->answer);
-    pending_end(errands, errand);
+    answer_begin(pending->answer, ANSWER_ONE);
+    answer_row(pending->answer, &row);
+    answer_end(pending->answer);
+    pending_end(pending);
 }
 
-/* That an older opening is gone first is no answer yet. */
-static void take_open(struct pending_all *errands, struct pending *errand,
-                      const struct door_event *event)
+/* An event of the door that was asked to open. That an older opening is gone first is no answer
+ * yet. */
+static void open_event(struct pending *pending, const struct door_event *event)
 {
     if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED) {
-        say_open(errands, errand, event);
+        answer_open(pending, event);
     } else if (event->kind == DOOR_FAILED || event->kind == DOOR_REFUSED) {
-        answer_error(errand->answer, "door %s isn't opened: %s%s", event->door, event->why,
+        answer_error(pending->answer, "door %s isn't opened: %s%s", event->door, event->why,
                      event->kind == DOOR_FAILED ? "; knockd's log says why" : "");
-        pending_end(errands, errand);
+        pending_end(pending);
     } else if (event->kind == DOOR_NOT_CLOSED) {
-        /* It may take for ever, and is opened after that all the same. */
-        answer_error(errand->answer,
+        /* That may take for ever; the door is opened after it all the same. */
+        answer_error(pending->answer,
                      "door %s isn't opened yet: what an earlier knock opened has to be closed "
                      "first, and its stop command failed; put that right and reload, or see "
                      "knockctl forget",
                      event->door);
-        pending_end(errands, errand);
+        pending_end(pending);
     } else if (event->kind == DOOR_GONE && strcmp(event->why, "withdrawn") == 0) {
-        answer_error(errand->answer, "door %s isn't opened: it was closed meanwhile", event->door);
-        pending_end(errands, errand);
+        answer_error(pending->answer, "door %s isn't opened: it was closed meanwhile", event->door);
+        pending_end(pending);
     }
 }
 
-static void say_closed(struct pending_all *errands, struct pending *errand)
+static void answer_closed(struct pending *pending)
 {
-    if (errand->settling || !errand->counted ||
-        errand->closed + errand->failed + errand->given_up < errand->asked)
+    if (pending->settling || !pending->counted ||
+        pending->closed + pending->failed + pending->given_up < pending->asked)
         return;
-    if (errand->failed > 0) {
-        answer_error(errand->answer,
+    if (pending->failed > 0) {
+        answer_error(pending->answer,
                      "%u NOT CLOSED: the stop command failed and is tried again; knockd's log says "
                      "why; if it never can succeed, see knockctl forget",
-                     errand->failed);
-    } else if (errand->given_up > 0) {
-        answer_error(errand->answer, "%u NOT CLOSED: given up by knockctl forget",
-                     errand->given_up);
+                     pending->failed);
+    } else if (pending->given_up > 0) {
+        answer_error(pending->answer, "%u NOT CLOSED: given up by knockctl forget",
+                     pending->given_up);
     } else {
-        /* The store follows in a moment. */
-        errand->settling = true;
-        loop_timer_set(errands->loop, &errand->deadline, clock_now() + settle_time);
+        /* The store records that in a moment. */
+        pending->settling = true;
+        loop_timer_set(pending->list->loop, &pending->deadline, clock_now() + settle_time);
         return;
     }
-    pending_end(errands, errand);
+    pending_end(pending);
 }
 
-static void take_close(struct pending_all *errands, struct pending *errand,
-                       const struct door_event *event)
+static void close_event(struct pending *pending, const struct door_event *event)
 {
     bool gone = event->kind == DOOR_GONE,
          given_up = gone && strcmp(event->why, OPENING_GIVEN_UP) == 0;
-    errand->closed += gone && !given_up;
-    errand->given_up += given_up;
-    errand->left += gone && strcmp(event->why, OPENING_NO_UNDO) == 0;
-    errand->failed += event->kind == DOOR_NOT_CLOSED;
-    say_closed(errands, errand);
+    pending->closed += gone && !given_up;
+    pending->given_up += given_up;
+    pending->left += gone && strcmp(event->why, OPENING_NO_UNDO) == 0;
+    pending->failed += event->kind == DOOR_NOT_CLOSED;
+    answer_closed(pending);
 }
 
-void pending_count(struct pending_all *errands, struct pending *errand, unsigned count)
+void pending_count(struct pending *pending, unsigned count)
 {
-    errand->counted = true;
-    errand->asked = count;
-    say_closed(errands, errand);
+    pending->counted = true;
+    pending->asked = count;
+    answer_closed(pending);
 }
 
-static bool concerns(const struct pending *errand, const struct door_event *event)
+static bool is_concerned(const struct pending *pending, const struct door_event *event)
 {
-    return event->door && (errand->door[0] == '\0' || strcmp(errand->door, event->door) == 0) &&
-           (errand->address.family == 0 || addr_equal(&errand->address, event->address)) &&
-           opening_same_port(errand->port, event->port);
+    return event->door && (pending->door[0] == '\0' || strcmp(pending->door, event->door) == 0) &&
+           (pending->address.family == 0 || addr_equal(&pending->address, event->address)) &&
+           opening_same_port(pending->port, event->port);
 }
 
-void pending_all_event(struct pending_all *errands, const struct door_event *event)
+void pending_door_event(struct pending_list *list, const struct door_event *event)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
-        struct pending *errand = &errands->list[i];
-        if (errand->kind == PENDING_OPEN && concerns(errand, event))
-            take_open(errands, errand, event);
-        else if (errand->kind == PENDING_CLOSE && concerns(errand, event))
-            take_close(errands, errand, event);
+        struct pending *pending = &list->items[i];
+        if (pending->kind == PENDING_OPEN && is_concerned(pending, event))
+            open_event(pending, event);
+        else if (pending->kind == PENDING_CLOSE && is_concerned(pending, event))
+            close_event(pending, event);
     }
 }
 
-void pending_all_reloaded(struct pending_all *errands, const char *why, const struct row *row)
+void pending_reloaded(struct pending_list *list, const char *why, const struct row *row)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
-        struct pending *errand = &errands->list[i];
-        if (errand->kind != PENDING_RELOAD)
+        struct pending *pending = &list->items[i];
+        if (pending->kind != PENDING_RELOAD)
             continue;
         if (why) {
-            answer_error(errand->answer, "%s", why);
+            answer_error(pending->answer, "%s", why);
         } else {
-            answer_begin(errand->answer, ANSWER_ONE);
-            answer_row(errand->answer, row);
-            answer_end(errand->answer);
+            answer_begin(pending->answer, ANSWER_ONE);
+            answer_row(pending->answer, row);
+            answer_end(pending->answer);
         }
-        pending_end(errands, errand);
+        pending_end(pending);
     }
 }

@@ -1,4 +1,5 @@
-/* Requests that can't be answered at once, and who watches: a few, each with its deadline. */
+/* The requests whose answer has to wait, and the watchers: one for each connection at most, each
+ * with its deadline. */
 #ifndef KNOCKD_PENDING_H
 #define KNOCKD_PENDING_H
 
@@ -6,7 +7,7 @@
 #include "keeper/doors.h"
 #include "lib/clock.h"
 
-/* How long a request waits for commands to end, or for a listener to begin. */
+/* How long a request waits for commands to end, or for a listener to be ready. */
 static const int64_t PENDING_TIME = ROW_WAIT_MAX * CLOCK_SECOND;
 
 enum pending_kind {
@@ -18,13 +19,12 @@ enum pending_kind {
     PENDING_WATCH
 };
 
-/* What who asked for it is told if the listener doesn't answer in time. */
+/* The error if the listener doesn't answer in time. */
 extern const char pending_no_answer[];
 
-/* What waits for the end of something. */
 struct pending {
     enum pending_kind kind;
-    const struct pending_all *all;
+    const struct pending_list *list;
     struct answer *answer;
     struct timer deadline;
     char door[CONFIG_NAME_MAX + 1]; /* "": any */
@@ -37,31 +37,34 @@ struct pending {
     unsigned asked, closed, failed, given_up, left; /* openings */
 };
 
-struct pending_all {
+struct pending_list {
     struct loop *loop;
     const struct doors *doors; /* to say what is still going on */
-    struct pending list[CONTROL_CONNECTIONS];
+    struct pending items[CONTROL_CONNECTIONS];
 };
 
-int pending_all_init(struct pending_all *errands, struct loop *loop, const struct doors *doors);
-void pending_all_free(struct pending_all *errands);
+int pending_list_init(struct pending_list *list, struct loop *loop, const struct doors *doors);
+void pending_list_free(struct pending_list *list);
 
-/* An errand for `answer`, given up at `deadline` (INT64_MAX: never). There is a place for every
+/* Lets `answer` wait, until `deadline` at most (INT64_MAX: for ever). There is room for every
  * connection. */
-struct pending *pending_begin(struct pending_all *errands, enum pending_kind kind,
+struct pending *pending_begin(struct pending_list *list, enum pending_kind kind,
                               struct answer *answer, int64_t deadline);
 
-/* It was answered, or nobody waits for it any more. */
-void pending_end(struct pending_all *errands, struct pending *errand);
-void pending_all_forget(struct pending_all *errands, const struct answer *answer);
+/* It was answered. */
+void pending_end(struct pending *pending);
 
-/* Something happened to a door: answers whoever waited for that. */
-void pending_all_event(struct pending_all *errands, const struct door_event *event);
+/* The connection of `answer` is gone: nobody waits for it any more. */
+void pending_forget(struct pending_list *list, const struct answer *answer);
 
-/* All that was asked to be closed has been counted: `count`, some of it closed by now. */
-void pending_count(struct pending_all *errands, struct pending *errand, unsigned count);
+/* Answers the requests that waited for this event of a door. */
+void pending_door_event(struct pending_list *list, const struct door_event *event);
 
-/* A reload is over; `why` it failed, or NULL. `row` is the answer. */
-void pending_all_reloaded(struct pending_all *errands, const char *why, const struct row *row);
+/* `count` openings were asked to be closed; some of them may be closed by now. */
+void pending_count(struct pending *pending, unsigned count);
+
+/* A reload is over: answers those who asked for it with `row`, or with `why` it failed unless that
+ * is NULL. */
+void pending_reloaded(struct pending_list *list, const char *why, const struct row *row);
 
 #endif

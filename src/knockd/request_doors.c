@@ -1,4 +1,5 @@
-/* The doors that are open, and those that an administrator opens and closes. */
+/* knockctl doors, open, close and forget: lists the open doors, and opens, closes or gives up one
+ * for the administrator. */
 #include <stdio.h>
 #include <string.h>
 
@@ -71,10 +72,10 @@ static void list_door(void *arg, struct opening *o)
 
 void requests_serve_doors(void *arg, struct answer *answer, char *const *words)
 {
-    const struct requests *desk = arg;
+    const struct requests *requests = arg;
     (void)words;
     answer_begin(answer, ANSWER_LIST);
-    doors_each(desk->daemon->doors, list_door, answer);
+    doors_each(requests->services.doors, list_door, answer);
     answer_end(answer);
 }
 
@@ -90,16 +91,17 @@ static int find_door(const struct config *config, const char *name)
 
 /* Why a door can't be opened for an address. Its list of allowed networks and its rate are about
  * knocks: an administrator knows better. */
-static const char *judge(const struct setting *setting, int door, const struct addr *address)
+static const char *check_address(const struct plans *plans, int door, const struct addr *address)
 {
     if (addr_scope(address) == ADDR_SCOPE_NONE)
         return "that is no host's address";
-    if (!plans_get(setting->plans, (unsigned)door, address->family)->usable)
+    if (!plans_get(plans, (unsigned)door, address->family)->usable)
         return address->family == 6 ? "it has no commands for IPv6" : "it has no commands for IPv4";
     return NULL;
 }
 
-static void say_delayed(struct answer *answer, const struct config_door *door, const char *address)
+static void answer_delayed(struct answer *answer, const struct config_door *door,
+                           const char *address)
 {
     struct row row;
     row_begin(&row, 0, "open");
@@ -112,58 +114,58 @@ static void say_delayed(struct answer *answer, const struct config_door *door, c
     answer_end(answer);
 }
 
-static void note_delayed(void *arg, struct opening *o)
+static void find_delayed(void *arg, struct opening *o)
 {
-    struct pending *errand = arg;
-    if (strcmp(o->name, errand->door) == 0 && addr_equal(&o->address, &errand->address) &&
-        opening_same_port(o->port, errand->port))
-        errand->counted |= o->state <= DELAYED && o->delay > 0;
+    struct pending *pending = arg;
+    if (strcmp(o->name, pending->door) == 0 && addr_equal(&o->address, &pending->address) &&
+        opening_same_port(o->port, pending->port))
+        pending->counted |= o->state <= DELAYED && o->delay > 0;
 }
 
 /* Whether what was asked for waits for nothing but its start_delay. */
-static bool is_delayed(const struct requests *desk, struct pending *errand)
+static bool is_delayed(const struct requests *requests, struct pending *pending)
 {
-    doors_each(desk->daemon->doors, note_delayed, errand);
-    return errand->counted;
+    doors_each(requests->services.doors, find_delayed, pending);
+    return pending->counted;
 }
 
-static void open_door(struct requests *desk, struct answer *answer, int number,
+static void open_door(struct requests *requests, struct answer *answer, int number,
                       const struct addr *address, unsigned seconds)
 {
-    const struct setting *setting = &desk->daemon->current->setting;
-    struct config_door door = setting->config->doors[number];
-    const struct plan *plan = plans_get(setting->plans, (unsigned)number, address->family);
+    struct requests_state state = requests_state(requests);
+    struct config_door door = state.config->doors[number];
+    const struct plan *plan = plans_get(state.plans, (unsigned)number, address->family);
     struct knock knock = knock_plain(&door, plan, address, "knockctl");
     door.rate.count = 0;
     knock.length = seconds ? (int64_t)seconds * CLOCK_SECOND : knock.length;
-    struct pending *errand =
-        pending_begin(&desk->errands, PENDING_OPEN, answer, clock_now() + PENDING_TIME);
-    snprintf(errand->door, sizeof(errand->door), "%s", door.name);
-    errand->address = *address;
-    errand->port = knock.port;
-    doors_knock(desk->daemon->doors, &knock);
-    if (errand->kind == PENDING_OPEN && is_delayed(desk, errand)) {
+    struct pending *pending =
+        pending_begin(&requests->pending, PENDING_OPEN, answer, clock_now() + PENDING_TIME);
+    snprintf(pending->door, sizeof(pending->door), "%s", door.name);
+    pending->address = *address;
+    pending->port = knock.port;
+    doors_knock(requests->services.doors, &knock);
+    if (pending->kind == PENDING_OPEN && is_delayed(requests, pending)) {
         char text[ADDR_TEXT_SIZE];
-        pending_end(&desk->errands, errand);
-        say_delayed(answer, &door, addr_format(address, text));
+        pending_end(pending);
+        answer_delayed(answer, &door, addr_format(address, text));
     }
 }
 
 void requests_serve_open(void *arg, struct answer *answer, char *const *words)
 {
-    struct requests *desk = arg;
-    const struct setting *setting = &desk->daemon->current->setting;
+    struct requests *requests = arg;
+    struct requests_state state = requests_state(requests);
     struct addr address;
-    int door = find_door(setting->config, words[1]);
-    unsigned seconds = words[3] ? requests_parse_number(words[3], SECONDS_MAX) : 0;
+    int door = find_door(state.config, words[1]);
+    unsigned seconds = words[3] ? request_parse_number(words[3], SECONDS_MAX) : 0;
     if (door < 0) {
         answer_error(answer, "no door \"%s\" is configured", words[1]);
         return;
     }
-    if (!requests_parse_address(answer, words[2], &address))
+    if (!request_parse_address(answer, words[2], &address))
         return;
-    const char *why = judge(setting, door, &address);
-    const struct config_door *chosen = &setting->config->doors[door];
+    const char *why = check_address(state.plans, door, &address);
+    const struct config_door *chosen = &state.config->doors[door];
     if (chosen->closes.count > 0)
         answer_error(answer, "door %s closes door %s: see knockctl close", words[1],
                      chosen->closes.items[0].text);
@@ -177,27 +179,27 @@ void requests_serve_open(void *arg, struct answer *answer, char *const *words)
                      "close it with knockctl close",
                      words[1]);
     else
-        open_door(desk, answer, door, &address, seconds);
+        open_door(requests, answer, door, &address, seconds);
 }
 
 /* --- close --- */
 
-static void close_doors(struct requests *desk, struct answer *answer, const char *name,
+static void close_doors(struct requests *requests, struct answer *answer, const char *name,
                         const struct addr *address)
 {
-    struct pending *errand =
-        pending_begin(&desk->errands, PENDING_CLOSE, answer, clock_now() + PENDING_TIME);
-    snprintf(errand->door, sizeof(errand->door), "%s", name ? name : "");
+    struct pending *pending =
+        pending_begin(&requests->pending, PENDING_CLOSE, answer, clock_now() + PENDING_TIME);
+    snprintf(pending->door, sizeof(pending->door), "%s", name ? name : "");
     if (address)
-        errand->address = *address;
+        pending->address = *address;
     struct doors_choice choice = {.door = name, .address = address};
-    unsigned count = doors_close(desk->daemon->doors, &choice);
+    unsigned count = doors_close(requests->services.doors, &choice);
     if (count > 0 || !name) {
-        pending_count(&desk->errands, errand, count);
+        pending_count(pending, count);
         return;
     }
-    pending_end(&desk->errands, errand);
-    if (find_door(desk->daemon->current->setting.config, name) < 0)
+    pending_end(pending);
+    if (find_door(requests_state(requests).config, name) < 0)
         answer_error(answer, "no door \"%s\" is open, or even configured", name);
     else
         answer_error(answer, "door %s isn't open%s", name, address ? " for this address" : "");
@@ -212,7 +214,7 @@ void requests_serve_close(void *arg, struct answer *answer, char *const *words)
         answer_wrong_argument(answer, "all doors are closed for all addresses, not for one");
     else if (!words[2])
         close_doors(arg, answer, all ? NULL : words[1], NULL);
-    else if (requests_parse_address(answer, words[2], &address))
+    else if (request_parse_address(answer, words[2], &address))
         close_doors(arg, answer, words[1], &address);
 }
 
@@ -248,12 +250,13 @@ static void list_given_up(void *arg, const struct opening *o)
     }
 }
 
-static void forget_doors(struct requests *desk, struct answer *answer,
+static void forget_doors(struct requests *requests, struct answer *answer,
                          const struct doors_choice *choice)
 {
     unsigned others;
     struct given_up given_up = {answer, false};
-    unsigned count = doors_forget(desk->daemon->doors, choice, list_given_up, &given_up, &others);
+    unsigned count =
+        doors_forget(requests->services.doors, choice, list_given_up, &given_up, &others);
     if (count > 0)
         answer_end(answer);
     else if (others > 0)
@@ -267,16 +270,16 @@ static void forget_doors(struct requests *desk, struct answer *answer,
 
 void requests_serve_forget(void *arg, struct answer *answer, char *const *words)
 {
-    struct requests *desk = arg;
+    struct requests *requests = arg;
     struct addr address;
     const char *why;
     struct port_proto port = {0};
-    if (!requests_parse_address(answer, words[2], &address))
+    if (!request_parse_address(answer, words[2], &address))
         return;
     if (words[3] && !port_proto_parse(words[3], &port, &why)) {
         answer_wrong_argument(answer, "\"%s\" is no port: %s", words[3], why);
         return;
     }
     struct doors_choice choice = {.door = words[1], .address = &address, .port = port.port};
-    forget_doors(desk, answer, &choice);
+    forget_doors(requests, answer, &choice);
 }

@@ -1,54 +1,70 @@
-/* The desk from within: what its parts share. */
+/* What the files of the requests share. */
 #ifndef KNOCKD_REQUEST_PARTS_H
 #define KNOCKD_REQUEST_PARTS_H
 
-#include "knockd/generation.h"
 #include "knockd/pending.h"
 #include "knockd/requests.h"
 
 struct requests {
-    struct daemon *daemon;
+    struct requests_services services;
     struct control *control; /* NULL: there is no socket */
-    bool deaf;               /* there is none, which was said */
-    struct pending_all errands;
+    bool broken;             /* there is none, which was logged */
+    struct pending_list pending;
     int64_t started;
-    uint32_t query; /* the last one's number */
+    uint32_t query; /* number of the last question to the listener */
     uint64_t counts[DOOR_EVENTS];
 };
 
-/* The requests `status`, `keys` and `sources`. */
-void requests_serve_status(void *desk, struct answer *answer, char *const *words);
-void requests_serve_keys(void *desk, struct answer *answer, char *const *words);
-void requests_serve_sources(void *desk, struct answer *answer, char *const *words);
+static inline struct requests_state requests_state(const struct requests *requests)
+{
+    return requests->services.state(requests->services.arg);
+}
+
+/* The requests `status`, `keys` and `history`. */
+void requests_serve_status(void *requests, struct answer *answer, char *const *words);
+void requests_serve_keys(void *requests, struct answer *answer, char *const *words);
+void requests_serve_history(void *requests, struct answer *answer, char *const *words);
 
 /* The requests `doors`, `open`, `close` and `forget`. */
-void requests_serve_doors(void *desk, struct answer *answer, char *const *words);
-void requests_serve_open(void *desk, struct answer *answer, char *const *words);
-void requests_serve_close(void *desk, struct answer *answer, char *const *words);
-void requests_serve_forget(void *desk, struct answer *answer, char *const *words);
+void requests_serve_doors(void *requests, struct answer *answer, char *const *words);
+void requests_serve_open(void *requests, struct answer *answer, char *const *words);
+void requests_serve_close(void *requests, struct answer *answer, char *const *words);
+void requests_serve_forget(void *requests, struct answer *answer, char *const *words);
+
+/* The request `sources`. */
+void requests_serve_sources(void *requests, struct answer *answer, char *const *words);
+
+/* The request `why`. */
+void requests_serve_why(void *requests, struct answer *answer, char *const *words);
+
+/* The request `watch`. */
+void requests_serve_watch(void *requests, struct answer *answer, char *const *words);
+
+/* Passes an event of a door on to those who watch. */
+void requests_watch_door(struct requests *requests, const struct door_event *event);
 
 /* A whole number from 1 to `most`; 0: it isn't one. */
-unsigned requests_parse_number(const char *text, unsigned most);
+unsigned request_parse_number(const char *text, unsigned most);
 
 /* Reads an address; false after answering that it isn't one. */
-bool requests_parse_address(struct answer *answer, const char *text, struct addr *address);
+bool request_parse_address(struct answer *answer, const char *text, struct addr *address);
 
-/* The request `watch`, and what is told to those who made it. */
-void requests_serve_watch(void *desk, struct answer *answer, char *const *words);
-void requests_tell_door(struct requests *desk, const struct door_event *event);
+/* Asks the listener for its counters, and for the packets of `address` unless that is NULL. The
+ * answer goes on with them, in rows of `depth`. */
+void query_listener(struct requests *requests, struct answer *answer, unsigned depth,
+                    const struct addr *address);
 
-/* Asks the listener what its sources brought, and what the packets of `address` (NULL: nobody) did;
- * the answer goes on with that, rows of `depth`. */
-void requests_ask_sources(struct requests *desk, struct answer *answer, unsigned depth,
-                          const struct addr *address);
+/* Who asked question `query` and still waits for the answer; NULL: nobody. */
+struct pending *query_find(struct requests *requests, uint32_t query);
+
+/* The listener has answered its question: ends the answer of who asked it, unless that is NULL, and
+ * asks the next one. */
+void query_answered(struct requests *requests, struct pending *pending);
 
 /* Rows of an answer to `why`. False when no honest listener says that. */
 bool requests_list_packet(const struct config *config, const struct message_packet *packet,
                           struct row *row);
 bool requests_list_effect(const struct config *config, const struct message_effect *effect,
                           const struct addr *address, struct row *row);
-
-/* The request `why`. */
-void requests_serve_why(void *desk, struct answer *answer, char *const *words);
 
 #endif

@@ -5,68 +5,19 @@
 #include "knockd/request_parts.h"
 #include "lib/clock.h"
 
-static const int64_t answer_time = 1 * CLOCK_SECOND;
-
 /* No packet for so long is worth a warning. */
 enum { SILENT_SECONDS = 600 };
 
-/* The question that has waited longest. */
-static struct pending *next_question(struct pending_all *errands)
-{
-    struct pending *next = NULL;
-    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
-        struct pending *errand = &errands->list[i];
-        if (errand->kind == PENDING_QUERY && errand->query == 0 &&
-            (!next || errand->deadline.due < next->deadline.due))
-            next = errand;
-    }
-    return next;
-}
-
-/* The listener gets one question at a time: it may be slow, and must not be buried in them. */
-static void ask_next(struct requests *desk)
-{
-    struct listener_process *child = desk->daemon->current->child;
-    struct pending *errand = next_question(&desk->errands);
-    if (!errand || !child || !listener_process_may_ask(child))
-        return;
-    /* 0 says that it wasn't asked. */
-    desk->query += desk->query == UINT32_MAX ? 2 : 1;
-    errand->query = desk->query;
-    listener_process_query(child, errand->query, errand->address.family ? &errand->address : NULL);
-}
-
-void requests_ask_sources(struct requests *desk, struct answer *answer, unsigned depth,
-                          const struct addr *address)
-{
-    struct listener_process *child = desk->daemon->current->child;
-    int64_t now = clock_now();
-    if (!child || desk->daemon->phase != PHASE_SERVING) {
-        answer_end(answer);
-        return;
-    }
-    if (listener_process_owes_since(child, now - answer_time)) {
-        answer_error(answer, "%s", pending_no_answer);
-        return;
-    }
-    struct pending *errand =
-        pending_begin(&desk->errands, PENDING_QUERY, answer, now + answer_time);
-    errand->depth = depth;
-    if (address)
-        errand->address = *address;
-    ask_next(desk);
-}
-
 void requests_serve_sources(void *arg, struct answer *answer, char *const *words)
 {
-    struct requests *desk = arg;
+    struct requests *requests = arg;
     (void)words;
-    if (!desk->daemon->current->child) {
+    if (!requests_state(requests).listener) {
         answer_error(answer, "there is no listener just now; knockd's log says why");
         return;
     }
     answer_begin(answer, ANSWER_LIST);
-    requests_ask_sources(desk, answer, 0, NULL);
+    query_listener(requests, answer, 0, NULL);
 }
 
 static const char *type_name(enum source_type type)
@@ -121,13 +72,13 @@ static void add_prefixes(struct row *row, const struct config_source *source)
         row_list(row, "prefixes", source->prefixes.items[i].text);
 }
 
-static void list_source(const struct requests *desk, const struct pending *errand,
+static void list_source(const struct requests *requests, const struct pending *pending,
                         const struct config_source *source, const struct message_stats *stats)
 {
     struct row row;
-    int64_t listening = ago(desk->daemon->current->started);
+    int64_t listening = ago(requests_state(requests).listening_since);
     const char *warned = warning(stats, listening);
-    row_begin(&row, errand->depth, "sources");
+    row_begin(&row, pending->depth, "sources");
     row_text(&row, "source", source->name);
     row_text(&row, "type", type_name(source->type));
     add_ago(&row, "listening", listening);
@@ -144,25 +95,25 @@ static void list_source(const struct requests *desk, const struct pending *erran
     else
         row_null(&row, "warning");
     add_prefixes(&row, source);
-    answer_row(errand->answer, &row);
+    answer_row(pending->answer, &row);
 }
 
-static void list_other(const struct pending *errand, const struct message_other *other)
+static void list_other(const struct pending *pending, const struct message_other *other)
 {
     struct row row;
     bool header = other->kind == SEEN_HEADER;
-    row_begin(&row, errand->depth + 1, header ? "unknown_headers" : "other_prefixes");
+    row_begin(&row, pending->depth + 1, header ? "unknown_headers" : "other_prefixes");
     row_text(&row, header ? "line" : "prefix", other->text);
     row_number(&row, "lines", (int64_t)other->count);
     if (header)
         row_text(&row, "advice", header_advice((enum header_hint)other->hint));
     else
         row_flag(&row, "accepted", other->kind == SEEN_ACCEPTED);
-    answer_row(errand->answer, &row);
+    answer_row(pending->answer, &row);
 }
 
 /* Who asks for the sources alone, or why an address opened nothing, isn't told. */
-static void list_counters(const struct pending *errand, const struct message_counters *counters)
+static void list_counters(const struct pending *pending, const struct message_counters *counters)
 {
     static const char *const names[LISTENER_COUNTS] = {
         [COUNT_OUTGOING] = "ignored_outgoing",
@@ -184,12 +135,12 @@ static void list_counters(const struct pending *errand, const struct message_cou
         [COUNT_LIMITED_COMMON] = "sealed_limited_common",
     };
     struct row row;
-    if (errand->depth == 0 || errand->address.family != 0)
+    if (pending->depth == 0 || pending->address.family != 0)
         return;
-    row_begin(&row, errand->depth, "listener");
+    row_begin(&row, pending->depth, "listener");
     for (int i = 0; i < LISTENER_COUNTS; i++)
         row_number(&row, names[i], (int64_t)counters->counts[i]);
-    answer_row(errand->answer, &row);
+    answer_row(pending->answer, &row);
 }
 
 /* Nobody has counted that far. */
@@ -220,73 +171,56 @@ static bool other_is_sound(const struct config *config, const struct message_oth
            other->text[MESSAGE_TEXT_MAX] == '\0';
 }
 
-/* Who asked that may be gone by now. */
-static struct pending *find_query(struct requests *desk, uint32_t query)
-{
-    for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
-        struct pending *errand = &desk->errands.list[i];
-        if (errand->kind == PENDING_QUERY && errand->query == query)
-            return errand;
-    }
-    return NULL;
-}
-
 /* The configuration may have been replaced since the question: then its answer isn't wanted. */
-static struct pending *find_asker(struct requests *desk, const struct config *config,
+static struct pending *find_asker(struct requests *requests, const struct config *config,
                                   uint32_t query)
 {
-    return config == desk->daemon->current->setting.config ? find_query(desk, query) : NULL;
+    return config == requests_state(requests).config ? query_find(requests, query) : NULL;
 }
 
 /* What an answer to `why` is made of, a row each. */
 static bool make_row(const struct config *config, const struct message *message,
-                     const struct pending *errand, struct row *row)
+                     const struct pending *pending, struct row *row)
 {
     if (message->type == MESSAGE_PACKET)
         return requests_list_packet(config, &message->u.packet, row);
-    return requests_list_effect(config, &message->u.effect, errand ? &errand->address : NULL, row);
+    return requests_list_effect(config, &message->u.effect, pending ? &pending->address : NULL,
+                                row);
 }
 
-static void end_answer(struct requests *desk, struct pending *errand)
-{
-    answer_end(errand->answer);
-    pending_end(&desk->errands, errand);
-}
-
-bool requests_record(struct requests *desk, const struct config *config,
+bool requests_record(struct requests *requests, const struct config *config,
                      const struct message *message)
 {
     struct row row;
     if (!message_is_answer(message->type))
         return false;
     /* What it says is judged, whether anybody waits for it or not. */
-    struct pending *errand = find_asker(desk, config, message_answers(message));
+    struct pending *pending = find_asker(requests, config, message_answers(message));
     bool sound = true;
     switch (message->type) {
     case MESSAGE_COUNTERS:
         sound = counters_are_sound(&message->u.counters);
-        if (sound && errand)
-            list_counters(errand, &message->u.counters);
+        if (sound && pending)
+            list_counters(pending, &message->u.counters);
         break;
     case MESSAGE_STATS:
         sound = stats_is_sound(config, &message->u.stats);
-        if (sound && errand)
-            list_source(desk, errand, &config->sources[message->u.stats.source], &message->u.stats);
+        if (sound && pending)
+            list_source(requests, pending, &config->sources[message->u.stats.source],
+                        &message->u.stats);
         break;
     case MESSAGE_OTHER:
         sound = other_is_sound(config, &message->u.other);
-        if (sound && errand)
-            list_other(errand, &message->u.other);
+        if (sound && pending)
+            list_other(pending, &message->u.other);
         break;
     case MESSAGE_ANSWERED:
-        if (errand)
-            end_answer(desk, errand);
-        ask_next(desk);
+        query_answered(requests, pending);
         break;
     default:
-        sound = make_row(config, message, errand, &row);
-        if (sound && errand)
-            answer_row(errand->answer, &row);
+        sound = make_row(config, message, pending, &row);
+        if (sound && pending)
+            answer_row(pending->answer, &row);
         break;
     }
     return sound;

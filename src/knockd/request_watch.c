@@ -1,40 +1,40 @@
-/* knockctl watch: what happens, as it happens. */
+/* knockctl watch: events of doors and of the listener, to all who watch, as they happen. */
 #include <stdio.h>
 #include <time.h>
 
 #include "knockd/request_parts.h"
 #include "lib/clock.h"
 
-/* Who watches keeps a connection; some must be left for others. */
+/* A watcher keeps its connection; some must be left for other requests. */
 enum { WATCHERS_MAX = CONTROL_CONNECTIONS / 2 };
 
 void requests_serve_watch(void *arg, struct answer *answer, char *const *words)
 {
-    struct requests *desk = arg;
+    struct requests *requests = arg;
     int watchers = 0;
     (void)words;
     for (int i = 0; i < CONTROL_CONNECTIONS; i++)
-        watchers += desk->errands.list[i].kind == PENDING_WATCH;
+        watchers += requests->pending.items[i].kind == PENDING_WATCH;
     if (watchers >= WATCHERS_MAX) {
         answer_error(answer, "%d watch already", watchers);
         return;
     }
     answer_begin(answer, ANSWER_STREAM);
-    pending_begin(&desk->errands, PENDING_WATCH, answer, INT64_MAX);
+    pending_begin(&requests->pending, PENDING_WATCH, answer, INT64_MAX);
 }
 
-static void begin(struct row *row, const char *event)
+static void begin_event(struct row *row, const char *event)
 {
     row_begin(row, 0, "watch");
     row_number(row, "time", time(NULL));
     row_text(row, "event", event);
 }
 
-static void tell_all(struct requests *desk, const struct row *row)
+static void send_to_watchers(struct requests *requests, const struct row *row)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++)
-        if (desk->errands.list[i].kind == PENDING_WATCH)
-            answer_row(desk->errands.list[i].answer, row);
+        if (requests->pending.items[i].kind == PENDING_WATCH)
+            answer_row(requests->pending.items[i].answer, row);
 }
 
 static void add_address(struct row *row, const struct addr *address)
@@ -43,12 +43,12 @@ static void add_address(struct row *row, const struct addr *address)
     row_text(row, "address", addr_format(address, text));
 }
 
-void requests_tell_door(struct requests *desk, const struct door_event *event)
+void requests_watch_door(struct requests *requests, const struct door_event *event)
 {
     static const char *const names[DOOR_EVENTS] = {"opened",     "extended", "failed",
                                                    "not-closed", "gone",     "refused"};
     struct row row;
-    begin(&row, names[event->kind]);
+    begin_event(&row, names[event->kind]);
     if (event->door)
         row_text(&row, "door", event->door);
     add_address(&row, event->address);
@@ -61,16 +61,16 @@ void requests_tell_door(struct requests *desk, const struct door_event *event)
         row_text(&row, "why", event->why);
     if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED)
         row_number(&row, "seconds", event->length / CLOCK_SECOND);
-    tell_all(desk, &row);
+    send_to_watchers(requests, &row);
 }
 
-static void tell_step(struct requests *desk, const struct config *config,
-                      const struct message_event *event)
+static void watch_step(struct requests *requests, const struct config *config,
+                       const struct message_event *event)
 {
     struct row row;
     char instead[32];
     const struct config_door *door = &config->doors[event->door];
-    begin(&row, event->kind == EVENT_STAGE ? "step" : "stalled");
+    begin_event(&row, event->kind == EVENT_STAGE ? "step" : "stalled");
     row_text(&row, "door", door->name);
     add_address(&row, &event->address);
     row_number(&row, "step", (int64_t)event->number);
@@ -80,20 +80,20 @@ static void tell_step(struct requests *desk, const struct config *config,
                  proto_name(event->instead.proto));
         row_text(&row, "instead", instead);
     }
-    tell_all(desk, &row);
+    send_to_watchers(requests, &row);
 }
 
-static void tell_source(struct requests *desk, const char *source, const char *what,
-                        uint64_t number)
+static void watch_source(struct requests *requests, const char *source, const char *what,
+                         uint64_t number)
 {
     struct row row;
-    begin(&row, what);
+    begin_event(&row, what);
     row_text(&row, "source", source);
     row_number(&row, "number", (int64_t)number);
-    tell_all(desk, &row);
+    send_to_watchers(requests, &row);
 }
 
-void requests_heard(struct requests *desk, const struct config *config,
+void requests_heard(struct requests *requests, const struct config *config,
                     const struct message *message)
 {
     static const char *const names[EVENT_KINDS] = {[EVENT_GAP] = "lines-lost",
@@ -106,10 +106,11 @@ void requests_heard(struct requests *desk, const struct config *config,
                                                  [SEEN_HEADER] = "unknown-header"};
     const struct message_event *event = &message->u.event;
     if (message->type == MESSAGE_SEEN)
-        tell_source(desk, config->sources[message->u.seen.source].name, seen[message->u.seen.kind],
-                    message->u.seen.packets);
+        watch_source(requests, config->sources[message->u.seen.source].name,
+                     seen[message->u.seen.kind], message->u.seen.packets);
     else if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
-        tell_step(desk, config, event);
+        watch_step(requests, config, event);
     else if (names[event->kind])
-        tell_source(desk, config->sources[event->source].name, names[event->kind], event->number);
+        watch_source(requests, config->sources[event->source].name, names[event->kind],
+                     event->number);
 }

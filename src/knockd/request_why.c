@@ -10,11 +10,11 @@
 #include "listener/matcher.h"
 
 /* What became of its last sealed knock that was refused. */
-static void add_refusal(const struct daemon *daemon, const struct addr *address,
+static void add_refusal(const struct refusal_log *refusals, const struct addr *address,
                         struct answer *answer)
 {
     struct row row;
-    const struct refusal *refusal = refusal_log_find(daemon->refusals, address);
+    const struct refusal *refusal = refusal_log_find(refusals, address);
     if (!refusal)
         return;
     row_begin(&row, 1, "refused");
@@ -30,13 +30,13 @@ static void add_refusal(const struct daemon *daemon, const struct addr *address,
 
 void requests_serve_why(void *arg, struct answer *answer, char *const *words)
 {
-    struct requests *desk = arg;
+    struct requests *requests = arg;
     struct addr address;
     struct row row;
     char text[ADDR_TEXT_SIZE];
-    if (!requests_parse_address(answer, words[1], &address))
+    if (!request_parse_address(answer, words[1], &address))
         return;
-    if (!desk->daemon->current->child) {
+    if (!requests_state(requests).listener) {
         answer_error(answer, "there is no listener just now; knockd's log says why");
         return;
     }
@@ -44,8 +44,8 @@ void requests_serve_why(void *arg, struct answer *answer, char *const *words)
     row_text(&row, "address", addr_format(&address, text));
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
-    add_refusal(desk->daemon, &address, answer);
-    requests_ask_sources(desk, answer, 1, &address);
+    add_refusal(requests->services.refusals, &address, answer);
+    query_listener(requests, answer, 1, &address);
 }
 
 static const char *const ignored[MATCH_VERDICTS] = {

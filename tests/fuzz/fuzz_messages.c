@@ -44,7 +44,7 @@ static bool keeper_takes(const struct message *message)
     case MESSAGE_REOPEN:
         return true; /* of any watch: one that isn't there means nothing */
     default:
-        return requests_record(&keeper.desk, keeper.config, message);
+        return requests_record(&keeper.requests, keeper.config, message);
     }
 }
 

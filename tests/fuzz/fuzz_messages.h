@@ -18,9 +18,7 @@
 struct keeper {
     struct config *config;
     struct plans *plans;
-    struct generation regime;
-    struct daemon daemon;
-    struct requests desk; /* nobody asks: answers are judged, and told to nobody */
+    struct requests requests; /* nobody asks: answers are checked, and reported to nobody */
     struct sealed_keeper sealed;
 };
 
@@ -40,6 +38,12 @@ static void hear(void *arg, bool error, const char *text)
     (void)arg;
     if (error)
         fprintf(stderr, "%s\n", text);
+}
+
+static struct requests_state get_state(void *arg)
+{
+    const struct keeper *keeper = arg;
+    return (struct requests_state){.config = keeper->config};
 }
 
 static inline void keeper_make(struct keeper *keeper)
@@ -73,9 +77,7 @@ static inline void keeper_make(struct keeper *keeper)
     keeper->sealed.plans = keeper->plans;
     sealed_keeper_make(&keeper->sealed, &report);
     sealed_remove_key(dir);
-    keeper->regime.setting.config = keeper->config;
-    keeper->daemon.current = &keeper->regime;
-    keeper->desk.daemon = &keeper->daemon;
+    keeper->requests.services = (struct requests_services){.state = get_state, .arg = keeper};
 }
 
 /* A record that goes down, to the listener: one source and one door, of three steps. */

@@ -14,13 +14,17 @@
 static struct config_source source = {.name = (char[]){"s"}};
 static struct config config = {.source_count = 1, .sources = &source};
 
+static struct requests_state get_state(void *arg)
+{
+    (void)arg;
+    return (struct requests_state){.config = &config};
+}
+
 /* Nobody waits for an answer. */
 static bool takes(const struct message *message)
 {
-    static struct generation regime = {.setting.config = &config};
-    static struct daemon daemon = {.current = &regime};
-    static struct requests desk = {.daemon = &daemon};
-    return requests_record(&desk, &config, message);
+    static struct requests requests = {.services.state = get_state};
+    return requests_record(&requests, &config, message);
 }
 
 static void counters(void **state)

@@ -1,0 +1,20 @@
+/* The arguments of requests: numbers and addresses. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "knockd/request_parts.h"
+
+unsigned request_parse_number(const char *text, unsigned most)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long value = digits > 0 && digits < 10 ? strtoul(text, NULL, 10) : 0;
+    return text[digits] == '\0' && value <= most ? (unsigned)value : 0;
+}
+
+bool request_parse_address(struct answer *answer, const char *text, struct addr *address)
+{
+    if (addr_parse(text, strlen(text), address))
+        return true;
+    answer_wrong_argument(answer, "\"%s\": expected an IPv4 or IPv6 address", text);
+    return false;
+}
