@@ -113,6 +113,9 @@ enum header_hint {
     HEADER_HINTS,
 };
 
+/* What to do about lines with such a header, for messages. */
+const char *header_advice(enum header_hint hint);
+
 /* The one text that comes up, a prefix or the beginning of a line, as the log had it. It is shown,
  * encoded, and no more. */
 struct message_seen {

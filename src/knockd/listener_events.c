@@ -70,19 +70,6 @@ static void log_stalled(const struct config *config, const struct message_event 
                door->sequence.count, what);
 }
 
-const char *header_advice(enum header_hint hint)
-{
-    static const char *const texts[HEADER_HINTS] = {
-        [HEADER_OTHER] = ("expected the header of the kernel's lines, as in \"Nov 23 14:28:52 gate "
-                          "kernel: \"; see HEADERS in knockd.conf(5)"),
-        [HEADER_ULOGD] = "ulogd writes such lines: set format = ulogd",
-        [HEADER_PROXMOX] =
-            "this is Proxmox's own log: see pve-firewall.conf in the folder examples",
-        [HEADER_JSON] = "they are JSON: see HEADERS in knockd.conf(5)",
-    };
-    return texts[hint];
-}
-
 static void log_prefix(const struct config_source *source, const struct message_seen *seen)
 {
     char ours[512] = "";

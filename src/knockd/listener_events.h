@@ -6,9 +6,6 @@
 #include "lib/limit.h"
 #include "lib/message.h"
 
-/* What to do about lines whose header isn't known, by what they look like. */
-const char *header_advice(enum header_hint hint);
-
 /* Logs an EVENT or SEEN record of a listener for `config`. False when no honest listener says that.
  */
 bool events_log(const struct config *config, const struct message *message, struct limit *rate,

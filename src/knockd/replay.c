@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "knockd/config_send.h"
-#include "knockd/listener_events.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
 #include "lib/log.h"

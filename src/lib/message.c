@@ -37,6 +37,19 @@ size_t message_size(uint32_t type)
     return type < MESSAGE_TYPES ? sizes[type] : 0;
 }
 
+const char *header_advice(enum header_hint hint)
+{
+    static const char *const texts[HEADER_HINTS] = {
+        [HEADER_OTHER] = ("expected the header of the kernel's lines, as in \"Nov 23 14:28:52 gate "
+                          "kernel: \"; see HEADERS in knockd.conf(5)"),
+        [HEADER_ULOGD] = "ulogd writes such lines: set format = ulogd",
+        [HEADER_PROXMOX] =
+            "this is Proxmox's own log: see pve-firewall.conf in the folder examples",
+        [HEADER_JSON] = "they are JSON: see HEADERS in knockd.conf(5)",
+    };
+    return texts[hint];
+}
+
 /* Room for one descriptor, aligned as the kernel wants it. */
 union control {
     char bytes[CMSG_SPACE(sizeof(int))];
