@@ -6,7 +6,7 @@
 #include "keeper/in_force.h"
 #include "knockd/daemon.h"
 #include "knockd/listener_process.h"
-#include "knockd/requests.h"
+#include "control/requests.h"
 #include "knockd/signals.h"
 
 enum phase {

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/request_parts.h"
 #include "keeper/plan.h"
-#include "knockd/request_parts.h"
 #include "lib/log.h"
 #include "lib/message.h"
 

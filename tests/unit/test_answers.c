@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 
+#include "control/request_parts.h"
 #include "knockd/listener_events.h"
-#include "knockd/request_parts.h"
 #include "lib/log.h"
 
 static struct config_source source = {.name = (char[]){"s"}};

@@ -1,7 +1,7 @@
 /* What a listener answers to `knockctl why`: told on if it can be true, else not believed. */
 #include "config_help.h"
 
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 #include "listener/matcher.h"
 

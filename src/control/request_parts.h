@@ -1,9 +1,9 @@
 /* What the files of the requests share. */
-#ifndef KNOCKD_REQUEST_PARTS_H
-#define KNOCKD_REQUEST_PARTS_H
+#ifndef CONTROL_REQUEST_PARTS_H
+#define CONTROL_REQUEST_PARTS_H
 
-#include "knockd/pending.h"
-#include "knockd/requests.h"
+#include "control/pending.h"
+#include "control/requests.h"
 
 struct requests {
     struct requests_services services;

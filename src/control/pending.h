@@ -1,7 +1,7 @@
 /* The requests whose answer has to wait, and the watchers: one for each connection at most, each
  * with its deadline. */
-#ifndef KNOCKD_PENDING_H
-#define KNOCKD_PENDING_H
+#ifndef CONTROL_PENDING_H
+#define CONTROL_PENDING_H
 
 #include "control/control.h"
 #include "keeper/doors.h"

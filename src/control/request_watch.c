@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 
 /* A watcher keeps its connection; some must be left for other requests. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 
 unsigned request_parse_number(const char *text, unsigned most)
 {

@@ -1,8 +1,7 @@
 /* What the sources brought: asked of the listener, whose answer is not believed blindly. */
 #include <stdio.h>
 
-#include "knockd/listener_events.h"
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 
 /* No packet for so long is worth a warning. */

@@ -3,7 +3,7 @@
  * end of a reload or by the listener; or given up at its deadline, with an answer that says what is
  * still going on; or forgotten, since its connection is gone.
  */
-#include "knockd/pending.h"
+#include "control/pending.h"
 
 #include <stdio.h>
 #include <string.h>

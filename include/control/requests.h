@@ -2,8 +2,8 @@
  * The requests of knockctl: status, doors, sources, watch and the others, answered on the control
  * socket. They see of the daemon no more than the services below.
  */
-#ifndef KNOCKD_REQUESTS_H
-#define KNOCKD_REQUESTS_H
+#ifndef CONTROL_REQUESTS_H
+#define CONTROL_REQUESTS_H
 
 #include <sys/types.h>
 

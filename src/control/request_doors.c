@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/addr_scope.h"
 #include "lib/clock.h"
 

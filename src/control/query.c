@@ -4,7 +4,7 @@
  * is ANSWERED; or its time is over. A listener that owes an answer for longer than that is asked
  * nothing more.
  */
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 
 static const int64_t answer_time = 1 * CLOCK_SECOND;

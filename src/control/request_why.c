@@ -2,9 +2,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "control/request_parts.h"
 #include "keeper/authorize.h"
 #include "keeper/refusal_log.h"
-#include "knockd/request_parts.h"
 #include "lib/carrier.h"
 #include "lib/clock.h"
 #include "listener/matcher.h"

@@ -1,5 +1,5 @@
 /* knockctl status, key list and history: what the keeper knows by itself. */
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 

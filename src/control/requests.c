@@ -2,11 +2,11 @@
  * The requests of knockctl: their table, and what comes to them from elsewhere, which are events of
  * doors, the end of a reload and connections that are gone.
  */
-#include "knockd/requests.h"
+#include "control/requests.h"
 
 #include <stdlib.h>
 
-#include "knockd/request_parts.h"
+#include "control/request_parts.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
