@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/report.h"
+
 /* `ident` must outlive the process's last message. No call here ever waits: what can't be written
  * at once is lost. */
 void log_open(const char *ident, int facility, bool to_stderr, bool debug);
@@ -20,6 +22,9 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A report whose findings are logged. */
+struct report log_report(void);
 
 /*
  * Writes `text` to `out`, of `size` bytes, with control characters, backslashes and all that

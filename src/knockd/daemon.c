@@ -1,7 +1,15 @@
 /*
- * The life of the daemon: starting (init_command, then the first listener) -> serving -> stopping
- * (every door is being closed, then exit_command) -> over. Or starting -> failed (what is due of an
- * earlier run's doors is being closed) -> over.
+ * The phases of the daemon:
+ *
+ *   STARTING  what an earlier run left is taken up, then init_command, then the first listener
+ *      |  \
+ *      |   \ init_command or the listener fails
+ *      |    \
+ *      |     FAILED    what is due of an earlier run's doors is closed, then knockd ends
+ *      | the listener is ready
+ *   SERVING   a reload starts the next generation; once its listener is ready, it takes the place
+ * of |      the current one, and if it never is, nothing has changed | SIGTERM, SIGINT STOPPING
+ * every door is closed, then exit_command, then knockd ends
  */
 #include "knockd/daemon.h"
 
@@ -9,44 +17,56 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "keeper/refusal_log.h"
+#include "control/requests.h"
+#include "keeper/authorize.h"
+#include "keeper/in_force.h"
 #include "knockd/close_all.h"
-#include "knockd/generation.h"
+#include "knockd/daemonize.h"
+#include "knockd/listener_events.h"
 #include "knockd/notify.h"
 #include "knockd/own_files.h"
+#include "knockd/signals.h"
 #include "knockd/state_store.h"
 #include "lib/clock.h"
 #include "lib/crypto.h"
 #include "lib/log.h"
+#include "listener/filter.h"
 
 /* Messages that a listener may cause, a second and at once. */
 enum { LOGGED_EVENT_RATE = 20, LOGGED_EVENT_BURST = 200 };
 
-static void say(void *arg, bool error, const char *text)
-{
-    (void)arg;
-    if (error)
-        log_error("%s", text);
-    else
-        log_warning("%s", text);
-}
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_FAILED };
 
-struct report daemon_report(void)
-{
-    return (struct report){.say = say, .bare = true};
-}
+struct daemon {
+    const char *path; /* of the configuration */
+    enum phase phase;
+    int parent; /* waits for us to be ready; -1: nobody */
+    struct loop *loop;
+    struct runner *runner;
+    struct doors *doors;
+    struct requests *requests;
+    struct state_dir *dir;
+    struct own_files *own_files;
+    bool dir_broken; /* which was logged */
+    struct store *store;
+    struct job hook; /* init_command, exit_command */
+    struct generation *current;
+    struct generation *next; /* a reload that isn't ready yet */
+    uint32_t listeners;      /* started so far */
+    struct signals *signals;
+    struct timer pulse, deadline;
+    int64_t watchdog_interval; /* 0: no service manager wants signs of life */
+    bool reload_wanted;        /* SIGHUP came before the first listener was ready */
+    struct admission admission;
+    struct refused *refused; /* sealed messages */
+    struct refusal_log *refusals;
+    struct limit messages;
+    int status;
+};
 
-struct in_force_time daemon_sealed_time(const struct config *config)
-{
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (struct in_force_time){sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
-                                  config->sealed.max_skew / CLOCK_SECOND};
-}
-
-void daemon_fail(struct daemon *d)
+/* Ends the loop, with exit status 1. */
+static void fail(struct daemon *d)
 {
     d->status = 1;
     loop_stop(d->loop);
@@ -64,6 +84,150 @@ static void run_hook(struct daemon *d, const struct commands *commands, const ch
     runner_submit(d->runner, &d->hook);
 }
 
+/* The wall clock as sealed messages have it, and max_skew in s. */
+static struct in_force_time sealed_now(const struct config *config)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct in_force_time){sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
+                                  config->sealed.max_skew / CLOCK_SECOND};
+}
+
+/* --- messages of a listener --- */
+
+static bool serve_sealed(struct daemon *d, const struct generation *g,
+                         const struct message_sealed *message)
+{
+    struct sealed_service service = {.config = g->config,
+                                     .plans = g->plans,
+                                     .keyring = g->keyring,
+                                     .store = d->store,
+                                     .doors = d->doors,
+                                     .refused = d->refused,
+                                     .refusals = d->refusals};
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return authorize_sealed(&d->admission, &service, message, clock_now(), wall);
+}
+
+static bool on_message(void *arg, struct generation *g, const struct message *message)
+{
+    struct daemon *d = arg;
+    if (message_is_answer(message->type))
+        return requests_record(d->requests, g->config, message);
+    if (message->type == MESSAGE_SEALED)
+        return g != d->current || serve_sealed(d, g, &message->u.sealed);
+    if (message->type != MESSAGE_OPEN) {
+        bool good = events_log(g->config, message, &d->messages, clock_now());
+        if (good)
+            requests_heard(d->requests, g->config, message);
+        return good;
+    }
+    /* What the next listener hears already, the current one hears too. */
+    return g != d->current || authorize_open(&d->admission, g->config, g->plans, &g->once, d->store,
+                                             d->doors, &message->u.open, clock_now());
+}
+
+/* --- reload --- */
+
+static void give_up_reload(struct daemon *d)
+{
+    generation_free(d->next);
+    d->next = NULL;
+    log_error("reload failed; going on with the configuration as it was");
+    notify_send("READY=1\nSTATUS=Listening; the last reload failed");
+    requests_reloaded(d->requests, "reload failed, nothing has changed; knockd's log says why");
+}
+
+static bool start_generation(struct daemon *d, struct generation *g);
+
+static void reload(struct daemon *d)
+{
+    struct report report = log_report();
+    log_notice("reloading %s", d->path);
+    notify_reloading();
+    /* The newest file wins over one that isn't in force yet. */
+    generation_free(d->next);
+    d->next = generation_load(d->path, false, &report);
+    if (d->next)
+        generation_warn_fixed(d->current, d->next);
+    if (!d->next || !start_generation(d, d->next))
+        give_up_reload(d);
+}
+
+/* The next generation's listener is ready: it takes the place of the current one. */
+static void take_over(struct daemon *d)
+{
+    const struct config *config = d->next->config;
+    in_force_reload(d->next->keyring, d->current->keyring,
+                    d->current->config->sealed.max_skew / CLOCK_SECOND, d->store, d->refused,
+                    sealed_now(config));
+    generation_free(d->current);
+    d->current = d->next;
+    d->next = NULL;
+    log_set_facility(config->facility);
+    runner_set_limit(d->runner, config->run_timeout);
+    doors_set_max(d->doors, config->max_open);
+    doors_follow(d->doors, config, d->current->plans);
+    log_notice("reloaded %s: %u door%s", d->path, config->door_count,
+               config->door_count == 1 ? "" : "s");
+    notify_send("READY=1\nSTATUS=Listening");
+    requests_reloaded(d->requests, NULL);
+}
+
+/* --- from STARTING to SERVING --- */
+
+static void become_ready(struct daemon *d)
+{
+    const struct config *config = d->current->config;
+    d->phase = PHASE_SERVING;
+    log_notice("ready: %u door%s, %u source%s, sandbox %s", config->door_count,
+               config->door_count == 1 ? "" : "s", config->source_count,
+               config->source_count == 1 ? "" : "s", filter_profile());
+    notify_send("READY=1\nSTATUS=Listening");
+    if (d->parent >= 0) {
+        log_open("knockd", config->facility, false, log_debugging());
+        daemonize_ready(d->parent);
+        d->parent = -1;
+    }
+    if (d->reload_wanted)
+        reload(d);
+}
+
+static void on_ready(void *arg, struct generation *g, bool again)
+{
+    struct daemon *d = arg;
+    one_time_warn(&g->once, g->config, d->store);
+    if (again)
+        log_notice("listening again");
+    else if (g == d->next)
+        take_over(d);
+    else
+        become_ready(d);
+}
+
+static void on_failed(void *arg, struct generation *g)
+{
+    struct daemon *d = arg;
+    if (g == d->next)
+        give_up_reload(d);
+    else
+        fail(d);
+}
+
+static bool start_generation(struct daemon *d, struct generation *g)
+{
+    struct generation_calls calls = {.loop = d->loop,
+                                     .listeners = &d->listeners,
+                                     .ready = on_ready,
+                                     .failed = on_failed,
+                                     .message = on_message,
+                                     .arg = d};
+    return generation_start(g, &calls);
+}
+
+/* --- STOPPING --- */
+
 static void on_exit_done(void *arg, bool success)
 {
     struct daemon *d = arg;
@@ -74,8 +238,8 @@ static void on_exit_done(void *arg, bool success)
 static void on_all_closed(void *arg)
 {
     struct daemon *d = arg;
-    const struct commands *commands = &d->current->setting.exit;
-    /* init_command first has to end; it comes back here. */
+    const struct commands *commands = &d->current->exit;
+    /* init_command first has to end; on_init_done comes back here. */
     if (d->hook.running)
         return;
     if (commands->count == 0)
@@ -88,46 +252,56 @@ static void on_deadline(void *arg)
 {
     struct daemon *d = arg;
     doors_log_left(d->doors);
-    daemon_fail(d);
-}
-
-static void on_failed_closed(void *arg)
-{
-    (void)arg;
+    fail(d);
 }
 
 static void stop(struct daemon *d, int number)
 {
-    if (d->phase == PHASE_STOPPING)
-        return;
-    /* Its loop ends by itself as soon as no opening is left to be closed. */
-    if (d->phase == PHASE_FAILED) {
-        doors_close_all(d->doors, on_failed_closed, NULL);
-        return;
-    }
-    int64_t time = d->current->setting.config->stop_timeout;
+    int64_t time = d->current->config->stop_timeout;
     log_notice("stopping on SIG%s: closing %u open door%s", sigabbrev_np(number),
                doors_count(d->doors), doors_count(d->doors) == 1 ? "" : "s");
     notify_send("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld", (long long)(time / 1000 + 5000000));
     d->phase = PHASE_STOPPING;
     generation_free(d->next);
     d->next = NULL;
-    listener_process_end(d->current->child);
-    d->current->child = NULL;
-    loop_timer_cancel(d->loop, &d->restart);
+    generation_stop(d->current);
     loop_timer_set(d->loop, &d->deadline, clock_now() + time);
     doors_close_all(d->doors, on_all_closed, d);
 }
 
+/* --- FAILED --- */
+
+static void on_failed_closed(void *arg)
+{
+    (void)arg;
+}
+
+/* Nothing opens any more, but what an earlier run opened is closed when it is due. */
+static void close_failed(struct daemon *d)
+{
+    d->phase = PHASE_FAILED;
+    d->status = 1;
+    generation_stop(d->current);
+    if (!d->doors)
+        return;
+    doors_open_no_more(d->doors);
+    close_wait(d->loop, d->doors, d->current->config->stop_timeout);
+}
+
+/* --- signals, and what is looked after --- */
+
 static void on_signal(void *arg, int number)
 {
     struct daemon *d = arg;
-    if (number != SIGHUP)
-        stop(d, number);
-    else if (d->phase == PHASE_SERVING)
-        generation_reload(d);
-    else
+    if (number == SIGHUP && d->phase == PHASE_SERVING)
+        reload(d);
+    else if (number == SIGHUP)
         d->reload_wanted = d->phase == PHASE_STARTING;
+    else if (d->phase == PHASE_FAILED)
+        /* close_wait ends as soon as no opening is left to be closed. */
+        doors_close_all(d->doors, on_failed_closed, NULL);
+    else if (d->phase != PHASE_STOPPING)
+        stop(d, number);
 }
 
 /* While no service manager asks, the keeper looks after its listener less than once a minute: that
@@ -142,17 +316,18 @@ static const int64_t pulse_pause = 59 * CLOCK_SECOND;
 static void on_pulse(void *arg)
 {
     struct daemon *d = arg;
-    struct listener_process *child = d->current->child;
-    if (d->watchdog_interval > 0 && (!child || listener_process_answers(child)))
+    struct listener_process *listener = d->current->listener;
+    if (d->watchdog_interval > 0 && (!listener || listener_process_answers(listener)))
         notify_send("WATCHDOG=1");
-    if (child)
-        listener_process_ping(child);
+    if (listener)
+        listener_process_ping(listener);
     int64_t pause = d->watchdog_interval > 0 ? d->watchdog_interval : pulse_pause;
     loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
 
-/* A file that was removed is made again before a second start, or knockctl, misses it. */
-static void on_look(void *arg)
+/* Files of ours may be gone. They are made again before a second start, or knockctl, misses them.
+ */
+static void on_files_changed(void *arg)
 {
     struct daemon *d = arg;
     char why[1024];
@@ -178,17 +353,16 @@ static struct requests_state get_state(void *arg)
                                          [PHASE_STOPPING] = "stopping",
                                          [PHASE_FAILED] = "failed"};
     const struct daemon *d = arg;
-    const struct setting *setting = &d->current->setting;
-    const struct listener_process *child = d->current->child;
+    const struct generation *g = d->current;
     return (struct requests_state){
         .phase = phases[d->phase],
         .serving = d->phase == PHASE_SERVING,
-        .config = setting->config,
-        .plans = setting->plans,
-        .keyring = setting->keyring,
-        .generation = d->generation,
-        .listener = child ? listener_process_pid(child) : 0,
-        .listening_since = d->current->started,
+        .config = g->config,
+        .plans = g->plans,
+        .keyring = g->keyring,
+        .generation = d->listeners,
+        .listener = g->listener ? listener_process_pid(g->listener) : 0,
+        .listening_since = g->started,
         .messages_dropped = d->messages.dropped + d->admission.refusals.dropped +
                             d->admission.strangers.dropped + doors_messages_dropped(d->doors)};
 }
@@ -200,23 +374,23 @@ static const char *reload_by_request(void *arg)
         return "knockd is starting: try again when it is ready";
     if (d->phase != PHASE_SERVING)
         return "knockd is stopping";
-    generation_reload(d);
+    reload(d);
     return NULL;
 }
 
 static bool ask_listener(void *arg, uint32_t query, const struct addr *address)
 {
-    struct listener_process *child = ((struct daemon *)arg)->current->child;
-    if (!child || !listener_process_may_ask(child))
+    struct listener_process *listener = ((struct daemon *)arg)->current->listener;
+    if (!listener || !listener_process_may_ask(listener))
         return false;
-    listener_process_query(child, query, address);
+    listener_process_query(listener, query, address);
     return true;
 }
 
 static bool listener_owes_since(void *arg, int64_t then)
 {
-    const struct listener_process *child = ((struct daemon *)arg)->current->child;
-    return child && listener_process_owes_since(child, then);
+    const struct listener_process *listener = ((struct daemon *)arg)->current->listener;
+    return listener && listener_process_owes_since(listener, then);
 }
 
 static struct requests *open_requests(struct daemon *d)
@@ -235,7 +409,7 @@ static struct requests *open_requests(struct daemon *d)
     return requests_open(&services);
 }
 
-/* --- starting --- */
+/* --- STARTING --- */
 
 static int make_parts(struct daemon *d, const struct config *config)
 {
@@ -246,8 +420,7 @@ static int make_parts(struct daemon *d, const struct config *config)
     if (!d->runner)
         return -1;
     d->doors = doors_new(d->loop, d->runner, d->store);
-    if (!d->doors || loop_timer_register(d->loop, &d->restart, generation_restart, d) < 0 ||
-        loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
+    if (!d->doors || loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)
         return -1;
     d->signals = signals_watch(d->loop, on_signal, d);
@@ -271,26 +444,25 @@ static int set_up(struct daemon *d, const struct config *config)
         log_error("can't start: %s", strerror(errno));
         return -1;
     }
-    in_force_start(d->current->setting.keyring, d->store, d->refused, daemon_sealed_time(config));
+    in_force_start(d->current->keyring, d->store, d->refused, sealed_now(config));
     doors_set_max(d->doors, config->max_open);
     d->requests = open_requests(d);
     if (!d->requests)
         return -1;
-    d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_look, d);
+    d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_files_changed, d);
     if (!d->own_files)
         return -1;
     d->watchdog_interval = notify_watchdog();
     on_pulse(d);
     if (doors_resume(d->doors) < 0)
         return -1;
-    doors_follow(d->doors, config, d->current->setting.plans);
+    doors_follow(d->doors, config, d->current->plans);
     return 0;
 }
 
 static void on_init_done(void *arg, bool success)
 {
     struct daemon *d = arg;
-    struct report report = daemon_report();
     if (d->phase != PHASE_STARTING) {
         if (doors_count(d->doors) == 0)
             on_all_closed(d);
@@ -298,20 +470,21 @@ static void on_init_done(void *arg, bool success)
     }
     if (!success)
         log_error("not started, since init_command failed");
-    if (!success || !generation_start(d->current, &report))
-        daemon_fail(d);
+    if (!success || !start_generation(d, d->current))
+        fail(d);
 }
 
-/* Nothing is heard before init_command is done. */
-static bool begin(struct daemon *d)
+/* Nothing is listened to before init_command is done. */
+static bool start(struct daemon *d)
 {
-    struct report report = daemon_report();
-    const struct commands *commands = &d->current->setting.init;
+    const struct commands *commands = &d->current->init;
     if (commands->count == 0)
-        return generation_start(d->current, &report);
+        return start_generation(d, d->current);
     run_hook(d, commands, "init_command", JOB_DO, on_init_done);
     return true;
 }
+
+/* --- from beginning to end --- */
 
 static void tear_down(struct daemon *d)
 {
@@ -331,35 +504,20 @@ static void tear_down(struct daemon *d)
     state_dir_release(d->dir);
 }
 
-/* It never got ready: nothing opens, but what an earlier run opened is closed when it is due. */
-static void end_failed_start(struct daemon *d)
-{
-    d->phase = PHASE_FAILED;
-    d->status = 1;
-    listener_process_end(d->current->child);
-    d->current->child = NULL;
-    if (!d->doors)
-        return;
-    doors_open_no_more(d->doors);
-    close_wait(d->loop, d->doors, d->current->setting.config->stop_timeout);
-}
-
-int daemon_run(struct setting *setting, struct state_dir *dir, const struct options *options,
+int daemon_run(struct generation *generation, struct state_dir *dir, const struct options *options,
                int parent)
 {
     int64_t now = clock_now();
     struct daemon d = {.path = options->config,
                        .parent = parent,
                        .dir = dir,
+                       .current = generation,
                        .admission = authorize_make(now),
                        .messages = limit_make(LOGGED_EVENT_RATE, LOGGED_EVENT_BURST, now)};
-    d.current = generation_new(&d, setting);
-    if (!d.current)
-        return 1;
-    if (set_up(&d, d.current->setting.config) == 0 && begin(&d))
+    if (set_up(&d, generation->config) == 0 && start(&d))
         loop_run(d.loop);
     if (d.phase == PHASE_STARTING)
-        end_failed_start(&d);
+        close_failed(&d);
     else
         log_notice("stopped%s", doors_count(d.doors) ? " with doors that could not be closed"
                                 : d.status           ? "; exit_command failed"

@@ -1,82 +1,72 @@
-/* What the daemon's two halves share: its life (daemon.c) and its listeners (regime.c). */
+/*
+ * A generation: a configuration with all that is made of it, and the listener that works by it. A
+ * reload makes another one. Generations know nothing of the daemon but the calls that it gives
+ * them.
+ */
 #ifndef KNOCKD_GENERATION_H
 #define KNOCKD_GENERATION_H
 
-#include "keeper/authorize.h"
-#include "keeper/in_force.h"
-#include "knockd/daemon.h"
+#include "keeper/command.h"
+#include "keeper/keyring.h"
+#include "keeper/one_time.h"
+#include "keeper/plan.h"
 #include "knockd/listener_process.h"
-#include "control/requests.h"
-#include "knockd/signals.h"
 
-enum phase {
-    PHASE_STARTING,
-    PHASE_SERVING,
-    PHASE_STOPPING,
-    PHASE_FAILED, /* the start failed; doors of an earlier run are closed when they are due */
-};
+struct generation;
 
-/* A setting with the listener that works by it. */
-struct generation {
-    struct daemon *daemon;
-    struct setting setting;
-    struct listener_process *child; /* NULL: dead, to be started again */
-    int64_t started;
-};
-
-struct daemon {
-    const char *path;
-    enum phase phase;
-    int parent; /* waits for us to be ready; -1: nobody */
+/* What a generation tells its owner, and what it needs of him. */
+struct generation_calls {
     struct loop *loop;
-    struct runner *runner;
-    struct doors *doors;
-    struct requests *requests;
-    struct state_dir *dir;
-    struct own_files *own_files;
-    bool dir_broken; /* which was said */
-    struct store *store;
-    struct job hook; /* init_command, exit_command */
-    struct generation *current;
-    struct generation *next; /* a reload that isn't ready yet */
-    uint32_t generation;
-    struct signals *signals;
-    struct timer restart, pulse, deadline;
-    int64_t pause;             /* before the listener is started again */
-    int64_t watchdog_interval; /* 0: no service manager wants signs of life */
-    bool reload_wanted;        /* SIGHUP came before the first listener was ready */
-    struct admission admission;
-    struct refused *refused; /* sealed messages */
-    struct refusal_log *refusals;
-    struct limit messages;
-    int status;
+    uint32_t *listeners; /* started so far, of all generations: numbers them */
+    /* Its listener is at work: for the first time, or (`again`) after another was lost. */
+    void (*ready)(void *arg, struct generation *generation, bool again);
+    /* Its first listener was lost before it was ready. generation_free may be called at once. */
+    void (*failed)(void *arg, struct generation *generation);
+    /* Its listener sent a message. False: no honest listener sends that. */
+    bool (*message)(void *arg, struct generation *generation, const struct message *message);
+    void *arg;
 };
 
-/* A report whose findings go to the log. */
-struct report daemon_report(void);
+struct generation {
+    struct config *config;
+    struct plans *plans;
+    struct one_time once; /* one-time sequences */
+    struct keyring *keyring;
+    struct commands init; /* before the first door */
+    struct commands exit; /* after the last */
+    uid_t uid;            /* the listener's */
+    gid_t gid;
+    struct generation_calls calls;
+    struct listener_process *listener; /* NULL: there is none just now */
+    int64_t started;                   /* when the listener was */
+    bool served;                       /* a listener of it was ready */
+    struct timer restart;
+    int64_t pause; /* before the next restart */
+};
 
-/* The wall clock as sealed messages have it, and max_skew in s. */
-struct in_force_time daemon_sealed_time(const struct config *config);
-
-/* Ends the loop, with exit status 1. */
-void daemon_fail(struct daemon *d);
-
-/* A regime of `setting`, whose parts it takes over. NULL after the error was logged. */
-struct generation *generation_new(struct daemon *d, struct setting *setting);
+/*
+ * Reads and checks the configuration file at `path` in all its parts; starts nothing.
+ * `only_check`: it won't be used, so warnings that the start would give are given now. NULL after
+ * reporting what is wrong.
+ */
+struct generation *generation_load(const char *path, bool only_check, struct report *report);
 
 /* Ends its listener and frees it. NULL is fine. */
-void generation_free(struct generation *r);
+void generation_free(struct generation *generation);
+
+/* Logs which new values a reload can't bring into force. */
+void generation_warn_fixed(const struct generation *old, const struct generation *new);
+
+/*
+ * Starts its listener. One that is lost after it was ready is replaced by another, later and later.
+ * False after the error was logged.
+ */
+bool generation_start(struct generation *generation, const struct generation_calls *calls);
+
+/* Ends its listener, and starts no other. */
+void generation_stop(struct generation *generation);
 
 /* Makes the listener's empty root if it is missing. False with one line in `why`. */
 bool generation_make_root(char *why, size_t why_size);
-
-/* Starts its listener; what then becomes of it is the regime's business. */
-bool generation_start(struct generation *r, struct report *report);
-
-/* Starts the current regime's listener again: the `restart` timer. */
-void generation_restart(void *daemon);
-
-/* Reads the configuration anew; its listener takes over once it is ready. */
-void generation_reload(struct daemon *d);
 
 #endif

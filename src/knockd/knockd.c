@@ -50,12 +50,12 @@ static int end_output(int status)
 static int test_config(const char *path)
 {
     struct report report = {.say = say_test};
-    struct setting setting;
-    if (!setting_load(&setting, path, true, &report))
+    struct generation *generation = generation_load(path, true, &report);
+    if (!generation)
         return 1;
-    host_check_tell(setting.config, &report);
-    rule_check(setting.config, setting.plans, &report);
-    setting_free(&setting);
+    host_check_tell(generation->config, &report);
+    rule_check(generation->config, generation->plans, &report);
+    generation_free(generation);
     if (report.errors > 0)
         return 1;
     puts("configuration OK");
@@ -105,9 +105,9 @@ static void begin_log(const struct options *options, bool to_stderr)
 }
 
 /* Before there is a keeper, what an earlier run left open and is due is closed by its record. */
-static int fail_early(const struct options *options, struct setting *setting)
+static int fail_early(const struct options *options, struct generation *generation)
 {
-    setting_free(setting);
+    generation_free(generation);
     log_open("knockd", LOG_AUTHPRIV, !stderr_is_journal(), options->debug);
     close_due(options->config);
     return 1;
@@ -128,27 +128,28 @@ static bool take_state_dir(const struct config *config, struct state_dir *dir,
 static int run(struct options *options)
 {
     struct report report = {.say = say};
-    struct setting setting;
     struct state_dir dir;
     if (!is_root())
         return 1;
     begin_log(options, false);
     options->config = absolute(options->config);
-    if (!setting_load(&setting, options->config, false, &report))
-        return fail_early(options, &setting);
+    struct generation *generation = generation_load(options->config, false, &report);
+    if (!generation)
+        return fail_early(options, NULL);
     int parent = options->background ? daemonize_fork() : -1;
     if (options->background && parent < 0) {
         fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
-        return fail_early(options, &setting);
+        return fail_early(options, generation);
     }
-    if (!take_state_dir(setting.config, &dir, &report)) {
-        setting_free(&setting);
+    if (!take_state_dir(generation->config, &dir, &report)) {
+        generation_free(generation);
         return 1;
     }
-    log_open("knockd", setting.config->facility, !stderr_is_journal(), options->debug);
-    close_before(options->config, setting.config->state_dir);
-    state_dir_note(options->config, setting.config->state_dir);
-    return daemon_run(&setting, &dir, options, parent);
+    const struct config *config = generation->config;
+    log_open("knockd", config->facility, !stderr_is_journal(), options->debug);
+    close_before(options->config, config->state_dir);
+    state_dir_note(options->config, config->state_dir);
+    return daemon_run(generation, &dir, options, parent);
 }
 
 static int close_all(struct options *options)

@@ -159,3 +159,17 @@ void log_debug(const char *format, ...)
     say(LEVEL_DEBUG, format, args);
     va_end(args);
 }
+
+static void log_finding(void *arg, bool error, const char *text)
+{
+    (void)arg;
+    if (error)
+        log_error("%s", text);
+    else
+        log_warning("%s", text);
+}
+
+struct report log_report(void)
+{
+    return (struct report){.say = log_finding, .bare = true};
+}

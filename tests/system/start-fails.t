@@ -218,6 +218,28 @@ cannot_close() {
     is "closed when it can be" "$STATUS $(rules iptables)" "0 "
 }
 
+phase_is() {
+    "$BUILT/knockctl/knockctl" status -s "$WORK/control" 2>/dev/null | grep -q "^knockd [^,]*, $1 for "
+}
+
+# While a start that failed still closes what is due, knockctl says so.
+told_meanwhile() {
+    local pid
+    rm -f "$WORK/may"
+    door stuck 1 "start_command = \"iptables -I $spec\"" "stop_command = \"$WORK/stop $spec\"" | with_config
+    starts "told meanwhile: starts"
+    knock_at stuck $due
+    ok "a door is open" says "door stuck: opened for $due"
+    kill_keeper
+    sed -i '1i init_command = "/bin/false"' "$CONFIG"
+    on_gate timeout 50 "$KNOCKD" -c "$CONFIG" </dev/null >"$WORK/failed.log" 2>&1 &
+    pid=$!
+    ok "the start has failed: knockctl says so" poll 10 phase_is failed
+    touch "$WORK/may"
+    wait $pid
+    is "it ends when all is closed" "$? $(rules iptables)" "1 "
+}
+
 refused_records() {
     left_open "others may write"
     chmod 777 "$WORK/state"
@@ -280,6 +302,7 @@ nothing_on_record
 record_gone
 beside_a_running_one
 cannot_close
+told_meanwhile
 refused_records
 with_the_unit
 done_testing
