@@ -231,6 +231,7 @@ told_meanwhile() {
     knock_at stuck $due
     ok "a door is open" says "door stuck: opened for $due"
     kill_keeper
+    sleep 1.1
     sed -i '1i init_command = "/bin/false"' "$CONFIG"
     on_gate timeout 50 "$KNOCKD" -c "$CONFIG" </dev/null >"$WORK/failed.log" 2>&1 &
     pid=$!
