@@ -32,8 +32,8 @@ declare -A stands_for=(
 pure=(
     src/lib/sort.c
     src/keeper/{rates,refusal_log,refused,rule,template,unseal}.c
-    src/knock/{command_words,cause,nat,packets,stun_message}.c
-    src/lib/{addr,addr_scope,carrier,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
+    src/knock/{cause,nat,packets,stun_message}.c
+    src/lib/{addr,addr_scope,carrier,command_words,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/listener/{calendar,foreign,history,ip_items,line_cache,lines,log_clock,log_header,logline,match_index}.c
     src/listener/{matcher,packet,pattern,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c
     src/listener/{timestamp,transport}.c

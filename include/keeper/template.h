@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { WORDS_MAX = 128, WORDS_SIZE = 8192 };
+#include "lib/command_words.h"
+
+enum { WORDS_MAX = COMMAND_WORDS_MAX, WORDS_SIZE = COMMAND_WORDS_SIZE };
 
 /* What the placeholders stand for; NULL: it has no value here, and using it is an error. */
 struct values {
@@ -30,7 +32,7 @@ struct words {
 };
 
 /*
- * Splits `text` at blanks, '...' and "..." grouping, nothing else being special; then replaces
+ * Splits `text` as lib/command_words.h does; then replaces
  * %NAME% in each word, and %% by a percent sign. On error returns false and writes what was wrong
  * to `why`, of `why_size` bytes.
  */

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where the expansion stands: reads from `in`, writes to `out`, explains itself in `why`. */
+/* Where the expansion stands: writes to `out`, explains itself in `why`. */
 struct expansion {
-    const char *in;
     const struct values *values;
     struct words *out;
     char *why;
@@ -38,17 +37,17 @@ static const char *const *find_value(const struct values *v, const char *name, s
     return NULL;
 }
 
-/* At a percent sign: replaces %NAME% or %%. */
-static bool expand_placeholder(struct expansion *e)
+/* Replaces the %NAME% or %% that *in points to, and moves *in behind it, up to `end`. */
+static bool expand_placeholder(struct expansion *e, const char **in, const char *end)
 {
-    const char *name = e->in + 1;
+    const char *name = *in + 1;
     size_t len = strcspn(name, "% \t'\"");
-    if (name[len] != '%') {
+    if (name + len >= end || name[len] != '%') {
         snprintf(e->why, e->why_size,
                  "'%%' begins a placeholder that doesn't end; write %%%% for a percent sign");
         return false;
     }
-    e->in = name + len + 1;
+    *in = name + len + 1;
     if (len == 0)
         return put(e, "%", 1);
     const char *const *value = find_value(e->values, name, len);
@@ -62,37 +61,29 @@ static bool expand_placeholder(struct expansion *e)
     return put(e, *value, strlen(*value));
 }
 
-/* Text up to `stop`: the closing quote, or 0 for a bare word, which ends at a blank or quote. */
-static bool expand_run(struct expansion *e, char stop)
+static bool expand_part(struct expansion *e, const struct command_part *part)
 {
-    const char *ends = stop == '\'' ? "'%" : stop == '"' ? "\"%" : " \t\r\n'\"%";
-    for (;;) {
-        size_t len = strcspn(e->in, ends);
-        if (!put(e, e->in, len))
+    const char *in = part->text, *end = part->text + part->len;
+    while (in < end) {
+        const char *percent = memchr(in, '%', (size_t)(end - in));
+        const char *stop = percent ? percent : end;
+        if (!put(e, in, (size_t)(stop - in)))
             return false;
-        e->in += len;
-        if (*e->in != '%')
-            break;
-        if (!expand_placeholder(e))
+        in = stop;
+        if (percent && !expand_placeholder(e, &in, end))
             return false;
     }
-    if (!stop)
-        return true;
-    if (*e->in != stop) {
-        snprintf(e->why, e->why_size, "the quote %c isn't closed", stop);
-        return false;
-    }
-    e->in++;
-    return true;
+    if (part->open)
+        snprintf(e->why, e->why_size, "the quote %c isn't closed", part->quote);
+    return !part->open;
 }
 
-static bool expand_word(struct expansion *e)
+static bool expand_word(struct expansion *e, struct command_word word)
 {
-    while (*e->in != '\0' && !strchr(" \t\r\n", *e->in)) {
-        char quote = *e->in == '\'' || *e->in == '"' ? *e->in++ : '\0';
-        if (!expand_run(e, quote))
+    struct command_part part;
+    while (command_part_take(&word, &part))
+        if (!expand_part(e, &part))
             return false;
-    }
     e->out->count++;
     return put(e, "", 1);
 }
@@ -100,18 +91,16 @@ static bool expand_word(struct expansion *e)
 bool template_expand(const char *text, const struct values *values, struct words *out, char *why,
                      size_t why_size)
 {
-    struct expansion e = {text, values, out, why, why_size};
+    struct expansion e = {values, out, why, why_size};
+    struct command_word word;
     out->count = 0;
     out->size = 0;
-    for (;;) {
-        e.in += strspn(e.in, " \t\r\n");
-        if (*e.in == '\0')
-            break;
+    while (command_word_take(&text, &word)) {
         if (out->count == WORDS_MAX) {
             snprintf(why, why_size, "the command has more than %d words", WORDS_MAX);
             return false;
         }
-        if (!expand_word(&e))
+        if (!expand_word(&e, word))
             return false;
     }
     if (out->count > 0 && out->text[0] != '\0')

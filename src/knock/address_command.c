@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "knock/command_words.h"
 #include "knock/say.h"
 #include "lib/clock.h"
+#include "lib/command_words.h"
 
 /* The shell's exit status of a command that isn't there. */
 enum { NOT_FOUND = 127, LINE_SIZE = 256 };

@@ -5,34 +5,15 @@
 #include <string.h>
 
 #include "knockctl/rules.h"
-
-enum { WORD_SIZE = 128 };
+#include "lib/command_words.h"
 
 /* What was read of a rule. */
 struct reading {
     struct port_proto port; /* of the door */
     bool tcp, udp;
-    bool negated;          /* the last word was "!" */
-    char ports[WORD_SIZE]; /* empty: none named */
+    bool negated; /* the last word was "!" */
+    char *ports;  /* NULL: none named */
 };
-
-/* The next word as knockd splits commands: '...' and "..." group. False at the end. */
-static bool next_word(const char **text, char out[WORD_SIZE])
-{
-    const char *p = *text + strspn(*text, " \t\r\n");
-    size_t len = 0;
-    if (*p == '\0')
-        return false;
-    for (char quote = '\0'; *p != '\0' && (quote || !strchr(" \t\r\n", *p)); p++) {
-        if (quote ? *p == quote : *p == '\'' || *p == '"')
-            quote = quote ? '\0' : *p;
-        else if (len < WORD_SIZE - 1)
-            out[len++] = *p;
-    }
-    out[len] = '\0';
-    *text = p;
-    return true;
-}
 
 static bool is_one_of(const char *word, const char *const *names)
 {
@@ -80,49 +61,55 @@ static bool add_ports(struct port_set *set, struct reading *r)
     return true;
 }
 
-/* Reads one option with its value. False when it can't be understood. */
-static bool read_option(struct reading *r, const char *word, const char **text)
+/* Reads the option `word` with its value, which is taken off *rest. False when it can't be
+ * understood. */
+static bool read_option(struct reading *r, const char *word, char ***rest)
 {
     static const char *const proto[] = {"-p", "--protocol", "--proto", NULL};
     static const char *const ports[] = {"--dport", "--destination-port", "--dports",
                                         "--destination-ports", NULL};
-    char value[WORD_SIZE];
     bool is_proto = is_one_of(word, proto), is_ports = is_one_of(word, ports);
     if (!is_proto && !is_ports)
         return true;
-    if (r->negated || !next_word(text, value))
+    if (r->negated || !**rest)
         return false;
+    char *value = *(*rest)++;
     if (is_proto)
         return set_proto(r, value);
-    memcpy(r->ports, value, sizeof(value));
+    r->ports = value;
     return true;
 }
 
-/* Reads "[-t TABLE] CHAIN" and says whether it is the filter table's INPUT. */
-static bool is_input(const char **rule)
+/* Takes "[-t TABLE] CHAIN" off *rest, and says whether it is the filter table's INPUT. */
+static bool is_input(char ***rest)
 {
-    char word[WORD_SIZE];
-    if (!next_word(rule, word))
-        return false;
-    if (strcmp(word, "-t") == 0) {
-        bool filter = next_word(rule, word) && strcmp(word, "filter") == 0;
-        if (!filter || !next_word(rule, word))
+    char **words = *rest;
+    if (words[0] && strcmp(words[0], "-t") == 0) {
+        if (!words[1] || strcmp(words[1], "filter") != 0)
             return false;
+        words += 2;
     }
-    return strcmp(word, "INPUT") == 0;
+    if (!words[0] || strcmp(words[0], "INPUT") != 0)
+        return false;
+    *rest = words + 1;
+    return true;
 }
 
 enum rule_ports rules_add_door_rule(struct port_set *set, const char *rule, struct port_proto port)
 {
     struct reading r = {.port = port};
-    char word[WORD_SIZE];
-    if (!is_input(&rule))
+    struct command_words words;
+    char **rest = words.words;
+    if (command_words_split(rule, &words))
+        return RULE_UNKNOWN;
+    if (!is_input(&rest))
         return RULE_ELSEWHERE;
-    while (next_word(&rule, word)) {
-        if (!read_option(&r, word, &rule))
+    while (*rest) {
+        const char *word = *rest++;
+        if (!read_option(&r, word, &rest))
             return RULE_UNKNOWN;
         r.negated = strcmp(word, "!") == 0;
     }
-    bool added = r.ports[0] != '\0' && (r.tcp || r.udp) && add_ports(set, &r);
+    bool added = r.ports && (r.tcp || r.udp) && add_ports(set, &r);
     return added ? RULE_ADDED : RULE_UNKNOWN;
 }

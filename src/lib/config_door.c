@@ -194,7 +194,7 @@ static const char *shell_call(const struct config_key *key)
 void check_shell_syntax(struct parse_context *context, const struct config_key *key,
                         const struct config_text *value)
 {
-    struct shell_word word;
+    struct command_word word;
     enum shell_finding finding = shell_syntax_find(value->text, &word);
     if (finding == SHELL_PLACEHOLDER)
         report_error(context->report, value->pos,

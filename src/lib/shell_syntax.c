@@ -4,19 +4,6 @@
 
 #include <string.h>
 
-static const char blanks[] = " \t\r\n";
-
-/* The word at `p`, which is no blank, up to the first blank outside of its quotes. */
-static struct shell_word word_at(const char *p)
-{
-    const char *start = p;
-    while (*p && !strchr(blanks, *p)) {
-        const char *close = *p == '\'' || *p == '"' ? strchr(p + 1, *p) : NULL;
-        p = close ? close + 1 : p + 1;
-    }
-    return (struct shell_word){start, (size_t)(p - start)};
-}
-
 /* Whether a shell would put something else in the place of the $ at `p`. */
 static bool is_expanded(const char *p, const char *end)
 {
@@ -25,26 +12,28 @@ static bool is_expanded(const char *p, const char *end)
     return p + 1 < end && strchr(after, p[1]);
 }
 
-static enum shell_finding syntax_of(struct shell_word word)
+static enum shell_finding syntax_of_part(const struct command_part *part)
 {
-    const char *end = word.text + word.len;
-    char quote = '\0';
-    for (const char *p = word.text; p < end; p++) {
-        bool opens = !quote && (*p == '\'' || *p == '"');
-        if (opens || *p == quote)
-            quote = opens ? *p : '\0';
-        else if (quote == '\'')
-            continue;
-        else if (*p == '`' || (*p == '$' && is_expanded(p, end)))
+    const char *end = part->text + part->len;
+    for (const char *p = part->text; p < end && part->quote != '\''; p++)
+        if (*p == '`' || (*p == '$' && is_expanded(p, end)))
             return SHELL_EXPANSION;
-        else if (!quote && strchr(";&|<>", *p))
+        else if (!part->quote && strchr(";&|<>", *p))
             return SHELL_OPERATOR;
-    }
     return SHELL_NOTHING;
 }
 
+static enum shell_finding syntax_of(struct command_word word)
+{
+    enum shell_finding finding = SHELL_NOTHING;
+    struct command_part part;
+    while (finding == SHELL_NOTHING && command_part_take(&word, &part))
+        finding = syntax_of_part(&part);
+    return finding;
+}
+
 /* Whether the script holds a value that a knock chooses. %% stands for a percent sign. */
-static bool holds_placeholder(struct shell_word word)
+static bool holds_placeholder(struct command_word word)
 {
     static const char *const names[] = {"%IP%", "%PORT%", "%PROTO%", "%TIMEOUT%", "%KEY%"};
     const char *end = word.text + word.len;
@@ -61,7 +50,7 @@ static bool holds_placeholder(struct shell_word word)
     return false;
 }
 
-static bool is_shell(struct shell_word word)
+static bool is_shell(struct command_word word)
 {
     static const char *const names[] = {"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"};
     const char *name = word.text;
@@ -80,7 +69,7 @@ enum place { ELSEWHERE, BEHIND_SHELL, AT_SCRIPT };
 
 /* Reads an option of a shell, as in "bash -euo pipefail -c SCRIPT"; *argument: the next word is
  * that option's. */
-static enum place place_behind_option(struct shell_word word, enum place place, bool *argument)
+static enum place place_behind_option(struct command_word word, enum place place, bool *argument)
 {
     bool is_long = word.len > 1 && word.text[1] == '-';
     char last = word.text[word.len - 1];
@@ -88,13 +77,11 @@ static enum place place_behind_option(struct shell_word word, enum place place, 
     return !is_long && memchr(word.text, 'c', word.len) ? AT_SCRIPT : place;
 }
 
-enum shell_finding shell_syntax_find(const char *command, struct shell_word *word)
+enum shell_finding shell_syntax_find(const char *command, struct command_word *word)
 {
     enum place place = ELSEWHERE;
     bool argument = false;
-    for (const char *p = command + strspn(command, blanks); *p; p += strspn(p, blanks)) {
-        *word = word_at(p);
-        p += word->len;
+    while (command_word_take(&command, word)) {
         bool option = place != ELSEWHERE && strchr("-+", *word->text);
         if (place == AT_SCRIPT && !option && !argument) {
             if (holds_placeholder(*word))

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/command_words.h"
+
 enum shell_finding {
     SHELL_NOTHING,
     SHELL_OPERATOR,    /* ; & | < or >, not in quotes */
@@ -15,16 +17,11 @@ enum shell_finding {
     SHELL_PLACEHOLDER, /* what a knock brings stands in the script of an explicit shell */
 };
 
-/* The words of `command` are grouped by '...' and "...", as keeper/template.h has it. */
-struct shell_word {
-    const char *text; /* the word that is to blame, within `command` */
-    size_t len;
-};
-
 /*
- * Returns the first finding, and its word in *word. The script of an explicit shell, as in
+ * Returns the first finding, and in *word the word that is to blame. The script of an explicit
+ * shell, as in
  * "/bin/sh -c '...'", may hold any syntax, but no %IP%, %PORT%, %PROTO%, %TIMEOUT% or %KEY%.
  */
-enum shell_finding shell_syntax_find(const char *command, struct shell_word *word);
+enum shell_finding shell_syntax_find(const char *command, struct command_word *word);
 
 #endif

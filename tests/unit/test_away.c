@@ -3,7 +3,6 @@
 #include "knock_help.h"
 
 #include "knock/address_command.h"
-#include "knock/command_words.h"
 #include "knock/nat.h"
 #include "knock/port.h"
 #include "lib/clock.h"
@@ -67,58 +66,6 @@ static void takes_hosts_up_to_the_limit(void **state)
     assert_false(knock_host_port_parse(text, host, &port));
 }
 
-/* words: each in <>; or what is wrong. */
-static const struct {
-    const char *command, *words;
-} commands[] = {
-    {"ip", "<ip>"},
-    {"  curl -s  https://a.example/?x=1&y ", "<curl><-s><https://a.example/?x=1&y>"},
-    {"a 'b c' \"d 'e'\"", "<a><b c><d 'e'>"},
-    {"a'b 'c\" d\"", "<ab c d>"},
-    {"a ''\t\"\"", "<a><><>"},
-    {"a \\' b'", "<a><\\ b>"},
-    {"", "the command is empty"},
-    {" \t ", "the command is empty"},
-    {"a 'b", "a quote isn't closed"},
-    {"a \"b'", "a quote isn't closed"},
-};
-
-static void splits_commands(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(commands); i++) {
-        struct command_words words;
-        char got[256] = "";
-        const char *why = command_words_split(commands[i].command, &words);
-        for (char **word = words.words; !why && *word; word++)
-            snprintf(got + strlen(got), sizeof(got) - strlen(got), "<%s>", *word);
-        if (strcmp(why ? why : got, commands[i].words) != 0)
-            fail_msg("%s: %s", commands[i].command, why ? why : got);
-    }
-}
-
-static void splits_no_more_than_there_is_room_for(void **state)
-{
-    (void)state;
-    char text[COMMAND_WORDS_SIZE + 1];
-    struct command_words words;
-    memset(text, 'a', sizeof(text));
-    text[COMMAND_WORDS_SIZE - 1] = '\0';
-    assert_null(command_words_split(text, &words));
-    assert_string_equal(words.words[0], text);
-    text[COMMAND_WORDS_SIZE - 1] = 'a';
-    text[COMMAND_WORDS_SIZE] = '\0';
-    assert_string_equal(command_words_split(text, &words), "the command is too long");
-    for (size_t i = 0; i + 1 < sizeof(text); i += 2)
-        memcpy(text + i, "a", 2);
-    for (size_t i = 1; i < 2 * COMMAND_WORDS_MAX - 1; i += 2)
-        text[i] = ' ';
-    assert_null(command_words_split(text, &words));
-    assert_null(words.words[COMMAND_WORDS_MAX]);
-    text[2 * COMMAND_WORDS_MAX - 1] = ' ';
-    assert_string_equal(command_words_split(text, &words), "the command has too many words");
-}
-
 /* Much output is read, and only its begin is looked at. */
 static void runs_commands(void **state)
 {
@@ -176,8 +123,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_servers),
         cmocka_unit_test(takes_hosts_up_to_the_limit),
-        cmocka_unit_test(splits_commands),
-        cmocka_unit_test(splits_no_more_than_there_is_room_for),
         cmocka_unit_test(runs_commands),
         cmocka_unit_test(ends_commands),
         cmocka_unit_test(knows_the_family_that_is_seen),

@@ -135,7 +135,7 @@ static const struct {
     {"host = h key = k door = d unbound = maybe", "knock.conf:1: unbound: "},
     {"host = h key = k door = d address_command = \"\"", "address_command: the command is empty"},
     {"host = h key = k door = d address_command = \"a 'b\"",
-     "address_command: a quote isn't closed"},
+     "address_command: the quote ' isn't closed"},
     {"host = h key = k door = d address_command = \"a | b\"",
      "address_command: \"|\" is shell syntax, but no shell runs this: write /bin/sh -c '...',"},
     {"host = h sequence = 1 packet_port = 53", "p: packet_port is about sealed knocks"},

@@ -18,7 +18,7 @@ struct row {
 static void assert_found(const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct shell_word word;
+        struct command_word word;
         enum shell_finding finding = shell_syntax_find(rows[i].command, &word);
         if (finding != rows[i].finding)
             fail_msg("%s: found %d", rows[i].command, finding);
