@@ -1,7 +1,7 @@
 /*
- * The life of a connection: asking (its line comes in) -> answering (somebody has its answer)
- * -> leaving (the answer is complete, and goes out) -> closed. Rows are only put into its buffer;
- * the loop sends them, so whoever answers can't find the connection closed under his feet.
+ * The life of a connection: asking (its request comes in) -> answering (the request runs, or waits)
+ * -> leaving (the answer is complete, and is sent) -> closed. An answer's rows are only added to a
+ * buffer, which the loop sends: so no connection is closed while its request runs.
  */
 #include "control/control.h"
 
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "control/control_socket.h"
-#include "control/outgoing.h"
 #include "lib/clock.h"
 
 static const int64_t asking_time = 5 * CLOCK_SECOND;
@@ -25,6 +24,80 @@ static const int64_t accept_pause = 1 * CLOCK_SECOND;
 /* The last lines, which say that rows are missing, fit beyond the bound of the rows. */
 enum { OUT_MAX = 1 << 20, OUT_SPARE = 2 * ROW_MAX };
 
+/* --- the buffer of an answer, with a bound: knockctl may read slowly --- */
+
+struct outgoing {
+    char *bytes;
+    size_t len, room;
+    size_t sent;
+};
+
+static bool outgoing_empty(const struct outgoing *out)
+{
+    return out->sent == out->len;
+}
+
+static bool outgoing_grow(struct outgoing *out, size_t needed)
+{
+    if (needed <= out->room)
+        return true;
+    size_t room = out->room ? out->room : 4096;
+    while (room < needed)
+        room *= 2;
+    char *bytes = realloc(out->bytes, room);
+    if (!bytes)
+        return false;
+    out->bytes = bytes;
+    out->room = room;
+    return true;
+}
+
+/* Appends; false, with nothing changed, if more than `most` bytes would wait, or memory is short.
+ */
+static bool outgoing_add(struct outgoing *out, const char *text, size_t len, size_t most)
+{
+    size_t waiting = out->len - out->sent;
+    if (waiting + len > most)
+        return false;
+    /* What was sent is dropped when there is more of it than of the rest, so that it costs little.
+     */
+    if (out->sent > waiting) {
+        memmove(out->bytes, out->bytes + out->sent, waiting);
+        out->sent = 0;
+        out->len = waiting;
+    }
+    if (!outgoing_grow(out, out->len + len))
+        return false;
+    memcpy(out->bytes + out->len, text, len);
+    out->len += len;
+    return true;
+}
+
+/* Sends as much as the socket takes. Returns the bytes sent, or -1 when the other end is gone. */
+static long outgoing_send(struct outgoing *out, int socket)
+{
+    long total = 0;
+    while (!outgoing_empty(out)) {
+        ssize_t sent =
+            send(socket, out->bytes + out->sent, out->len - out->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return errno == EAGAIN ? total : -1;
+        out->sent += (size_t)sent;
+        total += sent;
+    }
+    return total;
+}
+
+static void outgoing_free(struct outgoing *out)
+{
+    free(out->bytes);
+    *out = (struct outgoing){0};
+}
+
+/* --- connections --- */
+
 enum state { CLOSED, ASKING, ANSWERING, LEAVING };
 
 struct answer {
@@ -33,10 +106,10 @@ struct answer {
     bool begun; /* something was answered */
     bool stream;
     bool cut;
-    int64_t lost; /* rows of a stream that weren't taken since the last that was */
+    int64_t lost; /* rows of a stream that were left out since the last that was added */
     int fd;
     struct watch *on_read, *on_write;
-    struct timer patience;
+    struct timer timeout;
     size_t used;
     char line[CONTROL_REQUEST_MAX + 1];
     struct outgoing out;
@@ -53,56 +126,56 @@ struct control {
     struct answer answers[CONTROL_CONNECTIONS];
 };
 
-static void hang_up(struct answer *a)
+static void close_connection(struct answer *a)
 {
-    bool pending = a->state == ANSWERING;
+    bool was_answering = a->state == ANSWERING;
     loop_unwatch(a->on_read);
     loop_unwatch(a->on_write);
     a->on_read = a->on_write = NULL;
-    loop_timer_cancel(a->control->loop, &a->patience);
+    loop_timer_cancel(a->control->loop, &a->timeout);
     outgoing_free(&a->out);
     close(a->fd);
     a->state = CLOSED;
-    if (pending)
+    if (was_answering)
         a->control->calls.gone(a->control->calls.arg, a);
 }
 
-static void on_impatience(void *arg)
+static void on_timeout(void *arg)
 {
-    hang_up(arg);
+    close_connection(arg);
 }
 
-static void on_room(void *arg)
+static void on_writable(void *arg)
 {
     struct answer *a = arg;
     long sent = outgoing_send(&a->out, a->fd);
     if (sent < 0 || (a->state == LEAVING && outgoing_empty(&a->out))) {
-        hang_up(a);
+        close_connection(a);
         return;
     }
     if (sent > 0 && a->state == LEAVING)
-        loop_timer_set(a->control->loop, &a->patience, clock_now() + leaving_time);
+        loop_timer_set(a->control->loop, &a->timeout, clock_now() + leaving_time);
     if (outgoing_empty(&a->out)) {
         loop_unwatch(a->on_write);
         a->on_write = NULL;
     }
 }
 
-/* Without memory to watch it, it is closed by its timer, which needs none. */
-static void send_soon(struct answer *a)
+/* Without memory to watch the socket, the timer closes the connection; that needs none. */
+static void watch_writable(struct answer *a)
 {
     if (!a->on_write)
-        a->on_write = loop_watch(a->control->loop, a->fd, LOOP_WRITE, on_room, a);
+        a->on_write = loop_watch(a->control->loop, a->fd, LOOP_WRITE, on_writable, a);
     if (!a->on_write)
-        loop_timer_set(a->control->loop, &a->patience, clock_now());
+        loop_timer_set(a->control->loop, &a->timeout, clock_now());
 }
 
-static bool put(struct answer *a, const char *text, size_t most)
+static bool add_line(struct answer *a, const char *text, size_t most)
 {
     char line[ROW_MAX + 1];
     int len = snprintf(line, sizeof(line), "%s\n", text);
     bool taken = outgoing_add(&a->out, line, (size_t)len, most);
-    send_soon(a);
+    watch_writable(a);
     return taken;
 }
 
@@ -111,63 +184,63 @@ void answer_begin(struct answer *a, enum answer_kind kind)
     static const char *const lines[] = {"ok one", "ok list", "ok stream"};
     a->begun = true;
     a->stream = kind == ANSWER_STREAM;
-    put(a, lines[kind], OUT_MAX);
+    add_line(a, lines[kind], OUT_MAX);
 }
 
 /* A stream goes on when there is room again, and says how much it left out. */
-static void put_in_stream(struct answer *a, const char *text)
+static void add_to_stream(struct answer *a, const char *text)
 {
     if (a->lost > 0) {
         struct row row;
         row_begin(&row, 0, "lost");
         row_number(&row, "rows", a->lost);
-        if (put(a, row.text, OUT_MAX / 2))
+        if (add_line(a, row.text, OUT_MAX / 2))
             a->lost = 0;
     }
-    if (a->lost > 0 || !put(a, text, OUT_MAX))
+    if (a->lost > 0 || !add_line(a, text, OUT_MAX))
         a->lost++;
 }
 
 void answer_row(struct answer *a, const struct row *row)
 {
     if (a->stream)
-        put_in_stream(a, row->text);
+        add_to_stream(a, row->text);
     else if (!a->cut)
-        a->cut = !put(a, row->text, OUT_MAX);
+        a->cut = !add_line(a, row->text, OUT_MAX);
 }
 
-static void leave(struct answer *a)
+static void begin_leaving(struct answer *a)
 {
     a->state = LEAVING;
-    loop_timer_set(a->control->loop, &a->patience, clock_now() + leaving_time);
-    send_soon(a);
+    loop_timer_set(a->control->loop, &a->timeout, clock_now() + leaving_time);
+    watch_writable(a);
 }
 
 void answer_end(struct answer *a)
 {
     if (a->cut)
-        put(a, "cut", OUT_MAX + OUT_SPARE);
-    put(a, "end", OUT_MAX + OUT_SPARE);
-    leave(a);
+        add_line(a, "cut", OUT_MAX + OUT_SPARE);
+    add_line(a, "end", OUT_MAX + OUT_SPARE);
+    begin_leaving(a);
 }
 
 /* `kind` is that of the answer's only row: "error", or "usage" for wrong arguments. */
-static void put_error(struct answer *a, const char *kind, const char *format, va_list args)
+static void add_error(struct answer *a, const char *kind, const char *format, va_list args)
 {
     char text[1024];
     struct row row;
     vsnprintf(text, sizeof(text), format, args);
     row_begin(&row, 0, kind);
     row_text(&row, "text", text);
-    put(a, row.text, OUT_MAX + OUT_SPARE);
-    leave(a);
+    add_line(a, row.text, OUT_MAX + OUT_SPARE);
+    begin_leaving(a);
 }
 
 void answer_error(struct answer *a, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_error(a, "error", format, args);
+    add_error(a, "error", format, args);
     va_end(args);
 }
 
@@ -175,11 +248,11 @@ void answer_wrong_argument(struct answer *a, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_error(a, "usage", format, args);
+    add_error(a, "usage", format, args);
     va_end(args);
 }
 
-static void serve(struct answer *a, char *const *words, unsigned count)
+static void run_request(struct answer *a, char *const *words, unsigned count)
 {
     const struct control_calls *calls = &a->control->calls;
     for (unsigned i = 0; count > 0 && i < calls->count; i++) {
@@ -195,8 +268,8 @@ static void serve(struct answer *a, char *const *words, unsigned count)
     answer_error(a, "no such request; are knockctl and knockd of the same version?");
 }
 
-/* The line has come whole. */
-static void take_line(struct answer *a)
+/* Splits the line, which is complete, into words, and runs the request. */
+static void parse_request(struct answer *a)
 {
     char *words[CONTROL_ARGUMENTS_MAX + 3] = {0}, *rest = NULL;
     unsigned count = 0;
@@ -204,17 +277,17 @@ static void take_line(struct answer *a)
          word = strtok_r(NULL, " ", &rest))
         words[count++] = word;
     a->state = ANSWERING;
-    loop_timer_cancel(a->control->loop, &a->patience);
-    serve(a, words, count);
-    /* Who asks is to know that somebody is there. */
+    loop_timer_cancel(a->control->loop, &a->timeout);
+    run_request(a, words, count);
+    /* knockctl is to know that knockd has its request. */
     if (a->state == ANSWERING && !a->begun)
-        put(a, "wait", OUT_MAX);
+        add_line(a, "wait", OUT_MAX);
 }
 
 enum progress { HALF, WHOLE, GARBAGE };
 
 /* Printable characters, then one newline, then nothing. */
-static enum progress judge(const char *bytes, size_t len, size_t room)
+static enum progress check_bytes(const char *bytes, size_t len, size_t room)
 {
     for (size_t i = 0; i < len; i++) {
         if (bytes[i] == '\n')
@@ -225,18 +298,18 @@ static enum progress judge(const char *bytes, size_t len, size_t room)
     return len < room ? HALF : GARBAGE;
 }
 
-/* No more questions, but it may still listen; who watches has no other way to say goodbye. */
-static void on_half_closed(struct answer *a)
+/* knockctl sends nothing more, but may still read; a watcher has no other way to end. */
+static void on_end_of_input(struct answer *a)
 {
     if (a->state == ASKING || a->stream) {
-        hang_up(a);
+        close_connection(a);
         return;
     }
     loop_unwatch(a->on_read);
     a->on_read = NULL;
 }
 
-static void on_bytes(void *arg)
+static void on_readable(void *arg)
 {
     struct answer *a = arg;
     char *to = a->line + (a->state == ASKING ? a->used : 0);
@@ -245,22 +318,24 @@ static void on_bytes(void *arg)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got == 0) {
-        on_half_closed(a);
+        on_end_of_input(a);
         return;
     }
-    enum progress progress = got < 0 || a->state != ASKING ? GARBAGE : judge(to, (size_t)got, room);
+    enum progress progress =
+        got < 0 || a->state != ASKING ? GARBAGE : check_bytes(to, (size_t)got, room);
     if (progress == GARBAGE) {
-        hang_up(a);
+        close_connection(a);
         return;
     }
     a->used += (size_t)got;
     if (progress == WHOLE) {
         a->line[a->used - 1] = '\0';
-        take_line(a);
+        parse_request(a);
     }
 }
 
-static bool is_trusted(int fd)
+/* Whether root is connected, or the user who runs the keeper. */
+static bool may_ask(int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
@@ -268,12 +343,12 @@ static bool is_trusted(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static void welcome(struct control *c, int fd)
+static void accept_connection(struct control *c, int fd)
 {
     struct answer *a = c->answers;
     while (a < c->answers + CONTROL_CONNECTIONS && a->state != CLOSED)
         a++;
-    if (a == c->answers + CONTROL_CONNECTIONS || !is_trusted(fd)) {
+    if (a == c->answers + CONTROL_CONNECTIONS || !may_ask(fd)) {
         close(fd);
         return;
     }
@@ -282,10 +357,10 @@ static void welcome(struct control *c, int fd)
     a->begun = a->stream = a->cut = false;
     a->lost = 0;
     a->used = 0;
-    loop_timer_set(c->loop, &a->patience, clock_now() + asking_time);
-    a->on_read = loop_watch(c->loop, fd, LOOP_READ, on_bytes, a);
+    loop_timer_set(c->loop, &a->timeout, clock_now() + asking_time);
+    a->on_read = loop_watch(c->loop, fd, LOOP_READ, on_readable, a);
     if (!a->on_read)
-        hang_up(a);
+        close_connection(a);
 }
 
 static void on_connect(void *arg)
@@ -293,18 +368,18 @@ static void on_connect(void *arg)
     struct control *c = arg;
     int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        welcome(c, fd);
+        accept_connection(c, fd);
         return;
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    /* It stays ready while there is no descriptor for it: looked at again later. */
+    /* The socket stays ready while there is no descriptor for a connection: tried again later. */
     loop_unwatch(c->on_connect);
     c->on_connect = NULL;
     loop_timer_set(c->loop, &c->again, clock_now() + accept_pause);
 }
 
-static void listen_again(void *arg)
+static void watch_connects(void *arg)
 {
     struct control *c = arg;
     c->on_connect = loop_watch(c->loop, c->fd, LOOP_READ, on_connect, c);
@@ -314,10 +389,10 @@ static void listen_again(void *arg)
 
 static bool register_timers(struct control *c)
 {
-    int rc = loop_timer_register(c->loop, &c->again, listen_again, c);
+    int rc = loop_timer_register(c->loop, &c->again, watch_connects, c);
     for (struct answer *a = c->answers; a < c->answers + CONTROL_CONNECTIONS; a++) {
         a->control = c;
-        rc |= loop_timer_register(c->loop, &a->patience, on_impatience, a);
+        rc |= loop_timer_register(c->loop, &a->timeout, on_timeout, a);
     }
     return rc == 0;
 }
@@ -346,7 +421,7 @@ struct control *control_open(struct loop *loop, const char *path, struct control
     return NULL;
 }
 
-enum control_found control_look(struct control *c, char *why, size_t why_size)
+enum control_found control_check(struct control *c, char *why, size_t why_size)
 {
     struct stat st;
     ino_t inode;
@@ -355,13 +430,13 @@ enum control_found control_look(struct control *c, char *why, size_t why_size)
     int fd = control_socket_listen(c->path, &inode, why, why_size);
     if (fd < 0)
         return CONTROL_BROKEN;
-    /* Nobody else can come by the old one. */
+    /* Nobody can connect to the old one any more. */
     loop_unwatch(c->on_connect);
     loop_timer_cancel(c->loop, &c->again);
     close(c->fd);
     c->fd = fd;
     c->inode = inode;
-    listen_again(c);
+    watch_connects(c);
     return CONTROL_MADE_AGAIN;
 }
 
@@ -372,8 +447,8 @@ void control_close(struct control *c)
     for (struct answer *a = c->answers; a < c->answers + CONTROL_CONNECTIONS; a++) {
         a->state = a->state == CLOSED ? CLOSED : LEAVING;
         if (a->state == LEAVING)
-            hang_up(a);
-        loop_timer_unregister(c->loop, &a->patience);
+            close_connection(a);
+        loop_timer_unregister(c->loop, &a->timeout);
     }
     loop_unwatch(c->on_connect);
     loop_timer_unregister(c->loop, &c->again);

@@ -1,3 +1,5 @@
+/* The socket's file: makes it for root alone, replaces one that a dead knockd left, and removes it.
+ */
 #include "control/control_socket.h"
 
 #include <errno.h>
@@ -16,8 +18,9 @@ static int make_socket(void)
     return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Nobody has to answer: a connection that is taken into the queue, or finds it full, is enough. */
-static bool somebody_answers(const struct sockaddr_un *name)
+/* Whether a program listens there. A connection that is queued, or finds the queue full, is enough.
+ */
+static bool is_served(const struct sockaddr_un *name)
 {
     int fd = make_socket();
     if (fd < 0)
@@ -28,8 +31,8 @@ static bool somebody_answers(const struct sockaddr_un *name)
     return answered;
 }
 
-/* Makes way for a new socket. False, with `why`, if what is there must stay. */
-static bool clear_away(const struct sockaddr_un *name, char *why, size_t why_size)
+/* Removes what a new socket replaces. False, with `why`, if what is there must stay. */
+static bool remove_stale(const struct sockaddr_un *name, char *why, size_t why_size)
 {
     struct stat st;
     if (lstat(name->sun_path, &st) < 0)
@@ -39,7 +42,7 @@ static bool clear_away(const struct sockaddr_un *name, char *why, size_t why_siz
                  "%s is there and isn't a socket of knockd's: remove it, or set "
                  "another path as `control`",
                  name->sun_path);
-    else if (somebody_answers(name))
+    else if (is_served(name))
         snprintf(why, why_size, "another program listens at %s: set another path as `control`",
                  name->sun_path);
     else if (unlink(name->sun_path) < 0)
@@ -76,7 +79,7 @@ int control_socket_listen(const char *path, ino_t *inode, char *why, size_t why_
         snprintf(why, why_size, "%s: too long for a socket's path", path);
         return -1;
     }
-    if (!clear_away(&name, why, why_size))
+    if (!remove_stale(&name, why, why_size))
         return -1;
     int fd = make_socket();
     if (fd >= 0 && listen_at(fd, &name, inode) == 0)

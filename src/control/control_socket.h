@@ -1,4 +1,4 @@
-/* The file of the control socket: made, found stale, removed. */
+/* The file of the control socket. */
 #ifndef CONTROL_CONTROL_SOCKET_H
 #define CONTROL_CONTROL_SOCKET_H
 
@@ -7,7 +7,7 @@
 
 /*
  * A socket that listens at `path`, mode 0600. One that is there already is replaced if it is ours
- * and nobody answers on it. Sets *inode; -1 with one line in `why`.
+ * and no program listens on it. Sets *inode; -1 with one line in `why`.
  */
 int control_socket_listen(const char *path, ino_t *inode, char *why, size_t why_size);
 

@@ -80,7 +80,7 @@ void requests_check_socket(struct requests *requests)
     bool was_broken = requests->broken;
     enum control_found found = CONTROL_BROKEN;
     if (requests->control)
-        found = control_look(requests->control, why, sizeof(why));
+        found = control_check(requests->control, why, sizeof(why));
     else if (open_control(requests, why, sizeof(why)))
         found = CONTROL_MADE_AGAIN;
     requests->broken = found == CONTROL_BROKEN;
