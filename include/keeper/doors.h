@@ -1,14 +1,94 @@
 /*
- * The open doors: one opening per (door, address, port), its timer, and the commands that opened it
- * and will close it. A door that was opened is closed, whatever fails on the way.
+ * The doors: what a knock opens, extends and closes. What is open for one address, and one port, is
+ * an opening; whatever fails on the way, an opening is closed. This is all that other rooms see of
+ * them.
  */
 #ifndef KEEPER_DOORS_H
 #define KEEPER_DOORS_H
 
-#include "keeper/opening.h"
+#include "keeper/runner.h"
 #include "keeper/store.h"
 
 struct doors;
+
+/* --- what happens --- */
+
+enum door_event_kind {
+    DOOR_OPENED,
+    DOOR_EXTENDED,
+    DOOR_FAILED,     /* its start command failed */
+    DOOR_NOT_CLOSED, /* its stop command failed; it is tried again */
+    DOOR_GONE,       /* nothing is left of it; `end` and `why` say how that came */
+    DOOR_REFUSED,    /* a knock that opens nothing, for the reason `why` */
+    DOOR_EVENTS,
+};
+
+/* How an opening ended. */
+enum door_end {
+    DOOR_END_NOT_BEGUN, /* it couldn't be recorded: no event, nothing in the history */
+    DOOR_END_CLOSED,    /* its time was over */
+    DOOR_END_BY_ADMIN,
+    DOOR_END_BY_KEY,
+    DOOR_END_BY_DOOR,
+    DOOR_END_BY_OTHERS,    /* its check found that something else closed it */
+    DOOR_END_FOUND_CLOSED, /* likewise of one of an earlier run */
+    DOOR_END_FAILED,       /* its start failed, and nothing is left to undo */
+    DOOR_END_UNDONE,       /* likewise, and it was undone */
+    DOOR_END_NOTHING_TO_CLOSE,
+    DOOR_END_WITHDRAWN, /* closed before its start command ran */
+    DOOR_END_NO_UNDO,   /* it has no stop command, so it was left as it is */
+    DOOR_END_GIVEN_UP,  /* an administrator gave it up */
+    DOOR_END_EARLIER_BOOT,
+    DOOR_END_MADE_ROOM,
+};
+
+struct door_event {
+    enum door_event_kind kind;
+    const char *door; /* NULL: of a refused sealed knock, that it names none which is known */
+    const struct addr *address;
+    const char *by;         /* by which knock; NULL: of a refused one */
+    const char *why;        /* or NULL */
+    int64_t length;         /* ns that it stays open, once opened or extended */
+    struct port_proto port; /* port 0: not said */
+    enum door_end end;      /* of DOOR_GONE */
+};
+
+/* --- what is open --- */
+
+enum open_door_state {
+    OPEN_DOOR_STARTING,
+    OPEN_DOOR_OPEN,
+    OPEN_DOOR_CLOSING,
+    OPEN_DOOR_NOT_CLOSED, /* its stop command failed; it is tried again */
+    OPEN_DOOR_STATES,
+};
+
+/* One opening, as it is shown. The texts live as long as the call that shows it. */
+struct open_door {
+    enum open_door_state state;
+    const char *door;
+    const struct addr *address;
+    struct port_proto port; /* port 0: nothing in particular, or not known */
+    const char *by;         /* by which knock, or the name of the key */
+    int64_t deadline;       /* ns, when it is due to close; INT64_MAX: no time closes it */
+    unsigned failed_stops;
+    const struct commands *stop;
+    uint64_t stopped; /* see open_door_undone */
+};
+
+/* Whether its stop command number `i` has succeeded. */
+static inline bool open_door_undone(const struct open_door *door, unsigned i)
+{
+    return i < RUNNER_REMEMBERED && door->stopped >> i & 1;
+}
+
+/* Whether the ports are the same; port 0, of an opening of no particular port, stands for any. */
+static inline bool doors_same_port(struct port_proto a, struct port_proto b)
+{
+    return a.port == 0 || b.port == 0 || port_proto_equal(a, b);
+}
+
+/* --- the doors --- */
 
 /* Doors that are kept in `store`, which stays the caller's; NULL: in memory only. NULL when memory
  * is short. */
@@ -21,15 +101,15 @@ void doors_set_max(struct doors *doors, unsigned max_open);
 void doors_free(struct doors *doors);
 
 /*
- * Takes up what an earlier life of the keeper left in the store: what has time left goes on, the
- * rest is closed. No command of that life may run any more. Returns how many openings can't be
- * understood, which was logged, or -1 if the store can't be read.
+ * Takes up what an earlier run of knockd left in the store: what has time left goes on, the rest is
+ * closed. No command of that run may run any more. Returns how many openings can't be understood,
+ * which was logged, or -1 if the store can't be read.
  */
 int doors_resume(struct doors *doors);
 
 /*
  * A valid knock: opens the door, or extends it when it is open, or closes those that it closes. All
- * is copied as far as it is needed. Says in the log what came of it.
+ * is copied as far as it is needed. Logs what came of it.
  */
 void doors_knock(struct doors *doors, const struct knock *knock);
 
@@ -46,9 +126,13 @@ int doors_record(struct doors *doors);
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);
 
-/* Calls each(arg, opening) for every one of them, in no order. */
-void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
+/* Calls each(arg, door) for every one of them, the oldest first. It must not use the doors. */
+void doors_each(const struct doors *doors, void (*each)(void *arg, const struct open_door *door),
                 void *arg);
+
+/* Whether an opening of the door, for the address, waits for nothing but its start_delay. */
+bool doors_is_delayed(const struct doors *doors, const char *door, const struct addr *address,
+                      struct port_proto port);
 
 /* Which openings are meant; what isn't said is any. */
 struct doors_choice {
@@ -61,17 +145,17 @@ struct doors_choice {
 
 /*
  * Closes, now, what is chosen and open, and drops what was chosen and waited to open after another.
- * Returns how many openings that are; what becomes of each is told as an event.
+ * Returns how many openings that are; what becomes of each is reported as an event.
  */
 unsigned doors_close(struct doors *doors, const struct doors_choice *choice);
 
 /*
  * Gives up, without closing it, what is chosen and is being closed or couldn't be closed: what its
- * stop commands didn't undo stays as it is. Calls each(arg, opening) for every one before. Returns
- * how many that are, and in *others how many are chosen but not being closed.
+ * stop commands didn't undo stays as it is. Calls each(arg, door) for every one before. Returns how
+ * many that are, and in *others how many are chosen but not being closed.
  */
 unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
-                      void (*each)(void *arg, const struct opening *opening), void *arg,
+                      void (*each)(void *arg, const struct open_door *door), void *arg,
                       unsigned *others);
 
 /*
@@ -89,7 +173,8 @@ unsigned doors_doing(const struct doors *doors, const struct doors_choice *choic
 void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
                  void *arg);
 
-/* Tells who watches that a knock was refused elsewhere; `name` NULL: at no door that is known. */
+/* Reports to the watcher a knock that was refused elsewhere; `name` NULL: at no door that is known.
+ */
 void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
                         const char *why);
 
@@ -100,7 +185,7 @@ uint64_t doors_messages_dropped(const struct doors *doors);
 bool doors_recorded(const struct doors *doors);
 
 /* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more.
- * Says in the log, again and again, what is still being waited for. */
+ * Logs, again and again, what is still being waited for. */
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg);
 
 /* Opens nothing any more and checks nothing, but still closes each opening when it is due: for a

@@ -150,7 +150,7 @@ static void open_event(struct pending *pending, const struct door_event *event)
                      "knockctl forget",
                      event->door);
         pending_end(pending);
-    } else if (event->kind == DOOR_GONE && strcmp(event->why, "withdrawn") == 0) {
+    } else if (event->kind == DOOR_GONE && event->end == DOOR_END_WITHDRAWN) {
         answer_error(pending->answer, "door %s isn't opened: it was closed meanwhile", event->door);
         pending_end(pending);
     }
@@ -180,11 +180,10 @@ static void answer_closed(struct pending *pending)
 
 static void close_event(struct pending *pending, const struct door_event *event)
 {
-    bool gone = event->kind == DOOR_GONE,
-         given_up = gone && strcmp(event->why, OPENING_GIVEN_UP) == 0;
+    bool gone = event->kind == DOOR_GONE, given_up = gone && event->end == DOOR_END_GIVEN_UP;
     pending->closed += gone && !given_up;
     pending->given_up += given_up;
-    pending->left += gone && strcmp(event->why, OPENING_NO_UNDO) == 0;
+    pending->left += gone && event->end == DOOR_END_NO_UNDO;
     pending->failed += event->kind == DOOR_NOT_CLOSED;
     answer_closed(pending);
 }
@@ -200,7 +199,7 @@ static bool is_concerned(const struct pending *pending, const struct door_event 
 {
     return event->door && (pending->door[0] == '\0' || strcmp(pending->door, event->door) == 0) &&
            (pending->address.family == 0 || addr_equal(&pending->address, event->address)) &&
-           opening_same_port(pending->port, event->port);
+           doors_same_port(pending->port, event->port);
 }
 
 void pending_door_event(struct pending_list *list, const struct door_event *event)

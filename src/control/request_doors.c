@@ -17,25 +17,10 @@ static int64_t seconds_until(int64_t due)
 
 /* --- what is open --- */
 
-static const char *state_name(enum opening_state state)
+static const char *state_name(enum open_door_state state)
 {
-    switch (state) {
-    case RECORDING:
-    case DELAYED:
-    case STARTING:
-        return "opening";
-    case OPEN:
-    case EXTENDING:
-    case CHECKING:
-    case RENEWING:
-        return "open";
-    case STOPPING:
-    case JUDGING:
-        return "closing";
-    case RETRYING:
-        break;
-    }
-    return "not-closed";
+    static const char *const names[] = {"opening", "open", "closing", "not-closed"};
+    return names[state];
 }
 
 static void add_port(struct row *row, struct port_proto port)
@@ -48,16 +33,16 @@ static void add_port(struct row *row, struct port_proto port)
         row_null(row, "port");
 }
 
-static void list_door(void *arg, struct opening *o)
+static void list_door(void *arg, const struct open_door *o)
 {
     struct row row;
-    bool is_open = o->state >= OPEN && o->state <= RENEWING;
+    char text[ADDR_TEXT_SIZE];
     row_begin(&row, 0, "doors");
-    row_text(&row, "door", o->name);
-    row_text(&row, "address", o->text);
+    row_text(&row, "door", o->door);
+    row_text(&row, "address", addr_format(o->address, text));
     add_port(&row, o->port);
     row_text(&row, "state", state_name(o->state));
-    if (is_open && !o->lasts)
+    if (o->state == OPEN_DOOR_OPEN && o->deadline < INT64_MAX)
         row_number(&row, "closes_in", seconds_until(o->deadline));
     else
         row_null(&row, "closes_in");
@@ -66,7 +51,7 @@ static void list_door(void *arg, struct opening *o)
         row_text(&row, "key", o->by);
     else
         row_null(&row, "key");
-    row_number(&row, "failed_stops", o->attempts);
+    row_number(&row, "failed_stops", o->failed_stops);
     answer_row(arg, &row);
 }
 
@@ -114,21 +99,6 @@ static void answer_delayed(struct answer *answer, const struct config_door *door
     answer_end(answer);
 }
 
-static void find_delayed(void *arg, struct opening *o)
-{
-    struct pending *pending = arg;
-    if (strcmp(o->name, pending->door) == 0 && addr_equal(&o->address, &pending->address) &&
-        opening_same_port(o->port, pending->port))
-        pending->counted |= o->state <= DELAYED && o->delay > 0;
-}
-
-/* Whether what was asked for waits for nothing but its start_delay. */
-static bool is_delayed(const struct requests *requests, struct pending *pending)
-{
-    doors_each(requests->services.doors, find_delayed, pending);
-    return pending->counted;
-}
-
 static void open_door(struct requests *requests, struct answer *answer, int number,
                       const struct addr *address, unsigned seconds)
 {
@@ -144,7 +114,8 @@ static void open_door(struct requests *requests, struct answer *answer, int numb
     pending->address = *address;
     pending->port = knock.port;
     doors_knock(requests->services.doors, &knock);
-    if (pending->kind == PENDING_OPEN && is_delayed(requests, pending)) {
+    if (pending->kind == PENDING_OPEN &&
+        doors_is_delayed(requests->services.doors, door.name, address, knock.port)) {
         char text[ADDR_TEXT_SIZE];
         pending_end(pending);
         answer_delayed(answer, &door, addr_format(address, text));
@@ -226,7 +197,7 @@ struct given_up {
 };
 
 /* An opening that is given up, and its stop commands that haven't succeeded. */
-static void list_given_up(void *arg, const struct opening *o)
+static void list_given_up(void *arg, const struct open_door *o)
 {
     struct given_up *given_up = arg;
     struct answer *answer = given_up->answer;
@@ -236,16 +207,16 @@ static void list_given_up(void *arg, const struct opening *o)
     given_up->begun = true;
     char text[1024];
     row_begin(&row, 0, "forget");
-    row_text(&row, "door", o->name);
-    row_text(&row, "address", o->text);
+    row_text(&row, "door", o->door);
+    row_text(&row, "address", addr_format(o->address, text));
     add_port(&row, o->port);
-    row_number(&row, "failed_stops", o->attempts);
+    row_number(&row, "failed_stops", o->failed_stops);
     answer_row(answer, &row);
-    for (unsigned i = 0; i < o->stop.count; i++) {
-        if (i < RUNNER_REMEMBERED && o->stopped >> i & 1)
+    for (unsigned i = 0; i < o->stop->count; i++) {
+        if (open_door_undone(o, i))
             continue;
         row_begin(&row, 1, "not_undone");
-        row_text(&row, "command", command_text(&o->stop.items[i], text, sizeof(text)));
+        row_text(&row, "command", command_text(&o->stop->items[i], text, sizeof(text)));
         answer_row(answer, &row);
     }
 }

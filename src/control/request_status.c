@@ -5,27 +5,20 @@
 
 /* --- status --- */
 
-struct states {
-    unsigned open, opening, closing, not_closed;
-};
-
-static void count_state(void *arg, struct opening *o)
+static void count_state(void *arg, const struct open_door *door)
 {
-    struct states *states = arg;
-    states->opening += o->state < OPEN;
-    states->open += o->state >= OPEN && o->state <= RENEWING;
-    states->closing += o->state == STOPPING || o->state == JUDGING;
-    states->not_closed += o->state == RETRYING;
+    int64_t *counts = arg;
+    counts[door->state]++;
 }
 
 static void add_states(const struct requests *requests, struct row *row)
 {
-    struct states states = {0};
-    doors_each(requests->services.doors, count_state, &states);
-    row_number(row, "open", states.open);
-    row_number(row, "opening", states.opening);
-    row_number(row, "closing", states.closing);
-    row_number(row, "not_closed", states.not_closed);
+    int64_t counts[OPEN_DOOR_STATES] = {0};
+    doors_each(requests->services.doors, count_state, counts);
+    row_number(row, "open", counts[OPEN_DOOR_OPEN]);
+    row_number(row, "opening", counts[OPEN_DOOR_STARTING]);
+    row_number(row, "closing", counts[OPEN_DOOR_CLOSING]);
+    row_number(row, "not_closed", counts[OPEN_DOOR_NOT_CLOSED]);
 }
 
 static void add_counts(const struct requests *requests, const struct requests_state *state,

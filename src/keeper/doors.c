@@ -1,4 +1,9 @@
-/* The table of what is open, and what a knock means for it. */
+/*
+ * What a knock means: it opens a door, extends an opening, or closes others; and how many openings
+ * there may be. What then becomes of an opening is for opening_states.c. Also what is done with all
+ * openings, or with those that an administrator chooses: closed, given up, shown, waited for, and
+ * told of a new configuration.
+ */
 #include "keeper/doors.h"
 
 #include <stdio.h>
@@ -7,49 +12,66 @@
 #include <time.h>
 
 #include "keeper/opening_states.h"
+#include "keeper/openings.h"
 #include "keeper/rates.h"
 #include "keeper/writeback.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-/* How long a stop waits until it says what for, first; then again after twice as long. */
+/* How long a stop waits until it logs what for, first; then again after twice as long. */
 static const int64_t waiting_first = 1 * CLOCK_SECOND;
 static const int64_t waiting_longest = 60 * CLOCK_SECOND;
 
 /* Messages that knocks may cause, a second and at once. */
-enum { TALK_RATE = 20, TALK_BURST = 1000 };
+enum { MESSAGES_RATE = 20, MESSAGES_BURST = 1000 };
 
 struct doors {
-    struct openings all;
+    struct opening_context context;
+    struct openings openings;
     struct store *store;
     struct rates rates;
     unsigned max_open;
     struct timer waiting; /* while all are being closed */
-    int64_t pause;        /* until it is said again what is waited for */
+    int64_t pause;        /* until it is logged again what is waited for */
 };
 
+/* --- making and freeing --- */
+
 static void log_waiting(void *arg);
+
+static int set_up(struct doors *doors)
+{
+    struct opening_context *context = &doors->context;
+    if (openings_init(&doors->openings) < 0)
+        return -1;
+    context->openings = &doors->openings;
+    context->messages = limit_make(MESSAGES_RATE, MESSAGES_BURST, clock_now());
+    context->writeback = writeback_new(context->loop, &doors->openings, doors->store);
+    if (!context->writeback)
+        return -1;
+    return loop_timer_register(context->loop, &doors->waiting, log_waiting, doors);
+}
+
+static void free_parts(struct doors *doors)
+{
+    writeback_free(doors->context.writeback);
+    openings_free(&doors->openings);
+    free(doors);
+}
 
 struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store)
 {
     struct doors *doors = calloc(1, sizeof(*doors));
     if (!doors)
         return NULL;
-    doors->all.loop = loop;
-    doors->all.runner = runner;
+    doors->context.loop = loop;
+    doors->context.runner = runner;
     doors->store = store;
     doors->max_open = CONFIG_MAX_OPEN;
     rates_init(&doors->rates);
-    doors->all.talk = limit_make(TALK_RATE, TALK_BURST, clock_now());
-    doors->all.ledger = writeback_new(&doors->all, store);
-    if (loop_timer_register(loop, &doors->waiting, log_waiting, doors) < 0) {
-        writeback_free(doors->all.ledger);
-        free(doors);
-        return NULL;
-    }
-    if (doors->all.ledger && openings_init(&doors->all) == 0)
+    if (set_up(doors) == 0)
         return doors;
-    doors_free(doors);
+    free_parts(doors);
     return NULL;
 }
 
@@ -57,16 +79,19 @@ void doors_free(struct doors *doors)
 {
     if (!doors)
         return;
-    writeback_free(doors->all.ledger);
-    openings_free(&doors->all, opening_free);
-    loop_timer_unregister(doors->all.loop, &doors->waiting);
-    free(doors);
+    loop_timer_unregister(doors->context.loop, &doors->waiting);
+    free_parts(doors);
 }
 
-static void resume(void *arg, struct stored_door *stored)
+void doors_set_max(struct doors *doors, unsigned max_open)
+{
+    doors->max_open = max_open;
+}
+
+static void resume_opening(void *arg, struct stored_door *stored)
 {
     struct doors *doors = arg;
-    if (!opening_resume(&doors->all, stored))
+    if (opening_resume(&doors->context, stored) < 0)
         log_error("door %s: out of memory: what an earlier run opened isn't taken up",
                   stored->name);
 }
@@ -75,141 +100,73 @@ int doors_resume(struct doors *doors)
 {
     if (!doors->store)
         return 0;
-    int bad = store_each(doors->store, resume, doors);
+    int bad = store_each(doors->store, resume_opening, doors);
     if (bad != 0)
         log_error("%s", store_error(doors->store));
-    if (doors->all.count > 0)
-        log_notice("taking up %u door%s of an earlier run", doors->all.count,
-                   doors->all.count == 1 ? "" : "s");
+    unsigned count = doors->openings.count;
+    if (count > 0)
+        log_notice("taking up %u door%s of an earlier run", count, count == 1 ? "" : "s");
     return bad;
 }
 
-/* Whether the door of a reloaded configuration still does what this opening did. */
-static bool same_commands(const struct opening *o, const struct knock *knock)
-{
-    struct commands start = {0}, extend = {0};
-    bool same = true;
-    if (commands_expand(&knock->plan->start, knock, &start) == 0 &&
-        commands_expand(&knock->plan->extend, knock, &extend) == 0)
-        same = commands_equal(&start, &o->start) && commands_equal(&extend, &o->extend);
-    commands_free(&start);
-    commands_free(&extend);
-    return same;
-}
-
-/* The door must be closed before it can open again; the knock waits for that. */
-static void inherit(struct opening *o, const struct knock *knock)
-{
-    bool again = o->heir != NULL;
-    /* The last knock counts: the configuration may have changed between them. */
-    if (again)
-        opening_free(o->heir);
-    o->heir = opening_create(o->all, knock);
-    if (!again)
-        log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
-                   o->name, o->text,
-                   o->heir ? "; it opens again after that" : "; refused: out of memory");
-    opening_close(o);
-}
-
-/* What has no undo would be there twice if other commands opened it again. */
-static bool stays_as_it_is(const struct opening *o, const struct knock *knock)
-{
-    return o->lasts && knock->door->lasts && (o->stop.count == 0 || same_commands(o, knock));
-}
-
-static void knock_again(struct opening *o, const struct knock *knock)
-{
-    bool starts = o->state == RECORDING || o->state == DELAYED || o->state == STARTING;
-    if (starts && !o->close_next)
-        log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
-    else if (o->state < STOPPING && !o->close_next && stays_as_it_is(o, knock))
-        opening_knock_lasting(o, knock);
-    else if (o->state >= STOPPING || o->close_next || !same_commands(o, knock))
-        inherit(o, knock);
-    else
-        opening_extend(o, knock);
-}
-
-struct count {
-    const char *name;
-    unsigned openings;
-};
-
-static void count_one(void *arg, struct opening *o)
-{
-    struct count *count = arg;
-    count->openings += strcmp(o->name, count->name) == 0;
-}
-
-/* Counted only for doors that have a limit of their own. */
-static bool door_is_full(const struct doors *doors, const struct config_door *door)
-{
-    struct count count = {.name = door->name};
-    if (door->max_open == 0 || doors->all.count < door->max_open)
-        return false;
-    openings_each(&doors->all, count_one, &count);
-    return count.openings >= door->max_open;
-}
-
-static void find_oldest(void *arg, struct opening *o)
-{
-    struct opening **oldest = arg;
-    if (o->lasts && o->state == OPEN && (!*oldest || o->knocked < (*oldest)->knocked))
-        *oldest = o;
-}
+/* --- a knock --- */
 
 /* What no time closes must not keep other doors from opening for ever. */
 static bool make_room(struct doors *doors)
 {
-    struct opening *oldest = NULL;
-    openings_each(&doors->all, find_oldest, &oldest);
+    struct opening *oldest = openings_oldest_lasting(&doors->openings);
     if (!oldest)
         return false;
     log_warning("door %s: forgotten for %s, to make room: it stays open, and a knock opens it once "
                 "more",
                 oldest->name, oldest->text);
-    opening_forget(oldest, "forgotten to make room");
+    opening_forget(oldest, DOOR_END_MADE_ROOM);
     return true;
 }
 
-/* Why it may not be opened for one more, NULL if it may. */
-static const char *too_many(struct doors *doors, const struct config_door *door,
-                            const struct addr *address)
+/* Whether the door has as many openings as its own max_open allows. */
+static bool door_is_full(const struct doors *doors, const struct config_door *door)
 {
-    if (doors->all.count >= doors->max_open && !make_room(doors))
+    return door->max_open > 0 && openings_of_door(&doors->openings, door->name) >= door->max_open;
+}
+
+/* Why it may not be opened for one more, NULL if it may. */
+static const char *why_not_opened(struct doors *doors, const struct knock *knock)
+{
+    if (doors->openings.count >= doors->max_open && !make_room(doors))
         return "as many doors as max_open allows are open already";
-    if (door_is_full(doors, door))
+    if (door_is_full(doors, knock->door))
         return "it is open for as many as its max_open allows";
-    if (!rates_take(&doors->rates, door, address, clock_now()))
+    if (!rates_take(&doors->rates, knock->door, &knock->address, clock_now()))
         return "opened too often lately (rate)";
     return NULL;
 }
 
-void doors_set_max(struct doors *doors, unsigned max_open)
+static void report_refused(const struct doors *doors, const char *name, const struct addr *address,
+                           struct port_proto port, const char *why)
 {
-    doors->max_open = max_open;
-}
-
-static void tell_refused(const struct doors *doors, const char *name, const struct addr *address,
-                         struct port_proto port, const char *why)
-{
+    const struct opening_context *context = &doors->context;
     struct door_event event = {
         .kind = DOOR_REFUSED, .door = name, .address = address, .why = why, .port = port};
-    if (doors->all.happened)
-        doors->all.happened(doors->all.happened_arg, &event);
+    if (context->happened)
+        context->happened(context->happened_arg, &event);
 }
 
-static void refuse(struct doors *doors, const struct knock *knock, const char *why)
+static bool may_log(struct doors *doors)
+{
+    return limit_take(&doors->context.messages, clock_now());
+}
+
+static void refuse_knock(struct doors *doors, const struct knock *knock, const char *why)
 {
     char text[ADDR_TEXT_SIZE];
-    tell_refused(doors, knock->door->name, &knock->address, knock->port, why);
-    if (limit_take(&doors->all.talk, clock_now()))
+    report_refused(doors, knock->door->name, &knock->address, knock->port, why);
+    if (may_log(doors))
         log_warning("door %s: refused %s: %s", knock->door->name,
                     addr_format(&knock->address, text), why);
 }
 
-/* Closes what the door closes. Returns whether the knock is done with. */
+/* Closes what the door closes. Returns whether nothing is left to do for the knock. */
 static bool close_others(struct doors *doors, const struct knock *knock)
 {
     const struct config_door *door = knock->door;
@@ -220,171 +177,151 @@ static bool close_others(struct doors *doors, const struct knock *knock)
         struct doors_choice choice = {
             .door = door->closes.items[i].text, .address = &knock->address, .by_door = true};
         unsigned closed = doors_close(doors, &choice);
-        if (closed > 0 && limit_take(&doors->all.talk, clock_now()))
+        if (closed > 0 && may_log(doors))
             log_notice("door %s: %s knocked: closing door %s", door->name, text, choice.door);
         count += closed;
     }
     /* Its commands are the undo of what it closes, and have been run as that. */
     bool done = knock->plan->start.count == 0 || (count > 0 && door->is_undo);
-    if (count == 0 && done && limit_take(&doors->all.talk, clock_now()))
+    if (count == 0 && done && may_log(doors))
         log_notice("door %s: %s knocked, but nothing that it closes is open for it", door->name,
                    text);
     return done;
 }
 
+static void open_door(struct doors *doors, const struct knock *knock)
+{
+    const char *why = why_not_opened(doors, knock);
+    if (!why && opening_begin(&doors->context, knock) < 0)
+        why = "out of memory";
+    if (why)
+        refuse_knock(doors, knock, why);
+}
+
 void doors_knock(struct doors *doors, const struct knock *knock)
 {
-    if (!doors->all.closing && knock->door->closes.count > 0 && close_others(doors, knock))
-        return;
-    struct opening *o = openings_find(&doors->all, knock->door->name, &knock->address, knock->port);
-    const char *why = doors->all.closing ? "knockd is stopping" : NULL;
-    if (!why && o) {
-        knock_again(o, knock);
+    const struct config_door *door = knock->door;
+    if (doors->context.stopping) {
+        refuse_knock(doors, knock, "knockd is stopping");
         return;
     }
-    why = why ? why : too_many(doors, knock->door, &knock->address);
-    o = why ? NULL : opening_create(&doors->all, knock);
+    if (door->closes.count > 0 && close_others(doors, knock))
+        return;
+    struct opening *o = openings_find(&doors->openings, door->name, &knock->address, knock->port);
     if (o)
-        opening_begin(o);
+        opening_knock(o, knock);
     else
-        refuse(doors, knock, why ? why : "out of memory");
+        open_door(doors, knock);
 }
 
 bool doors_would_open(const struct doors *doors, const struct knock *knock)
 {
     return knock->door->closes.count == 0 &&
-           !openings_find(&doors->all, knock->door->name, &knock->address, knock->port);
+           !openings_find(&doors->openings, knock->door->name, &knock->address, knock->port);
 }
 
 int doors_record(struct doors *doors)
 {
-    return writeback_flush(doors->all.ledger);
+    return writeback_flush(doors->context.writeback);
 }
 
-unsigned doors_count(const struct doors *doors)
-{
-    return doors->all.count - doors->all.staying;
-}
+/* --- closing and giving up what is chosen --- */
 
-void doors_each(const struct doors *doors, void (*each)(void *arg, struct opening *opening),
-                void *arg)
-{
-    openings_each(&doors->all, each, arg);
-}
-
-void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
-                 void *arg)
-{
-    doors->all.happened = happened;
-    doors->all.happened_arg = arg;
-}
-
-void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
-                        const char *why)
-{
-    tell_refused(doors, name, address, (struct port_proto){0}, why);
-}
-
-uint64_t doors_messages_dropped(const struct doors *doors)
-{
-    return doors->all.talk.dropped;
-}
-
-bool doors_recorded(const struct doors *doors)
-{
-    return !writeback_failing(doors->all.ledger);
-}
-
-struct closing {
-    const struct doors_choice *choice;
-    unsigned count;
-};
-
+/* Whether the rest of the choice is met, besides door and address. */
 static bool is_chosen(const struct opening *o, const struct doors_choice *choice)
 {
-    return (!choice->door || strcmp(choice->door, o->name) == 0) &&
-           (!choice->address || addr_equal(choice->address, &o->address)) &&
-           (choice->port == 0 || choice->port == o->port.port) &&
+    return (choice->port == 0 || choice->port == o->port.port) &&
            (!choice->key || strcmp(choice->key, o->by) == 0);
 }
 
-static void close_match(void *arg, struct opening *o)
+/* Returns whether a knock that waited for the opening's end was chosen, and is dropped now. */
+static bool drop_reopening(struct opening *o, const struct doors_choice *choice)
 {
-    struct closing *closing = arg;
-    bool chosen = is_chosen(o, closing->choice);
-    bool heir = o->heir && is_chosen(o->heir, closing->choice);
-    if (heir) {
-        opening_free(o->heir);
-        o->heir = NULL;
-    }
-    closing->count += chosen || heir;
-    if (!chosen)
-        return;
-    o->by_hand = !closing->choice->key && !closing->choice->by_door;
-    o->by_other = closing->choice->by_door ? "closed by another door" : NULL;
-    o->by_key = closing->choice->key != NULL;
-    opening_close(o);
+    if (!o->reopen || !is_chosen(o->reopen, choice))
+        return false;
+    opening_free(o->reopen);
+    o->reopen = NULL;
+    return true;
+}
+
+static enum door_end end_by(const struct doors_choice *choice)
+{
+    return choice->by_door ? DOOR_END_BY_DOOR : choice->key ? DOOR_END_BY_KEY : DOOR_END_BY_ADMIN;
 }
 
 unsigned doors_close(struct doors *doors, const struct doors_choice *choice)
 {
-    struct closing closing = {choice, 0};
-    openings_each(&doors->all, close_match, &closing);
-    return closing.count;
+    const char *door = choice->door;
+    const struct addr *address = choice->address;
+    unsigned count = 0;
+    for (struct opening *o = openings_first(&doors->openings, door, address), *next; o; o = next) {
+        next = openings_next(o, door, address);
+        bool dropped = drop_reopening(o, choice), chosen = is_chosen(o, choice);
+        count += dropped || chosen;
+        if (!chosen)
+            continue;
+        o->closed_by = end_by(choice);
+        opening_close(o);
+    }
+    return count;
 }
 
-/* --- giving up --- */
+static struct open_door show_opening(const struct opening *o)
+{
+    enum open_door_state state = o->state < OPEN       ? OPEN_DOOR_STARTING
+                                 : o->state < STOPPING ? OPEN_DOOR_OPEN
+                                 : o->state < RETRYING ? OPEN_DOOR_CLOSING
+                                                       : OPEN_DOOR_NOT_CLOSED;
+    return (struct open_door){.state = state,
+                              .door = o->name,
+                              .address = &o->address,
+                              .port = o->port,
+                              .by = o->by,
+                              .deadline = o->lasts ? INT64_MAX : o->deadline,
+                              .failed_stops = o->attempts,
+                              .stop = &o->stop,
+                              .stopped = o->stopped};
+}
 
-struct giving_up {
-    const struct doors_choice *choice;
-    void (*each)(void *arg, const struct opening *opening);
-    void *arg;
-    unsigned count, others;
-};
-
-/* What may stay is told before: knockctl may be gone by the time that someone looks for it. */
+/* What may stay is logged before: knockctl may be gone by the time that someone looks for it. */
 static void log_given_up(const struct opening *o)
 {
     char text[512];
+    struct open_door shown = show_opening(o);
     log_warning("door %s: given up for %s by knockctl; what it opened may still be open", o->name,
                 o->text);
     for (unsigned i = 0; i < o->stop.count; i++)
-        if (i >= RUNNER_REMEMBERED || !(o->stopped >> i & 1))
+        if (!open_door_undone(&shown, i))
             log_warning("door %s: not undone: %s", o->name,
                         command_text(&o->stop.items[i], text, sizeof(text)));
 }
 
-static void give_up_match(void *arg, struct opening *o)
-{
-    struct giving_up *giving_up = arg;
-    if (!is_chosen(o, giving_up->choice))
-        return;
-    if (o->state < STOPPING) {
-        giving_up->others++;
-        return;
-    }
-    giving_up->count++;
-    giving_up->each(giving_up->arg, o);
-    log_given_up(o);
-    opening_give_up(o);
-}
-
 unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
-                      void (*each)(void *arg, const struct opening *opening), void *arg,
+                      void (*each)(void *arg, const struct open_door *door), void *arg,
                       unsigned *others)
 {
-    struct giving_up giving_up = {choice, each, arg, 0, 0};
-    openings_each(&doors->all, give_up_match, &giving_up);
-    *others = giving_up.others;
-    return giving_up.count;
+    const char *door = choice->door;
+    const struct addr *address = choice->address;
+    unsigned count = 0;
+    *others = 0;
+    for (struct opening *o = openings_first(&doors->openings, door, address), *next; o; o = next) {
+        next = openings_next(o, door, address);
+        if (!is_chosen(o, choice))
+            continue;
+        if (o->state < STOPPING) {
+            (*others)++;
+            continue;
+        }
+        count++;
+        struct open_door shown = show_opening(o);
+        each(arg, &shown);
+        log_given_up(o);
+        opening_give_up(o);
+    }
+    return count;
 }
 
 /* --- a new configuration --- */
-
-struct following {
-    const struct config *config;
-    const struct plans *plans;
-};
 
 static const struct config_door *find_door(const struct config *config, const char *name)
 {
@@ -394,12 +331,11 @@ static const struct config_door *find_door(const struct config *config, const ch
     return NULL;
 }
 
-/* How `door` is undone by now for whom it was opened; NULL when it isn't, or memory is short. */
-static struct undo *make_undo(const struct opening *o, const struct following *following,
-                              const struct config_door *door)
+/* How `door` is undone by now for the address it was opened for; NULL when it isn't, or memory is
+ * short. */
+static struct undo *make_undo(const struct opening *o, const struct config_door *door,
+                              const struct plan *plan)
 {
-    unsigned number = (unsigned)(door - following->config->doors);
-    const struct plan *plan = plans_get(following->plans, number, o->address.family);
     struct knock knock = knock_plain(door, plan, &o->address, o->by);
     struct undo *undo = calloc(1, sizeof(*undo));
     if (!undo)
@@ -419,73 +355,118 @@ static struct undo *make_undo(const struct opening *o, const struct following *f
 }
 
 /* Whether the undo is just what the opening does anyway. */
-static bool says_nothing_new(const struct undo *undo, const struct opening *o)
+static bool changes_nothing(const struct undo *undo, const struct opening *o)
 {
     return undo->same_stop && commands_equal(&undo->check, &o->check) &&
            memcmp(undo->stop_ok, o->stop_ok, sizeof(o->stop_ok)) == 0;
 }
 
-static void follow_one(void *arg, struct opening *o)
+/* How the opening's door is undone by now, where that differs from what the opening does itself. */
+static struct undo *find_new_undo(const struct opening *o, const struct config *config,
+                                  const struct plans *plans)
 {
-    const struct following *following = arg;
-    const struct config_door *door = find_door(following->config, o->name);
-    struct undo *undo = door ? make_undo(o, following, door) : NULL;
-    if (undo && says_nothing_new(undo, o)) {
-        undo_free(undo);
-        undo = NULL;
-    }
-    undo_free(o->next_spare);
-    o->next_spare = undo;
-    o->spare_changed = true;
-    if (o->heir)
-        follow_one(arg, o->heir);
-    if (undo && o->state == RETRYING)
-        opening_start_closing(o);
+    const struct config_door *door = find_door(config, o->name);
+    if (!door)
+        return NULL;
+    const struct plan *plan = plans_get(plans, (unsigned)(door - config->doors), o->address.family);
+    struct undo *undo = make_undo(o, door, plan);
+    if (!undo || !changes_nothing(undo, o))
+        return undo;
+    undo_free(undo);
+    return NULL;
 }
 
 void doors_follow(struct doors *doors, const struct config *config, const struct plans *plans)
 {
-    struct following following = {config, plans};
-    openings_each(&doors->all, follow_one, &following);
+    for (struct opening *o = openings_first(&doors->openings, NULL, NULL), *next; o; o = next) {
+        next = openings_next(o, NULL, NULL);
+        if (o->reopen)
+            opening_follow(o->reopen, find_new_undo(o->reopen, config, plans));
+        opening_follow(o, find_new_undo(o, config, plans));
+    }
 }
 
-/* --- what is going on --- */
+/* --- for those who ask and watch --- */
+
+unsigned doors_count(const struct doors *doors)
+{
+    return doors->openings.count - doors->context.left_open;
+}
+
+void doors_each(const struct doors *doors, void (*each)(void *arg, const struct open_door *door),
+                void *arg)
+{
+    struct opening *o;
+    TAILQ_FOREACH(o, &doors->openings.ages, age) {
+        struct open_door shown = show_opening(o);
+        each(arg, &shown);
+    }
+}
+
+bool doors_is_delayed(const struct doors *doors, const char *door, const struct addr *address,
+                      struct port_proto port)
+{
+    for (struct opening *o = openings_first(&doors->openings, door, address); o;
+         o = openings_next(o, door, address))
+        if (doors_same_port(o->port, port) && o->state <= DELAYED && o->delay > 0)
+            return true;
+    return false;
+}
+
+void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct door_event *event),
+                 void *arg)
+{
+    doors->context.happened = happened;
+    doors->context.happened_arg = arg;
+}
+
+void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
+                        const char *why)
+{
+    report_refused(doors, name, address, (struct port_proto){0}, why);
+}
+
+uint64_t doors_messages_dropped(const struct doors *doors)
+{
+    return doors->context.messages.dropped;
+}
+
+bool doors_recorded(const struct doors *doors)
+{
+    return !writeback_failing(doors->context.writeback);
+}
 
 enum { DOING_NAMED = 5 };
 
-struct doing {
-    const struct doors_choice *choice;
-    char *out;
-    size_t size, used;
-    unsigned count;
-};
-
-static void add_doing(void *arg, struct opening *o)
+/* Appends to a text of `size` bytes, `used` of them so far. Returns how many are used now. */
+static size_t append_doing(const struct opening *o, char *out, size_t size, size_t used)
 {
-    struct doing *doing = arg;
     char text[96];
-    if (o->state == OPEN || o->stays || !is_chosen(o, doing->choice) ||
-        doing->count++ >= DOING_NAMED)
-        return;
-    int more =
-        snprintf(doing->out + doing->used, doing->size - doing->used, "%s%s for %s: %s",
-                 doing->used ? "; " : "", o->name, o->text, opening_doing(o, text, sizeof(text)));
-    if (more > 0)
-        doing->used += (size_t)more;
-    if (doing->used >= doing->size)
-        doing->used = doing->size - 1;
+    int more = snprintf(out + used, size - used, "%s%s for %s: %s", used ? "; " : "", o->name,
+                        o->text, opening_doing(o, text, sizeof(text)));
+    used += more > 0 ? (size_t)more : 0;
+    return used < size ? used : size - 1;
 }
 
 unsigned doors_doing(const struct doors *doors, const struct doors_choice *choice, char *out,
                      size_t size)
 {
-    struct doing doing = {choice, out, size, 0, 0};
+    unsigned count = 0;
+    size_t used = 0;
     *out = '\0';
-    openings_each(&doors->all, add_doing, &doing);
-    if (doing.count > DOING_NAMED)
-        snprintf(out + doing.used, size - doing.used, "; and %u more", doing.count - DOING_NAMED);
-    return doing.count;
+    for (struct opening *o = openings_first(&doors->openings, choice->door, choice->address); o;
+         o = openings_next(o, choice->door, choice->address)) {
+        if (o->state == OPEN || o->left_open || !is_chosen(o, choice))
+            continue;
+        if (count++ < DOING_NAMED)
+            used = append_doing(o, out, size, used);
+    }
+    if (count > DOING_NAMED)
+        snprintf(out + used, size - used, "; and %u more", count - DOING_NAMED);
+    return count;
 }
+
+/* --- the end --- */
 
 static void log_waiting(void *arg)
 {
@@ -496,33 +477,45 @@ static void log_waiting(void *arg)
     if (count == 0)
         return;
     log_warning("the stop waits for %u door%s: %s", count, count == 1 ? "" : "s", text);
-    loop_timer_set(doors->all.loop, &doors->waiting, clock_now() + doors->pause);
+    loop_timer_set(doors->context.loop, &doors->waiting, clock_now() + doors->pause);
     doors->pause = 2 * doors->pause < waiting_longest ? 2 * doors->pause : waiting_longest;
 }
 
-static void close_one(void *arg, struct opening *o)
+static void close_or_leave(struct opening *o)
 {
-    (void)arg;
     if (!o->lasts || o->state < OPEN || o->state > RENEWING) {
         opening_close(o);
         return;
     }
     log_notice("door %s: stays open for %s, since no time closes it", o->name, o->text);
-    o->stays = true;
-    o->all->staying++;
+    o->left_open = true;
+    o->context->left_open++;
 }
 
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
 {
-    doors->all.closing = true;
-    openings_each(&doors->all, close_one, NULL);
-    /* From here on, the last one that goes says so. */
-    doors->all.emptied = done;
-    doors->all.arg = arg;
+    struct opening_context *context = &doors->context;
+    context->stopping = true;
+    for (struct opening *o = openings_first(&doors->openings, NULL, NULL), *next; o; o = next) {
+        next = openings_next(o, NULL, NULL);
+        close_or_leave(o);
+    }
+    /* From here on, the last one that goes calls it. */
+    context->emptied = done;
+    context->emptied_arg = arg;
     doors->pause = waiting_first;
-    loop_timer_set(doors->all.loop, &doors->waiting, clock_now() + waiting_first);
-    if (doors->all.count == doors->all.staying)
+    loop_timer_set(context->loop, &doors->waiting, clock_now() + waiting_first);
+    if (doors_count(doors) == 0)
         done(arg);
+}
+
+void doors_open_no_more(struct doors *doors)
+{
+    doors->context.stopping = true;
+    struct opening *o;
+    TAILQ_FOREACH(o, &doors->openings.ages, age) {
+        loop_timer_cancel(doors->context.loop, &o->check_timer);
+    }
 }
 
 static bool has_time_left(const struct opening *o)
@@ -530,56 +523,29 @@ static bool has_time_left(const struct opening *o)
     return o->state == OPEN && o->deadline > clock_now();
 }
 
-static void log_left(void *arg, struct opening *o)
+unsigned doors_due(const struct doors *doors)
 {
-    (void)arg;
-    if (has_time_left(o))
-        return;
-    log_error("door %s: NOT CLOSED for %s: out of time; close it by hand, or the next start of "
-              "knockd does",
-              o->name, o->text);
+    unsigned count = 0;
+    struct opening *o;
+    TAILQ_FOREACH(o, &doors->openings.ages, age)
+        count += !has_time_left(o);
+    return count;
 }
 
 void doors_log_left(const struct doors *doors)
 {
-    openings_each(&doors->all, log_left, NULL);
+    struct opening *o;
+    TAILQ_FOREACH(o, &doors->openings.ages, age)
+        if (!has_time_left(o))
+            log_error("door %s: NOT CLOSED for %s: out of time; close it by hand, or the next "
+                      "start of knockd does",
+                      o->name, o->text);
 }
 
-static void stop_checking(void *arg, struct opening *o)
+static void log_kept(const struct opening *o)
 {
-    (void)arg;
-    loop_timer_cancel(o->all->loop, &o->check_timer);
-}
-
-void doors_open_no_more(struct doors *doors)
-{
-    doors->all.closing = true;
-    openings_each(&doors->all, stop_checking, NULL);
-}
-
-static void count_due(void *arg, struct opening *o)
-{
-    unsigned *count = arg;
-    *count += !has_time_left(o);
-}
-
-unsigned doors_due(const struct doors *doors)
-{
-    unsigned count = 0;
-    openings_each(&doors->all, count_due, &count);
-    return count;
-}
-
-/* A start that fails is tried again and again: it doesn't name each of thousands each time. */
-enum { KEPT_NAMED = 20 };
-
-static void log_kept(void *arg, struct opening *o)
-{
-    unsigned *count = arg;
     char until[32] = "";
     struct tm tm;
-    if (o->lasts || !has_time_left(o) || (*count)++ >= KEPT_NAMED)
-        return;
     int64_t left = o->deadline - clock_now();
     time_t wall = time(NULL) + (time_t)opening_seconds(left);
     if (localtime_r(&wall, &tm))
@@ -589,10 +555,16 @@ static void log_kept(void *arg, struct opening *o)
                 o->name, o->text, until, opening_seconds(left));
 }
 
+/* A start that fails is tried again and again: it doesn't name each of thousands each time. */
+enum { KEPT_NAMED = 20 };
+
 void doors_log_kept(const struct doors *doors)
 {
     unsigned count = 0;
-    openings_each(&doors->all, log_kept, &count);
+    struct opening *o;
+    TAILQ_FOREACH(o, &doors->openings.ages, age)
+        if (!o->lasts && has_time_left(o) && count++ < KEPT_NAMED)
+            log_kept(o);
     if (count > KEPT_NAMED)
         log_warning("and %u more stay open", count - KEPT_NAMED);
 }

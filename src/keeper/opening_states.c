@@ -10,10 +10,11 @@
  *     (gone)                    |           | v  check failed: RENEWING      v  |
  *                               +----------------------------> STOPPING   RETRYING
  *                                                                 |  failed  ^ still open
- *                                                                 +-> JUDGING -> (gone)
+ *                                                                 +-> VERIFYING -> (gone)
  *
  * Where a reload or a restart brought the door another undo, that is tried when the opening's own
- * has failed, STOPPING and JUDGING once more.
+ * has failed, STOPPING and VERIFYING once more. A knock that comes while it closes reopens it: that
+ * waits, as an opening of its own, until this one is gone.
  */
 #include "keeper/opening_states.h"
 
@@ -22,114 +23,81 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/openings.h"
 #include "keeper/writeback.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-static void tell(const struct opening *o, enum door_event_kind kind, const char *by,
-                 const char *why)
+static void report(const struct opening *o, struct door_event event)
 {
-    struct door_event event = {kind,   o->name, &o->address, by, why, o->lasts ? 0 : o->length,
-                               o->port};
-    if (o->all->happened)
-        o->all->happened(o->all->happened_arg, &event);
+    const struct opening_context *context = o->context;
+    event.door = o->name;
+    event.address = &o->address;
+    event.port = o->port;
+    event.length = o->lasts ? 0 : o->length;
+    if (!event.by)
+        event.by = o->by;
+    if (context->happened)
+        context->happened(context->happened_arg, &event);
 }
 
-static void opening_tell(const struct opening *o, enum door_event_kind kind, const char *why)
+static void report_event(const struct opening *o, enum door_event_kind kind, const char *why)
 {
-    tell(o, kind, o->by, why);
+    report(o, (struct door_event){.kind = kind, .why = why});
 }
 
-static void opening_tell_extended(const struct opening *o, const char *by)
+/* It was extended by a knock, which may be another's than the one that opened it. */
+static void report_extended(const struct opening *o, const char *by)
 {
-    tell(o, DOOR_EXTENDED, by, NULL);
+    report(o, (struct door_event){.kind = DOOR_EXTENDED, .by = by});
 }
 
-long long opening_seconds(int64_t ns)
-{
-    return (long long)((ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
-}
-
-static void opening_enter(struct opening *o, enum opening_state state)
+/* Enters a state; the store follows. */
+static void enter_state(struct opening *o, enum opening_state state)
 {
     o->state = state;
     /* In the store, what is of an earlier boot stays that, or it would be tried for ever. */
     if (!o->last_try)
-        writeback_change(o->all->ledger, o);
+        writeback_change(o->context->writeback, o);
 }
 
-static bool is_check(const struct opening *o, const struct commands *commands)
+static bool are_checks(const struct opening *o, const struct commands *commands)
 {
-    return commands == &o->check || (o->spare && commands == &o->spare->check);
+    return commands == &o->check || (o->new_undo && commands == &o->new_undo->check);
 }
 
-static void opening_run(struct opening *o, enum job_kind kind, const struct commands *commands,
-                        const uint64_t *ok, void (*done)(void *arg, bool success))
+/* Has its `commands` run as one job; done() gets the opening. */
+static void run_commands(struct opening *o, enum job_kind kind, const struct commands *commands,
+                         const uint64_t *ok, void (*done)(void *arg, bool success))
 {
     /* One job at a time: a second would be run in the first one's place. */
     assert(!o->job.running);
-    o->job =
-        (struct job){.kind = kind,
-                     .commands = commands,
-                     .ok = ok,
-                     .label = o->label,
-                     .quiet = is_check(o, commands),
-                     .group = o->name,
-                     .succeeded = commands == &o->stop                      ? &o->stopped
-                                  : o->spare && commands == &o->spare->stop ? &o->spare->stopped
-                                                                            : NULL,
-                     .done = done,
-                     .arg = o,
-                     .hung = o->job.kind == kind && o->job.hung};
-    runner_submit(o->all->runner, &o->job);
-}
-
-static const char *command_name(enum opening_state state)
-{
-    switch (state) {
-    case STARTING:
-    case RENEWING:
-        return "start";
-    case EXTENDING:
-        return "extend";
-    case CHECKING:
-    case JUDGING:
-        return "check";
-    default:
-        return "stop";
-    }
-}
-
-const char *opening_doing(const struct opening *o, char *out, size_t size)
-{
-    int64_t now = clock_now();
-    if (o->state == RECORDING)
-        snprintf(out, size, "it waits to be recorded");
-    else if (o->state == DELAYED)
-        snprintf(out, size, "it waits for its start_delay");
-    else if (o->state == OPEN)
-        snprintf(out, size, "it is open");
-    else if (o->state == RETRYING)
-        snprintf(out, size, "its stop command failed, attempt %u, next in %lld s", o->attempts,
-                 o->timer.due > now ? opening_seconds(o->timer.due - now) : 0);
-    else if (o->job.queued || !o->job.running)
-        snprintf(out, size, "its %s command waits for its turn", command_name(o->state));
-    else
-        snprintf(out, size, "its %s command has run for %lld s", command_name(o->state),
-                 (long long)((now - o->job.since) / CLOCK_SECOND));
-    return out;
+    o->job = (struct job){.kind = kind,
+                          .commands = commands,
+                          .ok = ok,
+                          .label = o->label,
+                          .quiet = are_checks(o, commands),
+                          .group = o->name,
+                          .succeeded = commands == &o->stop ? &o->stopped
+                                       : o->new_undo && commands == &o->new_undo->stop
+                                           ? &o->new_undo->stopped
+                                           : NULL,
+                          .done = done,
+                          .arg = o,
+                          .hung = o->job.kind == kind && o->job.hung};
+    runner_submit(o->context->runner, &o->job);
 }
 
 /* What the check commands have found out. */
-enum opening_found {
+enum found {
     FOUND_OPEN,
     FOUND_GONE,
     FOUND_PART,    /* some of it is there, some not */
     FOUND_NOTHING, /* one of them could not tell */
 };
 
-/* Judges its job, which were check commands: exit status 0 says open, 1 says gone. */
-static enum opening_found opening_found(const struct opening *o)
+/* What its job found, which were check commands: exit status 0 says open, 1 says gone. */
+static enum found what_is_found(const struct opening *o)
 {
     if (o->job.failed == 0)
         return FOUND_OPEN;
@@ -138,95 +106,120 @@ static enum opening_found opening_found(const struct opening *o)
     return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
 }
 
-/* --- closing --- */
+/* --- gone --- */
 
-static void opening_renew(struct opening *o);
+/* How openings end, in the history and for those who watch. */
+static const char *const end_texts[] = {
+    [DOOR_END_NOT_BEGUN] = "",
+    [DOOR_END_CLOSED] = "closed",
+    [DOOR_END_BY_ADMIN] = "closed by knockctl",
+    [DOOR_END_BY_KEY] = "closed by its key",
+    [DOOR_END_BY_DOOR] = "closed by another door",
+    [DOOR_END_BY_OTHERS] = "closed by something else",
+    [DOOR_END_FOUND_CLOSED] = "found closed",
+    [DOOR_END_FAILED] = "failed",
+    [DOOR_END_UNDONE] = "failed, undone",
+    [DOOR_END_NOTHING_TO_CLOSE] = "nothing to close",
+    [DOOR_END_WITHDRAWN] = "withdrawn",
+    [DOOR_END_NO_UNDO] = "nothing to undo",
+    [DOOR_END_GIVEN_UP] = "given up by knockctl",
+    [DOOR_END_EARLIER_BOOT] = "lost with an earlier boot",
+    [DOOR_END_MADE_ROOM] = "forgotten to make room",
+};
+
+static void begin_opening(struct opening *o);
+
+/* A knock that waited longer than its door would have been open has been given up. */
+static void begin_reopening(struct opening_context *context, struct opening *reopen)
+{
+    bool fresh = clock_now() - reopen->knocked < reopen->length;
+    if (fresh && !context->stopping)
+        begin_opening(reopen);
+    else
+        opening_free(reopen);
+}
+
+void opening_forget(struct opening *o, enum door_end end)
+{
+    struct opening_context *context = o->context;
+    struct opening *reopen = o->reopen;
+    o->reopen = NULL;
+    if (end != DOOR_END_NOT_BEGUN)
+        report(o, (struct door_event){.kind = DOOR_GONE, .why = end_texts[end], .end = end});
+    writeback_remove(context->writeback, o, end_texts[end]);
+    openings_remove(context->openings, o);
+    context->left_open -= o->left_open;
+    opening_free(o);
+    if (reopen)
+        begin_reopening(context, reopen);
+    if (context->stopping && context->openings->count == context->left_open && context->emptied)
+        context->emptied(context->emptied_arg);
+}
+
+/* --- closing --- */
 
 /* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes, for ever. */
 static const int64_t retry_first = 1 * CLOCK_SECOND;
 static const int64_t retry_longest = 300 * CLOCK_SECOND;
 
-/* It is over. What knocked meanwhile opens now. */
-void opening_forget(struct opening *o, const char *end)
-{
-    struct openings *all = o->all;
-    struct opening *heir = o->heir;
-    o->heir = NULL;
-    if (*end)
-        opening_tell(o, DOOR_GONE, end);
-    writeback_remove(all->ledger, o, end);
-    openings_remove(all, o);
-    opening_free(o);
-    /* A knock that waited longer than its door would have been open has been given up. */
-    bool fresh = heir && clock_now() - heir->knocked < heir->length;
-    if (fresh && !all->closing)
-        opening_begin(heir);
-    else if (heir)
-        opening_free(heir);
-    if (all->closing && all->count == all->staying && all->emptied)
-        all->emptied(all->arg);
-}
+static void run_start_again(struct opening *o);
 
-static void be_closed(struct opening *o)
+static void finish_closing(struct opening *o)
 {
     if (o->renew && o->deadline > clock_now()) {
-        opening_renew(o);
+        run_start_again(o);
         return;
     }
     log_notice("door %s: %s for %s%s", o->name, o->failed ? "undone" : "closed", o->text, o->note);
-    opening_forget(o, o->failed     ? "failed, undone"
-                      : o->by_other ? o->by_other
-                      : o->by_hand  ? "closed by knockctl"
-                      : o->by_key   ? "closed by its key"
-                                    : "closed");
+    opening_forget(o, o->failed ? DOOR_END_UNDONE : o->closed_by);
 }
 
-static void retry(struct opening *o)
+static void stop_again_later(struct opening *o)
 {
     int64_t pause = retry_first << (o->attempts < 16 ? o->attempts : 16);
     if (pause > retry_longest)
         pause = retry_longest;
     /* At the end there is no time for patience; and what could not even be started for want of
      * descriptors or memory says nothing about the command. */
-    if (o->all->closing || o->job.started == 0)
+    if (o->context->stopping || o->job.started == 0)
         pause = retry_first;
     o->attempts++;
     if (o->last_try) {
         log_error("door %s: can't be undone for %s; it was opened before the machine was started, "
                   "so it is most likely gone",
                   o->name, o->text);
-        opening_forget(o, "lost with an earlier boot");
+        opening_forget(o, DOOR_END_EARLIER_BOOT);
         return;
     }
-    opening_enter(o, RETRYING);
-    opening_tell(o, DOOR_NOT_CLOSED, "its stop command failed");
-    loop_timer_set(o->all->loop, &o->timer, clock_now() + pause);
+    enter_state(o, RETRYING);
+    report_event(o, DOOR_NOT_CLOSED, "its stop command failed");
+    loop_timer_set(o->context->loop, &o->timer, clock_now() + pause);
     log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
               o->name, o->text, o->attempts, opening_seconds(pause));
 }
 
 /* Whether it was to be given up while its command ran, which is gone now. */
-static bool is_given_up(struct opening *o)
+static bool forget_if_given_up(struct opening *o)
 {
     if (!o->given_up)
         return false;
-    opening_forget(o, OPENING_GIVEN_UP);
+    opening_forget(o, DOOR_END_GIVEN_UP);
     return true;
 }
 
-static void judge(struct opening *o, const struct commands *check,
-                  void (*done)(void *arg, bool success))
+static void verify_closed(struct opening *o, const struct commands *check,
+                          void (*done)(void *arg, bool success))
 {
-    opening_enter(o, JUDGING);
-    opening_run(o, JOB_UNDO, check, runner_ok_zero, done);
+    enter_state(o, VERIFYING);
+    run_commands(o, JOB_UNDO, check, runner_ok_zero, done);
 }
 
-static void closed_by_spare(struct opening *o)
+static void finish_by_new_undo(struct opening *o)
 {
     log_notice("door %s: what closed it for %s is the configuration that is in force now; the stop "
                "command of its own time failed",
                o->name, o->text);
-    be_closed(o);
+    finish_closing(o);
 }
 
 /*
@@ -234,79 +227,79 @@ static void closed_by_spare(struct opening *o)
  * than 0, or by its check. Of another rule it always finds nothing, which proves nothing of the
  * opening's own, unless that was perhaps never there or can't be closed in its own way.
  */
-static bool spare_may_find_nothing(const struct opening *o)
+static bool new_undo_may_find_nothing(const struct opening *o)
 {
-    return o->failed || o->hopeless || o->spare->same_stop || o->stop.count == 0;
+    return o->failed || o->stop_misused || o->new_undo->same_stop || o->stop.count == 0;
 }
 
-static void on_spare_judged(void *arg, bool success)
+static void on_new_undo_verified(void *arg, bool success)
 {
     struct opening *o = arg;
     (void)success;
-    if (is_given_up(o))
+    if (forget_if_given_up(o))
         return;
-    if (opening_found(o) == FOUND_GONE)
-        closed_by_spare(o);
+    if (what_is_found(o) == FOUND_GONE)
+        finish_by_new_undo(o);
     else
-        retry(o);
+        stop_again_later(o);
 }
 
-static void on_spare_stopped(void *arg, bool success)
+static void on_new_undo_stopped(void *arg, bool success)
 {
     struct opening *o = arg;
-    if (is_given_up(o))
+    if (forget_if_given_up(o))
         return;
     if (success)
-        closed_by_spare(o);
-    else if (o->spare->check.count > 0 && spare_may_find_nothing(o))
-        judge(o, &o->spare->check, on_spare_judged);
+        finish_by_new_undo(o);
+    else if (o->new_undo->check.count > 0 && new_undo_may_find_nothing(o))
+        verify_closed(o, &o->new_undo->check, on_new_undo_verified);
     else
-        retry(o);
+        stop_again_later(o);
 }
 
-static void start_spare(struct opening *o)
+static void run_new_undo(struct opening *o)
 {
-    bool believed = o->spare->check.count == 0 && spare_may_find_nothing(o);
-    opening_enter(o, STOPPING);
-    opening_run(o, JOB_UNDO, &o->spare->stop, believed ? o->spare->stop_ok : runner_ok_zero,
-                on_spare_stopped);
+    bool believed = o->new_undo->check.count == 0 && new_undo_may_find_nothing(o);
+    enter_state(o, STOPPING);
+    run_commands(o, JOB_UNDO, &o->new_undo->stop, believed ? o->new_undo->stop_ok : runner_ok_zero,
+                 on_new_undo_stopped);
 }
 
 /* The undo that a reload brought takes the place of the one before, no command of which runs. */
-static void take_spare(struct opening *o)
+static void adopt_new_undo(struct opening *o)
 {
-    if (!o->spare_changed)
+    if (!o->undo_changed)
         return;
-    undo_free(o->spare);
-    o->spare = o->next_spare;
-    o->next_spare = NULL;
-    o->spare_changed = false;
+    undo_free(o->new_undo);
+    o->new_undo = o->next_undo;
+    o->next_undo = NULL;
+    o->undo_changed = false;
 }
 
 /* Its own undo has failed. A rule that iptables doesn't understand can't have been inserted. */
 static void own_undo_failed(struct opening *o)
 {
-    take_spare(o);
-    if (o->failed && o->hopeless) {
+    adopt_new_undo(o);
+    if (o->failed && o->stop_misused) {
         log_notice("door %s: nothing is left to undo for %s: iptables doesn't understand the rule, "
                    "so it never was in the firewall",
                    o->name, o->text);
-        be_closed(o);
-    } else if (o->spare) {
-        start_spare(o);
+        finish_closing(o);
+    } else if (o->new_undo) {
+        run_new_undo(o);
     } else {
-        retry(o);
+        stop_again_later(o);
     }
 }
 
-static void on_judged(void *arg, bool success)
+static void on_verified(void *arg, bool success)
 {
     struct opening *o = arg;
     (void)success;
-    if (is_given_up(o))
+    if (forget_if_given_up(o))
         return;
-    if (opening_found(o) == FOUND_GONE)
-        be_closed(o);
+    if (what_is_found(o) == FOUND_GONE)
+        finish_closing(o);
     else
         own_undo_failed(o);
 }
@@ -314,33 +307,23 @@ static void on_judged(void *arg, bool success)
 static void on_stopped(void *arg, bool success)
 {
     struct opening *o = arg;
-    if (is_given_up(o))
+    if (forget_if_given_up(o))
         return;
-    o->hopeless = o->job.failed > 0 && o->job.misused == o->job.failed;
+    o->stop_misused = o->job.failed > 0 && o->job.misused == o->job.failed;
     if (success)
-        be_closed(o);
+        finish_closing(o);
     else if (o->check.count > 0)
-        judge(o, &o->check, on_judged);
+        verify_closed(o, &o->check, on_verified);
     else
         own_undo_failed(o);
-}
-
-void opening_give_up(struct opening *o)
-{
-    if (o->job.running && !runner_withdraw(o->all->runner, &o->job)) {
-        o->given_up = true;
-        runner_kill(o->all->runner, &o->job);
-    } else {
-        opening_forget(o, OPENING_GIVEN_UP);
-    }
 }
 
 /* What a reload brought may undo it nevertheless. */
 static void close_without_undo(struct opening *o)
 {
-    take_spare(o);
-    if (o->spare && !o->failed) {
-        start_spare(o);
+    adopt_new_undo(o);
+    if (o->new_undo && !o->failed) {
+        run_new_undo(o);
         return;
     }
     if (o->lasts && !o->failed)
@@ -349,13 +332,14 @@ static void close_without_undo(struct opening *o)
                    o->name, o->text);
     else
         log_debug("door %s: forgotten for %s, it has nothing to undo", o->name, o->text);
-    opening_forget(o, o->failed ? "failed" : OPENING_NO_UNDO);
+    opening_forget(o, o->failed ? DOOR_END_FAILED : DOOR_END_NO_UNDO);
 }
 
-void opening_start_closing(struct opening *o)
+/* Runs its stop commands, for as often as it takes. No job of its may be with the runner. */
+static void start_closing(struct opening *o)
 {
-    loop_timer_cancel(o->all->loop, &o->timer);
-    loop_timer_cancel(o->all->loop, &o->check_timer);
+    loop_timer_cancel(o->context->loop, &o->timer);
+    loop_timer_cancel(o->context->loop, &o->check_timer);
     if (o->stop.count == 0) {
         close_without_undo(o);
         return;
@@ -365,43 +349,43 @@ void opening_start_closing(struct opening *o)
     bool first = o->state != RETRYING;
     if (first && o->state != STARTING)
         o->stopped = 0;
-    take_spare(o);
-    if (first && o->spare)
-        o->spare->stopped = 0;
-    opening_enter(o, STOPPING);
+    adopt_new_undo(o);
+    if (first && o->new_undo)
+        o->new_undo->stopped = 0;
+    enter_state(o, STOPPING);
     /* Where a check can judge, no exit status but 0 is believed. */
-    opening_run(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
+    run_commands(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
 }
 
 /* --- opening, and while it is open --- */
 
 static void on_extended(void *arg, bool success);
 
-static void extend_now(struct opening *o)
+static void run_extend_commands(struct opening *o)
 {
     o->extend_next = false;
-    loop_timer_cancel(o->all->loop, &o->check_timer);
-    opening_enter(o, EXTENDING);
-    loop_timer_set(o->all->loop, &o->timer, o->deadline);
-    opening_run(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
+    loop_timer_cancel(o->context->loop, &o->check_timer);
+    enter_state(o, EXTENDING);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
+    run_commands(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
 }
 
-/* No command runs: what has come up meanwhile is done, else it waits for its time. */
-static void rest(struct opening *o)
+/* No command runs: does what has come up meanwhile, else waits in OPEN for its time. */
+static void settle_open(struct opening *o)
 {
     if (o->close_next) {
-        opening_start_closing(o);
+        start_closing(o);
         return;
     }
     /* What is due by now needs no more extending. */
     if (o->extend_next && o->deadline > clock_now()) {
-        extend_now(o);
+        run_extend_commands(o);
         return;
     }
-    opening_enter(o, OPEN);
-    loop_timer_set(o->all->loop, &o->timer, o->deadline);
+    enter_state(o, OPEN);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
     if (o->check.count > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
-        loop_timer_set(o->all->loop, &o->check_timer, clock_now() + o->interval);
+        loop_timer_set(o->context->loop, &o->check_timer, clock_now() + o->interval);
 }
 
 /*
@@ -442,22 +426,22 @@ static unsigned skip_undone(struct opening *o)
 static void find_nothing_to_close(struct opening *o)
 {
     log_notice("door %s: %s knocked, but nothing that it closes is open for it", o->name, o->text);
-    opening_forget(o, "nothing to close");
+    opening_forget(o, DOOR_END_NOTHING_TO_CLOSE);
 }
 
 static void fail_to_start(struct opening *o)
 {
     unsigned left = skip_undone(o);
     o->failed = true;
-    opening_tell(o, DOOR_FAILED, "its start command failed");
+    report_event(o, DOOR_FAILED, "its start command failed");
     log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
               left > 0            ? "; undoing it"
               : o->stop.count > 0 ? "; nothing is left to undo"
                                   : "");
     if (left > 0)
-        opening_start_closing(o);
+        start_closing(o);
     else
-        opening_forget(o, "failed");
+        opening_forget(o, DOOR_END_FAILED);
 }
 
 static void on_started(void *arg, bool success)
@@ -472,7 +456,7 @@ static void on_started(void *arg, bool success)
         return;
     }
     o->failed = false;
-    opening_tell(o, DOOR_OPENED, NULL);
+    report_event(o, DOOR_OPENED, NULL);
     if (o->lasts)
         log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, o->note);
     else if (o->stop.count == 0 && !o->expires)
@@ -481,11 +465,11 @@ static void on_started(void *arg, bool success)
         log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
                    opening_seconds(o->length), o->note);
     if (o->stop.count == 0 && !o->lasts && !o->expires) {
-        opening_start_closing(o);
+        start_closing(o);
         return;
     }
     o->deadline = o->lasts ? INT64_MAX : clock_now() + o->length;
-    rest(o);
+    settle_open(o);
 }
 
 static void on_extended(void *arg, bool success)
@@ -494,7 +478,7 @@ static void on_extended(void *arg, bool success)
     if (!success)
         log_warning("door %s: its extend command failed for %s; it still closes in time", o->name,
                     o->text);
-    rest(o);
+    settle_open(o);
 }
 
 static void on_renewed(void *arg, bool success)
@@ -502,71 +486,71 @@ static void on_renewed(void *arg, bool success)
     struct opening *o = arg;
     if (!success)
         log_error("door %s: can't be opened again for %s; the next check tries", o->name, o->text);
-    rest(o);
+    settle_open(o);
 }
 
-static void opening_renew(struct opening *o)
+static void run_start_again(struct opening *o)
 {
     o->renew = false;
-    opening_enter(o, RENEWING);
-    loop_timer_set(o->all->loop, &o->timer, o->deadline);
-    opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+    enter_state(o, RENEWING);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
+    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
 }
 
 /* Nothing was run for a knock at a door that is open already and has nothing to extend. */
-static void say_open_already(const struct opening *o, const char *by)
+static void log_open_already(const struct opening *o, const char *by)
 {
-    if (limit_take(&o->all->talk, clock_now()))
+    if (limit_take(&o->context->messages, clock_now()))
         log_notice("door %s: %s knocked; it is open already, so nothing was run", o->name, o->text);
-    opening_tell_extended(o, by);
+    report_extended(o, by);
 }
 
 /* Without an undo of its own it isn't opened again: someone closed it, who may have meant to. */
-static void judge_lasting(struct opening *o, enum opening_found found)
+static void lasting_checked(struct opening *o, enum found found)
 {
     if (found == FOUND_GONE && !o->close_next) {
         log_notice("door %s: closed for %s, says its check", o->name, o->text);
-        opening_forget(o, "closed by something else");
+        opening_forget(o, DOOR_END_BY_OTHERS);
         return;
     }
-    if (o->heir && !o->close_next) {
-        say_open_already(o, o->heir->by);
-        opening_free(o->heir);
-        o->heir = NULL;
+    if (o->reopen && !o->close_next) {
+        log_open_already(o, o->reopen->by);
+        opening_free(o->reopen);
+        o->reopen = NULL;
     }
-    rest(o);
+    settle_open(o);
 }
 
 /* Somebody may have closed it when that couldn't be recorded, or while nobody watched over it. */
-static void give_up_doubted(struct opening *o, enum opening_found found)
+static void forget_unconfirmed(struct opening *o, enum found found)
 {
     log_notice("door %s: closed for %s since it was recorded, by whatever; not opening it again",
                o->name, o->text);
     if (found == FOUND_PART)
-        opening_start_closing(o);
+        start_closing(o);
     else
-        opening_forget(o, "found closed");
+        opening_forget(o, DOOR_END_FOUND_CLOSED);
 }
 
 static void on_checked(void *arg, bool success)
 {
     struct opening *o = arg;
-    enum opening_found found = opening_found(o);
+    enum found found = what_is_found(o);
     (void)success;
     if (o->lasts) {
-        judge_lasting(o, found);
+        lasting_checked(o, found);
         return;
     }
     if (found == FOUND_OPEN)
-        o->doubted = false;
+        o->unconfirmed = false;
     /* What is due by now isn't opened again. */
     if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
         o->deadline <= clock_now()) {
-        rest(o);
+        settle_open(o);
         return;
     }
-    if (o->doubted) {
-        give_up_doubted(o, found);
+    if (o->unconfirmed) {
+        forget_unconfirmed(o, found);
         return;
     }
     log_warning("door %s: something else closed it for %s (was the firewall flushed?); opening it "
@@ -575,36 +559,36 @@ static void on_checked(void *arg, bool success)
     /* What is left of it would be there twice. */
     o->renew = found == FOUND_PART;
     if (o->renew)
-        opening_start_closing(o);
+        start_closing(o);
     else
-        opening_renew(o);
+        run_start_again(o);
 }
 
-static void check_now(struct opening *o)
+static void run_check_commands(struct opening *o)
 {
-    opening_enter(o, CHECKING);
-    opening_run(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+    enter_state(o, CHECKING);
+    run_commands(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
 }
 
 static void on_check(void *arg)
 {
     struct opening *o = arg;
     if (o->state == OPEN)
-        check_now(o);
+        run_check_commands(o);
 }
 
-static void start(struct opening *o)
+static void run_start_commands(struct opening *o)
 {
-    opening_enter(o, STARTING);
-    opening_run(o, JOB_DO, &o->start, runner_ok_zero, on_started);
+    enter_state(o, STARTING);
+    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_started);
 }
 
 /* A job that waits behind others for its turn can't keep the door open; one that runs ends first.
  */
-static void stop_soon(struct opening *o)
+static void close_soon(struct opening *o)
 {
-    if (runner_withdraw(o->all->runner, &o->job))
-        opening_start_closing(o);
+    if (runner_withdraw(o->context->runner, &o->job))
+        start_closing(o);
     else
         o->close_next = true;
 }
@@ -613,11 +597,11 @@ static void on_due(void *arg)
 {
     struct opening *o = arg;
     if (o->state == DELAYED)
-        start(o);
+        run_start_commands(o);
     else if (o->state == EXTENDING || o->state == CHECKING || o->state == RENEWING)
-        stop_soon(o);
+        close_soon(o);
     else
-        opening_start_closing(o);
+        start_closing(o);
 }
 
 static void on_recorded(struct opening *o, bool durable)
@@ -625,33 +609,36 @@ static void on_recorded(struct opening *o, bool durable)
     if (!durable) {
         log_error("door %s: refused %s: a door that can't be recorded isn't opened", o->name,
                   o->text);
-        opening_tell(o, DOOR_REFUSED, "the state can't be recorded");
-        opening_forget(o, "");
+        report_event(o, DOOR_REFUSED, "the state can't be recorded");
+        opening_forget(o, DOOR_END_NOT_BEGUN);
     } else if (o->delay > 0) {
-        opening_enter(o, DELAYED);
-        loop_timer_set(o->all->loop, &o->timer, clock_now() + o->delay);
+        enter_state(o, DELAYED);
+        loop_timer_set(o->context->loop, &o->timer, clock_now() + o->delay);
     } else {
-        start(o);
+        run_start_commands(o);
     }
 }
 
-void opening_begin(struct opening *o)
+/* --- what comes from outside: knocks, earlier runs, closers, reloads --- */
+
+/* It is in the table from here on. */
+static void begin_opening(struct opening *o)
 {
-    openings_add(o->all, o);
+    openings_add(o->context->openings, o);
     o->state = RECORDING;
-    writeback_add(o->all->ledger, o, on_recorded);
+    writeback_add(o->context->writeback, o, on_recorded);
 }
 
-struct opening *opening_create(struct openings *all, const struct knock *knock)
+/* An opening that nothing has happened to yet. NULL when memory is short. */
+static struct opening *create_opening(struct opening_context *context, const struct knock *knock)
 {
     const struct config_door *door = knock->door;
     const struct plan *plan = knock->plan;
     struct opening_name name = {door->name, knock->address, knock->port, knock->by};
-    struct opening *o = opening_new(all, &name, on_due, on_check);
+    struct opening *o = opening_new(context, &name, on_due, on_check);
     if (!o)
         return NULL;
     o->knocked = clock_now();
-    o->length = knock->length;
     o->delay = door->start_delay;
     o->interval = door->check_interval;
     o->undoes = door->is_undo;
@@ -668,80 +655,138 @@ struct opening *opening_create(struct openings *all, const struct knock *knock)
     return NULL;
 }
 
-struct opening *opening_resume(struct openings *all, struct stored_door *stored)
+int opening_begin(struct opening_context *context, const struct knock *knock)
 {
-    struct opening *o = opening_restore(all, stored, on_due, on_check);
+    struct opening *o = create_opening(context, knock);
     if (!o)
-        return NULL;
-    openings_add(all, o);
-    bool time_left = stored->this_boot && stored->deadline > clock_now();
-    if (stored->state != STORED_OPEN || !time_left) {
-        opening_start_closing(o);
-    } else if (o->check.count > 0) {
-        o->doubted = true;
-        loop_timer_set(all->loop, &o->timer, o->deadline);
-        check_now(o);
-    } else {
-        rest(o);
-    }
-    return o;
+        return -1;
+    begin_opening(o);
+    return 0;
 }
 
-/* Runs its extend commands, if there are any; no time of its that could be longer. */
+int opening_resume(struct opening_context *context, struct stored_door *stored)
+{
+    struct opening *o = opening_restore(context, stored, on_due, on_check);
+    if (!o)
+        return -1;
+    openings_add(context->openings, o);
+    bool time_left = stored->this_boot && stored->deadline > clock_now();
+    if (stored->state != STORED_OPEN || !time_left) {
+        start_closing(o);
+    } else if (o->check.count > 0) {
+        o->unconfirmed = true;
+        loop_timer_set(context->loop, &o->timer, o->deadline);
+        run_check_commands(o);
+    } else {
+        settle_open(o);
+    }
+    return 0;
+}
+
+/* Runs its extend commands, if there are any; it has no time that could be longer. */
 static void extend_timeless(struct opening *o, const struct knock *knock)
 {
     o->extend_next = o->extend.count > 0;
     if (!o->extend_next)
-        say_open_already(o, knock->by);
+        log_open_already(o, knock->by);
     else
-        opening_tell_extended(o, knock->by);
+        report_extended(o, knock->by);
     if (o->state == OPEN)
-        rest(o);
+        settle_open(o);
 }
 
-void opening_knock_lasting(struct opening *o, const struct knock *knock)
+/* Of one that no time closes: inserts nothing, unless its check says that it is closed by now. */
+static void extend_lasting(struct opening *o, const struct knock *knock)
 {
     if (o->state != OPEN || o->check.count == 0) {
         extend_timeless(o, knock);
         return;
     }
-    /* It opens if the check finds that it is closed by now. */
-    o->heir = opening_create(o->all, knock);
-    loop_timer_cancel(o->all->loop, &o->check_timer);
+    o->reopen = create_opening(o->context, knock);
+    loop_timer_cancel(o->context->loop, &o->check_timer);
     on_check(o);
 }
 
-void opening_extend(struct opening *o, const struct knock *knock)
+/* Sets the deadline to now plus the knock's length. */
+static void extend_opening(struct opening *o, const struct knock *knock)
 {
     if (o->expires && o->extend.count == 0) {
         extend_timeless(o, knock);
         return;
     }
     o->length = knock->length;
-    o->doubted = false;
+    o->unconfirmed = false;
     o->deadline = clock_now() + knock->length;
-    if (limit_take(&o->all->talk, clock_now()))
+    if (limit_take(&o->context->messages, clock_now()))
         log_notice("door %s: extended for %s, closes in %lld s%s%s%s", o->name, o->text,
                    opening_seconds(knock->length), knock->key ? " (" : "",
                    knock->key ? knock->key : "", knock->key ? ")" : "");
     o->extend_next = o->extend.count > 0;
-    opening_tell_extended(o, knock->by);
-    writeback_change(o->all->ledger, o);
-    loop_timer_set(o->all->loop, &o->timer, o->deadline);
+    report_extended(o, knock->by);
+    writeback_change(o->context->writeback, o);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
     if (o->state == OPEN)
-        rest(o);
+        settle_open(o);
+}
+
+/* It must be closed before the door can open again: the knock waits for that. */
+static void reopen_when_closed(struct opening *o, const struct knock *knock)
+{
+    bool again = o->reopen != NULL;
+    /* The last knock counts: the configuration may have changed between them. */
+    if (again)
+        opening_free(o->reopen);
+    o->reopen = create_opening(o->context, knock);
+    if (!again)
+        log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
+                   o->name, o->text,
+                   o->reopen ? "; it opens again after that" : "; refused: out of memory");
+    opening_close(o);
+}
+
+/* Whether the door of a reloaded configuration still does what this opening did. */
+static bool same_commands(const struct opening *o, const struct knock *knock)
+{
+    struct commands start = {0}, extend = {0};
+    bool same = true;
+    if (commands_expand(&knock->plan->start, knock, &start) == 0 &&
+        commands_expand(&knock->plan->extend, knock, &extend) == 0)
+        same = commands_equal(&start, &o->start) && commands_equal(&extend, &o->extend);
+    commands_free(&start);
+    commands_free(&extend);
+    return same;
+}
+
+/* What has no undo would be there twice if other commands opened it again. */
+static bool stays_as_it_is(const struct opening *o, const struct knock *knock)
+{
+    return o->lasts && knock->door->lasts && (o->stop.count == 0 || same_commands(o, knock));
+}
+
+void opening_knock(struct opening *o, const struct knock *knock)
+{
+    bool starts = o->state == RECORDING || o->state == DELAYED || o->state == STARTING;
+    bool closes = o->state >= STOPPING || o->close_next;
+    if (starts && !closes)
+        log_debug("door %s: %s knocked again while it is being opened", o->name, o->text);
+    else if (!closes && stays_as_it_is(o, knock))
+        extend_lasting(o, knock);
+    else if (closes || !same_commands(o, knock))
+        reopen_when_closed(o, knock);
+    else
+        extend_opening(o, knock);
 }
 
 /* What waits for its turn isn't waited for: it never started, or by half and is undone. */
 static void close_starting(struct opening *o)
 {
-    if (!runner_withdraw(o->all->runner, &o->job)) {
+    if (!runner_withdraw(o->context->runner, &o->job)) {
         o->close_next = true;
     } else if (o->job.started == 0) {
-        opening_forget(o, "withdrawn");
+        opening_forget(o, DOOR_END_WITHDRAWN);
     } else {
         o->failed = true;
-        opening_start_closing(o);
+        start_closing(o);
     }
 }
 
@@ -751,7 +796,7 @@ void opening_close(struct opening *o)
     switch (o->state) {
     case RECORDING:
     case DELAYED:
-        opening_forget(o, "withdrawn");
+        opening_forget(o, DOOR_END_WITHDRAWN);
         return;
     case STARTING:
         close_starting(o);
@@ -759,14 +804,76 @@ void opening_close(struct opening *o)
     case EXTENDING:
     case CHECKING:
     case RENEWING:
-        stop_soon(o);
+        close_soon(o);
         return;
     case OPEN:
     case RETRYING:
-        opening_start_closing(o);
+        start_closing(o);
         return;
     case STOPPING:
-    case JUDGING:
+    case VERIFYING:
         return;
     }
+}
+
+void opening_give_up(struct opening *o)
+{
+    if (o->job.running && !runner_withdraw(o->context->runner, &o->job)) {
+        o->given_up = true;
+        runner_kill(o->context->runner, &o->job);
+    } else {
+        opening_forget(o, DOOR_END_GIVEN_UP);
+    }
+}
+
+void opening_follow(struct opening *o, struct undo *undo)
+{
+    undo_free(o->next_undo);
+    o->next_undo = undo;
+    o->undo_changed = true;
+    if (undo && o->state == RETRYING)
+        start_closing(o);
+}
+
+/* --- what it does, for messages --- */
+
+long long opening_seconds(int64_t ns)
+{
+    return (long long)((ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
+}
+
+static const char *command_name(enum opening_state state)
+{
+    switch (state) {
+    case STARTING:
+    case RENEWING:
+        return "start";
+    case EXTENDING:
+        return "extend";
+    case CHECKING:
+    case VERIFYING:
+        return "check";
+    default:
+        return "stop";
+    }
+}
+
+const char *opening_doing(const struct opening *o, char *out, size_t size)
+{
+    int64_t now = clock_now();
+    if (o->state == RECORDING)
+        snprintf(out, size, "it waits to be recorded");
+    else if (o->state == DELAYED)
+        snprintf(out, size, "it waits for its start_delay");
+    else if (o->state == OPEN)
+        snprintf(out, size, "it is open");
+    else if (o->state == RETRYING)
+        snprintf(out, size, "its stop command failed, attempt %u, next in %lld s", o->attempts,
+                 o->timer.due > now ? opening_seconds(o->timer.due - now) : 0);
+    else if (o->job.queued || !o->job.running)
+        snprintf(out, size, "its %s command waits for its turn", command_name(o->state));
+    else
+        snprintf(out, size, "its %s command has run for %lld s", command_name(o->state),
+                 (long long)((now - o->job.since) / CLOCK_SECOND));
+    return out;
 }

@@ -1,37 +1,32 @@
-/* Moves an opening from state to state: what its knocks, timers and commands do to it. */
+/* What a knock, an earlier run, an administrator or a reload does to an opening; what its own
+ * timers and commands do follows by itself. The states are drawn in opening_states.c. */
 #ifndef KEEPER_OPENING_STATES_H
 #define KEEPER_OPENING_STATES_H
 
 #include "keeper/opening.h"
 
-/* An opening that nothing has happened to yet. NULL when memory is short. */
-struct opening *opening_create(struct openings *all, const struct knock *knock);
-
-/* Records it, then opens it. It is in the table from here on. */
-void opening_begin(struct opening *o);
-
-/* Takes up one of an earlier life of the keeper, whose commands it takes out of `stored`. */
-struct opening *opening_resume(struct openings *all, struct stored_door *stored);
-
-/* A knock on it in the states OPEN to RENEWING: sets its deadline to now plus the knock's length.
+/* Records a new opening, then opens it. It is in the table from here on. -1 when memory is short.
  */
-void opening_extend(struct opening *o, const struct knock *knock);
+int opening_begin(struct opening_context *context, const struct knock *knock);
 
-/* A knock on one that no time closes, while it is open: inserts nothing, unless its check says that
- * it is closed by now. */
-void opening_knock_lasting(struct opening *o, const struct knock *knock);
+/* Takes up one of an earlier run, whose commands it takes out of `stored`: it stays open, or is
+ * closed. -1 when memory is short. */
+int opening_resume(struct opening_context *context, struct stored_door *stored);
 
-/* Closes it now, or as soon as the command that runs is done. */
+/* A knock on it: extends it, or closes it and opens the door again after that. */
+void opening_knock(struct opening *o, const struct knock *knock);
+
+/* Closes it now, or as soon as the command that runs is done. Perhaps it is gone at once. */
 void opening_close(struct opening *o);
-
-/* Runs its stop commands, for as often as it takes. No job of its may be with the runner. */
-void opening_start_closing(struct opening *o);
 
 /* Forgets it without closing it, once a command of its that runs has been killed. */
 void opening_give_up(struct opening *o);
 
-/* It is over, `end` says how; frees it. What knocked meanwhile opens now. */
-void opening_forget(struct opening *o, const char *end);
+/* Forgets and frees it, with `end` in the history. What would reopen it opens now. */
+void opening_forget(struct opening *o, enum door_end end);
+
+/* A reload: how its door is undone now, which the opening owns from here on. NULL: as before. */
+void opening_follow(struct opening *o, struct undo *undo);
 
 /* A time in whole seconds, rounded up, for messages. */
 long long opening_seconds(int64_t ns);

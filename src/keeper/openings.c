@@ -1,11 +1,18 @@
-/* The openings there are, found by door, address and port; and the memory of each. */
-#include "keeper/opening.h"
+/* An opening is made by a knock or out of the store, is in the table as long as something of it may
+ * be open, and is freed. What happens meanwhile is for keeper/opening_states.c. */
+#include "keeper/openings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
+
+/* --- one opening --- */
+
+static struct opening_door *door_find(const struct openings *table, const char *name);
+static struct opening_door *door_refer(struct openings *table, const char *name);
+static void door_release(struct opening_door *door);
 
 /* No other kind of knock has a name that a key could have. */
 static void make_note(struct opening *o)
@@ -19,24 +26,35 @@ static void make_note(struct opening *o)
         snprintf(o->note, sizeof(o->note), " (%s)", o->by);
 }
 
-struct opening *opening_new(struct openings *all, const struct opening_name *name,
+static int register_timers(struct opening *o, void (*due)(void *opening),
+                           void (*check)(void *opening))
+{
+    struct loop *loop = o->context->loop;
+    if (loop_timer_register(loop, &o->timer, due, o) < 0)
+        return -1;
+    if (loop_timer_register(loop, &o->check_timer, check, o) == 0)
+        return 0;
+    loop_timer_unregister(loop, &o->timer);
+    return -1;
+}
+
+struct opening *opening_new(struct opening_context *context, const struct opening_name *name,
                             void (*due)(void *opening), void (*check)(void *opening))
 {
     struct opening *o = calloc(1, sizeof(*o));
     if (!o)
         return NULL;
-    int rc = loop_timer_register(all->loop, &o->timer, due, o);
-    if (rc == 0 && loop_timer_register(all->loop, &o->check_timer, check, o) < 0) {
-        loop_timer_unregister(all->loop, &o->timer);
-        rc = -1;
-    }
-    if (rc < 0) {
+    o->context = context;
+    o->of = door_refer(context->openings, name->door);
+    if (!o->of || register_timers(o, due, check) < 0) {
+        if (o->of)
+            door_release(o->of);
         free(o);
         return NULL;
     }
-    o->all = all;
     o->address = name->address;
     o->port = name->port;
+    o->closed_by = DOOR_END_CLOSED;
     addr_format(&name->address, o->text);
     snprintf(o->name, sizeof(o->name), "%s", name->door);
     snprintf(o->by, sizeof(o->by), "%s", name->by);
@@ -45,11 +63,11 @@ struct opening *opening_new(struct openings *all, const struct opening_name *nam
     return o;
 }
 
-struct opening *opening_restore(struct openings *all, struct stored_door *stored,
+struct opening *opening_restore(struct opening_context *context, struct stored_door *stored,
                                 void (*due)(void *opening), void (*check)(void *opening))
 {
     struct opening_name name = {stored->name, stored->address, stored->port, stored->by};
-    struct opening *o = opening_new(all, &name, due, check);
+    struct opening *o = opening_new(context, &name, due, check);
     if (!o)
         return NULL;
     o->start = stored->start;
@@ -83,87 +101,154 @@ void undo_free(struct undo *undo)
 
 void opening_free(struct opening *o)
 {
-    undo_free(o->spare);
-    undo_free(o->next_spare);
-    if (o->heir)
-        opening_free(o->heir);
-    loop_timer_unregister(o->all->loop, &o->timer);
-    loop_timer_unregister(o->all->loop, &o->check_timer);
+    undo_free(o->new_undo);
+    undo_free(o->next_undo);
+    if (o->reopen)
+        opening_free(o->reopen);
+    loop_timer_unregister(o->context->loop, &o->timer);
+    loop_timer_unregister(o->context->loop, &o->check_timer);
     commands_free(&o->start);
     commands_free(&o->stop);
     commands_free(&o->extend);
     commands_free(&o->check);
+    door_release(o->of);
     free(o);
 }
 
-/* About one opening a bucket when it is full (CONFIG_MAX_OPEN). */
-enum { BUCKETS = 16384 };
+/* --- the doors' counts --- */
+
+static uint64_t hash_name(const struct openings *table, const char *door)
+{
+    return crypto_keyed_hash(table->key, door, strnlen(door, CONFIG_NAME_MAX));
+}
+
+static struct opening_door *door_find(const struct openings *table, const char *name)
+{
+    struct opening_door *door;
+    LIST_FOREACH(door, &table->doors[hash_name(table, name) % OPENINGS_DOORS], chain)
+        if (strcmp(door->name, name) == 0)
+            return door;
+    return NULL;
+}
+
+/* The door's count, made if there is none yet. NULL when memory is short. */
+static struct opening_door *door_refer(struct openings *table, const char *name)
+{
+    struct opening_door *door = door_find(table, name);
+    if (!door) {
+        door = calloc(1, sizeof(*door));
+        if (!door)
+            return NULL;
+        snprintf(door->name, sizeof(door->name), "%s", name);
+        LIST_INSERT_HEAD(&table->doors[hash_name(table, name) % OPENINGS_DOORS], door, chain);
+    }
+    door->references++;
+    return door;
+}
+
+static void door_release(struct opening_door *door)
+{
+    if (--door->references > 0)
+        return;
+    LIST_REMOVE(door, chain);
+    free(door);
+}
+
+unsigned openings_of_door(const struct openings *table, const char *name)
+{
+    const struct opening_door *door = door_find(table, name);
+    return door ? door->count : 0;
+}
+
+/* --- the table --- */
 
 int openings_init(struct openings *table)
 {
-    table->count = 0;
-    table->buckets = calloc(BUCKETS, sizeof(struct opening *));
+    *table = (struct openings){.chains = calloc(OPENINGS_CHAINS, sizeof(*table->chains))};
+    TAILQ_INIT(&table->ages);
+    TAILQ_INIT(&table->lasting);
     crypto_random(table->key, sizeof(table->key));
-    return table->buckets ? 0 : -1;
+    return table->chains ? 0 : -1;
 }
 
-void openings_free(struct openings *table, void (*free_one)(struct opening *o))
+void openings_free(struct openings *table)
 {
-    for (unsigned i = 0; table->buckets && i < BUCKETS; i++) {
-        for (struct opening *o = table->buckets[i], *next; o; o = next) {
-            next = o->next;
-            free_one(o);
-        }
+    for (struct opening *o = TAILQ_FIRST(&table->ages), *next; o; o = next) {
+        next = TAILQ_NEXT(o, age);
+        opening_free(o);
     }
-    free(table->buckets);
+    free(table->chains);
 }
 
-static struct opening **bucket(const struct openings *table, const char *name,
-                               const struct addr *address)
+static struct opening_chain *chain_of(const struct openings *table, const char *door,
+                                      const struct addr *address)
 {
     struct {
         struct addr address;
         char name[CONFIG_NAME_MAX + 1];
     } key = {.address = *address};
-    memcpy(key.name, name, strnlen(name, CONFIG_NAME_MAX));
-    return &table->buckets[crypto_keyed_hash(table->key, &key, sizeof(key)) % BUCKETS];
+    memcpy(key.name, door, strnlen(door, CONFIG_NAME_MAX));
+    return &table->chains[crypto_keyed_hash(table->key, &key, sizeof(key)) % OPENINGS_CHAINS];
 }
 
-struct opening *openings_find(const struct openings *table, const char *name,
-                              const struct addr *address, struct port_proto port)
+void openings_add(struct openings *table, struct opening *o)
 {
-    struct opening *o = *bucket(table, name, address);
-    while (o && (strcmp(o->name, name) != 0 || !addr_equal(&o->address, address) ||
-                 !opening_same_port(o->port, port)))
-        o = o->next;
-    return o;
-}
-
-void openings_add(struct openings *table, struct opening *opening)
-{
-    struct opening **head = bucket(table, opening->name, &opening->address);
-    opening->next = *head;
-    *head = opening;
+    LIST_INSERT_HEAD(chain_of(table, o->name, &o->address), o, chain);
+    TAILQ_INSERT_TAIL(&table->ages, o, age);
+    if (o->lasts)
+        TAILQ_INSERT_TAIL(&table->lasting, o, lasting);
+    o->of->count++;
     table->count++;
 }
 
-void openings_remove(struct openings *table, struct opening *opening)
+void openings_remove(struct openings *table, struct opening *o)
 {
-    struct opening **link = bucket(table, opening->name, &opening->address);
-    while (*link != opening)
-        link = &(*link)->next;
-    *link = opening->next;
+    LIST_REMOVE(o, chain);
+    TAILQ_REMOVE(&table->ages, o, age);
+    if (o->lasts)
+        TAILQ_REMOVE(&table->lasting, o, lasting);
+    o->of->count--;
     table->count--;
-    table->staying -= opening->stays;
 }
 
-void openings_each(const struct openings *table, void (*each)(void *arg, struct opening *opening),
-                   void *arg)
+static bool is_of(const struct opening *o, const char *door, const struct addr *address)
 {
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        for (struct opening *o = table->buckets[i], *next; o; o = next) {
-            next = o->next;
-            each(arg, o);
-        }
-    }
+    return (!door || strcmp(o->name, door) == 0) && (!address || addr_equal(&o->address, address));
+}
+
+struct opening *openings_find(const struct openings *table, const char *door,
+                              const struct addr *address, struct port_proto port)
+{
+    struct opening *o;
+    LIST_FOREACH(o, chain_of(table, door, address), chain)
+        if (is_of(o, door, address) && doors_same_port(o->port, port))
+            return o;
+    return NULL;
+}
+
+struct opening *openings_oldest_lasting(const struct openings *table)
+{
+    struct opening *o;
+    TAILQ_FOREACH(o, &table->lasting, lasting)
+        if (o->state == OPEN)
+            return o;
+    return NULL;
+}
+
+struct opening *openings_first(const struct openings *table, const char *door,
+                               const struct addr *address)
+{
+    struct opening *o =
+        door && address ? LIST_FIRST(chain_of(table, door, address)) : TAILQ_FIRST(&table->ages);
+    return !o || is_of(o, door, address) ? o : openings_next(o, door, address);
+}
+
+struct opening *openings_next(const struct opening *opening, const char *door,
+                              const struct addr *address)
+{
+    struct opening *o = NULL;
+    do
+        o = door && address ? LIST_NEXT(o ? o : opening, chain) : TAILQ_NEXT(o ? o : opening, age);
+    while (o && !is_of(o, door, address));
+    return o;
 }

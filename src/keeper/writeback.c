@@ -28,7 +28,7 @@ struct removal {
 };
 
 struct writeback {
-    struct openings *all;
+    const struct openings *all;
     struct loop *loop;
     struct store *store;
     struct timer flush;
@@ -53,7 +53,7 @@ static enum stored_state stored_state(const struct opening *o)
     case RENEWING:
         return STORED_OPEN;
     case STOPPING:
-    case JUDGING:
+    case VERIFYING:
     case RETRYING:
         break;
     }
@@ -123,7 +123,7 @@ void writeback_remove(struct writeback *writeback, struct opening *o, const char
     *removal = (struct removal){writeback->removals, o->kept.id, time(NULL), end};
     writeback->removals = removal;
     /* Who closed it by hand waits to hear whether it is recorded. */
-    if (!writeback->failing || o->by_hand)
+    if (!writeback->failing || o->closed_by == DOOR_END_BY_ADMIN)
         flush_at(writeback, clock_now());
 }
 
@@ -175,25 +175,15 @@ static int write_list(struct writeback *writeback)
     return 0;
 }
 
-struct rewriting {
-    struct writeback *writeback;
-    int rc;
-};
-
-static void write_again(void *arg, struct opening *o)
-{
-    struct rewriting *rewriting = arg;
-    /* What is neither kept nor new will never be, as on a disk that was full. */
-    if (rewriting->rc == 0 && (o->kept.id || o->kept.done))
-        rewriting->rc = write_new(rewriting->writeback, o);
-}
-
-/* What is gone isn't in the new store. */
+/* What is gone isn't in the new store. What is neither kept nor new will never be, as on a disk
+ * that was full. */
 static int write_everything(struct writeback *writeback)
 {
-    struct rewriting rewriting = {writeback, 0};
-    openings_each(writeback->all, write_again, &rewriting);
-    return rewriting.rc;
+    struct opening *o;
+    TAILQ_FOREACH(o, &writeback->all->ages, age)
+        if ((o->kept.id || o->kept.done) && write_new(writeback, o) < 0)
+            return -1;
+    return 0;
 }
 
 static int write_all(struct writeback *writeback)
@@ -300,20 +290,20 @@ static void on_look(void *arg)
         writeback_flush(writeback);
 }
 
-struct writeback *writeback_new(struct openings *all, struct store *store)
+struct writeback *writeback_new(struct loop *loop, const struct openings *all, struct store *store)
 {
     struct writeback *writeback = calloc(1, sizeof(*writeback));
-    if (!writeback || loop_timer_register(all->loop, &writeback->flush, on_flush, writeback) < 0) {
+    if (!writeback || loop_timer_register(loop, &writeback->flush, on_flush, writeback) < 0) {
         free(writeback);
         return NULL;
     }
-    if (loop_timer_register(all->loop, &writeback->look, on_look, writeback) < 0) {
-        loop_timer_unregister(all->loop, &writeback->flush);
+    if (loop_timer_register(loop, &writeback->look, on_look, writeback) < 0) {
+        loop_timer_unregister(loop, &writeback->flush);
         free(writeback);
         return NULL;
     }
     writeback->all = all;
-    writeback->loop = all->loop;
+    writeback->loop = loop;
     writeback->store = store;
     writeback->remade = store ? store_remade(store) : 0;
     writeback->pause = pause_first;

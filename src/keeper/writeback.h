@@ -7,14 +7,14 @@
 #ifndef KEEPER_WRITEBACK_H
 #define KEEPER_WRITEBACK_H
 
-#include "keeper/opening.h"
+#include "keeper/openings.h"
 #include "keeper/store.h"
 
 struct writeback;
 
-/* For the openings of `all`, whose loop is set, and `store`, which stays the caller's; NULL:
- * nothing is stored. NULL when memory is short. */
-struct writeback *writeback_new(struct openings *all, struct store *store);
+/* For the openings of `all` and `store`, which stay the caller's; store NULL: nothing is stored.
+ * NULL when memory is short. */
+struct writeback *writeback_new(struct loop *loop, const struct openings *all, struct store *store);
 
 /* Whether the last attempt to write failed. */
 bool writeback_failing(const struct writeback *writeback);
