@@ -1,28 +1,17 @@
-/* Finding the program that a command names, and starting it in a world that is built for it. */
+/* Child processes: started, watched, limited in time, killed with their group, reaped. */
 #ifndef KEEPER_PROCESS_H
 #define KEEPER_PROCESS_H
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "keeper/command.h"
-
-/*
- * The path of program `name`: itself when it holds a slash, else looked up in
- * /usr/sbin:/usr/bin:/sbin:/bin. The caller frees it. NULL and errno when there is none that can be
- * executed.
- */
-char *program_find(const char *name);
-
-/* Why program_find just didn't find `name`, for messages. */
-const char *program_missing(const char *name);
-
-/* Whether the kernel can execute the file, as far as its beginning says: a script whose interpreter
- * isn't there can't be. Else one line in `why`. */
-bool program_runs(const char *path, char *why, size_t why_size);
+#include "lib/loop.h"
 
 /* Whom a program runs as, and in which further groups. */
-struct program_user {
+struct process_user {
     uid_t uid;
     gid_t gid;
     int group_count;
@@ -31,10 +20,10 @@ struct program_user {
 
 /* The world of a program: where it writes to, who it is (NULL: the caller), and a lock that it and
  * its children hold as descriptor 3 as long as they live (-1: none). */
-struct program_world {
+struct process_world {
     int output;
     int errors;
-    const struct program_user *user;
+    const struct process_user *user;
     int lock;
 };
 
@@ -44,10 +33,45 @@ struct program_world {
  * and LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails
  * after the fork is written to its stderr, with exit status 127.
  */
-pid_t program_start(const struct command *command, const struct program_world *world);
+pid_t process_start(const struct command *command, const struct process_world *world);
+
+/* A child that the event loop watches. The owner keeps it in place. */
+struct process {
+    pid_t pid; /* 0: none runs */
+    bool late; /* it was killed at its limit */
+    /* The module's own. */
+    int pidfd;
+    struct loop *loop;
+    struct watch *on_exit;
+    struct timer limit;
+    void (*ended)(void *arg, const siginfo_t *how);
+    void *arg;
+};
+
+/*
+ * Gets *process ready, without a child. Whenever one has ended, and been reaped, ended(arg, how) is
+ * told how, as waitid(2) tells it; another may be started from there. -1 when memory is short.
+ */
+int process_init(struct process *process, struct loop *loop,
+                 void (*ended)(void *arg, const siginfo_t *how), void *arg);
+
+/* Kills and reaps what runs, without ended(). */
+void process_free(struct process *process);
+
+/*
+ * Takes charge of the child `pid`, which leads a process group; it is killed after `limit` ns
+ * (INT64_MAX: never). -1 and errno if it can't be watched: then it has been killed and reaped.
+ */
+int process_watch(struct process *process, pid_t pid, int64_t limit);
+
+/* Kills the child with its group; ended() comes later. Nothing happens when none runs. */
+void process_kill(const struct process *process);
+
+/* Kills and reaps it now, without ended(). Nothing happens when none runs. */
+void process_end(struct process *process);
 
 /* Waits for such a process until `deadline` (clock_now()), then kills its group. Its exit status;
  * -1: it has none. Not for what the keeper runs while it serves, which waits for nobody. */
-int program_wait(pid_t pid, int64_t deadline);
+int process_wait(pid_t pid, int64_t deadline);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef KEEPER_RUNNER_H
 #define KEEPER_RUNNER_H
 
+#include <sys/queue.h>
+
 #include "keeper/command.h"
 #include "lib/loop.h"
 
@@ -51,7 +53,7 @@ struct job {
     bool hung; /* a command of it was killed at its limit, and it hasn't succeeded since; the caller
                 * takes that over from the job before of the same kind */
     /* The runner's own. */
-    struct job *next;
+    TAILQ_ENTRY(job) link;
     struct group *member; /* NULL: of none */
     unsigned index;   /* command that runs or is next; once it is over, behind the last that ran */
     unsigned failed;  /* commands that did */

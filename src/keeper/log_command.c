@@ -1,6 +1,6 @@
 /*
- * The life of a producer: started -> its pipe is handed over -> it ended: said once, and started
- * again after a pause that doubles, until it has lived for a minute.
+ * The life of a program that writes log lines: started -> its pipe is handed over -> it ended:
+ * logged once, and started again after a pause that doubles, until it has lived for a minute.
  */
 #include "keeper/log_command.h"
 
@@ -8,13 +8,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper/program.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -22,22 +22,20 @@ static const int64_t pause_first = 1 * CLOCK_SECOND;
 static const int64_t pause_longest = 60 * CLOCK_SECOND;
 
 /* The kernel's lines only, from now on, with a time stamp that has its zone (journalctl(1)). */
-static const char journal_command[] = "journalctl -k -f -n 0 -o short-iso-precise --no-pager -q";
+#define JOURNAL_COMMAND "journalctl -k -f -n 0 -o short-iso-precise --no-pager -q"
 
 struct log_command {
     struct loop *loop;
     const struct config_source *source;
-    struct program_user user;
+    struct process_user user;
     struct command command;
     void (*opened)(void *arg, int fd);
     void *arg;
-    pid_t pid; /* 0: it doesn't run */
-    int pidfd;
-    struct watch *on_exit;
+    struct process process;
     struct timer again;
     int64_t started;
     int64_t pause;
-    bool said; /* that it ended */
+    bool logged; /* that it ended */
 };
 
 static bool has_program(const struct config_source *source)
@@ -45,32 +43,16 @@ static bool has_program(const struct config_source *source)
     return source->type == SOURCE_JOURNAL || source->type == SOURCE_COMMAND;
 }
 
-/* The words of the program, its first one looked up. -1 after telling `report`. */
+/* The program of `source`, with its words. -1 after telling `report`. */
 static int make_command(const struct config_source *source, struct report *report,
                         struct command *out)
 {
-    static const struct values none;
-    bool journal = source->type == SOURCE_JOURNAL;
-    struct config_pos pos = journal ? source->pos : source->command.pos;
-    struct words words;
-    char why[160];
-    *out = (struct command){0};
-    if (!template_expand(journal ? journal_command : source->command.text, &none, &words, why,
-                         sizeof(why))) {
-        report_error(report, pos, "source \"%s\": command: %s", source->name, why);
-        return -1;
-    }
-    char *program = program_find(words.text);
-    if (!program) {
-        report_error(report, pos, "source \"%s\": %s: %s", source->name, words.text,
-                     program_missing(words.text));
-        return -1;
-    }
-    int rc = command_from_words(&words, program, out);
-    free(program);
-    if (rc < 0)
-        report_error(report, pos, "source \"%s\": out of memory", source->name);
-    return rc;
+    char journal[] = JOURNAL_COMMAND, what[CONFIG_NAME_MAX + sizeof("source \"\"")];
+    struct config_text text = source->command;
+    if (source->type == SOURCE_JOURNAL)
+        text = (struct config_text){.text = journal, .pos = source->pos};
+    snprintf(what, sizeof(what), "source \"%s\"", source->name);
+    return program_command(&text, what, report, out);
 }
 
 void log_command_check(const struct config_source *source, struct report *report)
@@ -81,7 +63,7 @@ void log_command_check(const struct config_source *source, struct report *report
     free(command.text);
 }
 
-static void add_group(struct program_user *user, const char *name)
+static void add_group(struct process_user *user, const char *name)
 {
     const struct group *group = getgrnam(name);
     int room = (int)(sizeof(user->groups) / sizeof(*user->groups));
@@ -90,7 +72,7 @@ static void add_group(struct program_user *user, const char *name)
 }
 
 /* The user's own groups, and those that may read the journal and /var/log where they exist. */
-static int find_user(struct program_user *user, const char *name)
+static int find_user(struct process_user *user, const char *name)
 {
     const struct passwd *entry = getpwnam(name);
     if (!entry) {
@@ -112,62 +94,34 @@ static void plan_again(struct log_command *p)
     int64_t now = clock_now();
     if (now - p->started > pause_longest) {
         p->pause = pause_first;
-        p->said = false;
+        p->logged = false;
     }
     loop_timer_set(p->loop, &p->again, now + p->pause);
     p->pause = 2 * p->pause < pause_longest ? 2 * p->pause : pause_longest;
 }
 
-static void say_once(struct log_command *p, const char *what, int number)
+static void log_once(struct log_command *p, const char *what, int number)
 {
-    if (!p->said)
+    if (!p->logged)
         log_warning("source %s: %s %s %d; starting it again, and not saying so each time",
                     p->source->name, p->command.text, what, number);
-    p->said = true;
+    p->logged = true;
 }
 
-static void release(struct log_command *p)
-{
-    loop_unwatch(p->on_exit);
-    p->on_exit = NULL;
-    if (p->pidfd >= 0)
-        close(p->pidfd);
-    p->pidfd = -1;
-    p->pid = 0;
-}
-
-static void on_exit_ready(void *arg)
+static void on_ended(void *arg, const siginfo_t *how)
 {
     struct log_command *p = arg;
-    siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-        return;
-    kill(-p->pid, SIGKILL);
-    waitid(P_PID, (id_t)p->pid, &info, WEXITED);
-    bool exited = info.si_code == CLD_EXITED;
-    say_once(p, exited ? "exited with status" : "was killed by signal", info.si_status);
-    release(p);
+    bool exited = how->si_code == CLD_EXITED;
+    log_once(p, exited ? "exited with status" : "was killed by signal", how->si_status);
     plan_again(p);
 }
 
 static int launch(struct log_command *p, int output)
 {
-    struct program_world world = {
+    struct process_world world = {
         .output = output, .errors = STDERR_FILENO, .user = &p->user, .lock = -1};
-    p->pid = program_start(&p->command, &world);
-    if (p->pid < 0) {
-        p->pid = 0;
-        return -1;
-    }
-    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-    if (p->pidfd >= 0)
-        p->on_exit = loop_watch(p->loop, p->pidfd, LOOP_READ, on_exit_ready, p);
-    if (p->on_exit)
-        return 0;
-    kill(-p->pid, SIGKILL);
-    waitpid(p->pid, NULL, 0);
-    release(p);
-    return -1;
+    pid_t pid = process_start(&p->command, &world);
+    return pid < 0 ? -1 : process_watch(&p->process, pid, INT64_MAX);
 }
 
 void log_command_start(struct log_command *p)
@@ -179,7 +133,7 @@ void log_command_start(struct log_command *p)
         launch(p, ends[1]) == 0) {
         p->opened(p->arg, ends[0]);
     } else {
-        say_once(p, "can't be started: error", errno);
+        log_once(p, "can't be started: error", errno);
         plan_again(p);
     }
     for (int i = 0; i < 2; i++)
@@ -193,7 +147,7 @@ static void on_again(void *arg)
 }
 
 /* Mistakes were told when the configuration was checked. */
-static void say_nothing(void *arg, bool error, const char *text)
+static void report_nothing(void *arg, bool error, const char *text)
 {
     (void)arg;
     (void)error;
@@ -203,9 +157,15 @@ static void say_nothing(void *arg, bool error, const char *text)
 struct log_command *log_command_new(struct loop *loop, const struct config_source *source,
                                     const char *user, void (*opened)(void *arg, int fd), void *arg)
 {
-    struct report report = {.say = say_nothing};
+    struct report report = {.say = report_nothing};
     struct log_command *p = calloc(1, sizeof(*p));
-    if (!p || loop_timer_register(loop, &p->again, on_again, p) < 0) {
+    if (!p || process_init(&p->process, loop, on_ended, p) < 0) {
+        free(p);
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (loop_timer_register(loop, &p->again, on_again, p) < 0) {
+        process_free(&p->process);
         free(p);
         errno = ENOMEM;
         return NULL;
@@ -214,7 +174,6 @@ struct log_command *log_command_new(struct loop *loop, const struct config_sourc
     p->source = source;
     p->opened = opened;
     p->arg = arg;
-    p->pidfd = -1;
     p->pause = pause_first;
     errno = ENOENT;
     if (find_user(&p->user, user) == 0 && make_command(source, &report, &p->command) == 0)
@@ -229,13 +188,7 @@ void log_command_free(struct log_command *p)
 {
     if (!p)
         return;
-    if (p->pid > 0) {
-        /* It may have moved itself to another group. */
-        kill(-p->pid, SIGKILL);
-        kill(p->pid, SIGKILL);
-        waitpid(p->pid, NULL, 0);
-        release(p);
-    }
+    process_free(&p->process);
     loop_timer_unregister(p->loop, &p->again);
     free(p->command.text);
     free(p);

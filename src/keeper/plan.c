@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "keeper/command.h"
-#include "keeper/process.h"
+#include "keeper/program.h"
 #include "keeper/rule.h"
 #include "lib/clock.h"
 

@@ -1,102 +1,25 @@
+/*
+ * The life of a child process: started in a world that is built for it and in a process group of
+ * its own -> watched by a pidfd, so that nothing here handles SIGCHLD -> ended by itself, or killed
+ * at its limit -> what it left in its group is killed -> reaped, after that: until then its number
+ * can't belong to anyone else.
+ */
 #include "keeper/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper/program.h"
 #include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/service.h"
-
-#define SEARCH_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
-
-static bool executable(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return false;
-    if (!S_ISREG(st.st_mode)) {
-        errno = EACCES;
-        return false;
-    }
-    return access(path, X_OK) == 0;
-}
-
-char *program_find(const char *name)
-{
-    if (strchr(name, '/'))
-        return executable(name) ? strdup(name) : NULL;
-    for (const char *dir = SEARCH_PATH; *dir;) {
-        size_t len = strcspn(dir, ":");
-        char *path = NULL;
-        if (asprintf(&path, "%.*s/%s", (int)len, dir, name) < 0)
-            return NULL;
-        if (executable(path))
-            return path;
-        free(path);
-        dir += len + (dir[len] == ':');
-    }
-    errno = ENOENT;
-    return NULL;
-}
-
-const char *program_missing(const char *name)
-{
-    if (service_hides(name))
-        return "not seen inside of the service: knockd.service hides /home, /root and the folders "
-               "of temporary files (ProtectHome, PrivateTmp); put it elsewhere, as into "
-               "/usr/local/sbin, or see systemctl edit knockd";
-    return strchr(name, '/') ? strerror(errno) : "no such program in " SEARCH_PATH;
-}
-
-/* The program in the first line of a script, in `out`; false when the line has none. */
-static bool read_interpreter(const char *head, char *out, size_t size)
-{
-    const char *name = head + 2 + strspn(head + 2, " \t");
-    size_t len = strcspn(name, " \t\n");
-    if (len == 0 || len >= size)
-        return false;
-    memcpy(out, name, len);
-    out[len] = '\0';
-    return true;
-}
-
-bool program_runs(const char *path, char *why, size_t why_size)
-{
-    char head[256] = "", name[256], shown[256];
-    FILE *file = fopen(path, "re");
-    /* One that may be executed but not read is believed. */
-    if (!file)
-        return true;
-    size_t got = fread(head, 1, sizeof(head) - 1, file);
-    fclose(file);
-    head[got] = '\0';
-    /* Other formats than a program's may be known to the kernel, which aren't text. */
-    if (memchr(head, '\0', got))
-        return true;
-    if (strncmp(head, "#!", 2) != 0) {
-        snprintf(why, why_size,
-                 "it is a text that doesn't begin with #! and an interpreter, as in "
-                 "#!/bin/sh");
-        return false;
-    }
-    if (!read_interpreter(head, name, sizeof(name)) || executable(name))
-        return true;
-    int error = errno;
-    log_encode(name, strlen(name), shown, sizeof(shown));
-    snprintf(why, why_size, "its interpreter %s: %s", shown, strerror(error));
-    return false;
-}
 
 /* Handlers and masks of the caller mean nothing to the program. */
 static void reset_signals(void)
@@ -108,7 +31,7 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int set_descriptors(const struct program_world *world)
+static int set_descriptors(const struct process_world *world)
 {
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(world->output, STDOUT_FILENO) < 0 ||
@@ -121,7 +44,7 @@ static int set_descriptors(const struct program_world *world)
     return rc < 0 ? -1 : close_range(4, ~0U, 0);
 }
 
-static int set_user(const struct program_user *user)
+static int set_user(const struct process_user *user)
 {
     if (!user)
         return 0;
@@ -133,9 +56,9 @@ static int set_user(const struct program_user *user)
 }
 
 static _Noreturn void become(const struct command *command, char **argv,
-                             const struct program_world *world, pid_t parent)
+                             const struct process_world *world, pid_t parent)
 {
-    static char path[] = "PATH=" SEARCH_PATH, locale[] = "LC_ALL=C";
+    static char path[] = "PATH=" PROGRAM_PATH, locale[] = "LC_ALL=C";
     char *environment[] = {path, locale, NULL};
     reset_signals();
     bool ready = setpgid(0, 0) == 0 && set_descriptors(world) == 0 && set_user(world->user) == 0 &&
@@ -151,7 +74,7 @@ static _Noreturn void become(const struct command *command, char **argv,
     _exit(127);
 }
 
-pid_t program_start(const struct command *command, const struct program_world *world)
+pid_t process_start(const struct command *command, const struct process_world *world)
 {
     char *argv[WORDS_MAX + 1];
     char *word = command->text;
@@ -170,7 +93,89 @@ pid_t program_start(const struct command *command, const struct program_world *w
     return pid;
 }
 
-int program_wait(pid_t pid, int64_t deadline)
+static void forget(struct process *process)
+{
+    loop_unwatch(process->on_exit);
+    process->on_exit = NULL;
+    loop_timer_cancel(process->loop, &process->limit);
+    if (process->pidfd >= 0)
+        close(process->pidfd);
+    process->pidfd = -1;
+    process->pid = 0;
+}
+
+static void on_exit_ready(void *arg)
+{
+    struct process *process = arg;
+    siginfo_t how = {0};
+    id_t pid = (id_t)process->pid;
+    if (waitid(P_PID, pid, &how, WEXITED | WNOHANG | WNOWAIT) < 0 || how.si_pid == 0)
+        return;
+    /* Children that it left behind; the group's number is still its own. */
+    kill(-process->pid, SIGKILL);
+    waitid(P_PID, pid, &how, WEXITED);
+    forget(process);
+    process->ended(process->arg, &how);
+}
+
+static void on_limit(void *arg)
+{
+    struct process *process = arg;
+    process->late = true;
+    process_kill(process);
+}
+
+int process_init(struct process *process, struct loop *loop,
+                 void (*ended)(void *arg, const siginfo_t *how), void *arg)
+{
+    *process = (struct process){.loop = loop, .pidfd = -1, .ended = ended, .arg = arg};
+    return loop_timer_register(loop, &process->limit, on_limit, process);
+}
+
+int process_watch(struct process *process, pid_t pid, int64_t limit)
+{
+    process->pid = pid;
+    process->late = false;
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process->pidfd >= 0)
+        process->on_exit =
+            loop_watch(process->loop, process->pidfd, LOOP_READ, on_exit_ready, process);
+    if (!process->on_exit) {
+        int error = errno;
+        process_end(process);
+        errno = error;
+        return -1;
+    }
+    if (limit != INT64_MAX)
+        loop_timer_set(process->loop, &process->limit, clock_now() + limit);
+    return 0;
+}
+
+void process_kill(const struct process *process)
+{
+    if (process->pid <= 0)
+        return;
+    /* It may have moved itself to another group. */
+    kill(-process->pid, SIGKILL);
+    kill(process->pid, SIGKILL);
+}
+
+void process_end(struct process *process)
+{
+    if (process->pid <= 0)
+        return;
+    process_kill(process);
+    waitpid(process->pid, NULL, 0);
+    forget(process);
+}
+
+void process_free(struct process *process)
+{
+    process_end(process);
+    loop_timer_unregister(process->loop, &process->limit);
+}
+
+int process_wait(pid_t pid, int64_t deadline)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status = 0;
     struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};

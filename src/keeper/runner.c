@@ -1,50 +1,48 @@
 /*
- * The life of a command: queued -> started (a slot, a process group, a pipe, a time limit) ->
- * ended by itself or killed at its limit -> whatever it left in its group is killed -> reaped ->
- * the next command of its job, or done().
- *
- * A process is watched by a pidfd, so nothing here handles SIGCHLD, and it is reaped only after
- * its group was killed: until then its number can't belong to anyone else.
+ * The life of a command: queued -> started (a slot, a process, a pipe, a time limit) -> ended by
+ * itself or killed at its limit -> the next command of its job, or done().
  */
 #include "keeper/runner.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
-#include "keeper/output.h"
 #include "keeper/process.h"
-#include "keeper/queue.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
 /* Of what a command wrote at its end, so many blocks are looked through for its last words. */
 enum { LAST_READS = 16 };
 
+enum { GROUP_BUCKETS = 512 };
+
+/* What a command writes, line by line into the log: some lines of it, and no line too long. */
+struct output {
+    char line[256];
+    size_t used;
+    unsigned lines; /* logged so far */
+    bool quiet;     /* only for those who debug */
+};
+
 struct slot {
     struct runner *runner;
     struct job *job; /* NULL: free */
-    pid_t pid;
-    int pidfd;
-    int pipe;
-    struct watch *on_exit;
-    struct watch *on_output;
-    struct timer limit;
+    struct process process;
     int64_t allowed; /* ns that it may take */
-    bool late;       /* killed at its time limit */
+    int pipe;        /* what it writes */
+    struct watch *on_output;
     struct output output;
 };
 
 /* What the jobs of a group have shown so far, by enum job_kind. */
 struct group {
-    struct group *next;
+    LIST_ENTRY(group) link;
     enum { UNTRIED, ENDS, HANGS } way[2];
     int64_t turn[2]; /* number of the start of its slow job that was the last; 0: none */
     char name[];
@@ -54,10 +52,10 @@ struct runner {
     struct loop *loop;
     int64_t limit;
     int lock;
-    struct queue queues[2]; /* by enum job_kind */
+    TAILQ_HEAD(job_queue, job) queues[2]; /* by enum job_kind, in the order of submission */
     struct slot slots[RUNNER_SLOTS];
-    struct group *groups;
-    int64_t turns;     /* slow jobs that were started */
+    LIST_HEAD(group_list, group) groups[GROUP_BUCKETS]; /* by their names */
+    int64_t turns;                                      /* slow jobs that were started */
     struct timer kick; /* starts waiting jobs from the loop, never from inside runner_submit */
 };
 
@@ -65,20 +63,42 @@ const uint64_t runner_ok_zero[4] = {1};
 
 /* --- which job is next --- */
 
+static void enqueue(struct runner *runner, struct job *job)
+{
+    TAILQ_INSERT_TAIL(&runner->queues[job->kind], job, link);
+    job->queued = true;
+}
+
+static void dequeue(struct runner *runner, struct job *job)
+{
+    TAILQ_REMOVE(&runner->queues[job->kind], job, link);
+    job->queued = false;
+}
+
+/* Names of doors are the administrator's, so the hash needs no key (FNV-1a). */
+static unsigned group_bucket(const char *name)
+{
+    uint32_t hash = UINT32_C(2166136261);
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT32_C(16777619);
+    return hash % GROUP_BUCKETS;
+}
+
 /* The group of that name, made if it isn't there; NULL when memory is short. A name is kept as long
  * as the runner: what hung before a reload hangs after it. */
 static struct group *find_group(struct runner *runner, const char *name)
 {
-    for (struct group *group = runner->groups; group; group = group->next)
+    unsigned bucket = group_bucket(name);
+    struct group *group;
+    for (group = LIST_FIRST(&runner->groups[bucket]); group; group = LIST_NEXT(group, link))
         if (strcmp(group->name, name) == 0)
             return group;
     size_t size = strlen(name) + 1;
-    struct group *group = calloc(1, sizeof(*group) + size);
+    group = calloc(1, sizeof(*group) + size);
     if (!group)
         return NULL;
     memcpy(group->name, name, size);
-    group->next = runner->groups;
-    runner->groups = group;
+    LIST_INSERT_HEAD(&runner->groups[bucket], group, link);
     return group;
 }
 
@@ -161,12 +181,31 @@ static bool may_run(const struct load *load, const struct job *job)
 }
 
 /* Slow groups take turns, so that one which has recovered doesn't wait for all of another. */
-static int64_t rank(void *arg, const struct job *job)
+static int64_t job_rank(const struct load *load, const struct job *job)
 {
-    const struct load *load = arg;
     if (is_slow(job) != load->want_slow || !may_run(load, job))
         return -1;
     return load->want_slow && job->member ? job->member->turn[job->kind] : 0;
+}
+
+/* Takes out the waiting job of the lowest rank, of equal ones the first; a rank below 0 isn't
+ * taken, and none is lower than 0. NULL when there is none. */
+static struct job *dequeue_best(struct runner *runner, enum job_kind kind, const struct load *load)
+{
+    struct job *best = NULL, *job;
+    int64_t lowest = INT64_MAX;
+    for (job = TAILQ_FIRST(&runner->queues[kind]); job; job = TAILQ_NEXT(job, link)) {
+        int64_t own = job_rank(load, job);
+        if (own < 0 || own >= lowest)
+            continue;
+        best = job;
+        lowest = own;
+        if (lowest == 0)
+            break;
+    }
+    if (best)
+        dequeue(runner, best);
+    return best;
 }
 
 /* Slow ones are last, but one of them runs at any time: they don't wait for ever. */
@@ -174,12 +213,12 @@ static struct job *dequeue_kind(struct runner *runner, enum job_kind kind)
 {
     struct load load = load_of(runner);
     load.want_slow = load.slow[kind] == 0;
-    struct job *job = queue_take(&runner->queues[kind], rank, &load);
+    struct job *job = dequeue_best(runner, kind, &load);
     load.want_slow = !load.want_slow;
-    return job ? job : queue_take(&runner->queues[kind], rank, &load);
+    return job ? job : dequeue_best(runner, kind, &load);
 }
 
-static struct job *dequeue(struct runner *runner)
+static struct job *next_job(struct runner *runner)
 {
     struct job *job = dequeue_kind(runner, JOB_UNDO);
     if (!job)
@@ -217,48 +256,87 @@ static const struct command *current(const struct job *job)
 }
 
 /* A check that fails in any other way says nothing: its lock was held, or it could not run. */
-static bool says_no(const struct slot *slot, const siginfo_t *info)
+static bool says_no(const struct slot *slot, const siginfo_t *how)
 {
-    return !slot->late && info->si_code == CLD_EXITED && info->si_status == 1;
+    return !slot->process.late && how->si_code == CLD_EXITED && how->si_status == 1;
 }
 
-static void log_failure(const struct slot *slot, const siginfo_t *info)
+static void log_failure(const struct slot *slot, const siginfo_t *how)
 {
     char text[512];
     const struct job *job = slot->job;
     command_text(current(job), text, sizeof(text));
-    if (job->quiet && says_no(slot, info))
+    if (job->quiet && says_no(slot, how))
         log_debug("%s: check says no: %s", job->label, text);
-    else if (slot->late)
+    else if (slot->process.late)
         log_warning("%s: command took longer than %lld s and was killed: %s", job->label,
                     (long long)(slot->allowed / CLOCK_SECOND), text);
-    else if (info->si_code == CLD_EXITED)
-        log_warning("%s: command exited with status %d: %s", job->label, info->si_status, text);
+    else if (how->si_code == CLD_EXITED)
+        log_warning("%s: command exited with status %d: %s", job->label, how->si_status, text);
     else
-        log_warning("%s: command was killed by signal %d: %s", job->label, info->si_status, text);
+        log_warning("%s: command was killed by signal %d: %s", job->label, how->si_status, text);
 }
 
-static bool succeeded(const struct slot *slot, const siginfo_t *info)
+static bool succeeded(const struct slot *slot, const siginfo_t *how)
 {
-    if (slot->late || info->si_code != CLD_EXITED)
+    if (slot->process.late || how->si_code != CLD_EXITED)
         return false;
-    unsigned status = (unsigned)info->si_status & 0xff;
+    unsigned status = (unsigned)how->si_status & 0xff;
     return slot->job->ok[status / 64] >> (status % 64) & 1;
 }
 
 static void release(struct slot *slot)
 {
-    loop_unwatch(slot->on_exit);
     loop_unwatch(slot->on_output);
-    slot->on_exit = slot->on_output = NULL;
-    loop_timer_cancel(slot->runner->loop, &slot->limit);
-    if (slot->pidfd >= 0)
-        close(slot->pidfd);
+    slot->on_output = NULL;
     if (slot->pipe >= 0)
         close(slot->pipe);
-    slot->pidfd = slot->pipe = -1;
+    slot->pipe = -1;
     slot->job = NULL;
 }
+
+/* --- what a command writes --- */
+
+/* A command that chatters can't fill the disk through us. */
+enum { LINES_MAX = 10 };
+
+/* Logs the line so far; at the end of all, the last one that had no end. */
+static void output_end(struct output *output, const char *label)
+{
+    if (output->used == 0)
+        return;
+    if (output->quiet)
+        log_debug("%s: output: %.*s", label, (int)output->used, output->line);
+    else if (output->lines < LINES_MAX)
+        log_notice("%s: output: %.*s", label, (int)output->used, output->line);
+    else if (output->lines == LINES_MAX)
+        log_notice("%s: output: more was written and is left out", label);
+    output->lines++;
+    output->used = 0;
+}
+
+static void output_add(struct output *output, const char *text, size_t len, const char *label)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\n')
+            output_end(output, label);
+        else if (output->used < sizeof(output->line) && text[i] != '\0')
+            output->line[output->used++] = text[i];
+    }
+}
+
+/* Reads and logs what there is at `fd`, without waiting. 0 at its end, else 1. */
+static int output_read(struct output *output, int fd, const char *label)
+{
+    char text[4096];
+    ssize_t got = read(fd, text, sizeof(text));
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR;
+    output_add(output, text, (size_t)got, label);
+    return got > 0;
+}
+
+/* --- one command after the other --- */
 
 static void kick(struct runner *runner)
 {
@@ -285,7 +363,7 @@ static void advance(struct runner *runner, struct job *job, bool success)
     bool over = job->index >= job->commands->count || !go_on;
     kick(runner);
     if (!over) {
-        queue_add(&runner->queues[job->kind], job);
+        enqueue(runner, job);
         return;
     }
     job->running = false;
@@ -293,31 +371,24 @@ static void advance(struct runner *runner, struct job *job, bool success)
     job->done(job->arg, job->failed == 0);
 }
 
-static void on_exit_ready(void *arg)
+static void on_ended(void *arg, const siginfo_t *how)
 {
     struct slot *slot = arg;
-    siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)slot->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-        return;
-    /* Children that it left behind; the group's number is still its own. */
-    kill(-slot->pid, SIGKILL);
-    waitid(P_PID, (id_t)slot->pid, &info, WEXITED);
     struct job *job = slot->job;
     for (int i = 0; i < LAST_READS && output_read(&slot->output, slot->pipe, job->label); i++)
         ;
     output_end(&slot->output, job->label);
-    bool success = succeeded(slot, &info);
-    if (slot->late)
+    bool success = succeeded(slot, how);
+    if (slot->process.late)
         note_hung(job);
     if (!success)
-        log_failure(slot, &info);
-    job->said_no += says_no(slot, &info);
-    bool exited = !slot->late && info.si_code == CLD_EXITED;
-    job->last_was_idle = exited && command_did_nothing(current(job), info.si_status);
-    job->misused += exited && command_misused(current(job), info.si_status);
-    struct runner *runner = slot->runner;
+        log_failure(slot, how);
+    job->said_no += says_no(slot, how);
+    bool exited = !slot->process.late && how->si_code == CLD_EXITED;
+    job->last_was_idle = exited && command_did_nothing(current(job), how->si_status);
+    job->misused += exited && command_misused(current(job), how->si_status);
     release(slot);
-    advance(runner, job, success);
+    advance(slot->runner, job, success);
 }
 
 static void on_output_ready(void *arg)
@@ -329,60 +400,38 @@ static void on_output_ready(void *arg)
     slot->on_output = NULL;
 }
 
-/* It may have moved itself to another group. */
-static void kill_slot(const struct slot *slot)
-{
-    kill(-slot->pid, SIGKILL);
-    kill(slot->pid, SIGKILL);
-}
-
-static void on_limit(void *arg)
-{
-    struct slot *slot = arg;
-    slot->late = true;
-    kill_slot(slot);
-}
-
-static int watch_slot(struct slot *slot)
-{
-    struct loop *loop = slot->runner->loop;
-    slot->pidfd = (int)syscall(SYS_pidfd_open, slot->pid, 0);
-    if (slot->pidfd < 0)
-        return -1;
-    slot->on_exit = loop_watch(loop, slot->pidfd, LOOP_READ, on_exit_ready, slot);
-    slot->on_output = loop_watch(loop, slot->pipe, LOOP_READ, on_output_ready, slot);
-    if (!slot->on_exit || !slot->on_output)
-        return -1;
-    slot->allowed = slot->runner->limit;
-    loop_timer_set(loop, &slot->limit, clock_now() + slot->allowed);
-    return 0;
-}
-
-static int start_in(struct slot *slot, struct job *job)
+/* The pipe that a command of `slot` writes to; only our end of it doesn't block. -1 and errno. */
+static int make_pipe(struct slot *slot)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
-    slot->job = job;
-    slot->pipe = ends[0];
-    slot->pidfd = -1;
-    slot->late = false;
-    slot->output = (struct output){.quiet = job->quiet};
-    /* The command's end must block like any other. */
     fcntl(ends[1], F_SETFL, 0);
-    struct program_world world = {.output = ends[1], .errors = ends[1], .lock = slot->runner->lock};
-    slot->pid = program_start(current(job), &world);
+    slot->pipe = ends[0];
+    slot->on_output = loop_watch(slot->runner->loop, slot->pipe, LOOP_READ, on_output_ready, slot);
+    if (slot->on_output)
+        return ends[1];
     close(ends[1]);
-    if (slot->pid > 0 && watch_slot(slot) == 0)
-        return 0;
-    int error = errno;
-    if (slot->pid > 0) {
-        kill(-slot->pid, SIGKILL);
-        waitpid(slot->pid, NULL, 0);
-    }
-    release(slot);
-    errno = error;
     return -1;
+}
+
+static int start_in(struct slot *slot, struct job *job)
+{
+    slot->job = job;
+    slot->output = (struct output){.quiet = job->quiet};
+    slot->allowed = slot->runner->limit;
+    int pipe = make_pipe(slot), rc = -1;
+    struct process_world world = {.output = pipe, .errors = pipe, .lock = slot->runner->lock};
+    pid_t pid = pipe < 0 ? -1 : process_start(current(job), &world);
+    if (pid > 0)
+        rc = process_watch(&slot->process, pid, slot->allowed);
+    int error = errno;
+    if (pipe >= 0)
+        close(pipe);
+    if (rc < 0)
+        release(slot);
+    errno = error;
+    return rc;
 }
 
 static void start(struct slot *slot, struct job *job)
@@ -407,7 +456,7 @@ static void on_kick(void *arg)
         struct slot *slot = &runner->slots[i];
         if (slot->job)
             continue;
-        struct job *job = dequeue(runner);
+        struct job *job = next_job(runner);
         if (!job)
             return;
         start(slot, job);
@@ -424,12 +473,12 @@ struct runner *runner_new(struct loop *loop, int64_t limit, int lock)
     runner->lock = lock;
     int rc = loop_timer_register(loop, &runner->kick, on_kick, runner);
     for (int i = 0; i < 2; i++)
-        queue_init(&runner->queues[i]);
+        TAILQ_INIT(&runner->queues[i]);
     for (int i = 0; i < RUNNER_SLOTS; i++) {
         struct slot *slot = &runner->slots[i];
         slot->runner = runner;
-        slot->pidfd = slot->pipe = -1;
-        rc |= loop_timer_register(loop, &slot->limit, on_limit, slot);
+        slot->pipe = -1;
+        rc |= process_init(&slot->process, loop, on_ended, slot);
     }
     if (rc == 0)
         return runner;
@@ -443,17 +492,17 @@ void runner_free(struct runner *runner)
         return;
     for (int i = 0; i < RUNNER_SLOTS; i++) {
         struct slot *slot = &runner->slots[i];
-        if (slot->job) {
-            kill_slot(slot);
-            waitpid(slot->pid, NULL, 0);
+        process_free(&slot->process);
+        if (slot->job)
             release(slot);
-        }
-        loop_timer_unregister(runner->loop, &slot->limit);
     }
     loop_timer_unregister(runner->loop, &runner->kick);
-    for (struct group *group = runner->groups, *next; group; group = next) {
-        next = group->next;
-        free(group);
+    for (unsigned i = 0; i < GROUP_BUCKETS; i++) {
+        while (!LIST_EMPTY(&runner->groups[i])) {
+            struct group *group = LIST_FIRST(&runner->groups[i]);
+            LIST_REMOVE(group, link);
+            free(group);
+        }
     }
     free(runner);
 }
@@ -477,7 +526,7 @@ void runner_submit(struct runner *runner, struct job *job)
     job->killed = false;
     skip_succeeded(job);
     assert(job->index < job->commands->count);
-    queue_add(&runner->queues[job->kind], job);
+    enqueue(runner, job);
     kick(runner);
 }
 
@@ -485,7 +534,7 @@ bool runner_withdraw(struct runner *runner, struct job *job)
 {
     if (!job->queued)
         return false;
-    queue_remove(&runner->queues[job->kind], job);
+    dequeue(runner, job);
     job->running = false;
     return true;
 }
@@ -497,6 +546,6 @@ void runner_kill(struct runner *runner, struct job *job)
         if (slot->job != job)
             continue;
         job->killed = true;
-        kill_slot(slot);
+        process_kill(&slot->process);
     }
 }

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "keeper/hooks.h"
 #include "keeper/log_sources.h"
+#include "keeper/program.h"
 #include "knockd/host_check.h"
 #include "knockd/safe_folder.h"
 #include "lib/clock.h"
@@ -58,8 +58,8 @@ static bool make_parts(struct generation *g, bool only_check, struct report *rep
     log_sources_check(g->config, only_check, report);
     bool sources = report->errors == errors;
     g->plans = plans_make(g->config, report);
-    bool hooks = hooks_make(&g->config->init, "init_command", report, &g->init) == 0;
-    hooks &= hooks_make(&g->config->exit, "exit_command", report, &g->exit) == 0;
+    bool hooks = program_commands(&g->config->init, "init_command", report, &g->init) == 0;
+    hooks &= program_commands(&g->config->exit, "exit_command", report, &g->exit) == 0;
     bool once = one_time_load(g->config, &g->once, report);
     g->keyring = keyring_load(g->config, time(NULL), report);
     return user && sources && hooks && once && g->plans && g->keyring;

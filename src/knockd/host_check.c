@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "keeper/process.h"
+#include "keeper/program.h"
 #include "lib/clock.h"
 #include "lib/netfilter.h"
 #include "lib/rule_words.h"
@@ -167,10 +168,10 @@ static FILE *output_of(const char *name, const char *argument)
     if (length >= 0 && silent >= 0) {
         struct command command = {
             .words = argument ? 2 : 1, .size = (size_t)length + 1, .text = text};
-        struct program_world world = {.output = fileno(file), .errors = silent, .lock = -1};
-        pid_t pid = program_start(&command, &world);
+        struct process_world world = {.output = fileno(file), .errors = silent, .lock = -1};
+        pid_t pid = process_start(&command, &world);
         if (pid > 0)
-            status = program_wait(pid, clock_now() + program_limit);
+            status = process_wait(pid, clock_now() + program_limit);
     }
     if (silent >= 0)
         close(silent);

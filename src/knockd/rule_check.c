@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "keeper/process.h"
+#include "keeper/program.h"
 #include "keeper/rule.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -46,10 +47,10 @@ static int run(struct check *check, const struct command *command)
         snprintf(check->told, sizeof(check->told), "%s", strerror(errno));
         return -1;
     }
-    struct program_world world = {.output = fileno(file), .errors = fileno(file), .lock = -1};
-    pid_t pid = program_start(command, &world);
+    struct process_world world = {.output = fileno(file), .errors = fileno(file), .lock = -1};
+    pid_t pid = process_start(command, &world);
     if (pid > 0)
-        status = program_wait(pid, deadline < check->deadline ? deadline : check->deadline);
+        status = process_wait(pid, deadline < check->deadline ? deadline : check->deadline);
     rewind(file);
     char line[TOLD_MAX];
     if (fgets(line, sizeof(line), file)) {

@@ -6,7 +6,7 @@
 
 #include "keeper/command.h"
 #include "keeper/plan.h"
-#include "keeper/process.h"
+#include "keeper/program.h"
 
 #define HEAD SOURCE "door d { sequence = { 9000, 7000, 8000 }\n"
 
