@@ -1,7 +1,7 @@
 #include "listener/logline.h"
 
-#include "listener/ip_items.h"
 #include "listener/log_header.h"
+#include "listener/packet_fields.h"
 #include "listener/scan.h"
 
 enum {
@@ -247,7 +247,7 @@ enum line_verdict logline_items(const struct line_spec *spec, const char *items,
                                 struct packet *packet)
 {
     const char *p = link_header(items, end, packet);
-    return p ? ip_items(p, end, spec->format == LOG_ULOGD, packet) : LINE_DAMAGED;
+    return p ? packet_fields(p, end, spec->format == LOG_ULOGD, packet) : LINE_DAMAGED;
 }
 
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,

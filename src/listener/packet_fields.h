@@ -1,0 +1,17 @@
+/*
+ * The fields of a packet in a log line, from SRC= on, in the order in which nf_log_syslog.c writes
+ * them, or ulogd2's util/printpkt.c. Position decides what a field means: LEN=, ID=, SEQ= and ACK
+ * occur in several meanings. Pure.
+ */
+#ifndef LISTENER_PACKET_FIELDS_H
+#define LISTENER_PACKET_FIELDS_H
+
+#include "listener/logline.h"
+
+/*
+ * Reads the fields, which must fill the text up to `end`. With LINE_PACKET the addresses, length,
+ * protocol, ports and flags of *packet are set; its other members are left as they are.
+ */
+enum line_verdict packet_fields(const char *p, const char *end, bool ulogd, struct packet *packet);
+
+#endif
