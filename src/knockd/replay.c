@@ -107,7 +107,7 @@ static void release_knocks(struct replay *r)
 static void take_knock(struct replay *r, unsigned number)
 {
     const struct config_door *door = &r->config->doors[number];
-    int64_t now = log_clock_elapsed(&r->clock);
+    int64_t now = r->clock.elapsed;
     if (!config_allows(door, &r->packet->src)) {
         r->refused++;
         return;
@@ -119,7 +119,7 @@ static void take_knock(struct replay *r, unsigned number)
         return;
     }
     *(outcome == LOG_KNOCK_EXTEND ? &r->extended : &r->opened) += 1;
-    struct held knock = {*log_clock_now(&r->clock), r->packet->src, outcome, number};
+    struct held knock = {r->clock.now, r->packet->src, outcome, number};
     bool waits = knock.timestamp.yearless && !r->clock.timestamps.settled;
     if (waits || r->held_count > 0)
         hold_knock(r, &knock);
@@ -215,7 +215,7 @@ static void start_over(struct replay *r)
 /* What the matcher takes for now. */
 static int64_t matcher_time(struct replay *r)
 {
-    int64_t elapsed = log_clock_elapsed(&r->clock);
+    int64_t elapsed = r->clock.elapsed;
     if (r->steps != r->clock.steps)
         start_over(r);
     return elapsed + r->skipped;
