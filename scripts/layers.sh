@@ -34,8 +34,9 @@ pure=(
     src/keeper/{rates,refusal_log,refused,rule,template,unseal}.c
     src/knock/{cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,command_words,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
-    src/listener/{calendar,foreign,history,line_cache,lines,log_clock,log_header,logline,match_index}.c
-    src/listener/{matcher,packet,packet_fields,pattern,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c
+    src/knockd/log_clock.c
+    src/listener/{foreign,history,line_cache,lines,log_header,logline,match_index}.c
+    src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c
     src/listener/timestamp.c
 )
 # These take memory for what is made or registered; nothing else of them does.

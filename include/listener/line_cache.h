@@ -8,7 +8,18 @@
 #define LISTENER_LINE_CACHE_H
 
 #include "listener/logline.h"
-#include "listener/pattern.h"
+
+enum { PATTERN_LEAST = 16, PATTERN_MOST = 248 };
+
+/*
+ * A text in which some digits may be others: each byte lies between its `low` and `low` + `more`.
+ * To compare a line with the text of another one costs a fraction of reading it again.
+ */
+struct line_pattern {
+    uint8_t len; /* 0: none, which nothing fits */
+    uint8_t low[PATTERN_MOST];
+    uint8_t more[PATTERN_MOST];
+};
 
 /* There may be some interfaces, and prefixes. */
 enum { HEADS = 4 };

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #include "knockd/config_send.h"
+#include "knockd/log_clock.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
+#include "lib/clock.h"
 #include "lib/log.h"
-#include "listener/calendar.h"
 #include "listener/config_receive.h"
-#include "listener/log_clock.h"
 
 /* A knock whose time has no year yet. */
 struct held {
@@ -190,7 +190,7 @@ static void complain_of_stalled(const struct replay *r)
 /* More than any attempt may take, and than the pieces of a sealed knock are kept. */
 static int64_t longer_than_attempts(const struct config *config)
 {
-    int64_t longest = 60 * CALENDAR_SECOND;
+    int64_t longest = 60 * CLOCK_SECOND;
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].seq_timeout >= longest)
             longest = config->doors[i].seq_timeout + 1;

@@ -1,7 +1,57 @@
 #include "listener/line_cache.h"
 
+#include <assert.h>
+
 #include "listener/log_header.h"
 #include "listener/scan.h"
+
+/* --- a text in which some digits may be others --- */
+
+/* The pattern of `text` alone. No pattern when its length is none for one. */
+static void line_pattern_set(struct line_pattern *pattern, const char *text, size_t len)
+{
+    pattern->len = 0;
+    if (len < PATTERN_LEAST || len > PATTERN_MOST)
+        return;
+    pattern->len = (uint8_t)len;
+    memcpy(pattern->low, text, len);
+    memset(pattern->more, 0, len);
+}
+
+/* Lets all bytes of text[from, to) that are digits be any other digit. */
+static void line_pattern_loosen(struct line_pattern *pattern, size_t from, size_t to)
+{
+    assert(to <= pattern->len);
+    for (size_t i = from; i < to; i++) {
+        if (!is_digit((char)pattern->low[i]))
+            continue;
+        pattern->low[i] = '0';
+        pattern->more[i] = 9;
+    }
+}
+
+/* Not 0 where the bytes at `at` don't fit. */
+static inline scan_bytes line_pattern_wrong(const struct line_pattern *pattern, size_t at,
+                                            const char *text)
+{
+    scan_bytes above = scan_load16(text + at) - scan_load16(pattern->low + at);
+    return (scan_bytes)(above > scan_load16(pattern->more + at));
+}
+
+/* Whether the text of `len` bytes begins with something that fits. */
+static inline bool line_pattern_fits(const struct line_pattern *pattern, const char *text,
+                                     size_t len)
+{
+    size_t end = pattern->len;
+    if (end == 0 || len < end)
+        return false;
+    scan_bytes wrong = line_pattern_wrong(pattern, end - PATTERN_LEAST, text);
+    for (size_t at = 0; at + PATTERN_LEAST < end; at += PATTERN_LEAST)
+        wrong |= line_pattern_wrong(pattern, at, text);
+    return scan_none(wrong);
+}
+
+/* --- heads of lines --- */
 
 /*
  * The last digits of the minute, of the second and all of the fraction: whatever they are, the time

@@ -3,11 +3,77 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "listener/calendar.h"
 #include "listener/log_header.h"
 #include "listener/scan.h"
 
-static const int64_t second = CALENDAR_SECOND;
+#define SECOND INT64_C(1000000000)
+#define DAY    (86400 * SECOND)
+
+/* --- the calendar: the Gregorian one, without the C library's time zones --- */
+
+static bool is_leap(int year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* `month` may be 13: all days of the year. */
+static int days_before_month(int year, int month)
+{
+    static const int days[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    return days[month - 1] + (month > 2 && is_leap(year));
+}
+
+/* Since 1970, which 719162 days of this calendar precede. */
+static int days_before_year(int year)
+{
+    int past = year - 1;
+    return past * 365 + past / 4 - past / 100 + past / 400 - 719162;
+}
+
+/* Whether there is such a date, in the years whose ns since 1970 fit in 64 bits: to 2261. */
+static bool calendar_exists(int year, int month, int day)
+{
+    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1)
+        return false;
+    return day <= days_before_month(year, month + 1) - days_before_month(year, month);
+}
+
+/* The beginning of an existing date, in ns since that of 1970. */
+static int64_t calendar_midnight(int year, int month, int day)
+{
+    return (days_before_year(year) + days_before_month(year, month) + day - 1) * DAY;
+}
+
+/* The year in which `time` lies, ns since 1970, not before. */
+static int calendar_year(int64_t time)
+{
+    int64_t days = time / DAY;
+    /* No year is longer, so this is never too late. */
+    int year = 1970 + (int)(days / 366);
+    while (days >= days_before_year(year + 1))
+        year++;
+    return year;
+}
+
+/* The date of `time`, ns since 1970, not before; months and days are counted from 1. */
+static void calendar_date(int64_t time, int *year, int *month, int *day)
+{
+    *year = calendar_year(time);
+    *day = (int)(time / DAY) - days_before_year(*year);
+    for (*month = 12; days_before_month(*year, *month) > *day;)
+        --*month;
+    *day += 1 - days_before_month(*year, *month);
+}
+
+/* Writes `time` as "2026-11-23T14:28:52" and returns its length; 20 bytes are enough. */
+static int calendar_format(int64_t time, char *out, size_t size)
+{
+    int year, month, day;
+    calendar_date(time, &year, &month, &day);
+    int clock = (int)(time % DAY / SECOND);
+    return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day, clock / 3600,
+                    clock / 60 % 60, clock % 60);
+}
 
 /* --- the clock and the zone, which every line is read for --- */
 
@@ -65,7 +131,7 @@ static inline const char *clock_time(const char *p, const char *end, struct time
         return NULL;
     bytes = bytes * 10 + (bytes >> 8);
     int hours = bytes & 0xff, minutes = bytes >> 24 & 0xff, seconds = bytes >> 48 & 0xff;
-    out->time = (hours * 3600 + minutes * 60 + seconds) * second;
+    out->time = (hours * 3600 + minutes * 60 + seconds) * SECOND;
     out->digits = 0;
     p += 8;
     return p < end && (*p == '.' || *p == ',') ? fraction(p + 1, end, out) : p;
@@ -90,7 +156,7 @@ static inline bool zone(const char *p, const char *end, struct timestamp *out)
         return false;
     out->zone = TIMESTAMP_OFFSET;
     out->offset = (int16_t)(*p == '-' ? -(60 * hours + minutes) : 60 * hours + minutes);
-    out->time -= out->offset * 60 * second;
+    out->time -= out->offset * 60 * SECOND;
     return true;
 }
 
@@ -137,9 +203,9 @@ static int64_t in_year(const struct timestamp_date *date, int year)
 /* The latest year in which the date exists and isn't in the future. */
 static int latest_year(const struct timestamp_date *date, int64_t today)
 {
-    int year = calendar_year(today + CALENDAR_DAY);
-    while (year > 1970 && (!calendar_exists(year, date->month, date->day) ||
-                           in_year(date, year) > today + CALENDAR_DAY))
+    int year = calendar_year(today + DAY);
+    while (year > 1970 &&
+           (!calendar_exists(year, date->month, date->day) || in_year(date, year) > today + DAY))
         year--;
     return year;
 }
@@ -161,7 +227,7 @@ static int next_year(struct timestamps *timestamps, const struct timestamp_date 
         timestamps->year = latest_year(date, timestamps->today);
     } else {
         int year = timestamps->year > 1970 ? timestamps->year - 1 : 1970;
-        while (year < 2261 && in_year(date, year) < timestamps->before - CALENDAR_DAY)
+        while (year < 2261 && in_year(date, year) < timestamps->before - DAY)
             year++;
         timestamps->turn += year - timestamps->year;
         timestamps->year = year;
@@ -179,7 +245,7 @@ static bool ends_in(const struct timestamps *timestamps, int64_t end, int year)
     struct timestamps moved = {.year = year};
     timestamps_redate(&moved, &last);
     int leap_year = year - timestamps->turn + timestamps->leap_turn;
-    return last.time <= timestamps->today + CALENDAR_DAY &&
+    return last.time <= timestamps->today + DAY &&
            (timestamps->leap_turn < 0 || calendar_exists(leap_year, 2, 29));
 }
 
@@ -257,7 +323,7 @@ static int unknown_month(struct timestamps *timestamps, const char *text, size_t
     if (timestamps->named == 0) {
         timestamps->named = 12;
         while (timestamps->named > 1 && year > 0 &&
-               calendar_midnight(year, timestamps->named, day) > timestamps->today + CALENDAR_DAY)
+               calendar_midnight(year, timestamps->named, day) > timestamps->today + DAY)
             timestamps->named--;
     } else if (memcmp(name, timestamps->name, sizeof(name)) != 0) {
         timestamps->named = timestamps->named % 12 + 1;
@@ -319,7 +385,7 @@ static bool read_clock(const struct log_header_time *time, const char *end, stru
 {
     if (time->clock)
         return clock_time(time->clock, end, out);
-    out->time = (60 * digits2(time->minute) + digits2(time->minute + 3)) * 60 * second;
+    out->time = (60 * digits2(time->minute) + digits2(time->minute + 3)) * 60 * SECOND;
     return true;
 }
 
@@ -367,9 +433,9 @@ static bool uptime(enum log_format format, const char *p, size_t len, struct tim
     if (format == LOG_KMSG) {
         read.time = (int64_t)whole * 1000;
     } else {
-        if (whole >= (uint64_t)(INT64_MAX / second) || after == end)
+        if (whole >= (uint64_t)(INT64_MAX / SECOND) || after == end)
             return false;
-        read.time = (int64_t)whole * second;
+        read.time = (int64_t)whole * SECOND;
         fraction(after + 1, end, &read);
     }
     *out = read;
@@ -393,7 +459,7 @@ static bool since_before(struct timestamps *timestamps, const char *p, size_t le
 {
     struct timestamp read;
     bool sign = !is_digit(*p);
-    if (!uptime(LOG_KERNEL, p + sign, len - sign, &read) || read.time > CALENDAR_DAY * 366)
+    if (!uptime(LOG_KERNEL, p + sign, len - sign, &read) || read.time > DAY * 366)
         return false;
     struct timestamp *relative = &timestamps->relative;
     if (relative->zone == TIMESTAMP_NONE)
@@ -447,13 +513,13 @@ const char *timestamp_format(const struct timestamp *timestamp, char out[TIMESTA
     char digits[16];
     bool boot = timestamp->zone == TIMESTAMP_BOOT;
     int offset = timestamp->zone == TIMESTAMP_OFFSET ? timestamp->offset : 0;
-    int64_t local = timestamp->time + offset * 60 * second;
+    int64_t local = timestamp->time + offset * 60 * SECOND;
     if (timestamp->zone == TIMESTAMP_NONE)
         return strcpy(out, "-");
-    snprintf(digits, sizeof(digits), ".%09lld", (long long)(local % second));
+    snprintf(digits, sizeof(digits), ".%09lld", (long long)(local % SECOND));
     digits[timestamp->digits ? 1 + timestamp->digits : 0] = '\0';
     size_t used =
-        (size_t)(boot ? snprintf(out, TIMESTAMP_TEXT_SIZE, "PT%lld", (long long)(local / second))
+        (size_t)(boot ? snprintf(out, TIMESTAMP_TEXT_SIZE, "PT%lld", (long long)(local / SECOND))
                       : calendar_format(local, out, TIMESTAMP_TEXT_SIZE));
     const char *tail = boot ? "S" : timestamp->zone == TIMESTAMP_UTC ? "Z" : "";
     used += (size_t)snprintf(out + used, TIMESTAMP_TEXT_SIZE - used, "%s%s", digits, tail);

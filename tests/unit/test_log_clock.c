@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "listener/log_clock.h"
+#include "knockd/log_clock.h"
 
 static const int64_t today = INT64_C(1795435200) * 1000000000; /* 2026-11-23T12:00:00 */
 

@@ -3,8 +3,8 @@
  * come late, and it doesn't go back for that; but a step back of more than a minute is one of the
  * clock that the log was written by, of the zone, or a start of the machine, and is followed. Pure.
  */
-#ifndef LISTENER_LOG_CLOCK_H
-#define LISTENER_LOG_CLOCK_H
+#ifndef KNOCKD_LOG_CLOCK_H
+#define KNOCKD_LOG_CLOCK_H
 
 #include "listener/timestamp.h"
 

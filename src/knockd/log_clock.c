@@ -1,9 +1,9 @@
-#include "listener/log_clock.h"
+#include "knockd/log_clock.h"
 
-#include "listener/calendar.h"
+#include "lib/clock.h"
 
 /* By how much a line may be late; one that is by more shows another clock. */
-static const int64_t late = 60 * CALENDAR_SECOND;
+static const int64_t late = 60 * CLOCK_SECOND;
 
 /* To somewhere that nobody knows how far away it is. */
 static void step_back(struct log_clock *clock, const struct timestamp *to)
@@ -15,7 +15,7 @@ static void step_back(struct log_clock *clock, const struct timestamp *to)
 /* A jump of years is nobody's timeout; junk may hold any number of them. */
 static void go_on(struct log_clock *clock, int64_t step)
 {
-    const int64_t year = 366 * CALENDAR_DAY;
+    const int64_t year = 366 * 86400 * CLOCK_SECOND;
     clock->elapsed += step < year ? step : year;
     if (clock->elapsed > INT64_MAX / 2)
         clock->elapsed = INT64_MAX / 2;
