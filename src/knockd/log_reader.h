@@ -12,7 +12,6 @@
 #define KNOCKD_LOG_READER_H
 
 #include "lib/config.h"
-#include "listener/foreign.h"
 #include "listener/line_cache.h"
 #include "listener/lines.h"
 #include "listener/logline.h"
