@@ -5,13 +5,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct loop;
+
 /* The descriptor on which a listener finds its socket to the keeper when it starts. */
 enum { LISTENER_SOCKET = 3 };
 
 /*
- * Drops all privilege, and takes a limit of `memory` bytes of address space, tells the keeper if
- * that failed, then serves until the keeper closes the socket. Returns the exit status.
+ * Drops all privilege, and takes a limit of `memory` bytes of address space, reports to the keeper
+ * if that failed, then serves until the keeper closes the socket. Returns the exit status.
  */
 int listener_main(uid_t uid, gid_t gid, uint64_t memory);
+
+/* The part of it behind the sandbox, so that tests can run it: serves the keeper at the other end
+ * of `socket`. Returns the exit status. */
+int listener_serve(struct loop *loop, int socket);
 
 #endif

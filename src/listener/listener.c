@@ -1,22 +1,55 @@
 /*
- * The life of a listener: sandboxed -> told its configuration, record by record -> replies, is
- * handed the logs -> for each line: parse, match, ask the keeper to open -> end of file on the
- * socket: the keeper is gone or has a newer listener.
+ * The life of a listener: confined to its sandbox -> receives its configuration, message by message
+ * -> replies, and receives the descriptors of the logs -> reads a share of each log when inotify,
+ * the loop or a timer says that there is something, and gives each line to the pipeline -> end of
+ * file on the socket: the keeper is gone or has a newer listener.
  */
 #include "listener/listener.h"
 
 #include <errno.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
-#include "listener/reader.h"
+#include "lib/clock.h"
+#include "lib/loop.h"
+#include "listener/log_stream.h"
+#include "listener/pipeline.h"
+#include "listener/replayed.h"
 #include "listener/sandbox.h"
+
+/* How often a file is read that no watch reports on. */
+static const int64_t poll_interval = 1 * CLOCK_SECOND;
+
+/* How long a log that is rewritten may take to get its old lines back. */
+static const int64_t settling = 5 * CLOCK_SECOND;
+
+/* A log: its number is its place in the configuration, which its lines carry to the matcher. */
+struct source {
+    struct listener *listener;
+    struct log_stream stream;
+    struct watch *on_ready; /* all but files, which inotify watches */
+    struct replayed replayed;
+    int64_t rewritten_at; /* when reading began at the file's start */
+    bool more;            /* it has more than its share: read it again soon */
+};
 
 struct listener {
     struct loop *loop;
+    int socket; /* to the keeper */
+    int status; /* of exit */
     struct listener_config setup;
-    struct reader reader;
     bool at_work; /* the configuration is complete */
-    int status;
+    unsigned count;
+    struct source sources[CONFIG_SOURCES_MAX];
+    int inotify;
+    struct watch *on_inotify;
+    struct timer again; /* some source has more than its share */
+    struct timer tidy;  /* some source has a replaced file whose time is over */
+    struct timer poll;  /* some source has a file that no watch reports on */
+    struct timer due;   /* the pipeline has something to report */
+    struct pipeline pipeline;
+    int64_t now; /* of the lines that are being read */
 };
 
 static void end(struct listener *l, int status)
@@ -25,21 +58,251 @@ static void end(struct listener *l, int status)
     loop_stop(l->loop);
 }
 
-static void tell(void *arg, struct message *message)
+static void send_message(void *arg, struct message *message)
 {
     struct listener *l = arg;
     message->generation = l->setup.generation;
-    if (message_send(LISTENER_SOCKET, message, -1, true) != MESSAGE_GOT)
+    if (message_send(l->socket, message, -1, true) != MESSAGE_GOT)
         end(l, 0);
 }
 
+/* --- reading --- */
+
+static unsigned source_number(const struct source *source)
+{
+    return (unsigned)(source - source->listener->sources);
+}
+
+static enum log_format source_format(const struct source *source)
+{
+    return source->listener->setup.sources[source_number(source)].spec.format;
+}
+
+static void on_line(void *arg, const char *line, size_t len)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
+     */
+    if (l->now - source->rewritten_at >= settling)
+        replayed_end(&source->replayed);
+    if (replayed_is_old(&source->replayed, source_format(source), line, len))
+        return;
+    enum line_verdict verdict =
+        pipeline_line(&l->pipeline, source_number(source), line, len, l->now);
+    if (source->stream.type == SOURCE_FILE && verdict != LINE_FOREIGN)
+        replayed_note(&source->replayed, line, len);
+}
+
+static bool on_rewritten(void *arg, bool begins)
+{
+    struct source *source = arg;
+    int64_t now = clock_now();
+    if (begins) {
+        source->rewritten_at = now;
+        replayed_begin(&source->replayed, source_format(source), clock_wall());
+    } else if (now - source->rewritten_at >= settling) {
+        replayed_end(&source->replayed);
+        return false;
+    }
+    return true;
+}
+
+static void on_stream_event(void *arg, enum event_kind kind, uint64_t number)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    struct message message = {
+        .type = MESSAGE_EVENT,
+        .u.event = {.kind = kind, .source = source_number(source), .number = number}};
+    if (kind == EVENT_GAP || kind == EVENT_TRUNCATED)
+        pipeline_gap(&l->pipeline, source_number(source), clock_now());
+    send_message(l, &message);
+}
+
+static void set_due(struct listener *l)
+{
+    int64_t next = pipeline_next(&l->pipeline);
+    if (next == INT64_MAX)
+        loop_timer_cancel(l->loop, &l->due);
+    else if (!timer_is_set(&l->due) || l->due.due != next)
+        loop_timer_set(l->loop, &l->due, next);
+}
+
+static void on_due(void *arg)
+{
+    struct listener *l = arg;
+    pipeline_due(&l->pipeline, clock_now());
+    set_due(l);
+}
+
+static void read_source(struct source *source)
+{
+    struct listener *l = source->listener;
+    /* One look at the clock for all that is there: it was all written by now. */
+    l->now = clock_now();
+    source->more = log_stream_read(&source->stream);
+    if (source->more)
+        loop_timer_set(l->loop, &l->again, l->now);
+    set_due(l);
+}
+
+static void on_source_ready(void *arg)
+{
+    struct source *source = arg;
+    read_source(source);
+    if (!log_stream_is_open(&source->stream)) {
+        loop_unwatch(source->on_ready);
+        source->on_ready = NULL;
+    }
+}
+
+static void on_again(void *arg)
+{
+    struct listener *l = arg;
+    for (unsigned i = 0; i < l->count; i++)
+        if (l->sources[i].more)
+            read_source(&l->sources[i]);
+}
+
+static void on_tidy(void *arg)
+{
+    struct listener *l = arg;
+    int64_t next = INT64_MAX;
+    l->now = clock_now();
+    for (unsigned i = 0; i < l->count; i++) {
+        int64_t due = log_stream_tidy(&l->sources[i].stream, l->now);
+        next = due < next ? due : next;
+    }
+    if (next < INT64_MAX)
+        loop_timer_set(l->loop, &l->tidy, next);
+    set_due(l);
+}
+
+static void on_poll(void *arg)
+{
+    struct listener *l = arg;
+    for (unsigned i = 0; i < l->count; i++) {
+        if (!log_stream_is_polled(&l->sources[i].stream))
+            continue;
+        read_source(&l->sources[i]);
+        loop_timer_set(l->loop, &l->poll, l->now + poll_interval);
+    }
+}
+
+/* --- inotify --- */
+
+/* The file of this watch was written to; -1: it may be any file. */
+static void read_written(struct listener *l, int watch)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        struct source *source = &l->sources[i];
+        if (source->stream.type == SOURCE_FILE &&
+            (watch < 0 || log_stream_watches(&source->stream, watch)))
+            read_source(source);
+    }
+}
+
+/* Files are watched for IN_MODIFY alone, so every other event is about the path to one. */
+static void handle_inotify_event(struct listener *l, const struct inotify_event *event, int *moved)
+{
+    struct message reopen = {.type = MESSAGE_REOPEN, .u.reopen = {.watch = event->wd}};
+    bool lost = event->mask & IN_Q_OVERFLOW;
+    if (lost || event->mask & IN_MODIFY)
+        read_written(l, event->wd);
+    /* A watch that is gone was removed by the keeper, or with what it watched, which another event
+     * reports. */
+    if (event->mask & (IN_MODIFY | IN_IGNORED))
+        return;
+    /* A folder in which much happens need be looked at once. */
+    if (event->wd != *moved)
+        send_message(l, &reopen);
+    *moved = event->wd;
+}
+
+static void on_inotify_ready(void *arg)
+{
+    struct listener *l = arg;
+    union {
+        struct inotify_event align;
+        char bytes[4096];
+    } buffer;
+    ssize_t got = read(l->inotify, buffer.bytes, sizeof(buffer.bytes));
+    int moved = 0;
+    for (ssize_t at = 0; at < got;) {
+        const struct inotify_event *event = (const void *)(buffer.bytes + at);
+        handle_inotify_event(l, event, &moved);
+        at += (ssize_t)(sizeof(*event) + event->len);
+    }
+}
+
+/* --- messages of the keeper --- */
+
+/* Takes the descriptor of a log. False when no honest keeper sends that, or memory is short. */
+static bool receive_log(struct listener *l, const struct message_fd *message, int fd)
+{
+    if (message->source >= l->count)
+        return false;
+    struct source *source = &l->sources[message->source];
+    loop_unwatch(source->on_ready);
+    source->on_ready = NULL;
+    /* What is left of the file before it is read in there. */
+    l->now = clock_now();
+    log_stream_take(&source->stream, message, fd, l->now);
+    if (source->stream.type != SOURCE_FILE) {
+        source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
+        return source->on_ready != NULL;
+    }
+    if (message->offset > 0) {
+        char line[REPLAYED_HEAD];
+        size_t len = tail_line_before(source->stream.files, line, sizeof(line));
+        replayed_note(&source->replayed, line, len);
+    }
+    on_tidy(l);
+    on_poll(l);
+    /* What was written before the watch was armed is read here. */
+    read_source(source);
+    return true;
+}
+
+static bool receive_fd(struct listener *l, const struct message_fd *message, int fd)
+{
+    if (fd < 0)
+        return false;
+    if (message->kind == FD_LOG)
+        return receive_log(l, message, fd);
+    if (message->kind != FD_INOTIFY || l->inotify >= 0)
+        return false;
+    l->inotify = fd;
+    l->on_inotify = loop_watch(l->loop, fd, LOOP_READ, on_inotify_ready, l);
+    return l->on_inotify != NULL;
+}
+
+static bool init_sources(struct listener *l)
+{
+    for (; l->count < l->setup.source_count; l->count++) {
+        struct source *source = &l->sources[l->count];
+        source->listener = l;
+        struct log_stream_calls calls = {on_line, on_stream_event, on_rewritten, source};
+        if (log_stream_init(&source->stream, l->setup.sources[l->count].type, calls) < 0) {
+            log_stream_free(&source->stream);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The configuration is complete. False when memory is short. */
 static bool go_to_work(struct listener *l)
 {
-    struct message message = {.type = MESSAGE_REPLY};
-    l->at_work = reader_begin(&l->reader, &l->setup, tell, l);
-    if (l->at_work)
-        tell(l, &message);
-    return l->at_work;
+    struct message reply = {.type = MESSAGE_REPLY};
+    if (!init_sources(l))
+        return false;
+    pipeline_init(&l->pipeline, &l->setup, send_message, l, clock_now());
+    set_due(l);
+    l->at_work = true;
+    send_message(l, &reply);
+    return true;
 }
 
 /* The keeper asks, or wants to know whether this process is at work still. */
@@ -47,20 +310,21 @@ static bool answer(struct listener *l, const struct message *message)
 {
     struct message pong = {.type = MESSAGE_PONG, .u.ping = message->u.ping};
     if (message->type == MESSAGE_QUERY)
-        reader_query(&l->reader, &message->u.query);
+        pipeline_query(&l->pipeline, &message->u.query);
     else if (message->type == MESSAGE_PING)
-        tell(l, &pong);
+        send_message(l, &pong);
     else
         return false;
     return true;
 }
 
-static bool take_record(struct listener *l, const struct message *message, int fd)
+/* False when no honest keeper sends that, or memory is short. */
+static bool handle_message(struct listener *l, const struct message *message, int fd)
 {
     if (l->at_work && message->generation != l->setup.generation)
         return false;
     if (l->at_work && message->type == MESSAGE_FD)
-        return reader_take_fd(&l->reader, &message->u.fd, fd);
+        return receive_fd(l, &message->u.fd, fd);
     if (fd >= 0)
         return false;
     if (l->at_work)
@@ -74,23 +338,56 @@ static void on_socket_ready(void *arg)
     struct listener *l = arg;
     struct message message;
     int fd;
-    enum message_result result = message_receive(LISTENER_SOCKET, &message, &fd);
+    enum message_result result = message_receive(l->socket, &message, &fd);
     if (result == MESSAGE_NONE)
         return;
     if (result == MESSAGE_END)
         end(l, 0);
-    else if (result == MESSAGE_BAD || !take_record(l, &message, fd))
+    else if (result == MESSAGE_BAD || !handle_message(l, &message, fd))
         end(l, 1);
+}
+
+/* --- life --- */
+
+static bool register_timers(struct listener *l)
+{
+    return loop_timer_register(l->loop, &l->again, on_again, l) == 0 &&
+           loop_timer_register(l->loop, &l->tidy, on_tidy, l) == 0 &&
+           loop_timer_register(l->loop, &l->poll, on_poll, l) == 0 &&
+           loop_timer_register(l->loop, &l->due, on_due, l) == 0;
 }
 
 static void free_all(struct listener *l)
 {
-    reader_free(&l->reader);
+    for (unsigned i = 0; i < l->count; i++) {
+        loop_unwatch(l->sources[i].on_ready);
+        log_stream_free(&l->sources[i].stream);
+    }
+    loop_unwatch(l->on_inotify);
+    if (l->inotify >= 0)
+        close(l->inotify);
+    loop_timer_unregister(l->loop, &l->again);
+    loop_timer_unregister(l->loop, &l->tidy);
+    loop_timer_unregister(l->loop, &l->poll);
+    loop_timer_unregister(l->loop, &l->due);
     listener_config_free(&l->setup);
-    loop_free(l->loop);
 }
 
-/* The keeper knows what to say; here there is nobody left to say it to. */
+int listener_serve(struct loop *loop, int socket)
+{
+    struct listener l = {.loop = loop, .socket = socket, .inotify = -1};
+    if (!register_timers(&l))
+        return 1;
+    struct watch *on_socket = loop_watch(loop, socket, LOOP_READ, on_socket_ready, &l);
+    if (!on_socket)
+        return 1;
+    loop_run(loop);
+    loop_unwatch(on_socket);
+    free_all(&l);
+    return l.status;
+}
+
+/* The keeper knows what to report; a listener that failed has no other way to report it. */
 static int report_failure(enum sandbox_step step)
 {
     struct message message = {
@@ -103,20 +400,14 @@ static int report_failure(enum sandbox_step step)
 
 int listener_main(uid_t uid, gid_t gid, uint64_t memory)
 {
-    struct listener l = {0};
     prctl(PR_SET_NAME, "knockd-listener");
     /* What needs system calls that the sandbox forbids comes first. */
-    l.loop = loop_new();
-    if (!l.loop || reader_register(&l.reader, l.loop) < 0)
+    struct loop *loop = loop_new();
+    if (!loop)
         return 1;
     enum sandbox_step failed = sandbox_enter(uid, gid, memory);
-    if (failed != SANDBOX_DONE)
-        return report_failure(failed);
-    struct watch *on_socket = loop_watch(l.loop, LISTENER_SOCKET, LOOP_READ, on_socket_ready, &l);
-    if (!on_socket)
-        return 1;
-    loop_run(l.loop);
-    loop_unwatch(on_socket);
-    free_all(&l);
-    return l.status;
+    int status =
+        failed == SANDBOX_DONE ? listener_serve(loop, LISTENER_SOCKET) : report_failure(failed);
+    loop_free(loop);
+    return status;
 }
