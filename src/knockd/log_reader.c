@@ -110,9 +110,8 @@ static void note_prefix(struct log_reader *reader, enum log_format format, const
     stats_line(&reader->prefixes_seen, LINE_PREFIX, prefix, prefix_len);
 }
 
-static void take_line(void *arg, const char *line, size_t len)
+static void take_line(struct log_reader *reader, const char *line, size_t len)
 {
-    struct log_reader *reader = arg;
     struct packet packet;
     line = strip_colours(reader->plain, line, &len);
     enum log_format format = guess_format(line, len);
@@ -140,13 +139,23 @@ static bool is_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* `got` bytes were put into reader->lines. */
+static void take_lines(struct log_reader *reader, size_t got)
+{
+    const char *line;
+    size_t len;
+    lines_add(reader->lines, got);
+    while (lines_next(reader->lines, &line, &len))
+        take_line(reader, line, len);
+}
+
 static void take_last_line(struct log_reader *reader)
 {
     size_t room;
     if (reader->lines->used == 0)
         return;
     *lines_room(reader->lines, &room) = '\n';
-    lines_take(reader->lines, 1, take_line, reader);
+    take_lines(reader, 1);
 }
 
 int log_reader_run(struct log_reader *reader, int fd)
@@ -164,7 +173,7 @@ int log_reader_run(struct log_reader *reader, int fd)
             return 0;
         }
         if (got > 0)
-            lines_take(reader->lines, (size_t)got, take_line, reader);
+            take_lines(reader, (size_t)got);
         if (!reader->calls.pause(reader->calls.arg, live))
             return 0;
     }

@@ -3,16 +3,23 @@
 #include <assert.h>
 #include <string.h>
 
-void lines_reset(struct lines *lines, bool midway)
+void lines_reset(struct lines *lines, bool in_line)
 {
-    lines->used = 0;
-    lines->skipping = midway;
+    lines->start = lines->searched = lines->used = 0;
+    lines->skipping = in_line;
 }
 
 char *lines_room(struct lines *lines, size_t *size)
 {
+    assert(lines->start == 0);
     *size = LINES_ROOM - lines->used;
     return lines->text + lines->used;
+}
+
+void lines_add(struct lines *lines, size_t got)
+{
+    assert(got <= LINES_ROOM - lines->used);
+    lines->used += got;
 }
 
 /* A writer that goes on at its old place in an emptied file leaves a hole, which reads as NULs. */
@@ -24,9 +31,10 @@ static const char *skip_hole(const char *start, const char *end)
 }
 
 /* Keeps the beginning of a line that isn't whole yet, unless it is too long to become one. */
-static void keep(struct lines *lines, const char *start, const char *end)
+static void keep_rest(struct lines *lines)
 {
-    start = skip_hole(start, end);
+    const char *end = lines->text + lines->used,
+               *start = skip_hole(lines->text + lines->start, end);
     size_t rest = (size_t)(end - start);
     if (lines->skipping || rest > LINES_LONGEST) {
         lines->too_long += !lines->skipping;
@@ -34,24 +42,22 @@ static void keep(struct lines *lines, const char *start, const char *end)
         rest = 0;
     }
     memmove(lines->text, start, rest);
-    lines->used = rest;
+    lines->start = 0;
+    lines->searched = lines->used = rest;
 }
 
-void lines_take(struct lines *lines, size_t got,
-                void (*each)(void *arg, const char *line, size_t len), void *arg)
+bool lines_next(struct lines *lines, const char **line, size_t *len)
 {
-    assert(got <= LINES_ROOM - lines->used);
-    const char *start = lines->text, *fresh = start + lines->used, *end = fresh + got;
-    for (const char *newline; (newline = memchr(fresh, '\n', (size_t)(end - fresh)));) {
-        start = skip_hole(start, newline);
-        size_t len = (size_t)(newline - start);
-        if (lines->skipping)
-            lines->skipping = false;
-        else if (len > LINES_LONGEST)
-            lines->too_long++;
-        else
-            each(arg, start, len);
-        start = fresh = newline + 1;
+    const char *newline;
+    while ((newline = memchr(lines->text + lines->searched, '\n', lines->used - lines->searched))) {
+        *line = skip_hole(lines->text + lines->start, newline);
+        *len = (size_t)(newline - *line);
+        lines->start = lines->searched = (size_t)(newline + 1 - lines->text);
+        if (!lines->skipping && *len <= LINES_LONGEST)
+            return true;
+        lines->too_long += !lines->skipping;
+        lines->skipping = false;
     }
-    keep(lines, start, end);
+    keep_rest(lines);
+    return false;
 }

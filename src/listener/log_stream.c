@@ -58,10 +58,20 @@ static void start_over(struct log_stream *stream, struct tail *f)
     begin_anew(stream);
 }
 
+static void pass_lines(struct log_stream *stream, struct lines *lines)
+{
+    const char *line;
+    size_t len;
+    while (lines_next(lines, &line, &len))
+        stream->calls.line(stream->calls.arg, line, len);
+}
+
 /* One block. False at the file's end. */
 static bool read_block(struct log_stream *stream, struct tail *f)
 {
-    enum tail_found found = tail_read(f, stream->calls.line, stream->calls.arg);
+    enum tail_found found = tail_read(f);
+    if (found == TAIL_BYTES)
+        pass_lines(stream, f->lines);
     if (found == TAIL_CHANGED)
         start_over(stream, f);
     return found == TAIL_BYTES || (found == TAIL_CHANGED && f->fd >= 0);
@@ -171,8 +181,10 @@ static void read_stream(struct log_stream *stream)
     char *into = lines_room(f->lines, &room);
     uint64_t too_long = f->lines->too_long;
     ssize_t got = read(f->fd, into, room);
-    if (got > 0)
-        lines_take(f->lines, (size_t)got, stream->calls.line, stream->calls.arg);
+    if (got > 0) {
+        lines_add(f->lines, (size_t)got);
+        pass_lines(stream, f->lines);
+    }
     if (f->lines->too_long > too_long)
         stream->calls.event(stream->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))

@@ -87,8 +87,7 @@ void tail_take(struct tail *f, const struct message_fd *message, int fd)
     f->lines->too_long = 0;
 }
 
-enum tail_found tail_read(struct tail *f, void (*line)(void *arg, const char *line, size_t len),
-                          void *arg)
+enum tail_found tail_read(struct tail *f)
 {
     size_t room, fresh = 0;
     char *into = lines_room(f->lines, &room);
@@ -97,7 +96,7 @@ enum tail_found tail_read(struct tail *f, void (*line)(void *arg, const char *li
         return found;
     set_mark(f, into, fresh);
     f->offset += (int64_t)fresh;
-    lines_take(f->lines, fresh, line, arg);
+    lines_add(f->lines, fresh);
     return found;
 }
 

@@ -38,9 +38,8 @@ enum tail_found {
     TAIL_CHANGED, /* what was read is gone */
 };
 
-/* Reads one block, and calls for each line that is whole now. */
-enum tail_found tail_read(struct tail *f, void (*line)(void *arg, const char *line, size_t len),
-                          void *arg);
+/* Reads one block; lines_next has the lines that are whole now. */
+enum tail_found tail_read(struct tail *f);
 
 /* Goes to the file's start: what it held is gone. */
 void tail_start_over(struct tail *f);

@@ -52,10 +52,10 @@ static const char *next_line(struct plain *plain, size_t *len)
     return NULL;
 }
 
-static void on_line(void *arg, const char *line, size_t len)
+static void claim_line(struct plain *plain, const char *line, size_t len)
 {
     size_t expected_len = 0;
-    const char *expected = next_line(arg, &expected_len);
+    const char *expected = next_line(plain, &expected_len);
     CLAIM(expected && len == expected_len && memcmp(line, expected, len) == 0);
 }
 
@@ -85,7 +85,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         piece = piece < len - done ? piece : len - done;
         memcpy(into, text + done, piece);
         done += piece;
-        lines_take(&lines, piece, on_line, &plain);
+        const char *line;
+        size_t line_len;
+        lines_add(&lines, piece);
+        while (lines_next(&lines, &line, &line_len))
+            claim_line(&plain, line, line_len);
     }
     CLAIM(!next_line(&plain, &rest_len));
     CLAIM(lines.too_long == plain.too_long + rest_is_too_long(&plain));

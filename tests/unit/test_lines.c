@@ -19,9 +19,8 @@ struct heard {
 
 static struct lines lines;
 
-static void hear(void *arg, const char *line, size_t len)
+static void hear(struct heard *heard, const char *line, size_t len)
 {
-    struct heard *heard = arg;
     int got = len <= 64 ? snprintf(heard->text + heard->used, sizeof(heard->text) - heard->used,
                                    "<%.*s>", (int)len, line)
                         : snprintf(heard->text + heard->used, sizeof(heard->text) - heard->used,
@@ -38,7 +37,11 @@ static void stream(struct heard *heard, const char *bytes, size_t len)
         assert_true(room > 0);
         size_t part = len < room ? len : room;
         memcpy(into, bytes, part);
-        lines_take(&lines, part, hear, heard);
+        const char *line;
+        size_t line_len;
+        lines_add(&lines, part);
+        while (lines_next(&lines, &line, &line_len))
+            hear(heard, line, line_len);
         bytes += part;
         len -= part;
     }
