@@ -15,23 +15,17 @@
 #include "lib/loop.h"
 #include "listener/log_stream.h"
 #include "listener/pipeline.h"
-#include "listener/replayed.h"
 #include "listener/sandbox.h"
 
 /* How often a file is read that no watch reports on. */
 static const int64_t poll_interval = 1 * CLOCK_SECOND;
-
-/* How long a log that is rewritten may take to get its old lines back. */
-static const int64_t settling = 5 * CLOCK_SECOND;
 
 /* A log: its number is its place in the configuration, which its lines carry to the matcher. */
 struct source {
     struct listener *listener;
     struct log_stream stream;
     struct watch *on_ready; /* all but files, which inotify watches */
-    struct replayed replayed;
-    int64_t rewritten_at; /* when reading began at the file's start */
-    bool more;            /* it has more than its share: read it again soon */
+    bool more;              /* it has more than its share: read it again soon */
 };
 
 struct listener {
@@ -73,39 +67,12 @@ static unsigned source_number(const struct source *source)
     return (unsigned)(source - source->listener->sources);
 }
 
-static enum log_format source_format(const struct source *source)
-{
-    return source->listener->setup.sources[source_number(source)].spec.format;
-}
-
-static void on_line(void *arg, const char *line, size_t len)
+/* Whether the firewall wrote the line. */
+static bool on_line(void *arg, const char *line, size_t len)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
-     */
-    if (l->now - source->rewritten_at >= settling)
-        replayed_end(&source->replayed);
-    if (replayed_is_old(&source->replayed, source_format(source), line, len))
-        return;
-    enum line_verdict verdict =
-        pipeline_line(&l->pipeline, source_number(source), line, len, l->now);
-    if (source->stream.type == SOURCE_FILE && verdict != LINE_FOREIGN)
-        replayed_note(&source->replayed, line, len);
-}
-
-static bool on_rewritten(void *arg, bool begins)
-{
-    struct source *source = arg;
-    int64_t now = clock_now();
-    if (begins) {
-        source->rewritten_at = now;
-        replayed_begin(&source->replayed, source_format(source), clock_wall());
-    } else if (now - source->rewritten_at >= settling) {
-        replayed_end(&source->replayed);
-        return false;
-    }
-    return true;
+    return pipeline_line(&l->pipeline, source_number(source), line, len, l->now) != LINE_FOREIGN;
 }
 
 static void on_stream_event(void *arg, enum event_kind kind, uint64_t number)
@@ -141,7 +108,7 @@ static void read_source(struct source *source)
     struct listener *l = source->listener;
     /* One look at the clock for all that is there: it was all written by now. */
     l->now = clock_now();
-    source->more = log_stream_read(&source->stream);
+    source->more = log_stream_read(&source->stream, l->now);
     if (source->more)
         loop_timer_set(l->loop, &l->again, l->now);
     set_due(l);
@@ -253,11 +220,6 @@ static bool receive_log(struct listener *l, const struct message_fd *message, in
         source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
     }
-    if (message->offset > 0) {
-        char line[REPLAYED_HEAD];
-        size_t len = tail_line_before(source->stream.files, line, sizeof(line));
-        replayed_note(&source->replayed, line, len);
-    }
     on_tidy(l);
     on_poll(l);
     /* What was written before the watch was armed is read here. */
@@ -283,8 +245,9 @@ static bool init_sources(struct listener *l)
     for (; l->count < l->setup.source_count; l->count++) {
         struct source *source = &l->sources[l->count];
         source->listener = l;
-        struct log_stream_calls calls = {on_line, on_stream_event, on_rewritten, source};
-        if (log_stream_init(&source->stream, l->setup.sources[l->count].type, calls) < 0) {
+        const struct listener_config_source *setup = &l->setup.sources[l->count];
+        struct log_stream_calls calls = {on_line, on_stream_event, source};
+        if (log_stream_init(&source->stream, setup->type, setup->spec.format, calls) < 0) {
             log_stream_free(&source->stream);
             return false;
         }

@@ -19,10 +19,14 @@ static const int64_t linger = 60 * CLOCK_SECOND;
 /* Blocks or records that one call reads before others get their turn. */
 enum { SHARE = 64 };
 
-int log_stream_init(struct log_stream *stream, uint32_t type, struct log_stream_calls calls)
+/* How long a log that is rewritten may take to get its old lines back. */
+static const int64_t settling = 5 * CLOCK_SECOND;
+
+int log_stream_init(struct log_stream *stream, uint32_t type, enum log_format format,
+                    struct log_stream_calls calls)
 {
     int rc = 0;
-    *stream = (struct log_stream){.type = type, .calls = calls};
+    *stream = (struct log_stream){.type = type, .format = format, .calls = calls};
     for (int i = 0; i < LOG_FILES; i++)
         if (tail_init(&stream->files[i]) < 0)
             rc = -1;
@@ -40,9 +44,11 @@ bool log_stream_is_open(const struct log_stream *stream)
     return stream->files[0].fd >= 0;
 }
 
-static void begin_anew(struct log_stream *stream)
+/* From here on the newest file may hold lines that were read before. */
+static void begin_rewritten(struct log_stream *stream)
 {
-    stream->anew = stream->calls.anew(stream->calls.arg, true);
+    stream->rewritten_at = stream->now;
+    replayed_begin(&stream->replayed, stream->format, clock_wall());
 }
 
 /* An emptied file is read from its start: what it held is gone, what follows is new. */
@@ -55,7 +61,20 @@ static void start_over(struct log_stream *stream, struct tail *f)
     }
     tail_start_over(f);
     stream->calls.event(stream->calls.arg, EVENT_TRUNCATED, 0);
-    begin_anew(stream);
+    begin_rewritten(stream);
+}
+
+static void pass_line(struct log_stream *stream, const char *line, size_t len)
+{
+    /* After a quiet while nothing is being put back any more, whatever time the log's clock shows.
+     */
+    if (stream->now - stream->rewritten_at >= settling)
+        replayed_end(&stream->replayed);
+    if (replayed_is_old(&stream->replayed, stream->format, line, len))
+        return;
+    bool firewalls = stream->calls.line(stream->calls.arg, line, len);
+    if (firewalls && stream->type == SOURCE_FILE)
+        replayed_note(&stream->replayed, line, len);
 }
 
 static void pass_lines(struct log_stream *stream, struct lines *lines)
@@ -63,7 +82,7 @@ static void pass_lines(struct log_stream *stream, struct lines *lines)
     const char *line;
     size_t len;
     while (lines_next(lines, &line, &len))
-        stream->calls.line(stream->calls.arg, line, len);
+        pass_line(stream, line, len);
 }
 
 /* One block. False at the file's end. */
@@ -83,8 +102,6 @@ static bool read_file(struct log_stream *stream, struct tail *f)
     bool more = true;
     for (int i = 0; more && i < SHARE; i++)
         more = read_block(stream, f);
-    if (!more && stream->anew && f == stream->files)
-        stream->anew = stream->calls.anew(stream->calls.arg, false);
     if (f->lines->too_long > too_long)
         stream->calls.event(stream->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     return more;
@@ -111,7 +128,7 @@ static void take_kmsg(struct log_stream *stream, const char *message, size_t len
     if (stream->next_number && number > stream->next_number)
         stream->calls.event(stream->calls.arg, EVENT_GAP, number - stream->next_number);
     stream->next_number = number + 1;
-    stream->calls.line(stream->calls.arg, message, len);
+    pass_line(stream, message, len);
 }
 
 static bool read_kmsg(struct log_stream *stream)
@@ -147,7 +164,7 @@ static void finish(struct log_stream *stream, struct tail *f)
 }
 
 /* Makes the newest file one that was replaced. */
-static void move_on(struct log_stream *stream, int64_t now)
+static void replace_newest(struct log_stream *stream)
 {
     int last = 1;
     while (last < LOG_FILES - 1 && stream->files[last].fd >= 0)
@@ -156,21 +173,32 @@ static void move_on(struct log_stream *stream, int64_t now)
     struct tail spare = stream->files[last], *old = &stream->files[1];
     memmove(old, stream->files, (size_t)last * sizeof(*old));
     stream->files[0] = spare;
-    old->until = now + linger;
+    old->until = stream->now + linger;
     old->first = lseek(old->fd, 0, SEEK_END);
     /* What is left of it is still new. */
     read_file(stream, old);
-    begin_anew(stream);
+    begin_rewritten(stream);
+}
+
+/* By the line before the place where reading begins, lines are known that were read before. */
+static void note_line_before(struct log_stream *stream)
+{
+    char line[REPLAYED_HEAD];
+    size_t len = tail_line_before(stream->files, line, sizeof(line));
+    replayed_note(&stream->replayed, line, len);
 }
 
 void log_stream_take(struct log_stream *stream, const struct message_fd *message, int fd,
                      int64_t now)
 {
     struct tail *f = stream->files;
+    stream->now = now;
     if (f->fd >= 0 && stream->type == SOURCE_FILE)
-        move_on(stream, now);
+        replace_newest(stream);
     tail_let_go(f);
     tail_take(f, message, fd);
+    if (message->offset > 0 && stream->type == SOURCE_FILE)
+        note_line_before(stream);
 }
 
 /* A pipe or a terminal: one read, since a second one might wait. */
@@ -209,8 +237,9 @@ static bool read_files(struct log_stream *stream)
     return more;
 }
 
-bool log_stream_read(struct log_stream *stream)
+bool log_stream_read(struct log_stream *stream, int64_t now)
 {
+    stream->now = now;
     if (stream->type == SOURCE_FILE)
         return read_files(stream);
     if (!log_stream_is_open(stream))
@@ -224,6 +253,7 @@ bool log_stream_read(struct log_stream *stream)
 int64_t log_stream_tidy(struct log_stream *stream, int64_t now)
 {
     int64_t next = INT64_MAX;
+    stream->now = now;
     for (int i = LOG_FILES - 1; i > 0; i--) {
         struct tail *f = &stream->files[i];
         if (f->fd >= 0 && now >= f->until)

@@ -52,7 +52,7 @@ static void count_missing(struct sent *sent, const char *message, size_t len)
     sent->wild |= strspn(digits, "0123456789") > 19;
 }
 
-static void on_line(void *arg, const char *line, size_t len)
+static bool on_line(void *arg, const char *line, size_t len)
 {
     struct sent *sent = arg;
     /* What isn't a record at all is left out. */
@@ -63,6 +63,7 @@ static void on_line(void *arg, const char *line, size_t len)
     sent->read++;
     count_missing(sent, line, len);
     claim_kernels(line, len);
+    return true;
 }
 
 static void on_event(void *arg, enum event_kind kind, uint64_t number)
@@ -71,12 +72,6 @@ static void on_event(void *arg, enum event_kind kind, uint64_t number)
     CLAIM(kind == EVENT_GAP || kind == EVENT_CLOSED);
     if (kind == EVENT_GAP)
         sent->told += number;
-}
-
-static bool on_anew(void *arg, bool begins)
-{
-    (void)arg;
-    return begins;
 }
 
 static void send_records(struct input *in, int fd, struct sent *sent)
@@ -100,12 +95,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct log_stream stream;
     struct message_fd message = {.kind = FD_LOG, .watch = -1};
     int ends[2];
-    CLAIM(log_stream_init(&stream, SOURCE_KMSG,
-                          (struct log_stream_calls){on_line, on_event, on_anew, &sent}) == 0);
+    CLAIM(log_stream_init(&stream, SOURCE_KMSG, LOG_KMSG,
+                          (struct log_stream_calls){on_line, on_event, &sent}) == 0);
     CLAIM(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0);
     log_stream_take(&stream, &message, ends[0], 0);
     send_records(&in, ends[1], &sent);
-    while (log_stream_read(&stream))
+    while (log_stream_read(&stream, 0))
         ;
     CLAIM(sent.wild || sent.told == sent.missing);
     close(ends[1]);

@@ -1,6 +1,6 @@
-/* A feed, files for it, and what was heard of it. */
-#ifndef TEST_FEED_HELP_H
-#define TEST_FEED_HELP_H
+/* A log stream, files for it, and what was heard of it. */
+#ifndef TEST_LOG_STREAM_HELP_H
+#define TEST_LOG_STREAM_HELP_H
 
 #include "keeper_help.h"
 
@@ -23,15 +23,10 @@ static inline __attribute__((format(printf, 2, 3))) void say(struct log_stream_w
     va_end(args);
 }
 
-static inline void on_line(void *arg, const char *line, size_t len)
+static inline bool on_line(void *arg, const char *line, size_t len)
 {
     say(arg, "<%.*s>", (int)(len < 200 ? len : 200), line);
-}
-
-static inline bool on_anew(void *arg, bool begins)
-{
-    (void)arg;
-    return begins;
+    return true;
 }
 
 static inline void on_event(void *arg, enum event_kind kind, uint64_t number)
@@ -51,18 +46,11 @@ static inline void no_event(void *arg, enum event_kind kind, uint64_t number)
     (void)number;
 }
 
-static inline bool no_anew(void *arg, bool begins)
-{
-    (void)arg;
-    (void)begins;
-    return false;
-}
-
 static inline void make_world(struct log_stream_world *w, uint32_t type)
 {
     bench_make(&w->bench);
-    struct log_stream_calls calls = {on_line, on_event, on_anew, w};
-    assert_int_equal(log_stream_init(&w->stream, type, calls), 0);
+    struct log_stream_calls calls = {on_line, on_event, w};
+    assert_int_equal(log_stream_init(&w->stream, type, LOG_KERNEL, calls), 0);
     w->heard[0] = '\0';
 }
 
@@ -88,7 +76,7 @@ static inline void take(struct log_stream_world *w, const char *name, int64_t of
 /* Reads all there is and compares what was heard since the last time. */
 static inline void assert_heard(struct log_stream_world *w, const char *expected)
 {
-    for (int i = 0; log_stream_read(&w->stream); i++)
+    for (int i = 0; log_stream_read(&w->stream, 0); i++)
         assert_true(i < 1000);
     assert_string_equal(w->heard, expected);
     w->heard[0] = '\0';
