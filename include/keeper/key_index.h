@@ -8,23 +8,23 @@
 
 #include "lib/sealed.h"
 
-enum { HINTS_KEYS_MAX = 65535 };
+enum { KEY_INDEX_MAX = 65535 };
 
 struct key_index;
 
 /*
- * For `count` keys, at most HINTS_KEYS_MAX, which stay the caller's and in place, and for messages
+ * For `count` keys, at most KEY_INDEX_MAX, which stay the caller's and in place, and for messages
  * whose time is at most `skew` s from the clock. NULL when memory is short.
  */
 struct key_index *key_index_new(const struct sealed_key *keys, unsigned count, int64_t skew);
-void key_index_free(struct key_index *hints);
+void key_index_free(struct key_index *index);
 
-/* The keys whose messages around `time` have `hint`: *count entries, each for hint_key(). */
-const uint32_t *key_index_find(struct key_index *hints, uint64_t time, uint16_t hint,
+/* The keys whose messages around `time` have `hint`: *count entries, each for key_index_key(). */
+const uint32_t *key_index_find(struct key_index *index, uint64_t time, uint16_t hint,
                                unsigned *count);
 
 /* The number of the key that an entry stands for. */
-static inline unsigned hint_key(uint32_t entry)
+static inline unsigned key_index_key(uint32_t entry)
 {
     return entry & 0xffff;
 }

@@ -32,7 +32,7 @@ struct keyring {
     unsigned count;
     struct key *keys;           /* by name */
     struct sealed_key *secrets; /* of the same numbers */
-    struct key_index *hints;
+    struct key_index *index;
     unsigned door_count;
     struct keyed_door *doors;
     bool unbound;           /* a door takes messages that aren't bound to their source */

@@ -9,7 +9,7 @@
 #include "keeper/store.h"
 #include "lib/config.h"
 
-enum { ONCE_AHEAD = 16, ONCE_LINES_MAX = 16384 };
+enum { ONE_TIME_AHEAD = 16, ONE_TIME_LINES_MAX = 16384 };
 
 struct one_time_line {
     unsigned door;
@@ -30,32 +30,32 @@ struct one_time {
 
 /*
  * Reads the files that the doors of `config` name. A line that is empty or begins with # doesn't
- * count. False after telling `report`, which also hears, once a file, of lines that port scans open
- * and of lines that are equal.
+ * count. False after telling `report`, which also hears, one_time a file, of lines that port scans
+ * open and of lines that are equal.
  */
-bool one_time_load(const struct config *config, struct one_time *once, struct report *report);
-void one_time_free(struct one_time *once);
+bool one_time_load(const struct config *config, struct one_time *one_time, struct report *report);
+void one_time_free(struct one_time *one_time);
 
 /*
  * Looks up in the store which lines are used up, unless that is known: from then on it is
  * remembered here. -1 if the store can't be read.
  */
-int one_time_recall(struct one_time *once, const struct config *config, struct store *store);
+int one_time_recall(struct one_time *one_time, const struct config *config, struct store *store);
 
 /* Warns of each door all of whose one-time sequences are used up. */
-void one_time_warn(struct one_time *once, const struct config *config, struct store *store);
+void one_time_warn(struct one_time *one_time, const struct config *config, struct store *store);
 
 /*
  * Why line `index` opens nothing now: it was used before, or is further ahead than the next 16
  * unused ones. NULL: it may open. What is used up must be known; the store isn't asked.
  */
-const char *one_time_refuse(const struct one_time *once, unsigned index);
+const char *one_time_refuse(const struct one_time *one_time, unsigned index);
 
 /*
  * Spends line `index`, which one_time_refuse doesn't, for good, and with it those of its door
- * before it: NULL once that is durable, else why it opens nothing.
+ * before it: NULL one_time that is durable, else why it opens nothing.
  */
-const char *one_time_spend(struct one_time *once, unsigned index, const struct config *config,
+const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
                            struct store *store);
 
 #endif

@@ -348,7 +348,7 @@ static void remember(const struct sealed_service *s, const struct message_sealed
     uint64_t time = sealed_message_time(msg->message);
     uint16_t hint = sealed_message_hint(msg->message);
     unsigned own;
-    key_index_find(s->keyring->hints, time, hint, &own);
+    key_index_find(s->keyring->index, time, hint, &own);
     refused_note(s->refused, time, hint, own > 0);
 }
 

@@ -1,3 +1,4 @@
+/* Makes the commands of a plan for one address, and tells them apart. */
 #include "keeper/command.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Finds the few keys that may have made a message, by its hint and its time. */
 #include "keeper/key_index.h"
 
 #include <assert.h>
@@ -21,31 +22,31 @@ struct key_index {
 
 struct key_index *key_index_new(const struct sealed_key *keys, unsigned count, int64_t skew)
 {
-    assert(count <= HINTS_KEYS_MAX && skew >= 0);
-    struct key_index *hints = calloc(1, sizeof(*hints));
-    if (!hints)
+    assert(count <= KEY_INDEX_MAX && skew >= 0);
+    struct key_index *index = calloc(1, sizeof(*index));
+    if (!index)
         return NULL;
-    hints->keys = keys;
-    hints->count = count;
-    hints->period_count = (unsigned)((2 * skew + SEALED_HINT_PERIOD - 1) / SEALED_HINT_PERIOD) + 1;
-    hints->periods = calloc(hints->period_count, sizeof(*hints->periods));
-    hints->entries = calloc((size_t)hints->period_count * count + 1, sizeof(*hints->entries));
-    if (!hints->periods || !hints->entries) {
-        key_index_free(hints);
+    index->keys = keys;
+    index->count = count;
+    index->period_count = (unsigned)((2 * skew + SEALED_HINT_PERIOD - 1) / SEALED_HINT_PERIOD) + 1;
+    index->periods = calloc(index->period_count, sizeof(*index->periods));
+    index->entries = calloc((size_t)index->period_count * count + 1, sizeof(*index->entries));
+    if (!index->periods || !index->entries) {
+        key_index_free(index);
         return NULL;
     }
-    for (unsigned i = 0; i < hints->period_count; i++)
-        hints->periods[i].entries = hints->entries + (size_t)i * count;
-    return hints;
+    for (unsigned i = 0; i < index->period_count; i++)
+        index->periods[i].entries = index->entries + (size_t)i * count;
+    return index;
 }
 
-void key_index_free(struct key_index *hints)
+void key_index_free(struct key_index *index)
 {
-    if (!hints)
+    if (!index)
         return;
-    free(hints->periods);
-    free(hints->entries);
-    free(hints);
+    free(index->periods);
+    free(index->entries);
+    free(index);
 }
 
 static int compare(const void *a, const void *b)
@@ -54,11 +55,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void make(const struct key_index *hints, struct period *period, uint64_t time)
+static void make(const struct key_index *index, struct period *period, uint64_t time)
 {
-    for (unsigned i = 0; i < hints->count; i++)
-        period->entries[i] = (uint32_t)sealed_hint(&hints->keys[i], time) << 16 | i;
-    qsort(period->entries, hints->count, sizeof(*period->entries), compare);
+    for (unsigned i = 0; i < index->count; i++)
+        period->entries[i] = (uint32_t)sealed_hint(&index->keys[i], time) << 16 | i;
+    qsort(period->entries, index->count, sizeof(*period->entries), compare);
     period->made = true;
     period->number = (time >> 16) / SEALED_HINT_PERIOD;
 }
@@ -76,15 +77,15 @@ static unsigned first_from(const uint32_t *entries, unsigned count, uint32_t ent
     return low;
 }
 
-const uint32_t *key_index_find(struct key_index *hints, uint64_t time, uint16_t hint,
+const uint32_t *key_index_find(struct key_index *index, uint64_t time, uint16_t hint,
                                unsigned *count)
 {
     uint64_t number = (time >> 16) / SEALED_HINT_PERIOD;
-    struct period *period = &hints->periods[number % hints->period_count];
+    struct period *period = &index->periods[number % index->period_count];
     if (!period->made || period->number != number)
-        make(hints, period, time);
-    unsigned first = first_from(period->entries, hints->count, (uint32_t)hint << 16), end = first;
-    while (end < hints->count && period->entries[end] >> 16 == hint)
+        make(index, period, time);
+    unsigned first = first_from(period->entries, index->count, (uint32_t)hint << 16), end = first;
+    while (end < index->count && period->entries[end] >> 16 == hint)
         end++;
     *count = end - first;
     return period->entries + first;

@@ -1,3 +1,7 @@
+/*
+ * Reads the key files that doors name, and derives from each secret what sealed knocks need, in
+ * locked memory.
+ */
 #include "keeper/keyring.h"
 
 #include <errno.h>
@@ -128,10 +132,10 @@ static bool load_keys(struct loading *l)
     unsigned count;
     const struct config_text **names = list_names(l->config, &count);
     struct keyring *keyring = l->keyring;
-    bool good = names && count <= HINTS_KEYS_MAX;
+    bool good = names && count <= KEY_INDEX_MAX;
     if (names && !good)
         report_error(l->report, (struct config_pos){l->config->files[0], 0}, "more than %d keys",
-                     HINTS_KEYS_MAX);
+                     KEY_INDEX_MAX);
     if (good) {
         keyring->keys = calloc(count + 1, sizeof(*keyring->keys));
         keyring->secrets = crypto_alloc((count + 1) * sizeof(*keyring->secrets));
@@ -241,11 +245,11 @@ static bool fill(struct loading *l)
     struct keyring *keyring = l->keyring;
     if (!check_folder(l) || !load_keys(l) || !check_secrets(l) || !list_doors(l))
         return false;
-    keyring->hints =
+    keyring->index =
         key_index_new(keyring->secrets, keyring->count, l->config->sealed.max_skew / CLOCK_SECOND);
-    if (!keyring->hints)
+    if (!keyring->index)
         no_memory(l);
-    return keyring->hints != NULL;
+    return keyring->index != NULL;
 }
 
 struct keyring *keyring_load(const struct config *config, int64_t now, struct report *report)
@@ -290,7 +294,7 @@ void keyring_free(struct keyring *keyring)
         return;
     for (unsigned i = 0; i < keyring->count; i++)
         config_list_free(&keyring->keys[i].doors);
-    key_index_free(keyring->hints);
+    key_index_free(keyring->index);
     crypto_free(keyring->secrets);
     free(keyring->keys);
     free(keyring->doors);

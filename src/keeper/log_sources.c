@@ -32,13 +32,13 @@ static const int64_t look_again = 1 * CLOCK_SECOND;
 struct log {
     struct log_sources *sources;
     const struct config_source *source;
-    struct log_command *producer; /* journal, command */
-    struct watched_file file;     /* kmsg and stdin: its descriptor alone */
-    int writer;      /* stdin, a FIFO: our own end to write to, so that it never ends */
-    bool unreadable; /* for a reason of which no watch tells when it is over */
-    bool said_unreadable;
-    bool said_polled;
-    bool ended; /* stdin: that it came to an end was said */
+    struct log_command *command; /* journal, command */
+    struct watched_file file;    /* kmsg and stdin: its descriptor alone */
+    int writer;                  /* stdin, a FIFO: our own end to write to, so that it never ends */
+    bool unreadable;             /* for a reason of which no watch tells when it is over */
+    bool logged_unreadable;
+    bool logged_polled;
+    bool ended; /* stdin: that it came to an end was logged */
 };
 
 struct log_sources {
@@ -78,7 +78,7 @@ static int look_at(struct log *log)
     const struct log_sources *sources = log->sources;
     struct watched_file before = log->file;
     int rc = watched_file_look(&log->file, sources->inotify, log->source->path), error = errno;
-    release(sources, before.way.watches, before.way.count);
+    release(sources, before.path.watches, before.path.count);
     release(sources, before.old, LOG_FILES - 1);
     log->unreadable = rc < 0 && error != ENOENT && error != ENOTDIR;
     errno = error;
@@ -113,7 +113,7 @@ static void open_first_file(struct log *log, struct report *report)
                      source->path, watched_file_reason(errno), service_note(source->path));
 }
 
-static void on_produced(void *arg, int fd)
+static void on_command_started(void *arg, int fd)
 {
     hand_over(arg, fd, 0);
 }
@@ -134,8 +134,9 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
         return;
     case SOURCE_JOURNAL:
     case SOURCE_COMMAND:
-        log->producer = log_command_new(sources->loop, source, config->user, on_produced, log);
-        if (!log->producer)
+        log->command =
+            log_command_new(sources->loop, source, config->user, on_command_started, log);
+        if (!log->command)
             report_error(report, source->pos, "source \"%s\": can't start its program: %s",
                          source->name, strerror(errno));
         return;
@@ -151,7 +152,7 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
 /* Whether a change of what the path means may go unnoticed. */
 static bool is_blind(const struct log *log)
 {
-    return log->source->type == SOURCE_FILE && (log->unreadable || !log->file.way.whole);
+    return log->source->type == SOURCE_FILE && (log->unreadable || !log->file.path.whole);
 }
 
 static void look_later(struct log_sources *sources, const struct log *log)
@@ -160,20 +161,20 @@ static void look_later(struct log_sources *sources, const struct log *log)
         loop_timer_set(sources->loop, &sources->look, clock_now() + look_again);
 }
 
-static void say_polled(struct log *log)
+static void log_polled(struct log *log)
 {
-    if (log->said_polled || (!log->file.polled && log->file.way.whole))
+    if (log->logged_polled || (!log->file.polled && log->file.path.whole))
         return;
     log_notice("source %s: %s can't be watched; looking once a second", log->source->name,
                log->source->path);
-    log->said_polled = true;
+    log->logged_polled = true;
 }
 
 /* It came to be while we were there, so all of it is new. */
 static void take_new_file(struct log *log)
 {
     log_notice("source %s: reading the new %s", log->source->name, log->source->path);
-    say_polled(log);
+    log_polled(log);
     hand_over(log, log->file.fd, 0);
 }
 
@@ -181,10 +182,10 @@ static void reopen(struct log *log)
 {
     int rc = look_at(log), error = errno;
     look_later(log->sources, log);
-    if (rc < 0 && log->unreadable && !log->said_unreadable)
+    if (rc < 0 && log->unreadable && !log->logged_unreadable)
         log_warning("source %s: can't read %s: %s; trying on", log->source->name, log->source->path,
                     watched_file_reason(error));
-    log->said_unreadable = rc < 0 && (log->said_unreadable || log->unreadable);
+    log->logged_unreadable = rc < 0 && (log->logged_unreadable || log->unreadable);
     if (rc == 1)
         take_new_file(log);
 }
@@ -194,7 +195,7 @@ void log_sources_reopen(struct log_sources *sources, int watch)
     for (unsigned i = 0; i < sources->count; i++) {
         struct log *log = &sources->logs[i];
         if (log->source->type == SOURCE_FILE &&
-            (watch < 0 || path_watch_has(&log->file.way, watch)))
+            (watch < 0 || path_watch_has(&log->file.path, watch)))
             reopen(log);
     }
 }
@@ -251,10 +252,10 @@ static int64_t begin_here(const struct log *log)
 
 static void start(struct log *log)
 {
-    if (log->producer)
-        log_command_start(log->producer);
+    if (log->command)
+        log_command_start(log->command);
     if (log->source->type == SOURCE_FILE)
-        say_polled(log);
+        log_polled(log);
     if (log->file.fd >= 0)
         hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
 }
@@ -353,7 +354,7 @@ void log_sources_close(struct log_sources *sources)
         return;
     loop_timer_unregister(sources->loop, &sources->look);
     for (unsigned i = 0; i < sources->count; i++) {
-        log_command_free(sources->logs[i].producer);
+        log_command_free(sources->logs[i].command);
         close_fd(sources->logs[i].file.fd);
         close_fd(sources->logs[i].writer);
     }

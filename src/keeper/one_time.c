@@ -1,3 +1,7 @@
+/*
+ * Reads the files of one-time sequences, and knows which lines of them are used up: asked of the
+ * store once, remembered here.
+ */
 #include "keeper/one_time.h"
 
 #include <errno.h>
@@ -24,7 +28,7 @@ struct reader {
     unsigned index; /* of the door */
     unsigned span;  /* first port of those that carry sealed knocks; 0: there are none */
     struct config_pos pos;
-    struct one_time *once;
+    struct one_time *one_time;
     struct report *report;
 };
 
@@ -48,21 +52,21 @@ static bool carries_sealed(const struct reader *r, const struct sequence *sequen
 
 static bool add_line(struct reader *r, const struct sequence *sequence)
 {
-    struct one_time *once = r->once;
-    if (once->count == ONCE_LINES_MAX) {
+    struct one_time *one_time = r->one_time;
+    if (one_time->count == ONE_TIME_LINES_MAX) {
         report_error(r->report, r->pos, "more than %d one-time sequences in all: remove some",
-                     ONCE_LINES_MAX);
+                     ONE_TIME_LINES_MAX);
         return false;
     }
-    struct one_time_line *lines = grow(once->lines, once->count, sizeof(*lines));
+    struct one_time_line *lines = grow(one_time->lines, one_time->count, sizeof(*lines));
     if (lines)
-        once->lines = lines;
+        one_time->lines = lines;
     char *text = lines ? canonical(sequence) : NULL;
     if (!text) {
         report_error(r->report, r->pos, "out of memory");
         return false;
     }
-    unsigned index = once->count++;
+    unsigned index = one_time->count++;
     bool begins = index == 0 || lines[index - 1].door != r->index;
     unsigned first = begins ? index : lines[index - 1].first;
     lines[index] = (struct one_time_line){.door = r->index,
@@ -143,12 +147,12 @@ static bool opens_by_scan(const struct sequence *sequence)
 /* One warning for the lines from `first` on: of the first, and how many there are. */
 static void warn_of_scans(const struct reader *r, unsigned first)
 {
-    const struct one_time *once = r->once;
+    const struct one_time *one_time = r->one_time;
     unsigned count = 0;
     struct config_pos pos = r->pos;
-    for (unsigned i = first; i < once->count; i++)
-        if (opens_by_scan(&once->lines[i].sequence) && count++ == 0)
-            pos.line = once->lines[i].line;
+    for (unsigned i = first; i < one_time->count; i++)
+        if (opens_by_scan(&one_time->lines[i].sequence) && count++ == 0)
+            pos.line = one_time->lines[i].line;
     if (count > 0)
         report_warning(r->report, pos,
                        "door \"%s\": one-time sequences of fewer than 3 different steps are opened "
@@ -185,12 +189,12 @@ static void warn_of_first_equal(const struct reader *r, const struct one_time_li
 
 static void warn_of_equals(const struct reader *r, unsigned first)
 {
-    unsigned count = r->once->count - first;
+    unsigned count = r->one_time->count - first;
     const struct one_time_line **lines = calloc(count + 1, sizeof(const struct one_time_line *));
     if (!lines)
         return;
     for (unsigned i = 0; i < count; i++)
-        lines[i] = &r->once->lines[first + i];
+        lines[i] = &r->one_time->lines[first + i];
     qsort(lines, count, sizeof(*lines), by_text);
     warn_of_first_equal(r, lines, count);
     free(lines);
@@ -199,7 +203,7 @@ static void warn_of_equals(const struct reader *r, unsigned first)
 /* Reads the file of the door, if it has one, and says what is doubtful in it. */
 static bool load_door(struct reader *r)
 {
-    unsigned first = r->once->count;
+    unsigned first = r->one_time->count;
     if (!r->door->once_path.text)
         return true;
     if (!read_file(r))
@@ -209,76 +213,77 @@ static bool load_door(struct reader *r)
     return true;
 }
 
-bool one_time_load(const struct config *config, struct one_time *once, struct report *report)
+bool one_time_load(const struct config *config, struct one_time *one_time, struct report *report)
 {
     bool good = true;
-    *once = (struct one_time){0};
+    *one_time = (struct one_time){0};
     for (unsigned i = 0; i < config->door_count; i++) {
         struct reader r = {.door = &config->doors[i],
                            .index = i,
                            .span = config->sealed.span,
-                           .once = once,
+                           .one_time = one_time,
                            .report = report};
         good &= load_door(&r);
     }
     return good;
 }
 
-void one_time_free(struct one_time *once)
+void one_time_free(struct one_time *one_time)
 {
-    for (unsigned i = 0; i < once->count; i++)
-        free(once->lines[i].text);
-    free(once->lines);
-    *once = (struct one_time){0};
+    for (unsigned i = 0; i < one_time->count; i++)
+        free(one_time->lines[i].text);
+    free(one_time->lines);
+    *one_time = (struct one_time){0};
 }
 
 /* Line `index` is used up. */
-static void note_used(struct one_time *once, unsigned index)
+static void note_used(struct one_time *one_time, unsigned index)
 {
-    struct one_time_line *first = &once->lines[once->lines[index].first];
-    once->lines[index].used = true;
-    while (first->unused < once->count && once->lines[first->unused].door == first->door &&
-           once->lines[first->unused].used)
+    struct one_time_line *first = &one_time->lines[one_time->lines[index].first];
+    one_time->lines[index].used = true;
+    while (first->unused < one_time->count && one_time->lines[first->unused].door == first->door &&
+           one_time->lines[first->unused].used)
         first->unused++;
 }
 
-int one_time_recall(struct one_time *once, const struct config *config, struct store *store)
+int one_time_recall(struct one_time *one_time, const struct config *config, struct store *store)
 {
-    for (unsigned i = 0; !once->known && i < once->count; i++) {
-        const struct one_time_line *line = &once->lines[i];
+    for (unsigned i = 0; !one_time->known && i < one_time->count; i++) {
+        const struct one_time_line *line = &one_time->lines[i];
         int used = store_once_used(store, config->doors[line->door].name, line->text);
         if (used < 0)
             return -1;
         if (used > 0)
-            note_used(once, i);
+            note_used(one_time, i);
     }
-    once->known = true;
+    one_time->known = true;
     return 0;
 }
 
 /* The first line of the door of `index` that isn't used up; it may be one after the door's last. */
-static unsigned first_unused(const struct one_time *once, unsigned index)
+static unsigned first_unused(const struct one_time *one_time, unsigned index)
 {
-    return once->lines[once->lines[index].first].unused;
+    return one_time->lines[one_time->lines[index].first].unused;
 }
 
-const char *one_time_refuse(const struct one_time *once, unsigned index)
+const char *one_time_refuse(const struct one_time *one_time, unsigned index)
 {
     unsigned before = 0;
-    if (once->lines[index].used)
+    if (one_time->lines[index].used)
         return used_up;
-    for (unsigned i = first_unused(once, index); i < index && before < ONCE_AHEAD; i++)
-        before += !once->lines[i].used;
-    return before < ONCE_AHEAD ? NULL
-                               : "that one-time sequence is too far ahead of the next unused one";
+    for (unsigned i = first_unused(one_time, index); i < index && before < ONE_TIME_AHEAD; i++)
+        before += !one_time->lines[i].used;
+    return before < ONE_TIME_AHEAD
+               ? NULL
+               : "that one-time sequence is too far ahead of the next unused one";
 }
 
 /* Says so before the last one is gone. */
-static void warn_of_end(const struct one_time *once, unsigned index, const char *door)
+static void warn_of_end(const struct one_time *one_time, unsigned index, const char *door)
 {
     unsigned left = 0;
-    for (unsigned i = index + 1; i < once->count; i++)
-        left += once->lines[i].door == once->lines[index].door;
+    for (unsigned i = index + 1; i < one_time->count; i++)
+        left += one_time->lines[i].door == one_time->lines[index].door;
     if (left == 0)
         log_warning("door %s: its last one-time sequence was used; add new ones and reload", door);
     else if (left < 5)
@@ -287,36 +292,36 @@ static void warn_of_end(const struct one_time *once, unsigned index, const char 
 }
 
 /* A line that is twice in the file is used up by its first use. */
-const char *one_time_spend(struct one_time *once, unsigned index, const struct config *config,
+const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
                            struct store *store)
 {
-    const char *door = config->doors[once->lines[index].door].name;
-    unsigned first = first_unused(once, index);
+    const char *door = config->doors[one_time->lines[index].door].name;
+    unsigned first = first_unused(one_time, index);
     int64_t now = time(NULL);
-    int rc = store_once_use(store, door, once->lines[index].text, now);
+    int rc = store_once_use(store, door, one_time->lines[index].text, now);
     if (rc > 0) {
-        note_used(once, index);
+        note_used(one_time, index);
         return used_up;
     }
     for (unsigned i = first; i < index && rc >= 0; i++)
-        if (!once->lines[i].used)
-            rc = store_once_use(store, door, once->lines[i].text, now);
+        if (!one_time->lines[i].used)
+            rc = store_once_use(store, door, one_time->lines[i].text, now);
     if (rc < 0 || store_commit(store) < 0)
         return "the use of its one-time sequence can't be recorded";
     for (unsigned i = first; i <= index; i++)
-        note_used(once, i);
-    warn_of_end(once, index, door);
+        note_used(one_time, i);
+    warn_of_end(one_time, index, door);
     return NULL;
 }
 
-void one_time_warn(struct one_time *once, const struct config *config, struct store *store)
+void one_time_warn(struct one_time *one_time, const struct config *config, struct store *store)
 {
-    if (one_time_recall(once, config, store) < 0)
+    if (one_time_recall(one_time, config, store) < 0)
         log_error("%s", store_error(store));
-    for (unsigned door = 0; once->known && door < config->door_count; door++) {
+    for (unsigned door = 0; one_time->known && door < config->door_count; door++) {
         bool unused = config->doors[door].once_path.text == NULL;
-        for (unsigned i = 0; !unused && i < once->count; i++)
-            unused = once->lines[i].door == door && !once->lines[i].used;
+        for (unsigned i = 0; !unused && i < one_time->count; i++)
+            unused = one_time->lines[i].door == door && !one_time->lines[i].used;
         if (!unused)
             log_warning("door %s: all of its one-time sequences are used up; add new ones and "
                         "reload",

@@ -1,3 +1,4 @@
+/* Waits for the commands of an earlier run, which are orphans by now, and kills what stays. */
 #include "keeper/orphans.h"
 
 #include <ctype.h>

@@ -26,7 +26,7 @@ enum {
 };
 
 struct walk {
-    struct path_watch *way;
+    struct path_watch *watched;
     int inotify;
     uint32_t here_events;
     int links;
@@ -35,11 +35,11 @@ struct walk {
     char rest[PATH_MAX];
 };
 
-bool path_watch_is_told(int fd)
+bool path_watch_hears_all(int fd)
 {
     /* From the kernel's magic.h and the file systems' own headers: NFS, SMB of old, CIFS, SMB 2,
      * FUSE, 9P, Ceph, AFS, kAFS, Coda, Lustre, GFS2, OCFS2, of VirtualBox, of VMware. */
-    static const unsigned untold[] = {
+    static const unsigned silent[] = {
         0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x65735546,
         0x01021997, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245,
         0x0bd00bd0, 0x01161970, 0x7461636f, 0x786f4256, 0xbacbacbc,
@@ -47,36 +47,36 @@ bool path_watch_is_told(int fd)
     struct statfs fs;
     if (fstatfs(fd, &fs) < 0)
         return false;
-    for (size_t i = 0; i < sizeof(untold) / sizeof(*untold); i++)
-        if ((unsigned)fs.f_type == untold[i])
+    for (size_t i = 0; i < sizeof(silent) / sizeof(*silent); i++)
+        if ((unsigned)fs.f_type == silent[i])
             return false;
     return true;
 }
 
-static bool folder_is_told(const char *path)
+static bool hears_all_of_folder(const char *path)
 {
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool told = fd >= 0 && path_watch_is_told(fd);
+    bool heard = fd >= 0 && path_watch_hears_all(fd);
     if (fd >= 0)
         close(fd);
-    return told;
+    return heard;
 }
 
 /* Another log may lead through the same folder and want to be told of more. A watch for which there
  * is no room could never be removed again. */
 static void watch(struct walk *walk, const char *path, uint32_t events)
 {
-    struct path_watch *way = walk->way;
+    struct path_watch *watched = walk->watched;
     int got = -1;
-    if (way->count < PATH_WATCH_MAX)
+    if (watched->count < PATH_WATCH_MAX)
         got = inotify_add_watch(walk->inotify, path, events | IN_DONT_FOLLOW | IN_MASK_ADD);
     if (got < 0)
-        way->whole = false;
-    else if (!path_watch_has(way, got))
-        way->watches[way->count++] = got;
+        watched->whole = false;
+    else if (!path_watch_has(watched, got))
+        watched->watches[watched->count++] = got;
 }
 
-static const char *folder(const struct walk *walk)
+static const char *folder_path(const struct walk *walk)
 {
     return walk->here[0] ? walk->here : "/";
 }
@@ -102,7 +102,7 @@ static void go_up(struct walk *walk)
 }
 
 /* What a link says stands for its name. */
-static bool turn(struct walk *walk, const char *link)
+static bool follow_link(struct walk *walk, const char *link)
 {
     char target[PATH_MAX], rest[PATH_MAX];
     ssize_t len = readlink(link, target, sizeof(target) - 1);
@@ -122,17 +122,17 @@ static bool leads_on(const char *path, struct stat *st)
 }
 
 /* Watches first and looks then, so that what happens between is seen by one or the other. */
-static bool step(struct walk *walk, const char *name)
+static bool watch_name(struct walk *walk, const char *name)
 {
     char next[PATH_MAX];
     struct stat st;
     int size = snprintf(next, sizeof(next), "%s/%s", walk->here, name);
     if (size < 0 || (size_t)size >= sizeof(next)) {
-        walk->way->whole = false;
+        walk->watched->whole = false;
         return false;
     }
     if (!leads_on(next, &st)) {
-        watch(walk, folder(walk), WITHIN);
+        watch(walk, folder_path(walk), WITHIN);
         if (!leads_on(next, &st)) {
             walk->absent = access(next, F_OK) < 0;
             return false;
@@ -140,42 +140,43 @@ static bool step(struct walk *walk, const char *name)
     }
     watch(walk, next, walk->here_events);
     if (S_ISLNK(st.st_mode))
-        return turn(walk, next);
+        return follow_link(walk, next);
     memcpy(walk->here, next, sizeof(next));
     return true;
 }
 
 /* True: the file is there. */
-static bool go(struct path_watch *way, int inotify, const char *path, uint32_t here_events)
+static bool watch_path(struct path_watch *watched, int inotify, const char *path,
+                       uint32_t here_events)
 {
-    struct walk walk = {.way = way, .inotify = inotify, .here_events = here_events};
+    struct walk walk = {.watched = watched, .inotify = inotify, .here_events = here_events};
     char name[NAME_MAX + 1];
     bool on = true;
-    way->count = 0;
-    way->whole = strlen(path) < sizeof(walk.rest);
+    watched->count = 0;
+    watched->whole = strlen(path) < sizeof(walk.rest);
     snprintf(walk.rest, sizeof(walk.rest), "%s", path);
     watch(&walk, "/", here_events);
     while (on && take_name(&walk, name)) {
         if (strcmp(name, "..") == 0)
             go_up(&walk);
         else if (strcmp(name, ".") != 0)
-            on = step(&walk, name);
+            on = watch_name(&walk, name);
     }
-    if (!folder_is_told(folder(&walk)))
-        way->whole = false;
+    if (!hears_all_of_folder(folder_path(&walk)))
+        watched->whole = false;
     return !walk.absent;
 }
 
-void path_watch_watch(struct path_watch *way, int inotify, const char *path, bool held)
+void path_watch_begin(struct path_watch *watched, int inotify, const char *path, bool held)
 {
-    if (!go(way, inotify, path, HERE) && held)
-        go(way, inotify, path, HERE | IN_DELETE);
+    if (!watch_path(watched, inotify, path, HERE) && held)
+        watch_path(watched, inotify, path, HERE | IN_DELETE);
 }
 
-bool path_watch_has(const struct path_watch *way, int watch_number)
+bool path_watch_has(const struct path_watch *watched, int watch_number)
 {
-    for (unsigned i = 0; i < way->count; i++)
-        if (way->watches[i] == watch_number)
+    for (unsigned i = 0; i < watched->count; i++)
+        if (watched->watches[i] == watch_number)
             return true;
     return false;
 }

@@ -17,12 +17,12 @@ struct path_watch {
 
 /* Watches the way to the absolute `path`, as it is now, by `inotify`. `held`: a file that was there
  * is open. Removes no watch. */
-void path_watch_watch(struct path_watch *way, int inotify, const char *path, bool held);
+void path_watch_begin(struct path_watch *watched, int inotify, const char *path, bool held);
 
-bool path_watch_has(const struct path_watch *way, int watch);
+bool path_watch_has(const struct path_watch *watched, int watch);
 
 /* Whether inotify hears of all that happens in the file system of the open `fd`: not of what other
  * machines do to a shared one, nor of what FUSE serves. */
-bool path_watch_is_told(int fd);
+bool path_watch_hears_all(int fd);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * From the configuration of a door to the commands that open and close it, once a family, before
+ * anybody knocks: so a mistake in a command is found when the configuration is read.
+ */
 #include "keeper/plan.h"
 
 #include <assert.h>

@@ -1,3 +1,5 @@
+/* Turns a rule of the configuration into the iptables(8) command that inserts, deletes or checks
+ * it. */
 #include "keeper/rule.h"
 
 #include <ctype.h>

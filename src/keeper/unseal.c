@@ -1,3 +1,4 @@
+/* Unseals a message with the keys that its hint leaves, and decides what it may do. */
 #include "keeper/unseal.h"
 
 #include <string.h>
@@ -31,12 +32,12 @@ enum unseal_verdict unseal_open(const struct keyring *keyring, const struct mess
         return UNSEAL_STALE;
     unsigned count;
     const uint32_t *candidates =
-        key_index_find(keyring->hints, time, sealed_message_hint(msg->message), &count);
+        key_index_find(keyring->index, time, sealed_message_hint(msg->message), &count);
     for (unsigned i = 0; i < count; i++)
-        if (opens(keyring, hint_key(candidates[i]), msg, &msg->address, out))
+        if (opens(keyring, key_index_key(candidates[i]), msg, &msg->address, out))
             return UNSEAL_GOOD;
     for (unsigned i = 0; keyring->unbound && i < count; i++)
-        if (opens(keyring, hint_key(candidates[i]), msg, NULL, out))
+        if (opens(keyring, key_index_key(candidates[i]), msg, NULL, out))
             return UNSEAL_GOOD;
     return UNSEAL_UNKNOWN;
 }

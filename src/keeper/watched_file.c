@@ -1,3 +1,4 @@
+/* Opens a log at its path, watches it, and notices that its path means another file. */
 #include "keeper/watched_file.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static void watch(struct watched_file *file, int inotify)
     memmove(file->old + 1, file->old, sizeof(file->old) - sizeof(*file->old));
     file->old[0] = file->watch;
     file->watch = inotify_add_watch(inotify, path, IN_MODIFY);
-    file->polled = file->watch < 0 || !path_watch_is_told(file->fd);
+    file->polled = file->watch < 0 || !path_watch_hears_all(file->fd);
 }
 
 /* Opens nothing but a regular file: whoever may turn a link on the way could have it lead to a
@@ -55,7 +56,7 @@ static int open_regular(const char *path, struct stat *st)
 int watched_file_look(struct watched_file *file, int inotify, const char *path)
 {
     struct stat st;
-    path_watch_watch(&file->way, inotify, path, file->fd >= 0);
+    path_watch_begin(&file->path, inotify, path, file->fd >= 0);
     int fd = open_regular(path, &st);
     if (fd < 0)
         return -1;
@@ -75,7 +76,7 @@ int watched_file_look(struct watched_file *file, int inotify, const char *path)
 
 bool watched_file_uses(const struct watched_file *file, int number)
 {
-    if (number == file->watch || path_watch_has(&file->way, number))
+    if (number == file->watch || path_watch_has(&file->path, number))
         return true;
     for (int i = 0; i < LOG_FILES - 1; i++)
         if (number == file->old[i])

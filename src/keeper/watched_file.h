@@ -20,7 +20,7 @@ struct watched_file {
     dev_t device;
     ino_t inode;
     int64_t size; /* when it was opened */
-    struct path_watch way;
+    struct path_watch path;
 };
 
 void watched_file_init(struct watched_file *file);

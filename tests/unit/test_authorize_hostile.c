@@ -248,11 +248,11 @@ static void add_keys(struct authorize_world *w)
     }
     crypto_free(ring->secrets);
     free(ring->keys);
-    key_index_free(ring->hints);
+    key_index_free(ring->index);
     ring->secrets = secrets;
     ring->keys = keys;
     ring->count = MANY;
-    ring->hints = key_index_new(secrets, MANY, w->config->sealed.max_skew / CLOCK_SECOND);
+    ring->index = key_index_new(secrets, MANY, w->config->sealed.max_skew / CLOCK_SECOND);
 }
 
 /* Junk with the right time: its hint guessed, overheard, or a whole message from elsewhere. */

@@ -24,8 +24,8 @@ static void finds_what_a_look_at_all_finds(void **state)
             unsigned count, seen = 0;
             const uint32_t *found = key_index_find(hints, time, hint, &count);
             for (unsigned n = 0; n < count; n++) {
-                assert_int_equal(sealed_hint(&keys[hint_key(found[n])], time), hint);
-                seen += hint_key(found[n]) == k;
+                assert_int_equal(sealed_hint(&keys[key_index_key(found[n])], time), hint);
+                seen += key_index_key(found[n]) == k;
             }
             assert_int_equal(seen, 1);
         }

@@ -227,13 +227,13 @@ static void refused_lines_cost_no_store(void **state)
     (void)state;
     struct spending s;
     begin(&s);
-    begin_lines(&s, ONCE_LINES_MAX);
+    begin_lines(&s, ONE_TIME_LINES_MAX);
     assert_string_equal(spend(&s, 15), "");
     struct store *store = s.store;
     s.store = NULL;
     int64_t before = clock_now();
     for (int i = 0; i < 100000; i++) {
-        unsigned used = (unsigned)i % 16, ahead = 32 + (unsigned)i % (ONCE_LINES_MAX - 32);
+        unsigned used = (unsigned)i % 16, ahead = 32 + (unsigned)i % (ONE_TIME_LINES_MAX - 32);
         if (!one_time_refuse(&s.once, used) || !one_time_refuse(&s.once, ahead))
             fail_msg("line %u or %u isn't refused", used, ahead);
     }
