@@ -28,6 +28,9 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
+static void settle_open(struct opening *o);
+static void start_closing(struct opening *o);
+
 static void report(const struct opening *o, struct door_event event)
 {
     const struct opening_context *context = o->context;
@@ -106,54 +109,253 @@ static enum found what_is_found(const struct opening *o)
     return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
 }
 
-/* --- gone --- */
+/* --- recorded and started --- */
 
-/* How openings end, in the history and for those who watch. */
-static const char *const end_texts[] = {
-    [DOOR_END_NOT_BEGUN] = "",
-    [DOOR_END_CLOSED] = "closed",
-    [DOOR_END_BY_ADMIN] = "closed by knockctl",
-    [DOOR_END_BY_KEY] = "closed by its key",
-    [DOOR_END_BY_DOOR] = "closed by another door",
-    [DOOR_END_BY_OTHERS] = "closed by something else",
-    [DOOR_END_FOUND_CLOSED] = "found closed",
-    [DOOR_END_FAILED] = "failed",
-    [DOOR_END_UNDONE] = "failed, undone",
-    [DOOR_END_NOTHING_TO_CLOSE] = "nothing to close",
-    [DOOR_END_WITHDRAWN] = "withdrawn",
-    [DOOR_END_NO_UNDO] = "nothing to undo",
-    [DOOR_END_GIVEN_UP] = "given up by knockctl",
-    [DOOR_END_EARLIER_BOOT] = "lost with an earlier boot",
-    [DOOR_END_MADE_ROOM] = "forgotten to make room",
-};
-
-static void begin_opening(struct opening *o);
-
-/* A knock that waited longer than its door would have been open has been given up. */
-static void begin_reopening(struct opening_context *context, struct opening *reopen)
+/*
+ * How many of its start commands may have done something, now that one of them failed. Those that
+ * follow it didn't run, and iptables may say that it did nothing.
+ */
+static unsigned count_acted(const struct opening *o)
 {
-    bool fresh = clock_now() - reopen->knocked < reopen->length;
-    if (fresh && !context->stopping)
-        begin_opening(reopen);
-    else
-        opening_free(reopen);
+    return o->job.started == 0 ? 0 : o->job.index - o->job.last_was_idle;
 }
 
-void opening_forget(struct opening *o, enum door_end end)
+/* Whether a stop command undoes one of the start commands from `first` up to `end`. */
+static bool undoes_one_of(const struct opening *o, const struct command *stop, unsigned first,
+                          unsigned end)
 {
-    struct opening_context *context = o->context;
-    struct opening *reopen = o->reopen;
-    o->reopen = NULL;
-    if (end != DOOR_END_NOT_BEGUN)
-        report(o, (struct door_event){.kind = DOOR_GONE, .why = end_texts[end], .end = end});
-    writeback_remove(context->writeback, o, end_texts[end]);
-    openings_remove(context->openings, o);
-    context->left_open -= o->left_open;
-    opening_free(o);
-    if (reopen)
-        begin_reopening(context, reopen);
-    if (context->stopping && context->openings->count == context->left_open && context->emptied)
-        context->emptied(context->emptied_arg);
+    for (unsigned i = first; i < end; i++)
+        if (command_undoes(stop, &o->start.items[i]))
+            return true;
+    return false;
+}
+
+/* Passes over the stop commands of what a failed start hasn't done. Returns how many are left. */
+static unsigned skip_undone(struct opening *o)
+{
+    unsigned acted = count_acted(o), left = 0;
+    for (unsigned i = 0; i < o->stop.count; i++) {
+        const struct command *stop = &o->stop.items[i];
+        bool needed = i >= RUNNER_REMEMBERED || undoes_one_of(o, stop, 0, acted) ||
+                      !undoes_one_of(o, stop, acted, o->start.count);
+        if (!needed)
+            o->stopped |= UINT64_C(1) << i;
+        left += needed;
+    }
+    return acted == 0 ? 0 : left;
+}
+
+/* The undo of another door that isn't open, run in case that only the record of it is gone. */
+static void find_nothing_to_close(struct opening *o)
+{
+    log_notice("door %s: %s knocked, but nothing that it closes is open for it", o->name, o->text);
+    opening_forget(o, DOOR_END_NOTHING_TO_CLOSE);
+}
+
+static void fail_to_start(struct opening *o)
+{
+    unsigned left = skip_undone(o);
+    o->failed = true;
+    report_event(o, DOOR_FAILED, "its start command failed");
+    log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
+              left > 0            ? "; undoing it"
+              : o->stop.count > 0 ? "; nothing is left to undo"
+                                  : "");
+    if (left > 0)
+        start_closing(o);
+    else
+        opening_forget(o, DOOR_END_FAILED);
+}
+
+static void on_started(void *arg, bool success)
+{
+    struct opening *o = arg;
+    if (!success && o->undoes) {
+        find_nothing_to_close(o);
+        return;
+    }
+    if (!success) {
+        fail_to_start(o);
+        return;
+    }
+    o->failed = false;
+    report_event(o, DOOR_OPENED, NULL);
+    if (o->lasts)
+        log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, o->note);
+    else if (o->stop.count == 0 && !o->expires)
+        log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
+    else
+        log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
+                   opening_seconds(o->length), o->note);
+    if (o->stop.count == 0 && !o->lasts && !o->expires) {
+        start_closing(o);
+        return;
+    }
+    o->deadline = o->lasts ? INT64_MAX : clock_now() + o->length;
+    settle_open(o);
+}
+
+static void run_start_commands(struct opening *o)
+{
+    enter_state(o, STARTING);
+    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_started);
+}
+
+static void on_recorded(struct opening *o, bool durable)
+{
+    if (!durable) {
+        log_error("door %s: refused %s: a door that can't be recorded isn't opened", o->name,
+                  o->text);
+        report_event(o, DOOR_REFUSED, "the state can't be recorded");
+        opening_forget(o, DOOR_END_NOT_BEGUN);
+    } else if (o->delay > 0) {
+        enter_state(o, DELAYED);
+        loop_timer_set(o->context->loop, &o->timer, clock_now() + o->delay);
+    } else {
+        run_start_commands(o);
+    }
+}
+
+/* It is in the table from here on. */
+static void begin_opening(struct opening *o)
+{
+    openings_add(o->context->openings, o);
+    o->state = RECORDING;
+    writeback_add(o->context->writeback, o, on_recorded);
+}
+
+/* --- open: extended, checked, started again --- */
+
+static void on_extended(void *arg, bool success)
+{
+    struct opening *o = arg;
+    if (!success)
+        log_warning("door %s: its extend command failed for %s; it still closes in time", o->name,
+                    o->text);
+    settle_open(o);
+}
+
+static void run_extend_commands(struct opening *o)
+{
+    o->extend_next = false;
+    loop_timer_cancel(o->context->loop, &o->check_timer);
+    enter_state(o, EXTENDING);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
+    run_commands(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
+}
+
+/* No command runs: does what has come up meanwhile, else waits in OPEN for its time. */
+static void settle_open(struct opening *o)
+{
+    if (o->close_next) {
+        start_closing(o);
+        return;
+    }
+    /* What is due by now needs no more extending. */
+    if (o->extend_next && o->deadline > clock_now()) {
+        run_extend_commands(o);
+        return;
+    }
+    enter_state(o, OPEN);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
+    if (o->check.count > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
+        loop_timer_set(o->context->loop, &o->check_timer, clock_now() + o->interval);
+}
+
+static void on_renewed(void *arg, bool success)
+{
+    struct opening *o = arg;
+    if (!success)
+        log_error("door %s: can't be opened again for %s; the next check tries", o->name, o->text);
+    settle_open(o);
+}
+
+static void run_start_again(struct opening *o)
+{
+    o->renew = false;
+    enter_state(o, RENEWING);
+    loop_timer_set(o->context->loop, &o->timer, o->deadline);
+    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+}
+
+/* Nothing was run for a knock at a door that is open already and has nothing to extend. */
+static void log_open_already(const struct opening *o, const char *by)
+{
+    if (limit_take(&o->context->messages, clock_now()))
+        log_notice("door %s: %s knocked; it is open already, so nothing was run", o->name, o->text);
+    report_extended(o, by);
+}
+
+/* Without an undo of its own it isn't opened again: someone closed it, who may have meant to. */
+static void lasting_checked(struct opening *o, enum found found)
+{
+    if (found == FOUND_GONE && !o->close_next) {
+        log_notice("door %s: closed for %s, says its check", o->name, o->text);
+        opening_forget(o, DOOR_END_BY_OTHERS);
+        return;
+    }
+    if (o->reopen && !o->close_next) {
+        log_open_already(o, o->reopen->by);
+        opening_free(o->reopen);
+        o->reopen = NULL;
+    }
+    settle_open(o);
+}
+
+/* Somebody may have closed it when that couldn't be recorded, or while nobody watched over it. */
+static void forget_unconfirmed(struct opening *o, enum found found)
+{
+    log_notice("door %s: closed for %s since it was recorded, by whatever; not opening it again",
+               o->name, o->text);
+    if (found == FOUND_PART)
+        start_closing(o);
+    else
+        opening_forget(o, DOOR_END_FOUND_CLOSED);
+}
+
+static void on_checked(void *arg, bool success)
+{
+    struct opening *o = arg;
+    enum found found = what_is_found(o);
+    (void)success;
+    if (o->lasts) {
+        lasting_checked(o, found);
+        return;
+    }
+    if (found == FOUND_OPEN)
+        o->unconfirmed = false;
+    /* What is due by now isn't opened again. */
+    if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
+        o->deadline <= clock_now()) {
+        settle_open(o);
+        return;
+    }
+    if (o->unconfirmed) {
+        forget_unconfirmed(o, found);
+        return;
+    }
+    log_warning("door %s: something else closed it for %s (was the firewall flushed?); opening it "
+                "again",
+                o->name, o->text);
+    /* What is left of it would be there twice. */
+    o->renew = found == FOUND_PART;
+    if (o->renew)
+        start_closing(o);
+    else
+        run_start_again(o);
+}
+
+static void run_check_commands(struct opening *o)
+{
+    enter_state(o, CHECKING);
+    run_commands(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+}
+
+static void on_check(void *arg)
+{
+    struct opening *o = arg;
+    if (o->state == OPEN)
+        run_check_commands(o);
 }
 
 /* --- closing --- */
@@ -161,8 +363,6 @@ void opening_forget(struct opening *o, enum door_end end)
 /* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes, for ever. */
 static const int64_t retry_first = 1 * CLOCK_SECOND;
 static const int64_t retry_longest = 300 * CLOCK_SECOND;
-
-static void run_start_again(struct opening *o);
 
 static void finish_closing(struct opening *o)
 {
@@ -335,7 +535,7 @@ static void close_without_undo(struct opening *o)
     opening_forget(o, o->failed ? DOOR_END_FAILED : DOOR_END_NO_UNDO);
 }
 
-/* Runs its stop commands, for as often as it takes. No job of its may be with the runner. */
+/* Runs its stop commands, as often as it takes. None of its jobs may be with the runner. */
 static void start_closing(struct opening *o)
 {
     loop_timer_cancel(o->context->loop, &o->timer);
@@ -353,234 +553,8 @@ static void start_closing(struct opening *o)
     if (first && o->new_undo)
         o->new_undo->stopped = 0;
     enter_state(o, STOPPING);
-    /* Where a check can judge, no exit status but 0 is believed. */
+    /* Where a check can tell, no exit status but 0 is believed. */
     run_commands(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
-}
-
-/* --- opening, and while it is open --- */
-
-static void on_extended(void *arg, bool success);
-
-static void run_extend_commands(struct opening *o)
-{
-    o->extend_next = false;
-    loop_timer_cancel(o->context->loop, &o->check_timer);
-    enter_state(o, EXTENDING);
-    loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    run_commands(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
-}
-
-/* No command runs: does what has come up meanwhile, else waits in OPEN for its time. */
-static void settle_open(struct opening *o)
-{
-    if (o->close_next) {
-        start_closing(o);
-        return;
-    }
-    /* What is due by now needs no more extending. */
-    if (o->extend_next && o->deadline > clock_now()) {
-        run_extend_commands(o);
-        return;
-    }
-    enter_state(o, OPEN);
-    loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    if (o->check.count > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
-        loop_timer_set(o->context->loop, &o->check_timer, clock_now() + o->interval);
-}
-
-/*
- * How many of its start commands may have done something, now that one of them failed. Those that
- * follow it didn't run, and iptables may say that it did nothing.
- */
-static unsigned count_acted(const struct opening *o)
-{
-    return o->job.started == 0 ? 0 : o->job.index - o->job.last_was_idle;
-}
-
-/* Whether a stop command undoes one of the start commands from `first` up to `end`. */
-static bool undoes_one_of(const struct opening *o, const struct command *stop, unsigned first,
-                          unsigned end)
-{
-    for (unsigned i = first; i < end; i++)
-        if (command_undoes(stop, &o->start.items[i]))
-            return true;
-    return false;
-}
-
-/* Passes over the stop commands of what a failed start hasn't done. Returns how many are left. */
-static unsigned skip_undone(struct opening *o)
-{
-    unsigned acted = count_acted(o), left = 0;
-    for (unsigned i = 0; i < o->stop.count; i++) {
-        const struct command *stop = &o->stop.items[i];
-        bool needed = i >= RUNNER_REMEMBERED || undoes_one_of(o, stop, 0, acted) ||
-                      !undoes_one_of(o, stop, acted, o->start.count);
-        if (!needed)
-            o->stopped |= UINT64_C(1) << i;
-        left += needed;
-    }
-    return acted == 0 ? 0 : left;
-}
-
-/* The undo of another door that isn't open, run in case that only the record of it is gone. */
-static void find_nothing_to_close(struct opening *o)
-{
-    log_notice("door %s: %s knocked, but nothing that it closes is open for it", o->name, o->text);
-    opening_forget(o, DOOR_END_NOTHING_TO_CLOSE);
-}
-
-static void fail_to_start(struct opening *o)
-{
-    unsigned left = skip_undone(o);
-    o->failed = true;
-    report_event(o, DOOR_FAILED, "its start command failed");
-    log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
-              left > 0            ? "; undoing it"
-              : o->stop.count > 0 ? "; nothing is left to undo"
-                                  : "");
-    if (left > 0)
-        start_closing(o);
-    else
-        opening_forget(o, DOOR_END_FAILED);
-}
-
-static void on_started(void *arg, bool success)
-{
-    struct opening *o = arg;
-    if (!success && o->undoes) {
-        find_nothing_to_close(o);
-        return;
-    }
-    if (!success) {
-        fail_to_start(o);
-        return;
-    }
-    o->failed = false;
-    report_event(o, DOOR_OPENED, NULL);
-    if (o->lasts)
-        log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, o->note);
-    else if (o->stop.count == 0 && !o->expires)
-        log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
-    else
-        log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
-                   opening_seconds(o->length), o->note);
-    if (o->stop.count == 0 && !o->lasts && !o->expires) {
-        start_closing(o);
-        return;
-    }
-    o->deadline = o->lasts ? INT64_MAX : clock_now() + o->length;
-    settle_open(o);
-}
-
-static void on_extended(void *arg, bool success)
-{
-    struct opening *o = arg;
-    if (!success)
-        log_warning("door %s: its extend command failed for %s; it still closes in time", o->name,
-                    o->text);
-    settle_open(o);
-}
-
-static void on_renewed(void *arg, bool success)
-{
-    struct opening *o = arg;
-    if (!success)
-        log_error("door %s: can't be opened again for %s; the next check tries", o->name, o->text);
-    settle_open(o);
-}
-
-static void run_start_again(struct opening *o)
-{
-    o->renew = false;
-    enter_state(o, RENEWING);
-    loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
-}
-
-/* Nothing was run for a knock at a door that is open already and has nothing to extend. */
-static void log_open_already(const struct opening *o, const char *by)
-{
-    if (limit_take(&o->context->messages, clock_now()))
-        log_notice("door %s: %s knocked; it is open already, so nothing was run", o->name, o->text);
-    report_extended(o, by);
-}
-
-/* Without an undo of its own it isn't opened again: someone closed it, who may have meant to. */
-static void lasting_checked(struct opening *o, enum found found)
-{
-    if (found == FOUND_GONE && !o->close_next) {
-        log_notice("door %s: closed for %s, says its check", o->name, o->text);
-        opening_forget(o, DOOR_END_BY_OTHERS);
-        return;
-    }
-    if (o->reopen && !o->close_next) {
-        log_open_already(o, o->reopen->by);
-        opening_free(o->reopen);
-        o->reopen = NULL;
-    }
-    settle_open(o);
-}
-
-/* Somebody may have closed it when that couldn't be recorded, or while nobody watched over it. */
-static void forget_unconfirmed(struct opening *o, enum found found)
-{
-    log_notice("door %s: closed for %s since it was recorded, by whatever; not opening it again",
-               o->name, o->text);
-    if (found == FOUND_PART)
-        start_closing(o);
-    else
-        opening_forget(o, DOOR_END_FOUND_CLOSED);
-}
-
-static void on_checked(void *arg, bool success)
-{
-    struct opening *o = arg;
-    enum found found = what_is_found(o);
-    (void)success;
-    if (o->lasts) {
-        lasting_checked(o, found);
-        return;
-    }
-    if (found == FOUND_OPEN)
-        o->unconfirmed = false;
-    /* What is due by now isn't opened again. */
-    if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
-        o->deadline <= clock_now()) {
-        settle_open(o);
-        return;
-    }
-    if (o->unconfirmed) {
-        forget_unconfirmed(o, found);
-        return;
-    }
-    log_warning("door %s: something else closed it for %s (was the firewall flushed?); opening it "
-                "again",
-                o->name, o->text);
-    /* What is left of it would be there twice. */
-    o->renew = found == FOUND_PART;
-    if (o->renew)
-        start_closing(o);
-    else
-        run_start_again(o);
-}
-
-static void run_check_commands(struct opening *o)
-{
-    enter_state(o, CHECKING);
-    run_commands(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
-}
-
-static void on_check(void *arg)
-{
-    struct opening *o = arg;
-    if (o->state == OPEN)
-        run_check_commands(o);
-}
-
-static void run_start_commands(struct opening *o)
-{
-    enter_state(o, STARTING);
-    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_started);
 }
 
 /* A job that waits behind others for its turn can't keep the door open; one that runs ends first.
@@ -604,30 +578,55 @@ static void on_due(void *arg)
         start_closing(o);
 }
 
-static void on_recorded(struct opening *o, bool durable)
+/* --- gone --- */
+
+/* How openings end, in the history and for those who watch. */
+static const char *const end_texts[] = {
+    [DOOR_END_NOT_BEGUN] = "",
+    [DOOR_END_CLOSED] = "closed",
+    [DOOR_END_BY_ADMIN] = "closed by knockctl",
+    [DOOR_END_BY_KEY] = "closed by its key",
+    [DOOR_END_BY_DOOR] = "closed by another door",
+    [DOOR_END_BY_OTHERS] = "closed by something else",
+    [DOOR_END_FOUND_CLOSED] = "found closed",
+    [DOOR_END_FAILED] = "failed",
+    [DOOR_END_UNDONE] = "failed, undone",
+    [DOOR_END_NOTHING_TO_CLOSE] = "nothing to close",
+    [DOOR_END_WITHDRAWN] = "withdrawn",
+    [DOOR_END_NO_UNDO] = "nothing to undo",
+    [DOOR_END_GIVEN_UP] = "given up by knockctl",
+    [DOOR_END_EARLIER_BOOT] = "lost with an earlier boot",
+    [DOOR_END_MADE_ROOM] = "forgotten to make room",
+};
+
+/* A knock that waited longer than its door would have been open has been given up. */
+static void begin_reopening(struct opening_context *context, struct opening *reopen)
 {
-    if (!durable) {
-        log_error("door %s: refused %s: a door that can't be recorded isn't opened", o->name,
-                  o->text);
-        report_event(o, DOOR_REFUSED, "the state can't be recorded");
-        opening_forget(o, DOOR_END_NOT_BEGUN);
-    } else if (o->delay > 0) {
-        enter_state(o, DELAYED);
-        loop_timer_set(o->context->loop, &o->timer, clock_now() + o->delay);
-    } else {
-        run_start_commands(o);
-    }
+    bool fresh = clock_now() - reopen->knocked < reopen->length;
+    if (fresh && !context->stopping)
+        begin_opening(reopen);
+    else
+        opening_free(reopen);
 }
 
-/* --- what comes from outside: knocks, earlier runs, closers, reloads --- */
-
-/* It is in the table from here on. */
-static void begin_opening(struct opening *o)
+void opening_forget(struct opening *o, enum door_end end)
 {
-    openings_add(o->context->openings, o);
-    o->state = RECORDING;
-    writeback_add(o->context->writeback, o, on_recorded);
+    struct opening_context *context = o->context;
+    struct opening *reopen = o->reopen;
+    o->reopen = NULL;
+    if (end != DOOR_END_NOT_BEGUN)
+        report(o, (struct door_event){.kind = DOOR_GONE, .why = end_texts[end], .end = end});
+    writeback_remove(context->writeback, o, end_texts[end]);
+    openings_remove(context->openings, o);
+    context->left_open -= o->left_open;
+    opening_free(o);
+    if (reopen)
+        begin_reopening(context, reopen);
+    if (context->stopping && context->openings->count == context->left_open && context->emptied)
+        context->emptied(context->emptied_arg);
 }
+
+/* --- a knock that opens the door, and openings of an earlier run --- */
 
 /* An opening that nothing has happened to yet. NULL when memory is short. */
 static struct opening *create_opening(struct opening_context *context, const struct knock *knock)
@@ -682,6 +681,8 @@ int opening_resume(struct opening_context *context, struct stored_door *stored)
     }
     return 0;
 }
+
+/* --- a knock while it is open, or being opened or closed --- */
 
 /* Runs its extend commands, if there are any; it has no time that could be longer. */
 static void extend_timeless(struct opening *o, const struct knock *knock)
@@ -776,6 +777,8 @@ void opening_knock(struct opening *o, const struct knock *knock)
     else
         extend_opening(o, knock);
 }
+
+/* --- closed, given up, or told of a reload --- */
 
 /* What waits for its turn isn't waited for: it never started, or by half and is undone. */
 static void close_starting(struct opening *o)

@@ -1,6 +1,6 @@
 /* Doors that are kept in a store, and a look at what is in there. */
-#ifndef TEST_LEDGER_HELP_H
-#define TEST_LEDGER_HELP_H
+#ifndef TEST_WRITEBACK_HELP_H
+#define TEST_WRITEBACK_HELP_H
 
 #include "doors_help.h"
 #include "store_help.h"
