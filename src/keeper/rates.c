@@ -1,3 +1,4 @@
+/* Counts the openings of each pair of door and address, for a period that begins with the first. */
 #include "keeper/rates.h"
 
 #include <string.h>

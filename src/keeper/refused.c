@@ -1,3 +1,4 @@
+/* Refused sealed messages: for each period of a hint, the latest time by hint. */
 #include "keeper/refused.h"
 
 #include <stdlib.h>
