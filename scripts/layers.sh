@@ -33,7 +33,7 @@ pure=(
     src/lib/sort.c
     src/keeper/{rates,refusal_log,refused,rule,template,unseal}.c
     src/knock/{cause,nat,packets,stun_message}.c
-    src/lib/{addr,addr_scope,carrier,command_words,config_mask,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
+    src/lib/{addr,addr_scope,carrier,command_words,config_scan,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/knockd/log_clock.c
     src/listener/{history,line_cache,lines,log_header,logline,match_index}.c
     src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c

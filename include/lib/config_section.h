@@ -1,31 +1,16 @@
 /*
- * A configuration as read but not yet understood: sections of keys of texts, each with its place.
- * Which keys and sections there may be is the schema's matter, of which there is one for each kind
- * of file.
+ * A configuration file as libconfuse read it, with what it includes: sections of keys of texts,
+ * each with its place. What the texts mean is for the readers of the schema's keys.
  */
 #ifndef LIB_CONFIG_SECTION_H
 #define LIB_CONFIG_SECTION_H
 
-#include "lib/config.h"
-#include "lib/config_text.h"
+#include "lib/config_file.h"
+#include "lib/config_schema.h"
 
-enum { CONFIG_KINDS_MAX = 4 };
-
-struct config_key;
-
-/* A kind of section. */
-struct config_kind {
-    const char *name;              /* "door"; NULL for what stands outside of any section */
-    const struct config_key *keys; /* at least one; behind the last, one without a name */
-    unsigned max;                  /* sections of this kind in a file */
-    bool titled;                   /* door "TITLE" { ... }, each title once; else door { ... } */
-};
-
-/* kinds[0] is what stands outside of any section. */
-struct config_schema {
-    struct config_kind kinds[CONFIG_KINDS_MAX];
-    unsigned kind_count;
-    bool secret; /* keeps values from libconfuse, and words that hold a digit out of messages */
+enum {
+    CONFIG_FILES_MAX = 256, /* files in all, so that includes can't multiply for ever */
+    CONFIG_INCLUDE_DEPTH_MAX = 10,
 };
 
 /* One key of a section with the texts that it was given. */
@@ -42,17 +27,25 @@ struct config_section {
     size_t count;
 };
 
-/* sections[0] is the global one. */
 struct config_sections {
-    struct config_section *sections;
+    struct config_section *items; /* items[0]: what stands outside of any section */
     size_t count;
+    char **files; /* names of the files read; every config_pos points to one */
+    unsigned file_count;
 };
 
-/* Reads the text by libconfuse into *sections, tells `report` of mistakes; false: the syntax is
- * wrong. The caller frees *sections either way; its entries point to the schema's keys. The text of
- * a secret schema is of no use afterwards. */
-bool config_parse(const struct config_text_out *text, const struct config_schema *schema,
-                  struct report *report, struct config_sections *sections);
+/*
+ * Reads the file at `path` and what it includes. Reports what is wrong with the syntax, and returns
+ * false. The caller calls config_sections_free() either way, after its last use of a position; or
+ * it takes `files` before.
+ */
+bool config_parse(const char *path, const struct config_schema *schema, struct report *report,
+                  struct config_sections *out);
+
+/* The same of a file that was read, which is freed. `path` is its name in messages. */
+bool config_parse_file(const char *path, struct config_file *file,
+                       const struct config_schema *schema, struct report *report,
+                       struct config_sections *out);
 
 /* These return NULL or false when memory ran out. Texts are copied; what could steer a terminal
  * becomes ? in a title, where it is wrong anyway. */
@@ -72,5 +65,8 @@ bool config_given(const struct config_section *section, const char *name);
 /* These wipe the texts: any may be a secret. */
 void config_list_free(struct config_list *list);
 void config_sections_free(struct config_sections *sections);
+
+/* Puts ? for what could steer a terminal, since texts of the file are repeated in messages. */
+void config_printable(char *text);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "knock/durable.h"
 #include "knock/say.h"
-#include "lib/config_text.h"
+#include "lib/config_file.h"
 
 /* The file as it is, and where its next sequence begins. */
 struct lines {

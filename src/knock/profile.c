@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "knock/profile_keys.h"
@@ -17,23 +16,6 @@ static void set_defaults(struct profile *profile)
                                 .retries = 3,
                                 .delay_ms = PROFILE_UNSET,
                                 .span = CARRIER_SPAN_DEFAULT};
-}
-
-/* It holds sequences, and names who is knocked at: nobody else may read it, let alone write. */
-static bool check_mode(const char *path, struct report *report)
-{
-    struct config_pos pos = {path, 0};
-    struct stat st;
-    if (stat(path, &st) < 0)
-        report_error(report, pos, "can't look at it: %s", strerror(errno));
-    else if (st.st_uid != geteuid() && st.st_uid != 0)
-        report_error(report, pos, "it belongs to another user: make it your own");
-    else if (st.st_mode & 077)
-        report_error(report, pos, "others may read or write it (mode %04o): chmod 600 it",
-                     (unsigned)st.st_mode & 07777);
-    else
-        return true;
-    return false;
 }
 
 static void take_section(struct parse_context *context, const struct config_section *section,
@@ -49,10 +31,10 @@ static bool take_profile(struct parse_context *context, const struct config_sect
                          const char *name, struct profile *profile)
 {
     for (size_t i = 1; i < sections->count; i++) {
-        if (strcmp(sections->sections[i].title, name) != 0)
+        if (strcmp(sections->items[i].title, name) != 0)
             continue;
-        take_section(context, &sections->sections[0], profile);
-        take_section(context, &sections->sections[i], profile);
+        take_section(context, &sections->items[0], profile);
+        take_section(context, &sections->items[i], profile);
         read_copy(context, name, &profile->name);
         return true;
     }
@@ -66,48 +48,23 @@ static void no_profile(const char *path, const char *name)
         name, path);
 }
 
-/* A file with what it includes, and its sections. */
-struct profiles {
-    struct config_text_out text;
-    struct config_sections sections;
-};
-
-/* The caller calls profiles_free() either way. */
-static bool profiles_read(struct profiles *profiles, const char *path, struct report *report)
-{
-    profiles->sections = (struct config_sections){0};
-    bool good = config_text_read(path, report, &profiles->text);
-    for (unsigned i = 0; good && i < profiles->text.file_count; i++)
-        good = check_mode(profiles->text.files[i], report);
-    return good && config_parse(&profiles->text, &profile_schema, report, &profiles->sections);
-}
-
-static void profiles_free(struct profiles *profiles)
-{
-    config_sections_free(&profiles->sections);
-    config_text_free(&profiles->text);
-    for (unsigned i = 0; i < profiles->text.file_count; i++)
-        free(profiles->text.files[i]);
-    free(profiles->text.files);
-}
-
-static void read_text_into(struct parse_context *context, const char *path, const char *name,
+static void read_file_into(struct parse_context *context, const char *path, const char *name,
                            struct profile *profile)
 {
-    struct profiles profiles;
-    if (profiles_read(&profiles, path, context->report) &&
-        !take_profile(context, &profiles.sections, name, profile)) {
+    struct config_sections sections;
+    if (config_parse(path, &profile_schema, context->report, &sections) &&
+        !take_profile(context, &sections, name, profile)) {
         no_profile(path, name);
         context->report->errors++;
     }
-    profiles_free(&profiles);
+    config_sections_free(&sections);
 }
 
 static void read_profile(struct parse_context *context, const char *path, const char *name,
                          struct profile *profile)
 {
     if (access(path, F_OK) == 0) {
-        read_text_into(context, path, name, profile);
+        read_file_into(context, path, name, profile);
         return;
     }
     no_profile(path, name);
@@ -230,15 +187,15 @@ static bool see_one(const char *path, const struct config_sections *sections, co
 bool profile_each(const char *path, profile_see *see)
 {
     struct report report = {.say = say_finding};
-    struct profiles profiles;
+    struct config_sections sections;
     if (access(path, F_OK) < 0) {
         say("there are no profiles in %s: %s; see knock.conf(5)", path, strerror(errno));
         return false;
     }
-    bool good = profiles_read(&profiles, path, &report);
-    for (size_t i = 1; report.errors == 0 && i < profiles.sections.count; i++)
-        good &= see_one(path, &profiles.sections, profiles.sections.sections[i].title, see);
-    profiles_free(&profiles);
+    bool good = config_parse(path, &profile_schema, &report, &sections);
+    for (size_t i = 1; report.errors == 0 && i < sections.count; i++)
+        good &= see_one(path, &sections, sections.items[i].title, see);
+    config_sections_free(&sections);
     return good;
 }
 

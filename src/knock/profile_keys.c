@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "knock/port.h"
 #include "lib/command_words.h"
@@ -46,10 +47,25 @@ static const struct config_key keys[] = {
 
 enum { FIRST_SEALED = 5, FIRST_GLOBAL = 10, LAST_SEALED = 14 };
 
+/* It holds sequences, and names who is knocked at: nobody else may read it, let alone write. */
+static bool check_owner(const struct config_file *file, const char *path, struct report *report)
+{
+    struct config_pos pos = {path, 0};
+    if (file->owner != geteuid() && file->owner != 0)
+        report_error(report, pos, "it belongs to another user: make it your own");
+    else if (file->mode & 077)
+        report_error(report, pos, "others may read or write it (mode %04o): chmod 600 it",
+                     file->mode);
+    else
+        return true;
+    return false;
+}
+
 const struct config_schema profile_schema = {
     .kinds = {{.keys = keys + FIRST_GLOBAL},
               {.name = "profile", .keys = keys, .max = PROFILES_MAX, .titled = true}},
     .kind_count = 2,
+    .check_file = check_owner,
 };
 
 const struct config_key *profile_key(const char *name)

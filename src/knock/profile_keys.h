@@ -3,7 +3,7 @@
 #define KNOCK_PROFILE_KEYS_H
 
 #include "knock/profile.h"
-#include "lib/config_schema.h"
+#include "lib/config_values.h"
 
 enum { PROFILE_GLOBAL, PROFILE_PROFILE };
 

@@ -1,3 +1,6 @@
+/*
+ * Loads knockd.conf: its sections become values, over the defaults; then they are checked together.
+ */
 #include "lib/config.h"
 
 #include <stdlib.h>
@@ -7,7 +10,8 @@
 
 #include "lib/addr_scope.h"
 #include "lib/carrier.h"
-#include "lib/config_schema.h"
+#include "lib/config_check.h"
+#include "lib/config_values.h"
 #include "lib/sealed.h"
 
 static void free_commands(struct config_commands *commands)
@@ -92,22 +96,190 @@ static void set_defaults(struct parse_context *context, const char *path, struct
     set_sealed_defaults(context, &config->sealed);
 }
 
-/* The text and what libconfuse made of it live only as long as this takes. */
+/* --- from sections to values --- */
+
+/* Copies the title of a section, the name of a `what`; tells if it is none. */
+static void read_title(struct parse_context *context, const struct config_section *section,
+                       const char *what, char **name)
+{
+    const char *title = section->title;
+    if (!config_is_name(title))
+        report_error(context->report, section->pos,
+                     "\"%.80s\" is no name for a %s: expected 1 to 63 of the characters A-Z a-z "
+                     "0-9 _ . -, not beginning with -",
+                     title, what);
+    read_copy(context, title, name);
+}
+
+/* The key that a type of source needs, and that no other may have. */
+static void check_source_key(struct parse_context *context, const struct config_section *section,
+                             bool needed, const char *key, const char *example)
+{
+    bool has = config_given(section, key);
+    if (needed && !has)
+        report_error(context->report, section->pos, "source \"%s\" has no %s: expected %s",
+                     section->title, key, example);
+    if (has && !needed)
+        report_error(context->report, section->pos,
+                     "source \"%s\" has a %s, which its type doesn't use: remove it, or write "
+                     "another type",
+                     section->title, key);
+}
+
+static void check_source_keys(struct parse_context *context, const struct config_section *section,
+                              const struct config_source *source)
+{
+    bool kernel = source->type == SOURCE_KMSG || source->type == SOURCE_JOURNAL;
+    check_source_key(context, section, source->type == SOURCE_FILE, "path",
+                     "path = \"/var/log/kern.log\" or the like");
+    check_source_key(context, section, source->type == SOURCE_COMMAND, "command",
+                     "command = \"/usr/bin/tail -n 0 -F /var/log/kern.log\" or the like");
+    if (kernel && source->format == FORMAT_ULOGD)
+        report_error(context->report, section->pos,
+                     "source \"%s\": ulogd writes no kernel messages: expected format = kernel "
+                     "with this type",
+                     section->title);
+}
+
+/* Firewalls log what they accept, too: ufw with "[UFW ALLOW] ", Shorewall with ":ACCEPT:". */
+static void warn_of_any_prefix(struct parse_context *context, const struct config_section *section)
+{
+    report_warning(context->report, section->pos,
+                   "source \"%s\" has no prefix, so each packet that the firewall logs counts as "
+                   "one of a knock, even if it was accepted: expected prefix = \"[KNOCK] \" or "
+                   "the like, the --log-prefix of what is denied",
+                   section->title);
+}
+
+static void fill_source(struct parse_context *context, const struct config_section *section,
+                        struct config_source *source)
+{
+    source->pos = section->pos;
+    read_title(context, section, "source", &source->name);
+    unsigned before = context->report->errors;
+    config_read_keys(context, section, source);
+    if (!config_given(section, "type"))
+        report_error(context->report, section->pos,
+                     "source \"%s\" has no type: expected " CONFIG_SOURCE_TYPES, section->title);
+    /* What contradicts a type or path that wasn't understood would only confuse. */
+    if (context->report->errors == before)
+        check_source_keys(context, section, source);
+    if (context->report->errors == before && !source->prefixes.set)
+        warn_of_any_prefix(context, section);
+}
+
+static void add_ignored(struct parse_context *context, struct config_door *door,
+                        struct port_proto step)
+{
+    size_t size = (door->ignore_count + 1) * sizeof(struct port_proto);
+    struct port_proto *more = realloc(door->ignore, size);
+    if (!more) {
+        context->no_memory = true;
+        return;
+    }
+    door->ignore = more;
+    more[door->ignore_count++] = step;
+}
+
+/* What a door says about sealed knocks that it doesn't take. */
+static void warn_of_unused(struct parse_context *context, const struct config_section *section)
+{
+    static const char *const names[] = {"ports", "max_timeout", "bound", "for"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (config_given(section, names[i]))
+            report_warning(context->report, section->pos,
+                           "door \"%s\": %s is about sealed knocks, and without key it takes none",
+                           section->title, names[i]);
+}
+
+static void fill_door(struct parse_context *context, const struct config_section *section,
+                      struct config_door *door)
+{
+    door->pos = section->pos;
+    door->seq_timeout = INT64_C(25) * 1000000000;
+    door->cmd_timeout = INT64_C(10) * 1000000000;
+    door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
+    door->strict = door->bound = true;
+    door->check_interval = CONFIG_CHECK_INTERVAL;
+    read_title(context, section, "door", &door->name);
+    config_read_keys(context, section, door);
+    for (size_t i = 0; i < section->count; i++)
+        if (strcmp(section->entries[i].key->name, "cmd_timeout") == 0)
+            door->timeout_pos = section->entries[i].values.pos;
+    if (door->port.port)
+        add_ignored(context, door, door->port);
+    for (unsigned i = 0; i < door->port_count; i++)
+        add_ignored(context, door, door->ports[i]);
+    if (!config_given(section, "key"))
+        warn_of_unused(context, section);
+    /* A rule that is gone already makes `iptables -D` exit with 1: closed, as wanted. */
+    if (!config_given(section, "stop_ok"))
+        door->stop_ok[0] = config_given(section, "rule") ? 3 : 1;
+}
+
+static void fill_global(struct parse_context *context, const struct config_section *section,
+                        struct config *config)
+{
+    config_read_keys(context, section, config);
+}
+
+static void fill_sealed(struct parse_context *context, const struct config_section *section,
+                        struct config_sealed *sealed)
+{
+    sealed->pos = section->pos;
+    config_read_keys(context, section, sealed);
+}
+
+/* The listener looks for sealed knocks only if there is a door for them. */
+static void settle_sealed(struct config *config)
+{
+    struct config_sealed *sealed = &config->sealed;
+    if (sealed->packet_port == 0)
+        sealed->packet_port = sealed->span_said + CARRIER_SPAN_SIZE - 1;
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (config->doors[i].keys.count > 0)
+            sealed->span = sealed->span_said;
+}
+
+static void fill_sections(struct parse_context *context, const struct config_sections *sections,
+                          struct config *config)
+{
+    config->sources = calloc(sections->count + 1, sizeof(*config->sources));
+    config->doors = calloc(sections->count + 1, sizeof(*config->doors));
+    if (!config->sources || !config->doors) {
+        context->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < sections->count; i++) {
+        const struct config_section *section = &sections->items[i];
+        if (section->kind == CONFIG_GLOBAL)
+            fill_global(context, section, config);
+        else if (section->kind == CONFIG_SOURCE)
+            fill_source(context, section, &config->sources[config->source_count++]);
+        else if (section->kind == CONFIG_DOOR)
+            fill_door(context, section, &config->doors[config->door_count++]);
+        else
+            fill_sealed(context, section, &config->sealed);
+    }
+    settle_sealed(config);
+    config_settle_closes(context, config);
+}
+
 static void read_into(struct parse_context *context, const char *path, struct config *config)
 {
-    struct config_text_out text;
-    struct config_sections sections = {0};
-    bool good = config_text_read(path, context->report, &text);
-    config->files = text.files;
-    config->file_count = text.file_count;
-    if (good && config_parse(&text, config_schema(), context->report, &sections)) {
+    struct config_sections sections;
+    bool good = config_parse(path, config_schema(), context->report, &sections);
+    config->files = sections.files;
+    config->file_count = sections.file_count;
+    sections.files = NULL;
+    sections.file_count = 0;
+    if (good) {
         set_defaults(context, path, config);
-        config_fill(context, &sections, config);
+        fill_sections(context, &sections, config);
         if (!context->no_memory)
             config_check(config, context->report);
     }
     config_sections_free(&sections);
-    config_text_free(&text);
 }
 
 struct config *config_load(const char *path, struct report *report)
@@ -132,11 +304,6 @@ bool config_list_has(const struct config_list *list, const char *text)
         if (strcmp(list->items[i].text, text) == 0)
             return true;
     return false;
-}
-
-bool config_is_key_name(const char *name)
-{
-    return config_is_name(name) && strcmp(name, "sequence") != 0 && strcmp(name, "knockctl") != 0;
 }
 
 struct port_proto config_own_port(const struct config_door *door)

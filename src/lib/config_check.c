@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_check.h"
 
 static bool is_step(const struct sequence *sequence, struct port_proto step)
 {

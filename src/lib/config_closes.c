@@ -5,24 +5,9 @@
  */
 #include <string.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_check.h"
+#include "lib/config_section.h"
 #include "lib/inverse.h"
-
-void read_door_names(struct parse_context *context, const struct config_key *key,
-                     const struct config_list *values, void *field)
-{
-    struct config_list *out = field;
-    out->set = true;
-    out->pos = values->pos;
-    for (unsigned i = 0; i < values->count; i++) {
-        const struct config_text *value = &values->items[i];
-        if (!config_is_name(value->text))
-            report_error(context->report, value->pos, "%s: \"%.80s\" is no name for a door",
-                         key->name, value->text);
-        else if (!config_list_add(out, value->text, value->pos))
-            context->no_memory = true;
-    }
-}
 
 static struct config_door *find_door(struct config *config, const char *name)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_values.h"
 #include "lib/shell_syntax.h"
 
 void read_sequence(struct parse_context *context, const struct config_key *key,
@@ -155,8 +155,8 @@ void read_interface(struct parse_context *context, const struct config_key *key,
         memcpy(field, text, len + 1);
 }
 
-void read_nets(struct parse_context *context, const struct config_key *key,
-               const struct config_list *values, struct net **out, unsigned *count)
+static void read_nets(struct parse_context *context, const struct config_key *key,
+                      const struct config_list *values, struct net **out, unsigned *count)
 {
     *out = calloc(values->count + 1, sizeof(**out));
     if (!*out)

@@ -1,11 +1,12 @@
 #include "lib/config_messages.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_scan.h"
+#include "lib/config_section.h"
+#include "lib/config_values.h"
 
 enum { NAME_MAX_COMPARED = 64, DISTANCE_MAX = 2 };
 
@@ -52,311 +53,324 @@ static void closer(const char *word, const char *name, unsigned *best, const cha
 }
 
 /* The name that may stand here and was perhaps meant. */
-static const char *meant(const struct config_messages *w)
+static const char *meant(const struct config_failure *f)
 {
-    const struct config_schema *g = w->schema;
+    const struct config_schema *schema = f->schema;
     const char *found = NULL;
     unsigned best = DISTANCE_MAX + 1;
-    for (const struct config_key *key = g->kinds[w->kind].keys; key->name; key++)
+    for (const struct config_key *key = schema->kinds[f->kind].keys; key->name; key++)
         if (is_accepted(key))
-            closer(w->word, key->name, &best, &found);
-    for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count; kind++)
-        closer(w->word, g->kinds[kind].name, &best, &found);
+            closer(f->word, key->name, &best, &found);
+    for (unsigned kind = 1; f->kind == 0 && kind < schema->kind_count; kind++)
+        closer(f->word, schema->kinds[kind].name, &best, &found);
     return found;
 }
 
 /* The kind of section that has this key, kind_count if none has. */
-static unsigned home_of(const struct config_schema *g, const char *word)
+static unsigned home_of(const struct config_schema *schema, const char *word)
 {
     unsigned kind = 0;
-    for (; kind < g->kind_count; kind++)
-        for (const struct config_key *key = g->kinds[kind].keys; key->name; key++)
+    for (; kind < schema->kind_count; kind++)
+        for (const struct config_key *key = schema->kinds[kind].keys; key->name; key++)
             if (strcmp(key->name, word) == 0)
                 return kind;
     return kind;
 }
 
 /* The kind of that name, NULL if there is none. */
-static const struct config_kind *kind_named(const struct config_schema *g, const char *word)
+static const struct config_kind *kind_named(const struct config_schema *schema, const char *word)
 {
-    for (unsigned kind = 1; kind < g->kind_count; kind++)
-        if (strcmp(g->kinds[kind].name, word) == 0)
-            return &g->kinds[kind];
+    for (unsigned kind = 1; kind < schema->kind_count; kind++)
+        if (strcmp(schema->kinds[kind].name, word) == 0)
+            return &schema->kinds[kind];
     return NULL;
 }
 
 /* What may stand in this kind of section. */
-static void list_names(const struct config_messages *w, char *out, size_t size)
+static void list_names(const struct config_failure *f, char *out, size_t size)
 {
-    const struct config_schema *g = w->schema;
+    const struct config_schema *schema = f->schema;
     size_t used = 0;
     out[0] = '\0';
-    for (const struct config_key *key = g->kinds[w->kind].keys; key->name && used < size; key++)
+    for (const struct config_key *key = schema->kinds[f->kind].keys; key->name && used < size;
+         key++)
         if (is_accepted(key))
             used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " " : "", key->name);
-    for (unsigned kind = 1; w->kind == 0 && kind < g->kind_count && used < size; kind++)
-        used += (size_t)snprintf(out + used, size - used, " %s", g->kinds[kind].name);
+    for (unsigned kind = 1; f->kind == 0 && kind < schema->kind_count && used < size; kind++)
+        used += (size_t)snprintf(out + used, size - used, " %s", schema->kinds[kind].name);
 }
 
-static const char *place(const struct config_messages *w, char *out, size_t size)
+static const char *place(const struct config_failure *f, char *out, size_t size)
 {
-    const char *name = w->schema->kinds[w->kind].name;
-    if (w->schema->kind_count == 1)
+    const char *name = f->schema->kinds[f->kind].name;
+    if (f->schema->kind_count == 1)
         snprintf(out, size, "in this file");
     else if (!name)
         snprintf(out, size, "outside of any section");
-    else if (w->title)
-        snprintf(out, size, "in %s \"%.63s\"", name, w->title);
+    else if (f->title)
+        snprintf(out, size, "in %s \"%.63s\"", name, f->title);
     else
         snprintf(out, size, "in section %s", name);
     return out;
 }
 
-/* What the keys of the other knockd, which listens to an interface by itself, are here. It took
- * names in any case. */
-static const char *replacement(const struct config_messages *w)
+/* What to write in place of a key that this program doesn't have; NULL: nothing known. */
+static const char *replacement(const struct config_failure *f)
 {
-    static const struct {
-        const char *name;  /* in lower case */
-        const char *where; /* the kind of section; NULL: outside of any */
-        const char *advice;
-    } rows[] = {
-        {"usesyslog", NULL, "remove it: knockd always logs to syslog, by facility"},
-        {"logfile", NULL,
-         "remove it: knockd logs to syslog, by facility, and to standard error, which may be "
-         "redirected to a file"},
-        {"pidfile", NULL,
-         "remove it: a lock in state_dir decides that knockd runs once, and `pgrep -o -x knockd` "
-         "finds it"},
-        {"interface", NULL, "give it to a door: interface = eth0"},
-        {"command", "door", "write start_command"},
-        {"command_6", "door", "write start_command_6"},
-        {"timeout", "door", "write seq_timeout"},
-    };
-    const char *kind = w->schema->kinds[w->kind].name;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        bool here = rows[i].where ? kind && strcmp(kind, rows[i].where) == 0 : !kind;
-        if (here && strcasecmp(w->word, rows[i].name) == 0)
-            return rows[i].advice;
+    const char *kind = f->schema->kinds[f->kind].name;
+    for (const struct config_replaced *row = f->schema->replaced; row && row->name; row++) {
+        bool here = row->kind ? kind && strcmp(kind, row->kind) == 0 : !kind;
+        if (here && strcasecmp(f->word, row->name) == 0)
+            return row->advice;
     }
     return NULL;
 }
 
-static void unknown_word(const struct config_messages *w, char *out, size_t size)
+static void unknown_word(const struct config_failure *f, char *out, size_t size)
 {
     char where[128], keys[360];
-    const char *found = meant(w);
-    unsigned home = home_of(w->schema, w->word);
-    const char *advice = w->schema == config_schema() ? replacement(w) : NULL;
-    place(w, where, sizeof(where));
+    const char *found = meant(f);
+    unsigned home = home_of(f->schema, f->word);
+    const char *advice = replacement(f);
+    place(f, where, sizeof(where));
     if (advice) {
-        snprintf(out, size, "%s can't stand %s: %s", w->word, where, advice);
-    } else if (w->kind != 0 && kind_named(w->schema, w->word)) {
-        snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", w->word,
+        snprintf(out, size, "%s can't stand %s: %s", f->word, where, advice);
+    } else if (f->kind != 0 && kind_named(f->schema, f->word)) {
+        snprintf(out, size, "a section %s can't begin %s: is the } of that missing?", f->word,
                  where);
-    } else if (home > 0 && home < w->schema->kind_count) {
-        snprintf(out, size, "%s can't stand %s: it belongs into a section %s", w->word, where,
-                 w->schema->kinds[home].name);
+    } else if (home > 0 && home < f->schema->kind_count) {
+        snprintf(out, size, "%s can't stand %s: it belongs into a section %s", f->word, where,
+                 f->schema->kinds[home].name);
     } else if (home == 0) {
-        snprintf(out, size, "%s can't stand %s: it belongs outside of any section", w->word, where);
+        snprintf(out, size, "%s can't stand %s: it belongs outside of any section", f->word, where);
     } else if (found) {
-        snprintf(out, size, "unknown key \"%s\" %s; did you mean %s?", w->word, where, found);
+        snprintf(out, size, "unknown key \"%s\" %s; did you mean %s?", f->word, where, found);
     } else {
-        list_names(w, keys, sizeof(keys));
-        snprintf(out, size, "unknown key \"%s\" %s: expected one of %s", w->word, where, keys);
+        list_names(f, keys, sizeof(keys));
+        snprintf(out, size, "unknown key \"%s\" %s: expected one of %s", f->word, where, keys);
     }
 }
 
-/* The beginning of a line of the text. */
-static const char *line_at(const struct config_text_out *text, int line)
-{
-    const char *start = text->text;
-    for (int i = 1; i < line && *start; i++) {
-        start += strcspn(start, "\n");
-        start += *start == '\n';
-    }
-    return start;
-}
-
-/* Steps back from `p` over blanks, but not before `line`. */
-static const char *back_over_blanks(const char *p, const char *line)
-{
-    while (p > line && p[-1] == ' ')
-        p--;
-    return p;
-}
-
-/* Steps back from behind a word in quotes to its first quote; NULL: none stands there. */
-static const char *back_over_word(const char *p, const char *line)
-{
-    if (p == line || p[-1] != '"')
-        return NULL;
-    for (p -= 2; p >= line; p--)
-        if (*p == '"')
-            return p;
-    return NULL;
-}
-
-/* The word KEY, in quotes, where `p` stands behind KEY = VALUE; NULL where it doesn't. */
-static const char *key_before(const char *p, const char *line)
-{
-    const char *value = back_over_word(back_over_blanks(p, line), line);
-    const char *equal = value ? back_over_blanks(value, line) : line;
-    if (equal == line || equal[-1] != '=')
-        return NULL;
-    return back_over_word(back_over_blanks(equal - 1, line), line);
-}
-
-/* Whether the word goes on where a value ended, as -s in rule = INPUT -s, and is no key itself;
- * returns the KEY of that value, or NULL. The cleaner has put each word in quotes. */
-static const char *continued_key(const struct config_messages *w)
-{
-    const char *line = line_at(w->text, w->line);
-    char quoted[160];
-    snprintf(quoted, sizeof(quoted), "\"%s\"", w->word);
-    const char *word = strstr(line, quoted), *end = line + strcspn(line, "\n");
-    for (; word && word < end; word = strstr(word + 1, quoted)) {
-        const char *key = key_before(word, line);
-        const char *after = word + strlen(quoted);
-        after += strspn(after, " ");
-        if (key && !strchr("={+", *after))
-            return key;
-    }
-    return NULL;
-}
-
-static void unknown_key(const struct config_messages *w, char *out, size_t size)
-{
-    const char *key = w->schema->secret ? NULL : continued_key(w);
-    if (key)
-        snprintf(out, size, "the value of %.*s holds blanks: put all of it in quotes",
-                 (int)strcspn(key + 1, "\"\n"), key + 1);
-    else
-        unknown_word(w, out, size);
-}
-
-/* libconfuse's own way to name a key of a section, meant for programs. */
-static void no_path(const struct config_messages *w, char *out, size_t size)
-{
-    snprintf(out, size, "\"%s\": a key can't hold | or =: remove it", w->word);
-}
-
-static void unexpected(const struct config_messages *w, char *out, size_t size)
+static void unexpected(const struct config_failure *f, char *out, size_t size)
 {
     char where[128];
     const char *advice = "is a brace, comma or = missing before it?";
-    if (strcmp(w->word, ",") == 0)
+    if (strcmp(f->word, ",") == 0)
         advice = "expected a list as { a, b }, or the whole text in quotes";
-    else if (strcmp(w->word, "=") == 0)
+    else if (strcmp(f->word, "=") == 0)
         advice = "expected key = value; is a brace missing before it?";
-    snprintf(out, size, "unexpected \"%s\" %s: %s", w->word, place(w, where, sizeof(where)),
+    snprintf(out, size, "unexpected \"%s\" %s: %s", f->word, place(f, where, sizeof(where)),
              advice);
 }
 
-static void no_equal(const struct config_messages *w, char *out, size_t size)
+static void no_value(const struct config_token *key, char *out, size_t size)
 {
-    snprintf(out, size, "%s has no value: expected %s = VALUE", w->word, w->word);
+    int len = (int)key->len;
+    snprintf(out, size, "%.*s has no value: expected %.*s = VALUE", len, key->text, len, key->text);
 }
 
-static void no_brace(const struct config_messages *w, char *out, size_t size)
+static void no_section(const struct config_kind *kind, char *out, size_t size)
 {
-    const struct config_kind *kind = kind_named(w->schema, w->word);
-    bool titled = !kind || kind->titled;
-    snprintf(out, size, "expected %s%s { ... }", w->word, titled ? " \"NAME\"" : "");
+    snprintf(out, size, "expected %s%s { ... }", kind->name, kind->titled ? " \"NAME\"" : "");
 }
 
-static void duplicate(const struct config_messages *w, char *out, size_t size)
-{
-    snprintf(out, size,
-             "a section with the name \"%s\" stands further up already: give this one another name",
-             w->word);
-}
+/* --- what the tokens before that place show --- */
 
-static void too_many_braces(const struct config_messages *w, char *out, size_t size)
-{
-    (void)w;
-    snprintf(out, size, "this } closes nothing: remove it, or is a { missing further up?");
-}
-
-static void unclosed(const struct config_messages *w, char *out, size_t size)
-{
-    const char *what = w->text->unclosed.line ? "this { is never closed: expected }"
-                                              : "the file ends in the middle of a setting";
-    snprintf(out, size, "%s", what);
-}
-
-static void bad_escape(const struct config_messages *w, char *out, size_t size)
-{
-    snprintf(out, size, "\"%s\" is no character: expected \\\\ for a backslash, \\\" for a quote",
-             w->word);
-}
-
-static const struct {
-    const char *format;
-    void (*write)(const struct config_messages *w, char *out, size_t size);
-    bool at_word; /* libconfuse noticed later than at the word that is to blame */
-} messages[] = {
-    {"no such option '%s'", unknown_key, false},
-    {"no sub-section '%s' in '%s'", no_path, false},
-    {"no sub-section title/index for '%s'", no_path, false},
-    {"unexpected token '%s'", unexpected, false},
-    {"missing equal sign after option '%s'", no_equal, true},
-    {"missing opening brace for section '%s'", no_brace, true},
-    {"missing title for section '%s'", no_brace, true},
-    {"found duplicate title '%s'", duplicate, false},
-    {"unexpected closing brace", too_many_braces, false},
-    {"premature end of file", unclosed, false},
-    {"bad escape sequence '%s'", bad_escape, false},
-    {"invalid octal number '%s'", bad_escape, false},
+/* The last tokens of the text up to some place. */
+struct recent {
+    struct config_token t[5]; /* t[4]: the last */
+    bool list;                /* it stands in a list */
 };
 
-bool config_messages_known(const char *format)
+static bool assigns(const struct config_token *token)
 {
-    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++)
-        if (strcmp(messages[i].format, format) == 0)
-            return true;
-    return false;
+    return config_token_is(token, '=') || config_token_is(token, '+');
 }
 
-/* The last line up to `line` that has the word, which the cleaner put in quotes. */
-static int line_of(const struct config_text_out *text, const char *word, int line)
+static bool next_token(struct config_scan *scan, struct recent *recent)
 {
-    char quoted[160];
-    int found = line;
-    snprintf(quoted, sizeof(quoted), "\"%s\"", word);
-    const char *start = text->text;
-    for (int i = 1; i <= line && *start; i++) {
-        size_t len = strcspn(start, "\n");
-        if (memmem(start, len, quoted, strlen(quoted)))
-            found = i;
-        start += len + (start[len] == '\n');
+    memmove(&recent->t[0], &recent->t[1], 4 * sizeof(recent->t[0]));
+    recent->t[4] = config_scan_next(scan);
+    if (config_token_is(&recent->t[4], '{'))
+        recent->list = assigns(&recent->t[3]);
+    else if (config_token_is(&recent->t[4], '}'))
+        recent->list = false;
+    return recent->t[4].kind != TOKEN_END;
+}
+
+/* Whether the token is what libconfuse named. */
+static bool is_named(const struct config_failure *f, const struct config_token *token)
+{
+    return token->line == f->line && config_token_equals(token, f->word);
+}
+
+/* The key of that name in the section, NULL if it has none. */
+static const struct config_key *key_named(const struct config_failure *f,
+                                          const struct config_token *token)
+{
+    for (const struct config_key *key = f->schema->kinds[f->kind].keys; key->name; key++)
+        if (token->kind == TOKEN_WORD && config_token_equals(token, key->name))
+            return key;
+    return NULL;
+}
+
+/* Whether two items of a list have no comma between them, the second of which stopped libconfuse.
+ */
+static bool lacks_comma(const struct config_failure *f, const struct recent *r)
+{
+    return r->list && config_token_is_word(&r->t[3]) && is_named(f, &r->t[4]);
+}
+
+/* Whether a value goes on behind a blank, as in rule = INPUT -s. What is followed by = or { begins
+ * a setting of its own, and so does a key that nothing follows on its line. */
+static bool holds_blank(const struct config_failure *f, const struct recent *r)
+{
+    const struct config_token *key = &r->t[0], *first = &r->t[2], *second = &r->t[3];
+    const struct config_token *next = &r->t[4];
+    if (f->schema->secret || !config_token_is_word(key) || !assigns(&r->t[1]) ||
+        !config_token_is_word(first) || !config_token_is_word(second) || !is_named(f, second) ||
+        first->line != second->line)
+        return false;
+    return !key_named(f, second) && (f->kind > 0 || !kind_named(f->schema, f->word)) &&
+           !assigns(next) && !config_token_is(next, '{');
+}
+
+/* The key whose line ends behind =, so that what the next line begins with was taken for its value;
+ * NULL: none. */
+static const struct config_token *key_without_value(const struct config_failure *f,
+                                                    const struct recent *r)
+{
+    const struct config_token *last = &r->t[4], *key = NULL;
+    bool stopped = is_named(f, last), brace = config_token_is(last, '{');
+    if (stopped && config_token_is(last, '}') && assigns(&r->t[3]))
+        key = &r->t[2];
+    else if (stopped && (assigns(last) || brace) && assigns(&r->t[2]))
+        key = &r->t[1];
+    else if (brace && is_named(f, &r->t[3]) && assigns(&r->t[1]))
+        key = &r->t[0];
+    return key && key[1].line < key[2].line && key_named(f, key) ? key : NULL;
+}
+
+/* Looks for what is always wrong up to the line where libconfuse stopped: that is why it did.
+ * Returns the line that is to blame; 0: nothing was found. */
+static int explain_by_tokens(const struct config_failure *f, char *out, size_t size)
+{
+    struct config_scan scan = {f->text->text, f->text->text + f->text->len, 1};
+    struct recent recent = {0};
+    bool more = true;
+    while (more && recent.t[3].line <= f->line) {
+        more = next_token(&scan, &recent);
+        const struct config_token *key = key_without_value(f, &recent);
+        if (key) {
+            no_value(key, out, size);
+            return key->line;
+        }
+        if (lacks_comma(f, &recent)) {
+            unexpected(f, out, size);
+            return f->line;
+        }
+        if (holds_blank(f, &recent)) {
+            const struct config_token *name = &recent.t[0];
+            size_t quote = name->kind == TOKEN_QUOTED;
+            snprintf(out, size, "the value of %.*s holds blanks: put all of it in quotes",
+                     (int)(name->len - 2 * quote), name->text + quote);
+            return f->line;
+        }
     }
+    return 0;
+}
+
+/* The text ended, or closed what isn't open. */
+static int explain_end(const struct config_failure *f, char *out, size_t size)
+{
+    struct config_scan scan = {f->text->text, f->text->text + f->text->len, 1};
+    struct recent recent = {0};
+    const struct config_token *key = &recent.t[2], *last = &recent.t[3];
+    while (next_token(&scan, &recent))
+        ;
+    if (f->text->stray) {
+        snprintf(out, size, "this } closes nothing: remove it, or is a { missing further up?");
+        return f->text->stray;
+    }
+    if (f->text->unclosed) {
+        snprintf(out, size, "this { is never closed: expected }");
+        return f->text->unclosed;
+    }
+    if (config_token_equals(last, "include"))
+        snprintf(out, size, "expected include(\"FILE\")");
+    else if (assigns(last) && key_named(f, key))
+        snprintf(out, size, "the file ends in the middle of a setting: expected %.*s = VALUE",
+                 (int)key->len, key->text);
+    else
+        snprintf(out, size, "the file ends in the middle of a setting");
+    return last->line;
+}
+
+/* Whether the word is a piece of a longer one on that line, which libconfuse took for the path of a
+ * key in another section. */
+static bool is_piece(const struct config_failure *f)
+{
+    struct config_scan scan = {f->text->text, f->text->text + f->text->len, 1};
+    struct recent recent = {0};
+    bool piece = false;
+    while (next_token(&scan, &recent) && recent.t[4].line <= f->line) {
+        const struct config_token *token = &recent.t[4];
+        if (is_named(f, token))
+            return false;
+        piece |= token->line == f->line && config_token_is_word(token) &&
+                 memmem(token->text, token->len, f->word, strlen(f->word)) &&
+                 (memchr(token->text, '|', token->len) || memchr(token->text, '=', token->len));
+    }
+    return piece;
+}
+
+/* The last token up to the line where libconfuse stopped that it may have named. */
+static struct config_token last_named(const struct config_failure *f)
+{
+    struct config_scan scan = {f->text->text, f->text->text + f->text->len, 1};
+    struct config_token found = {.text = f->word, .len = strlen(f->word), .line = f->line};
+    struct recent recent = {0};
+    while (next_token(&scan, &recent) && recent.t[4].line <= f->line)
+        if (config_token_equals(&recent.t[4], f->word))
+            found.line = recent.t[4].line;
+    found.kind = TOKEN_WORD;
     return found;
 }
 
-void config_printable(char *text)
+/* libconfuse stopped at a word. */
+static int explain_word(const struct config_failure *f, char *out, size_t size)
 {
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text))
-            *text = '?';
+    struct config_token word = last_named(f);
+    const struct config_kind *kind = f->kind == 0 ? kind_named(f->schema, f->word) : NULL;
+    if (is_piece(f)) {
+        snprintf(out, size, "a key can't hold | or =: remove it");
+        return f->line;
+    }
+    if (kind) {
+        no_section(kind, out, size);
+        return word.line;
+    }
+    if (key_named(f, &word)) {
+        no_value(&word, out, size);
+        return word.line;
+    }
+    if (!f->schema->secret && strcmp(f->word, "include") == 0) {
+        snprintf(out, size, "expected include(\"FILE\")");
+        return word.line;
+    }
+    unknown_word(f, out, size);
+    return f->line;
 }
 
-struct config_pos config_messages(const struct config_messages *w, const char *format, char *out,
-                                  size_t size)
+int config_explain(const struct config_failure *f, char *out, size_t size)
 {
-    int line = w->line;
-    snprintf(out, size, "%s", format);
-    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
-        if (strcmp(messages[i].format, format) != 0)
-            continue;
-        messages[i].write(w, out, size);
-        if (messages[i].at_word)
-            line = line_of(w->text, w->word, line);
-        if (messages[i].write == unclosed && w->text->unclosed.line) {
-            config_printable(out);
-            return w->text->unclosed;
-        }
+    int line = *f->word ? explain_by_tokens(f, out, size) : explain_end(f, out, size);
+    if (line == 0 && strspn(f->word, "{}()=,+") == strlen(f->word)) {
+        unexpected(f, out, size);
+        line = f->line;
     }
+    if (line == 0)
+        line = explain_word(f, out, size);
     config_printable(out);
-    return config_text_pos(w->text, line);
+    return line;
 }

@@ -1,28 +1,45 @@
-/* libconfuse at work: the text becomes sections of texts, its messages become ours. */
+/*
+ * libconfuse at work: it reads the text of a file, and what that includes, and calls back for each
+ * value and each section, which are added to the sections that config_parse() returns.
+ */
 #include <confuse.h>
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "lib/config_mask.h"
 #include "lib/config_messages.h"
-#include "lib/config_schema.h"
+#include "lib/config_section.h"
 #include "lib/crypto.h"
+#include "lib/service.h"
 
 enum { OPTIONS_MAX = 48 }; /* of one section, with those that end the list */
 
+/* A file that is being read, on top of the one that included it. */
+struct parsed_file {
+    const struct parsed_file *up;
+    const char *name;
+    unsigned long device, inode;
+    unsigned depth;
+    struct prepared_text text;
+};
+
 struct parsing {
-    const struct config_text_out *text;
     const struct config_schema *schema;
     struct report *report;
-    struct config_sections *sections;
+    struct config_sections *out;
     cfg_t *root;
-    const cfg_t *current; /* the section being read, as libconfuse has it, and as we have it */
+    const cfg_t *current; /* the section that is the last of out, as libconfuse has it */
+    const struct parsed_file *file;
     struct config_mask mask;
-    bool told; /* of what stopped the parser */
+    bool reported; /* what stopped libconfuse */
+    bool refused;  /* something that didn't stop it */
 };
 
 /* libconfuse hands no argument of the caller to callbacks. It does copy the default number of every
@@ -30,6 +47,11 @@ struct parsing {
 static struct parsing *parsing_of(const cfg_t *cfg)
 {
     return (struct parsing *)(intptr_t)cfg->opts[0].def.number;
+}
+
+static struct config_pos pos_at(const struct parsing *p, int line)
+{
+    return (struct config_pos){p->file->name, line};
 }
 
 static unsigned kind_of(const cfg_t *cfg)
@@ -41,23 +63,43 @@ static unsigned kind_of(const cfg_t *cfg)
     return 0;
 }
 
+/* Returns what stops libconfuse. */
 static int no_memory(struct parsing *p, struct config_pos pos)
 {
     report_error(p->report, pos, "out of memory while reading the configuration");
-    p->told = true;
+    p->reported = true;
     return -1;
+}
+
+/* --- values and sections --- */
+
+static void refuse_title_twice(struct parsing *p, const struct config_section *section)
+{
+    for (size_t i = 0; section->title && i + 1 < p->out->count; i++) {
+        const struct config_section *other = &p->out->items[i];
+        if (other->kind != section->kind || strcmp(other->title, section->title) != 0)
+            continue;
+        report_error(p->report, section->pos,
+                     "a section with the name \"%s\" stands further up already: give this one "
+                     "another name",
+                     section->title);
+        p->refused = true;
+        return;
+    }
 }
 
 /* Our section for libconfuse's; a new one stands where its { stood. */
 static struct config_section *section_of(struct parsing *p, const cfg_t *cfg, int line)
 {
     if (cfg == p->root)
-        return &p->sections->sections[0];
-    if (cfg == p->current)
-        return &p->sections->sections[p->sections->count - 1];
-    p->current = cfg;
-    return config_section_add(p->sections, kind_of(cfg), cfg->title,
-                              config_text_pos(p->text, line));
+        return &p->out->items[0];
+    if (cfg != p->current) {
+        if (!config_section_add(p->out, kind_of(cfg), cfg->title, pos_at(p, line)))
+            return NULL;
+        refuse_title_twice(p, &p->out->items[p->out->count - 1]);
+        p->current = cfg;
+    }
+    return &p->out->items[p->out->count - 1];
 }
 
 static const struct config_key *key_of(const cfg_t *cfg, const cfg_opt_t *opt)
@@ -84,7 +126,7 @@ static bool add_value(const struct parsing *p, struct config_list *values, const
     if (!config_list_add(values, value, pos))
         return false;
     if (p->schema->secret)
-        config_mask_value(&p->mask, values->items[values->count - 1].text);
+        config_unmask(&p->mask, values->items[values->count - 1].text);
     return true;
 }
 
@@ -93,7 +135,7 @@ static bool add_value(const struct parsing *p, struct config_list *values, const
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
     struct parsing *p = parsing_of(cfg);
-    struct config_pos pos = config_text_pos(p->text, cfg->line);
+    struct config_pos pos = pos_at(p, cfg->line);
     *(const char **)result = "";
     const struct config_key *key = key_of(cfg, opt);
     if (!key) {
@@ -120,15 +162,16 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     return 0;
 }
 
-/* Runs at the } of a section. One without keys is made known here. */
+/* Runs at the } of a section. One without keys is added here. */
 static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct parsing *p = parsing_of(cfg);
     unsigned count = cfg_opt_size(opt);
     const cfg_t *section = cfg_opt_getnsec(opt, count - 1);
-    struct config_pos pos = config_text_pos(p->text, section->line);
+    struct config_pos pos = pos_at(p, section->line);
     if (!section_of(p, section, section->line))
         return no_memory(p, pos);
+    p->current = NULL;
     const struct config_kind *kind = &p->schema->kinds[kind_of(section)];
     if (count <= kind->max)
         return 0;
@@ -137,45 +180,147 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
                      kind->name);
     else
         report_error(p->report, pos, "more than %u sections %s", kind->max, kind->name);
-    p->told = true;
+    p->reported = true;
     return -1;
 }
 
-static void tell(struct parsing *p, const cfg_t *cfg, int line, const char *format,
-                 const char *word)
-{
-    char text[512];
-    struct config_messages words = {.text = p->text,
-                                    .schema = p->schema,
-                                    .line = line,
-                                    .kind = kind_of(cfg),
-                                    .title = cfg->title,
-                                    .word = word};
-    struct config_pos pos = config_messages(&words, format, text, sizeof(text));
-    report_error(p->report, pos, "%s", text);
-    p->told = true;
-}
-
+/* Gets libconfuse's message about the syntax; explains what it is about. All that is read of it is
+ * the text that its first argument is, where it has one: the word that stopped libconfuse. */
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
-    char word[128] = "", text[256];
-    va_list copy;
-    va_copy(copy, args);
-    vsnprintf(text, sizeof(text), format, copy);
-    va_end(copy);
-    /* Every message that has arguments begins with a text. */
-    const char *first = strchr(format, '%');
-    bool named = first && first[1] == 's';
-    if (named)
-        snprintf(word, sizeof(word), "%s", va_arg(args, const char *));
     struct parsing *p = parsing_of(cfg);
-    bool ours = config_messages_known(format);
-    if (p->schema->secret && strpbrk(word, "0123456789"))
+    char word[128] = "", text[512];
+    const char *first = strchr(format, '%');
+    if (first && first[1] == 's')
+        snprintf(word, sizeof(word), "%s", va_arg(args, const char *));
+    if (p->schema->secret && (strpbrk(word, "0123456789") || config_is_masked(word)))
         snprintf(word, sizeof(word), "...");
-    if (p->schema->secret && !ours)
-        snprintf(text, sizeof(text), "the syntax is wrong here: expected KEY = VALUE");
-    tell(p, cfg, cfg->line, ours ? format : text, word);
+    struct config_failure failure = {.text = &p->file->text,
+                                     .schema = p->schema,
+                                     .line = cfg->line,
+                                     .kind = kind_of(cfg),
+                                     .title = cfg->title,
+                                     .word = word};
+    int line = config_explain(&failure, text, sizeof(text));
+    report_error(p->report, pos_at(p, line), "%s", text);
+    p->reported = true;
 }
+
+/* --- files --- */
+
+/* Keeps a copy of the name for as long as there are positions that point to it. */
+static const char *keep_name(struct config_sections *out, const char *path)
+{
+    char **files = realloc(out->files, (out->file_count + 1) * sizeof(*files));
+    if (!files)
+        return NULL;
+    out->files = files;
+    char *copy = strdup(path);
+    if (copy)
+        out->files[out->file_count++] = copy;
+    return copy;
+}
+
+static const char *refuse_include(const struct parsing *p, const struct parsed_file *file)
+{
+    for (const struct parsed_file *up = file->up; up; up = up->up)
+        if (up->device == file->device && up->inode == file->inode)
+            return "it includes itself";
+    if (file->depth > CONFIG_INCLUDE_DEPTH_MAX)
+        return "includes nest deeper than 10 files";
+    return p->out->file_count > CONFIG_FILES_MAX ? "more than 256 files are included" : NULL;
+}
+
+/* libconfuse reads the text of p->file into `cfg`: the root, or the section that includes it. */
+static bool parse_text(struct parsing *p, cfg_t *cfg)
+{
+    const struct prepared_text *text = &p->file->text;
+    FILE *stream = fmemopen(text->text, text->len, "r");
+    if (!stream) {
+        no_memory(p, pos_at(p, 0));
+        return false;
+    }
+    int result = cfg_parse_fp(cfg, stream);
+    fclose(stream);
+    if (result != CFG_SUCCESS && !p->reported)
+        report_error(p->report, pos_at(p, cfg->line),
+                     "the syntax is wrong here: expected KEY = VALUE or a section");
+    /* At the end of the text libconfuse closes sections by itself. */
+    if (result == CFG_SUCCESS && text->unclosed)
+        report_error(p->report, pos_at(p, text->unclosed), "this { is never closed: expected }");
+    p->reported |= result != CFG_SUCCESS || text->unclosed;
+    return !p->reported;
+}
+
+/* Reads a file into `cfg`, and frees its bytes. The first one has no `p->file` below it. */
+static bool parse_file(struct parsing *p, cfg_t *cfg, const char *path, struct config_file *file)
+{
+    const struct parsed_file *up = p->file;
+    struct parsed_file next = {.up = up,
+                               .name = keep_name(p->out, path),
+                               .device = file->device,
+                               .inode = file->inode,
+                               .depth = up ? up->depth + 1 : 0};
+    const char *why = next.name ? refuse_include(p, &next) : "out of memory";
+    if (why)
+        report_error(p->report, up ? pos_at(p, cfg->line) : (struct config_pos){path, 0},
+                     "can't include %s: %s", path, why);
+    bool good = !why &&
+                (!p->schema->check_file || p->schema->check_file(file, next.name, p->report)) &&
+                config_prepare(next.name, file, p->schema, p->schema->secret ? &p->mask : NULL,
+                               p->report, &next.text);
+    config_file_free(file);
+    p->file = &next;
+    good = good && parse_text(p, cfg);
+    p->file = up;
+    p->reported |= !good;
+    config_prepare_free(&next.text);
+    return good;
+}
+
+/* The path that `name` is for the file that includes it. */
+static bool include_path(const struct parsing *p, const char *name, char *out, size_t size)
+{
+    const char *base = p->file->name, *slash = strrchr(base, '/');
+    int dir = name[0] == '/' || !slash ? 0 : (int)(slash - base) + 1;
+    return (size_t)snprintf(out, size, "%.*s%s", dir, base, name) < size;
+}
+
+/* Runs for include("FILE"). libconfuse goes on behind it at the line that it is at then. */
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+    (void)opt;
+    struct parsing *p = parsing_of(cfg);
+    struct config_file file;
+    const char *why, *name = argc == 1 ? argv[0] : "";
+    char path[4096];
+    int line = cfg->line;
+    p->reported = true;
+    if (*name == '\0' || holds_control(name)) {
+        report_error(p->report, pos_at(p, line), "expected include(\"FILE\")");
+        return -1;
+    }
+    if (!include_path(p, name, path, sizeof(path))) {
+        report_error(p->report, pos_at(p, line), "the path of the include is too long");
+        return -1;
+    }
+    if (!config_file_read(path, &file, &why)) {
+        report_error(p->report, pos_at(p, line), "can't include %s: %s%s", path, why,
+                     service_note(path));
+        return -1;
+    }
+    /* A section is where it begins, not where it is filled. */
+    if (!section_of(p, cfg, p->root->line)) {
+        config_file_free(&file);
+        return no_memory(p, pos_at(p, line));
+    }
+    p->reported = false;
+    bool good = parse_file(p, cfg, path, &file);
+    cfg->line = line;
+    return good ? 0 : -1;
+}
+
+/* --- the schema as libconfuse wants it --- */
 
 static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
 {
@@ -183,28 +328,30 @@ static void set_option(struct parsing *p, cfg_opt_t *opt, const cfg_opt_t *from)
     opt->def.number = (long)(intptr_t)p;
 }
 
-/* All values are lists of texts to libconfuse: what they mean, and whether one or many, is judged
+/* All values are lists of texts to libconfuse: what they mean, and whether one or many, is checked
  * by our own readers, which go on after a mistake. */
 static size_t set_keys(struct parsing *p, unsigned kind, cfg_opt_t *opts)
 {
     size_t count = 0;
     for (const struct config_key *key = p->schema->kinds[kind].keys; key->name; key++) {
-        assert(count + CONFIG_KINDS_MAX < OPTIONS_MAX);
+        assert(count + CONFIG_KINDS_MAX + 1 < OPTIONS_MAX);
         cfg_opt_t opt = CFG_STR_LIST_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
         set_option(p, &opts[count++], &opt);
     }
+    cfg_opt_t include = CFG_FUNC("include", on_include);
+    if (!p->schema->secret)
+        set_option(p, &opts[count++], &include);
     return count;
 }
 
 static cfg_t *set_up(struct parsing *p)
 {
     cfg_opt_t opts[CONFIG_KINDS_MAX][OPTIONS_MAX] = {0};
-    const cfg_flag_t titled = CFGF_TITLE | CFGF_NO_TITLE_DUPES;
     size_t count = set_keys(p, 0, opts[0]);
     for (unsigned i = 1; i < p->schema->kind_count; i++) {
         const struct config_kind *kind = &p->schema->kinds[i];
         set_keys(p, i, opts[i]);
-        cfg_opt_t opt = CFG_SEC(kind->name, opts[i], CFGF_MULTI | (kind->titled ? titled : 0));
+        cfg_opt_t opt = CFG_SEC(kind->name, opts[i], CFGF_MULTI | (kind->titled ? CFGF_TITLE : 0));
         opt.validcb = on_section;
         set_option(p, &opts[0][count++], &opt);
     }
@@ -214,46 +361,55 @@ static cfg_t *set_up(struct parsing *p)
     return root;
 }
 
-/* False, told already, where the text has what can't be masked. */
-static bool mask(struct parsing *p)
+bool config_parse_file(const char *path, struct config_file *file,
+                       const struct config_schema *schema, struct report *report,
+                       struct config_sections *out)
 {
-    crypto_random(&p->mask, sizeof(p->mask));
-    const char *escape = config_mask_text(&p->mask, p->text->text);
-    int line = 1;
-    for (const char *q = p->text->text; escape && q < escape; q++)
-        line += *q == '\n';
-    if (escape)
-        report_error(p->report, config_text_pos(p->text, line),
-                     "an escape with \\ that stands for a letter or digit: write that itself");
-    return !escape;
-}
-
-static bool run(struct parsing *p)
-{
-    if (p->schema->secret && !mask(p))
-        return false;
-    int result = cfg_parse_buf(p->root, p->text->text);
-    crypto_wipe(&p->mask, sizeof(p->mask));
-    if (result != CFG_SUCCESS && !p->told)
-        report_error(p->report, config_text_pos(p->text, p->root->line),
-                     "the syntax is wrong here: expected KEY = VALUE or a section");
-    return result == CFG_SUCCESS;
-}
-
-bool config_parse(const struct config_text_out *text, const struct config_schema *schema,
-                  struct report *report, struct config_sections *sections)
-{
-    struct parsing p = {.text = text, .schema = schema, .report = report, .sections = sections};
-    struct config_pos start = config_text_pos(text, 1);
-    *sections = (struct config_sections){0};
-    if (!config_section_add(sections, 0, NULL, start) || !(p.root = set_up(&p))) {
-        no_memory(&p, start);
+    struct parsing p = {.schema = schema, .report = report, .out = out};
+    *out = (struct config_sections){0};
+    if (schema->secret)
+        crypto_random(&p.mask, sizeof(p.mask));
+    bool ready =
+        config_section_add(out, 0, NULL, (struct config_pos){path, 1}) && (p.root = set_up(&p));
+    if (!ready) {
+        no_memory(&p, (struct config_pos){path, 0});
+        config_file_free(file);
         return false;
     }
-    bool good = run(&p);
+    bool good = parse_file(&p, p.root, path, file);
+    if (out->file_count > 0)
+        out->items[0].pos.file = out->files[0];
     cfg_free(p.root);
-    /* At the end of the text libconfuse closes sections by itself. */
-    if (good && text->unclosed.line)
-        report_error(report, text->unclosed, "this { is never closed: expected }");
-    return good && !text->unclosed.line;
+    crypto_wipe(&p.mask, sizeof(p.mask));
+    return good && !p.refused;
+}
+
+/* What to do about a configuration that can't be read. */
+static const char *advice(const char *path)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
+        return "name a file with -c FILE";
+    if (there && st.st_size > CONFIG_FILE_SIZE_MAX)
+        return "split it into files, and name those by include";
+    if (access(path, R_OK) == 0 || (errno != EACCES && errno != ENOENT))
+        return "make it a readable file, or name another with -c FILE";
+    if (errno == ENOENT)
+        return "create it, or name another with -c FILE";
+    return geteuid() == 0 ? "make it readable, or name another with -c FILE"
+                          : "it is for root alone: run this as root";
+}
+
+bool config_parse(const char *path, const struct config_schema *schema, struct report *report,
+                  struct config_sections *out)
+{
+    struct config_file file;
+    const char *why;
+    *out = (struct config_sections){0};
+    if (config_file_read(path, &file, &why))
+        return config_parse_file(path, &file, schema, report, out);
+    report_error(report, (struct config_pos){path, 0}, "can't read the configuration: %s; %s%s",
+                 why, advice(path), service_note(path));
+    return false;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/carrier.h"
-#include "lib/config_schema.h"
+#include "lib/config_check.h"
 #include "lib/sealed.h"
 
 /* Whether packets to this port are sealed knocks, and so never reach a sequence. */

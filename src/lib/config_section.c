@@ -1,5 +1,6 @@
 #include "lib/config_section.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +12,10 @@
 struct config_section *config_section_add(struct config_sections *sections, unsigned kind,
                                           const char *title, struct config_pos pos)
 {
-    struct config_section *more = grow(sections->sections, sections->count, sizeof(*more));
+    struct config_section *more = grow(sections->items, sections->count, sizeof(*more));
     if (!more)
         return NULL;
-    sections->sections = more;
+    sections->items = more;
     struct config_section section = {.kind = kind, .pos = pos};
     if (title && !(section.title = strdup(title)))
         return NULL;
@@ -79,12 +80,22 @@ void config_list_free(struct config_list *list)
 void config_sections_free(struct config_sections *sections)
 {
     for (size_t i = 0; i < sections->count; i++) {
-        struct config_section *section = &sections->sections[i];
+        struct config_section *section = &sections->items[i];
         for (size_t j = 0; j < section->count; j++)
             config_list_free(&section->entries[j].values);
         free(section->entries);
         free(section->title);
     }
-    free(sections->sections);
+    for (unsigned i = 0; i < sections->file_count; i++)
+        free(sections->files[i]);
+    free(sections->files);
+    free(sections->items);
     *sections = (struct config_sections){0};
+}
+
+void config_printable(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/config.h"
-#include "lib/config_text.h"
+#include "lib/config_file.h"
 
 static const char key[] = "state_dir";
 

@@ -1,11 +1,13 @@
-/* Values that are numbers, names or paths. Those of doors are in config_door.c. */
+/* Readers of numbers, names and paths, and of names of other things. Those of sequences, ports,
+ * addresses and commands are in config_door.c. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <syslog.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_values.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -19,6 +21,35 @@ const struct config_text *read_one(struct parse_context *context, const struct c
         report_error(context->report, values->items[1].pos, "%s takes one value, not a list",
                      key->name);
     return NULL;
+}
+
+void config_read_keys(struct parse_context *context, const struct config_section *section,
+                      void *object)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        const struct config_entry *entry = &section->entries[i];
+        if (entry->key->read)
+            entry->key->read(context, entry->key, &entry->values,
+                             (char *)object + entry->key->offset);
+        else
+            report_error(context->report, entry->values.pos,
+                         "%s is not supported by this version of knockd: remove it",
+                         entry->key->name);
+    }
+}
+
+/* One that begins with '-' would be an option to a command that gets it as %DOOR%. */
+bool config_is_name(const char *text)
+{
+    bool good = *text != '\0' && *text != '-' && strlen(text) <= CONFIG_NAME_MAX;
+    for (const char *p = text; *p; p++)
+        good &= isalnum((unsigned char)*p) || strchr("_.-", *p);
+    return good;
+}
+
+bool config_is_key_name(const char *name)
+{
+    return config_is_name(name) && strcmp(name, "sequence") != 0 && strcmp(name, "knockctl") != 0;
 }
 
 void read_copy(struct parse_context *context, const char *text, char **out)
@@ -343,4 +374,22 @@ void read_prefixes(struct parse_context *context, const struct config_key *key,
                      key->name, PREFIXES_MAX);
     for (unsigned i = 0; i < values->count && i < PREFIXES_MAX; i++)
         read_prefix(context, key, &values->items[i], out);
+}
+
+void read_door_names(struct parse_context *context, const struct config_key *key,
+                     const struct config_list *values, void *field)
+{
+    struct config_list *out = field;
+    out->set = true;
+    out->pos = values->pos;
+    for (unsigned i = 0; i < values->count; i++) {
+        const struct config_text *value = &values->items[i];
+        if (!config_is_name(value->text))
+            report_error(context->report, value->pos,
+                         "%s: \"%.80s\" is no name of a door: expected 1 to 63 of the characters "
+                         "A-Z a-z 0-9 _ . -, not beginning with -; or leave the key out",
+                         key->name, value->text);
+        else if (!config_list_add(out, value->text, value->pos))
+            context->no_memory = true;
+    }
 }

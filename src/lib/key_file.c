@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/config_schema.h"
+#include "lib/config_values.h"
 #include "lib/crypto.h"
 
 enum { DIGITS = 2 * SEALED_SECRET_SIZE };
@@ -90,30 +90,13 @@ static void read_day(struct parse_context *context, const struct config_key *key
                      value->text);
 }
 
-static void read_doors(struct parse_context *context, const struct config_key *key,
-                       const struct config_list *values, void *field)
-{
-    struct config_list *out = field;
-    out->set = true;
-    out->pos = values->pos;
-    for (unsigned i = 0; i < values->count; i++) {
-        const struct config_text *value = &values->items[i];
-        if (!config_is_name(value->text))
-            report_error(context->report, value->pos,
-                         "%s: \"%.80s\" is no name of a door: without this key any door will do",
-                         key->name, value->text);
-        else if (!config_list_add(out, value->text, value->pos))
-            context->no_memory = true;
-    }
-}
-
 #define AT(field) offsetof(struct key_file, field)
 
 static const struct config_key keys[] = {
     {"key", read_secret, AT(secret), 0, 0},
     {"server", read_server, AT(server), 0, 0},
     {"expires", read_day, AT(expires), 0, 0},
-    {"door", read_doors, AT(doors), 0, 0},
+    {"door", read_door_names, AT(doors), 0, 0},
     {0},
 };
 
@@ -139,17 +122,15 @@ static void fill(struct parse_context *context, const struct config_section *sec
 static bool parse(struct parse_context *context, struct config_file *file, const char *path,
                   struct key_file *out)
 {
-    struct config_text_out text;
-    struct config_sections sections = {0};
-    bool good = config_text_from(path, file, false, context->report, &text);
-    if (text.file_count == 1)
-        out->path = text.files[0];
-    free(text.files);
-    good = good && config_parse(&text, &schema, context->report, &sections);
+    struct config_sections sections;
+    bool good = config_parse_file(path, file, &schema, context->report, &sections);
     if (good)
-        fill(context, &sections.sections[0], out);
+        fill(context, &sections.items[0], out);
+    /* The places of the doors' names point to it. */
+    if (sections.file_count == 1)
+        out->path = sections.files[0];
+    sections.file_count = 0;
     config_sections_free(&sections);
-    config_text_free(&text);
     return good;
 }
 
