@@ -208,6 +208,25 @@ void check_shell_syntax(struct parse_context *context, const struct config_key *
                      key->name, word.len < 80 ? (int)word.len : 80, word.text, shell_call(key));
 }
 
+void read_program(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
+{
+    struct config_text *out = field;
+    const struct config_text *value = read_one(context, key, values);
+    if (!value)
+        return;
+    read_copy(context, value->text, &out->text);
+    out->pos = value->pos;
+}
+
+void read_command(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
+{
+    for (unsigned i = 0; i < values->count; i++)
+        check_shell_syntax(context, key, &values->items[i]);
+    read_program(context, key, values, field);
+}
+
 /* One empty text says that there is none, on purpose: such a list is set, but holds nothing. */
 void read_commands(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)

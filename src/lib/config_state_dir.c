@@ -7,97 +7,50 @@
 
 #include "lib/config.h"
 #include "lib/config_file.h"
+#include "lib/config_scan.h"
 
-static const char key[] = "state_dir";
-
-struct scan {
-    const char *p, *end;
-};
-
-static bool at(const struct scan *s, const char *text)
+/* The value of a token, which is a word, or a text in quotes; one without its second quote ends
+ * with the line: that may be the very mistake. */
+static size_t value_of(const struct config_token *token, const char **value)
 {
-    size_t len = strlen(text);
-    return (size_t)(s->end - s->p) >= len && memcmp(s->p, text, len) == 0;
-}
-
-static void skip_line(struct scan *s)
-{
-    while (s->p < s->end && *s->p != '\n')
-        s->p++;
-}
-
-static void skip_comment(struct scan *s)
-{
-    while (s->p < s->end && !at(s, "*/"))
-        s->p++;
-    s->p += s->p < s->end ? 2 : 0;
-}
-
-/* To the next word: past blanks, comments, and what stands between words. */
-static void skip_blanks(struct scan *s)
-{
-    while (s->p < s->end) {
-        if (*s->p == '#' || at(s, "//"))
-            skip_line(s);
-        else if (at(s, "/*"))
-            skip_comment(s);
-        else if (strchr(" \t\r\n{},;+", *s->p))
-            s->p++;
-        else
-            return;
-    }
-}
-
-/* Takes a word, or a text in quotes without them. One without its second quote ends with the line:
- * that may be the very mistake. */
-static size_t take_word(struct scan *s, const char **word)
-{
-    char quote = *s->p == '"' || *s->p == '\'' ? *s->p : '\0';
-    s->p += quote != '\0';
-    *word = s->p;
-    const char *ends = quote ? "\n" : " \t\r\n{},;=#\"'";
-    while (s->p < s->end && *s->p != '\0' && *s->p != quote && !strchr(ends, *s->p))
-        s->p++;
-    size_t len = (size_t)(s->p - *word);
-    /* One byte at least is gone, or this would never end. */
-    s->p += s->p < s->end && (quote ? *s->p == quote : len == 0);
-    return len;
+    bool closed = token->kind == TOKEN_QUOTED, quoted = closed || token->kind == TOKEN_OPEN_QUOTE;
+    *value = token->text + quoted;
+    return quoted || token->kind == TOKEN_WORD ? token->len - quoted - closed : 0;
 }
 
 bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size)
 {
-    struct scan s = {text, text + len};
-    const char *word;
-    for (skip_blanks(&s); s.p < s.end; skip_blanks(&s)) {
-        bool bare = *s.p != '"' && *s.p != '\'';
-        size_t got = take_word(&s, &word);
-        bool found = bare && got == strlen(key) && memcmp(word, key, got) == 0;
-        skip_blanks(&s);
-        if (!found || s.p == s.end || *s.p != '=')
-            continue;
-        s.p++;
-        skip_blanks(&s);
-        got = s.p < s.end ? take_word(&s, &word) : 0;
-        if (got == 0 || got >= size || *word != '/' || memchr(word, '\\', got))
-            return false;
-        memcpy(out, word, got);
-        out[got] = '\0';
-        return true;
-    }
-    return false;
+    struct config_scan scan = {text, text + len, 1};
+    struct config_token key = {0}, equal = {0}, token = {0};
+    bool found = false;
+    do {
+        key = equal;
+        equal = token;
+        token = config_scan_next(&scan);
+        found = key.kind == TOKEN_WORD && config_token_equals(&key, "state_dir") &&
+                config_token_is(&equal, '=');
+    } while (token.kind != TOKEN_END && !found);
+    const char *value;
+    size_t got = value_of(&token, &value);
+    if (!found || got == 0 || got >= size || *value != '/' || memchr(value, '\\', got) ||
+        memchr(value, '\0', got))
+        return false;
+    memcpy(out, value, got);
+    out[got] = '\0';
+    return true;
 }
 
-static void say_nothing(void *arg, bool error, const char *text)
+static void ignore_finding(void *arg, bool error, const char *text)
 {
     (void)arg;
     (void)error;
     (void)text;
 }
 
-/* What is wrong with the file has been told by whoever wanted to use it. */
+/* What is wrong with the file was reported when it was loaded. */
 static bool from_config(const char *path, char *out, size_t size)
 {
-    struct report report = {.say = say_nothing};
+    struct report report = {.say = ignore_finding};
     struct config *config = config_load(path, &report);
     size_t len = config ? strlen(config->state_dir) : 0;
     bool good = config && len < size;

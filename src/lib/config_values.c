@@ -307,25 +307,6 @@ void read_type(struct parse_context *context, const struct config_key *key,
                  later ? " yet" : "");
 }
 
-void read_program(struct parse_context *context, const struct config_key *key,
-                  const struct config_list *values, void *field)
-{
-    struct config_text *out = field;
-    const struct config_text *value = read_one(context, key, values);
-    if (!value)
-        return;
-    read_copy(context, value->text, &out->text);
-    out->pos = value->pos;
-}
-
-void read_command(struct parse_context *context, const struct config_key *key,
-                  const struct config_list *values, void *field)
-{
-    for (unsigned i = 0; i < values->count; i++)
-        check_shell_syntax(context, key, &values->items[i]);
-    read_program(context, key, values, field);
-}
-
 void read_format(struct parse_context *context, const struct config_key *key,
                  const struct config_list *values, void *field)
 {
