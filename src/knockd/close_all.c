@@ -1,6 +1,6 @@
 /*
- * From a state folder to closed doors: lock it, wait for commands of an earlier run, take up what
- * is on record, close what is due (or all), wait for that, and say what stays.
+ * From a state folder to closed doors: locks it, waits for commands of an earlier run, takes up
+ * what is on record, closes what is due (or all), waits for that, and logs what stays open.
  */
 #include "knockd/close_all.h"
 
@@ -20,8 +20,8 @@
 #include "lib/config.h"
 #include "lib/log.h"
 
-/* Nothing is heard meanwhile, and a keeper has tried before: enough for a lock that is held. The
- * unit starts the daemon after this, which goes on trying. */
+/* No knock is read meanwhile, and a keeper has tried before: enough for a lock that is held. The
+ * unit then starts the daemon, which goes on trying. */
 static const int64_t time_limit = 15 * CLOCK_SECOND;
 /* What a command may take, by default. */
 static const int64_t run_limit = 10 * CLOCK_SECOND;
@@ -91,7 +91,8 @@ static void on_signal(void *arg, int number)
         loop_stop(closer->loop);
 }
 
-static void nothing_more(void *arg)
+/* close_wait finds that out by itself. */
+static void on_all_closed(void *arg)
 {
     (void)arg;
 }
@@ -119,13 +120,13 @@ static void free_parts(struct closer *c)
     state_dir_release(&c->dir);
 }
 
-/* True: nothing is left that should be closed. */
-static bool serve(struct closer *c, int64_t limit)
+/* Closes what is on record. True: nothing is left that should be closed. */
+static bool close_openings(struct closer *c, int64_t limit)
 {
     int unknown = doors_resume(c->doors);
     c->found = doors_count(c->doors);
     if (c->scope == SCOPE_ALL)
-        doors_close_all(c->doors, nothing_more, NULL);
+        doors_close_all(c->doors, on_all_closed, NULL);
     else
         doors_open_no_more(c->doors);
     close_wait(c->loop, c->doors, limit);
@@ -139,8 +140,9 @@ static bool has_file(const char *state_dir, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* Somebody else's is none of our business, unless we were asked to close it. */
-static bool tell_untaken(enum scope scope, enum state_dir_taken taken, const char *why)
+/* Returns whether that is fine: a folder that another knockd serves is left to it, unless we were
+ * asked to close all. */
+static bool log_untaken(enum scope scope, enum state_dir_taken taken, const char *why)
 {
     if (taken == STATE_DIR_REFUSED)
         log_error("what was left open can't be closed: %s", why);
@@ -149,6 +151,8 @@ static bool tell_untaken(enum scope scope, enum state_dir_taken taken, const cha
     return taken == STATE_DIR_BUSY && scope == SCOPE_DUE;
 }
 
+/* Closes what the folder's store has on record, and sets *found to how much that was. True: nothing
+ * is left that should be closed. */
 static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
 {
     char why[640];
@@ -158,9 +162,9 @@ static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
         return true;
     enum state_dir_taken taken = state_dir_take(&c.dir, state_dir, why, sizeof(why));
     if (taken != STATE_DIR_TAKEN)
-        return tell_untaken(scope, taken, why);
+        return log_untaken(scope, taken, why);
     c.store = state_store_open_record(&c.dir, run_limit, c.copy);
-    bool good = c.store && make_parts(&c) && serve(&c, time_limit - (clock_now() - begin));
+    bool good = c.store && make_parts(&c) && close_openings(&c, time_limit - (clock_now() - begin));
     *found = c.found;
     free_parts(&c);
     return good;
@@ -168,23 +172,39 @@ static bool close_in(const char *state_dir, enum scope scope, unsigned *found)
 
 /* --- which folder --- */
 
-void close_due(const char *config)
+/* The folders that a configuration may have its state in: the one that its file names now, and the
+ * one that was noted when it was last in use. "": none. */
+struct folders {
+    char named[PATH_MAX];
+    char noted[PATH_MAX];
+};
+
+/* `by_default`: without either, the folder is the one that a configuration has by default. */
+static struct folders find_folders(const char *config, bool by_default)
 {
-    char named[PATH_MAX], noted[PATH_MAX];
-    unsigned found;
-    bool has_name = config_find_state_dir(config, named, sizeof(named));
-    bool has_note = state_dir_noted(config, noted, sizeof(noted));
-    if (!has_name && !has_note && strcmp(config, DEFAULT_CONFIG) == 0)
-        has_name = snprintf(named, sizeof(named), "%s", CONFIG_STATE_DIR) > 0;
-    if (has_name)
-        close_in(named, SCOPE_DUE, &found);
-    if (has_note && (!has_name || strcmp(named, noted) != 0))
-        close_in(noted, SCOPE_DUE, &found);
+    struct folders folders;
+    if (!config_find_state_dir(config, folders.named, sizeof(folders.named)))
+        folders.named[0] = '\0';
+    if (!state_dir_noted(config, folders.noted, sizeof(folders.noted)))
+        folders.noted[0] = '\0';
+    if (by_default && !folders.named[0] && !folders.noted[0])
+        snprintf(folders.named, sizeof(folders.named), "%s", CONFIG_STATE_DIR);
+    return folders;
 }
 
-/* Closes all and says what came of it. `used`: a run that had its state there didn't end in order.
+void close_due(const char *config)
+{
+    unsigned found;
+    struct folders folders = find_folders(config, strcmp(config, DEFAULT_CONFIG) == 0);
+    if (folders.named[0])
+        close_in(folders.named, SCOPE_DUE, &found);
+    if (folders.noted[0] && strcmp(folders.named, folders.noted) != 0)
+        close_in(folders.noted, SCOPE_DUE, &found);
+}
+
+/* Closes all and logs what came of it. `used`: a run that had its state there didn't end in order.
  */
-static bool close_and_tell(const char *state_dir, bool used)
+static bool close_and_log(const char *state_dir, bool used)
 {
     unsigned found = 0;
     if (!has_file(state_dir, "state.db") && (used || has_file(state_dir, "state.mark"))) {
@@ -205,14 +225,14 @@ void close_before(const char *config, const char *state_dir)
     if (!state_dir_noted(config, noted, sizeof(noted)))
         return;
     bool same = strcmp(noted, state_dir) == 0;
-    /* What the mark tells is told with the store. */
+    /* With the mark, the store's opening finds that it is gone, and logs it. */
     if (same && !has_file(state_dir, "state.db") && !has_file(state_dir, "state.mark"))
         state_store_log_gone(state_dir);
     if (same)
         return;
     log_warning("the run before had its state in %s, not in %s: closing what it left open", noted,
                 state_dir);
-    close_and_tell(noted, true);
+    close_and_log(noted, true);
 }
 
 /* The folder that --state-dir names: one that isn't there is a mistake in its name. */
@@ -221,7 +241,7 @@ static bool close_named(const char *state_dir)
     struct stat st;
     bool there = stat(state_dir, &st) == 0;
     if (there && S_ISDIR(st.st_mode))
-        return close_and_tell(state_dir, false);
+        return close_and_log(state_dir, false);
     log_error("there is no state folder %s: %s; expected the state_dir of an earlier run",
               state_dir, there ? "it is not a folder" : strerror(errno));
     return false;
@@ -229,24 +249,19 @@ static bool close_named(const char *state_dir)
 
 int close_all_run(const struct options *options)
 {
-    char named[PATH_MAX], noted[PATH_MAX];
     if (options->state_dir)
         return close_named(options->state_dir) ? 0 : 1;
-    const char *config = options->config;
-    bool has_name = config_find_state_dir(config, named, sizeof(named));
-    bool has_note = state_dir_noted(config, noted, sizeof(noted));
-    if (!has_name && !has_note && options->config_given) {
+    struct folders folders = find_folders(options->config, !options->config_given);
+    if (!folders.named[0] && !folders.noted[0]) {
         log_error("%s can't be read, so its state folder isn't known: name it by --state-dir",
-                  config);
+                  options->config);
         return 1;
     }
-    if (!has_name && !has_note)
-        has_name = snprintf(named, sizeof(named), "%s", CONFIG_STATE_DIR) > 0;
-    bool same = has_name && has_note && strcmp(named, noted) == 0;
-    bool good = !has_name || close_and_tell(named, same);
-    if (has_note && !same)
-        good &= close_and_tell(noted, true);
+    bool same = strcmp(folders.named, folders.noted) == 0;
+    bool good = !folders.named[0] || close_and_log(folders.named, same);
+    if (folders.noted[0] && !same)
+        good &= close_and_log(folders.noted, true);
     if (good)
-        state_dir_forget(config);
+        state_dir_forget(options->config);
     return good ? 0 : 1;
 }

@@ -74,7 +74,7 @@ struct generation *generation_load(const char *path, bool only_check, struct rep
     }
     g->config = config_load(path, report);
     if (g->config && make_parts(g, only_check, report)) {
-        host_check_of_kernel(g->config, report);
+        host_check_kernel(g->config, report);
         return g;
     }
     generation_free(g);

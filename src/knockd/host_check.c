@@ -1,3 +1,5 @@
+/* Checks what of this host, as it is just now, keeps knocks from being logged, or lets others make
+ * them. */
 #include "knockd/host_check.h"
 
 #include <errno.h>
@@ -16,8 +18,8 @@
 /* How long a program may take. */
 static const int64_t program_limit = 8 * CLOCK_SECOND;
 
-static void tell_of_door(const struct config_door *door, const struct port_set *taken,
-                         struct report *report)
+static void check_door(const struct config_door *door, const struct port_set *taken,
+                       struct report *report)
 {
     for (unsigned i = 0; i < door->sequence.count; i++) {
         struct port_proto step = door->sequence.steps[i];
@@ -30,11 +32,11 @@ static void tell_of_door(const struct config_door *door, const struct port_set *
     }
 }
 
-void host_check_of_ports(const struct config *config, const struct port_set *taken,
-                         struct report *report)
+void host_check_ports(const struct config *config, const struct port_set *taken,
+                      struct report *report)
 {
     for (unsigned i = 0; i < config->door_count; i++)
-        tell_of_door(&config->doors[i], taken, report);
+        check_door(&config->doors[i], taken, report);
 }
 
 /* The prefix with which a rule logs; NULL: it doesn't log. */
@@ -81,7 +83,7 @@ static bool logs_some_ports(FILE *rules, const char *prefix)
     return some > 0 && all == 0;
 }
 
-static void tell_of_source(const struct config_source *source, FILE *rules, struct report *report)
+static void check_source(const struct config_source *source, FILE *rules, struct report *report)
 {
     for (unsigned i = 0; i < source->prefixes.count; i++) {
         const struct config_text *prefix = &source->prefixes.items[i];
@@ -94,10 +96,10 @@ static void tell_of_source(const struct config_source *source, FILE *rules, stru
     }
 }
 
-void host_check_of_rules(const struct config *config, FILE *rules, struct report *report)
+void host_check_rules(const struct config *config, FILE *rules, struct report *report)
 {
     for (unsigned i = 0; i < config->source_count; i++)
-        tell_of_source(&config->sources[i], rules, report);
+        check_source(&config->sources[i], rules, report);
 }
 
 enum netns_logging host_check_read_netns(const char *folder)
@@ -115,8 +117,9 @@ enum netns_logging host_check_read_netns(const char *folder)
     return all ? NETNS_ALL : NETNS_FIRST;
 }
 
-/* A sequence is all that such a line needs to know. */
-static const struct config_door *first_with_sequence(const struct config *config, unsigned *count)
+/* The first door that a line in the log can open, which is one with a sequence. */
+static const struct config_door *find_door_with_sequence(const struct config *config,
+                                                         unsigned *count)
 {
     const struct config_door *first = NULL;
     *count = 0;
@@ -130,11 +133,11 @@ static const struct config_door *first_with_sequence(const struct config *config
     return first;
 }
 
-void host_check_of_netns(const struct config *config, enum netns_logging logging,
-                         struct report *report)
+void host_check_netns(const struct config *config, enum netns_logging logging,
+                      struct report *report)
 {
     unsigned count;
-    const struct config_door *door = first_with_sequence(config, &count);
+    const struct config_door *door = find_door_with_sequence(config, &count);
     char others[32] = "";
     if (count > 1)
         snprintf(others, sizeof(others), " and %u more", count - 1);
@@ -198,7 +201,7 @@ static enum netfilter_kind iptables_kind(void)
     return netfilter_kind(version);
 }
 
-static void host_check_of_filters(const struct config *config, struct report *report)
+static void check_filters(const struct config *config, struct report *report)
 {
     struct netfilter netfilter = netfilter_read();
     char text[512];
@@ -208,23 +211,23 @@ static void host_check_of_filters(const struct config *config, struct report *re
                        "%s; see knockctl rules --check", text);
 }
 
-void host_check_of_kernel(const struct config *config, struct report *report)
+void host_check_kernel(const struct config *config, struct report *report)
 {
-    host_check_of_netns(config, host_check_read_netns("/proc/sys/net/netfilter"), report);
-    host_check_of_filters(config, report);
+    host_check_netns(config, host_check_read_netns("/proc/sys/net/netfilter"), report);
+    check_filters(config, report);
 }
 
-void host_check_tell(const struct config *config, struct report *report)
+void host_check_for_test(const struct config *config, struct report *report)
 {
     static const char *const savers[] = {"iptables-save", "ip6tables-save"};
     struct port_set taken = {0};
     ports_add_listening(&taken);
     ports_add_bound_udp(&taken);
-    host_check_of_ports(config, &taken, report);
+    host_check_ports(config, &taken, report);
     for (size_t i = 0; geteuid() == 0 && i < sizeof(savers) / sizeof(*savers); i++) {
         FILE *rules = output_of(savers[i], NULL);
         if (rules) {
-            host_check_of_rules(config, rules, report);
+            host_check_rules(config, rules, report);
             fclose(rules);
         }
     }

@@ -1,4 +1,4 @@
-/* What knockd -t finds doubtful in this host, as it is just now, and not in the file alone. */
+/* Warns of what is doubtful in this host, as it is just now, and not in the configuration alone. */
 #ifndef KNOCKD_HOST_CHECK_H
 #define KNOCKD_HOST_CHECK_H
 
@@ -8,12 +8,12 @@
 #include "lib/port_set.h"
 
 /*
- * Warns of knock ports that something on this host listens on, and, for root, of firewall rules
- * that log only some ports with a prefix of ours.
+ * knockd -t alone: warns of knock ports that something on this host listens on, and, for root, of
+ * firewall rules that log only some ports with a prefix of ours.
  */
-void host_check_tell(const struct config *config, struct report *report);
+void host_check_for_test(const struct config *config, struct report *report);
 
-/* Whose packets the kernel's log tells of, as net.netfilter.nf_log_all_netns has it. */
+/* Whose packets the kernel logs, as net.netfilter.nf_log_all_netns has it. */
 enum netns_logging {
     NETNS_FIRST,     /* of the first network namespace's alone, or nothing is known */
     NETNS_ALL,       /* of all, so of those that users make for themselves, too */
@@ -24,17 +24,17 @@ enum netns_logging {
 enum netns_logging host_check_read_netns(const char *folder);
 
 /* Warns of sources whose lines a local user can have the kernel write, with any address. */
-void host_check_of_netns(const struct config *config, enum netns_logging logging,
-                         struct report *report);
+void host_check_netns(const struct config *config, enum netns_logging logging,
+                      struct report *report);
 
-/* What a start or a reload warns of as well: what the kernel tells by itself, of whose packets it
- * logs and which packet filters hold rules. */
-void host_check_of_kernel(const struct config *config, struct report *report);
+/* A start and a reload as well: warns of whose packets the kernel logs, and of two packet filters
+ * that both hold rules. */
+void host_check_kernel(const struct config *config, struct report *report);
 
-/* Two parts of host_check_tell, for tests: with the ports that are listened on, and a file, read
- * from its beginning, of what iptables-save printed. */
-void host_check_of_ports(const struct config *config, const struct port_set *taken,
-                         struct report *report);
-void host_check_of_rules(const struct config *config, FILE *rules, struct report *report);
+/* Two parts of host_check_for_test, for tests: with the ports that are listened on, and a file,
+ * read from its beginning, of what iptables-save printed. */
+void host_check_ports(const struct config *config, const struct port_set *taken,
+                      struct report *report);
+void host_check_rules(const struct config *config, FILE *rules, struct report *report);
 
 #endif

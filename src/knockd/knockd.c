@@ -1,3 +1,5 @@
+/* The program: its modes, and the start up to the daemon: configuration, background, state folder,
+ * log. */
 #include "knockd/knockd.h"
 
 #include <errno.h>
@@ -20,8 +22,8 @@
 #include "lib/log.h"
 #include "listener/listener.h"
 
-/* What is wrong at the start: for whoever started it, and for the log. */
-static void say(void *arg, bool error, const char *text)
+/* Findings at the start, for the terminal and for the log. */
+static void report_start(void *arg, bool error, const char *text)
 {
     (void)arg;
     fprintf(stderr, "knockd: %s\n", text);
@@ -32,13 +34,13 @@ static void say(void *arg, bool error, const char *text)
 }
 
 /* knockd -t: warnings and the verdict on stdout, errors on stderr, as a service manager wants. */
-static void say_test(void *arg, bool error, const char *text)
+static void report_test(void *arg, bool error, const char *text)
 {
     (void)arg;
     fprintf(error ? stderr : stdout, "%s\n", text);
 }
 
-/* A verdict that nobody can read is none. Returns the exit status. */
+/* A verdict that can't be written is none. Returns the exit status. */
 static int end_output(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -49,11 +51,11 @@ static int end_output(int status)
 
 static int test_config(const char *path)
 {
-    struct report report = {.say = say_test};
+    struct report report = {.say = report_test};
     struct generation *generation = generation_load(path, true, &report);
     if (!generation)
         return 1;
-    host_check_tell(generation->config, &report);
+    host_check_for_test(generation->config, &report);
     rule_check(generation->config, generation->plans, &report);
     generation_free(generation);
     if (report.errors > 0)
@@ -97,14 +99,16 @@ static bool is_root(void)
     return false;
 }
 
-/* What was open here isn't ours; and until all is read, the terminal is told by say(). */
+/* Closes inherited descriptors and opens the log. Until the configuration is read, report_start
+ * writes to the terminal. */
 static void begin_log(const struct options *options, bool to_stderr)
 {
     close_range(STDERR_FILENO + 1, ~0U, 0);
     log_open("knockd", LOG_AUTHPRIV, to_stderr && !stderr_is_journal(), options->debug);
 }
 
-/* Before there is a keeper, what an earlier run left open and is due is closed by its record. */
+/* The start failed before there was a daemon: closes what is due of an earlier run, by its record.
+ */
 static int fail_early(const struct options *options, struct generation *generation)
 {
     generation_free(generation);
@@ -125,9 +129,9 @@ static bool take_state_dir(const struct config *config, struct state_dir *dir,
     return good;
 }
 
-static int run(struct options *options)
+static int start_daemon(struct options *options)
 {
-    struct report report = {.say = say};
+    struct report report = {.say = report_start};
     struct state_dir dir;
     if (!is_root())
         return 1;
@@ -152,7 +156,7 @@ static int run(struct options *options)
     return daemon_run(generation, &dir, options, parent);
 }
 
-static int close_all(struct options *options)
+static int run_close_all(struct options *options)
 {
     if (!is_root())
         return 1;
@@ -194,9 +198,9 @@ int knockd_main(int argc, char **argv)
     case MODE_REPLAY:
         return replay_run(&options);
     case MODE_CLOSE_ALL:
-        return close_all(&options);
+        return run_close_all(&options);
     case MODE_RUN:
         break;
     }
-    return run(&options);
+    return start_daemon(&options);
 }

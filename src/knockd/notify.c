@@ -1,3 +1,4 @@
+/* The service manager's protocol: a datagram to the socket that it named in the environment. */
 #include "knockd/notify.h"
 
 #include <stdarg.h>

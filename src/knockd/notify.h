@@ -1,4 +1,5 @@
-/* What a service manager wants to hear: one datagram each (sd_notify(3)), no library. */
+/* Notifies the service manager: readiness, reloads, signs of life (sd_notify(3)), without a
+ * library. */
 #ifndef KNOCKD_NOTIFY_H
 #define KNOCKD_NOTIFY_H
 

@@ -1,3 +1,4 @@
+/* Reads the command line, and answers options of another knockd by what does their work here. */
 #include "knockd/options.h"
 
 #include <getopt.h>
@@ -30,9 +31,9 @@ static const struct option_help {
 };
 
 /*
- * Options of the knockd that listens to an interface, and what does their work here: whoever takes
- * over its start script shall not have to search. Arguments are optional, so that each is
- * recognised with one and without.
+ * Options of the knockd that listens to an interface, and what does their work here, for those who
+ * take over its start script. Arguments are optional, so that each is recognised with one and
+ * without.
  */
 static const struct option_replaced {
     struct option option;
@@ -72,8 +73,8 @@ void options_usage(FILE *out)
     }
 }
 
-/* Says what to use instead of `option`, if it is one of those. */
-static void say_replacement(int option)
+/* Prints what to use instead of `option`, if it is one of those. */
+static void print_replacement(int option)
 {
     for (int i = 0; i < REPLACED; i++)
         if (replaced[i].option.val == option)
@@ -82,7 +83,7 @@ static void say_replacement(int option)
 }
 
 /* Help and version may stand beside anything; of the other modes there can be one. */
-static bool take_mode(struct options *out, enum options_mode mode)
+static bool set_mode(struct options *out, enum options_mode mode)
 {
     bool chosen = out->mode >= MODE_TEST && out->mode <= MODE_CLOSE_ALL;
     bool contradicts = chosen && out->mode != mode;
@@ -93,7 +94,7 @@ static bool take_mode(struct options *out, enum options_mode mode)
     return !contradicts;
 }
 
-static bool take(int option, struct options *out)
+static bool set_option(int option, struct options *out)
 {
     switch (option) {
     case 'c':
@@ -107,15 +108,15 @@ static bool take(int option, struct options *out)
         out->background = false;
         return true;
     case 't':
-        return take_mode(out, MODE_TEST);
+        return set_mode(out, MODE_TEST);
     case 'r':
         out->log = optarg;
-        return take_mode(out, MODE_REPLAY);
+        return set_mode(out, MODE_REPLAY);
     case OPTION_PACKETS:
         out->packets = true;
         return true;
     case OPTION_CLOSE_ALL:
-        return take_mode(out, MODE_CLOSE_ALL);
+        return set_mode(out, MODE_CLOSE_ALL);
     case OPTION_STATE_DIR:
         out->state_dir = optarg;
         return true;
@@ -130,7 +131,7 @@ static bool take(int option, struct options *out)
         out->mode = MODE_HELP;
         return true;
     default:
-        say_replacement(option);
+        print_replacement(option);
         return false;
     }
 }
@@ -142,8 +143,8 @@ static void add_short(const struct option *option, char *shorts)
         strcat(shorts, text);
 }
 
-/* What getopt takes: `options` has room for all and a last one, `shorts` for two characters each.
- */
+/* Fills in what getopt_long reads: `options` has room for all and a last one, `shorts` for two
+ * characters each. */
 static void list_options(struct option *options, char *shorts)
 {
     for (int i = 0; i < OPTIONS; i++)
@@ -162,7 +163,7 @@ bool options_parse(int argc, char **argv, struct options *out)
     *out = (struct options){.config = DEFAULT_CONFIG};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, shorts, options, NULL)) != -1;)
-        if (!take(option, out)) {
+        if (!set_option(option, out)) {
             if (option == '?' || option == ':')
                 fprintf(stderr, "knockd: '%s' is no option, or lacks its argument; see knockd -h\n",
                         argv[optind - 1]);

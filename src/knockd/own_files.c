@@ -1,7 +1,7 @@
 /*
- * A change in one of the folders -> a moment of patience, since `rm -r` isn't done with the first
- * file -> look() -> the folders that are at the paths now are watched. Without inotify the minute
- * has to do.
+ * Watches the folders of the state and of the control socket: a change in one of them -> a moment's
+ * wait, since `rm -r` isn't done with the first file -> changed() -> the folders that are at the
+ * paths now are watched. Without inotify the check once a minute has to do.
  */
 #include "knockd/own_files.h"
 
@@ -14,8 +14,8 @@
 
 #include "lib/clock.h"
 
-static const int64_t patience = CLOCK_SECOND / 10;
-static const int64_t look_again = 60 * CLOCK_SECOND;
+static const int64_t wait_time = CLOCK_SECOND / 10;
+static const int64_t check_again = 60 * CLOCK_SECOND;
 
 enum { STATE, CONTROL, FOLDERS };
 
@@ -23,12 +23,12 @@ struct own_files {
     struct loop *loop;
     int inotify; /* -1: there is none */
     struct watch *watch;
-    struct timer look_timer;
+    struct timer timer;
     struct {
         char path[PATH_MAX];
         int number; /* of inotify; -1: not watched */
     } folders[FOLDERS];
-    void (*look)(void *arg);
+    void (*changed)(void *arg);
     void *arg;
 };
 
@@ -46,35 +46,35 @@ static void watch_folders(struct own_files *files)
     }
 }
 
-static void on_look(void *arg)
+static void on_timer(void *arg)
 {
     struct own_files *files = arg;
-    loop_timer_set(files->loop, &files->look_timer, clock_now() + look_again);
-    files->look(files->arg);
+    loop_timer_set(files->loop, &files->timer, clock_now() + check_again);
+    files->changed(files->arg);
     watch_folders(files);
 }
 
-static void on_change(void *arg)
+static void on_inotify(void *arg)
 {
     struct own_files *files = arg;
     char events[4096];
     while (read(files->inotify, events, sizeof(events)) > 0)
         ;
-    int64_t soon = clock_now() + patience;
-    if (files->look_timer.due > soon)
-        loop_timer_set(files->loop, &files->look_timer, soon);
+    int64_t soon = clock_now() + wait_time;
+    if (files->timer.due > soon)
+        loop_timer_set(files->loop, &files->timer, soon);
 }
 
 struct own_files *own_files_watch(struct loop *loop, const char *state_dir, const char *control,
-                                  void (*look)(void *arg), void *arg)
+                                  void (*changed)(void *arg), void *arg)
 {
     struct own_files *files = calloc(1, sizeof(*files));
-    if (!files || loop_timer_register(loop, &files->look_timer, on_look, files) < 0) {
+    if (!files || loop_timer_register(loop, &files->timer, on_timer, files) < 0) {
         free(files);
         return NULL;
     }
     files->loop = loop;
-    files->look = look;
+    files->changed = changed;
     files->arg = arg;
     const char *slash = strrchr(control, '/');
     snprintf(files->folders[STATE].path, PATH_MAX, "%s", state_dir);
@@ -83,10 +83,10 @@ struct own_files *own_files_watch(struct loop *loop, const char *state_dir, cons
     files->folders[STATE].number = files->folders[CONTROL].number = -1;
     files->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (files->inotify >= 0)
-        files->watch = loop_watch(loop, files->inotify, LOOP_READ, on_change, files);
+        files->watch = loop_watch(loop, files->inotify, LOOP_READ, on_inotify, files);
     watch_folders(files);
-    /* What happened before the folders were watched is seen by the first look. */
-    loop_timer_set(loop, &files->look_timer, clock_now());
+    /* The first check finds what happened before the folders were watched. */
+    loop_timer_set(loop, &files->timer, clock_now());
     return files;
 }
 
@@ -95,7 +95,7 @@ void own_files_free(struct own_files *files)
     if (!files)
         return;
     loop_unwatch(files->watch);
-    loop_timer_unregister(files->loop, &files->look_timer);
+    loop_timer_unregister(files->loop, &files->timer);
     if (files->inotify >= 0)
         close(files->inotify);
     free(files);

@@ -1,8 +1,8 @@
 /*
- * Tries rules: rule -> the command that looks for it (-C) -> run for a limited time -> its exit
- * status says what is wrong. 1 is what a rule that is well written and not there gets, 2 is a
- * mistake in its words. The same command is tried once, however many doors have it. When one can't
- * be tried at all, so can't those behind it, and the check ends.
+ * Tries rules: rule -> the command that looks for it (-C) -> run_command for a limited time -> its
+ * exit status says what is wrong. 1 means that the rule is well written and not there, 2 that there
+ * is a mistake in its words. The same command is tried once, however many doors have it. When one
+ * can't be tried at all, the others can't either, and the check ends.
  */
 #include "knockd/rule_check.h"
 
@@ -22,29 +22,30 @@
 static const int64_t one_limit = 8 * CLOCK_SECOND;
 static const int64_t all_limit = 30 * CLOCK_SECOND;
 
-enum { TOLD_MAX = 400 };
+enum { OUTPUT_MAX = 400 };
 
 struct check {
     const struct config *config;
     const struct plans *plans;
     struct report *report;
     int64_t deadline;
-    bool over;             /* no more is tried */
-    struct commands tried; /* so that nothing is tried twice */
-    char told[TOLD_MAX];   /* first line of what the last command wrote */
+    bool over;               /* no more is tried */
+    struct commands tried;   /* so that nothing is tried twice */
+    char output[OUTPUT_MAX]; /* first line of what the last command wrote */
 };
 
 /* --- running --- */
 
-/* Runs the command; what it wrote first is told. Its exit status; -1: it has none. */
-static int run(struct check *check, const struct command *command)
+/* Runs the command, and keeps the first line that it wrote. Returns its exit status; -1: it has
+ * none. */
+static int run_command(struct check *check, const struct command *command)
 {
     FILE *file = tmpfile();
     int64_t deadline = clock_now() + one_limit;
     int status = -1;
-    snprintf(check->told, sizeof(check->told), "it doesn't end");
+    snprintf(check->output, sizeof(check->output), "it doesn't end");
     if (!file) {
-        snprintf(check->told, sizeof(check->told), "%s", strerror(errno));
+        snprintf(check->output, sizeof(check->output), "%s", strerror(errno));
         return -1;
     }
     struct process_world world = {.output = fileno(file), .errors = fileno(file), .lock = -1};
@@ -52,10 +53,10 @@ static int run(struct check *check, const struct command *command)
     if (pid > 0)
         status = process_wait(pid, deadline < check->deadline ? deadline : check->deadline);
     rewind(file);
-    char line[TOLD_MAX];
+    char line[OUTPUT_MAX];
     if (fgets(line, sizeof(line), file)) {
         line[strcspn(line, "\n")] = '\0';
-        log_encode(line, strlen(line), check->told, sizeof(check->told));
+        log_encode(line, strlen(line), check->output, sizeof(check->output));
     }
     fclose(file);
     return status;
@@ -123,33 +124,33 @@ static int make_listing(const struct command *look, struct command *out)
     return 0;
 }
 
-/* --- judging --- */
+/* --- what the exit status means --- */
 
-static void stop(struct check *check, struct config_pos pos, const char *why)
+static void stop_trying(struct check *check, struct config_pos pos, const char *why)
 {
     check->over = true;
     report_warning(check->report, pos, "rules weren't tried with iptables from here on: %s", why);
 }
 
-/* What init_command makes may be missing now. */
+/* Whether what is missing may be made by init_command. */
 static bool init_may_make_it(const struct check *check)
 {
     return check->config->init.count > 0 &&
-           (strstr(check->told, "exist") || strstr(check->told, "load target"));
+           (strstr(check->output, "exist") || strstr(check->output, "load target"));
 }
 
-static void judge_mistake(struct check *check, const struct config_door *door,
-                          const struct config_text *rule)
+static void report_mistake(struct check *check, const struct config_door *door,
+                           const struct config_text *rule)
 {
     if (init_may_make_it(check))
         report_warning(
             check->report, rule->pos,
             "door \"%s\": iptables can't take this rule now: %s; is that what init_command "
             "makes?",
-            door->name, check->told);
+            door->name, check->output);
     else
         report_error(check->report, rule->pos, "door \"%s\": iptables can't take this rule: %s",
-                     door->name, check->told);
+                     door->name, check->output);
 }
 
 /* iptables -C says the same of a chain that isn't there as of a rule that isn't. */
@@ -160,7 +161,7 @@ static void look_for_chain(struct check *check, const struct config_door *door,
     if (check->config->init.count > 0 || make_listing(look, &listing) < 0 ||
         !is_new(check, &listing))
         return;
-    if (run(check, &check->tried.items[check->tried.count - 1]) == 1)
+    if (run_command(check, &check->tried.items[check->tried.count - 1]) == 1)
         report_warning(check->report, rule->pos,
                        "door \"%s\": the firewall has no chain %s just now; without it the door "
                        "can't open",
@@ -173,19 +174,19 @@ static void try_command(struct check *check, const struct config_door *door,
     if (!is_new(check, command))
         return;
     const struct command look = check->tried.items[check->tried.count - 1];
-    int status = run(check, &look);
-    bool no_privilege = strstr(check->told, "ermission denied") != NULL;
+    int status = run_command(check, &look);
+    bool no_privilege = strstr(check->output, "ermission denied") != NULL;
     if (status == 2 || (status == 3 && !no_privilege))
-        judge_mistake(check, door, rule);
+        report_mistake(check, door, rule);
     else if (status == 1)
         look_for_chain(check, door, rule, &look);
     else if (status != 0)
-        stop(check, rule->pos, check->told);
+        stop_trying(check, rule->pos, check->output);
 }
 
 /* --- what is tried --- */
 
-/* An address that may come: the first of the networks that the door allows. */
+/* An address that may knock: the first of the networks that the door allows. */
 static bool sample_address(const struct config_door *door, uint8_t family, struct addr *out)
 {
     const char *text = family == 6 ? "2001:db8::1" : "192.0.2.1";
@@ -226,7 +227,7 @@ static void try_door(struct check *check, unsigned number, uint8_t family)
         const struct config_text *rule = &door->rules.items[i];
         struct command command;
         if (clock_now() >= check->deadline)
-            stop(check, rule->pos, "there are so many that it would take too long");
+            stop_trying(check, rule->pos, "there are so many that it would take too long");
         else if (make_look(rule, &knock, &command))
             try_command(check, door, rule, &command);
     }
@@ -238,13 +239,13 @@ void rule_check(const struct config *config, const struct plans *plans, struct r
         .config = config, .plans = plans, .report = report, .deadline = clock_now() + all_limit};
     for (unsigned i = 0; i < config->door_count && !check.over; i++) {
         if (config->doors[i].rules.count > 0 && geteuid() != 0) {
-            stop(&check, config->doors[i].rules.items[0].pos, "only root can");
+            stop_trying(&check, config->doors[i].rules.items[0].pos, "only root can");
             break;
         }
-        unsigned told = report->errors + report->warnings;
+        unsigned before = report->errors + report->warnings;
         try_door(&check, i, 4);
-        /* What is wrong in both families is said once. */
-        if (report->errors + report->warnings == told)
+        /* What is wrong in both families is reported once. */
+        if (report->errors + report->warnings == before)
             try_door(&check, i, 6);
     }
     commands_free(&check.tried);

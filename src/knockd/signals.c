@@ -1,3 +1,4 @@
+/* Signals by a signalfd, which the loop watches. */
 #include "knockd/signals.h"
 
 #include <signal.h>

@@ -1,13 +1,14 @@
 /*
- * The life of the state folder's locks: taken at the start, folder first -> held for as long as
- * knockd runs, whatever becomes of the names -> checked whenever something in the folder changes,
- * and made once more under their names.
+ * The life of the state folder's locks: taken at the start, the folder's first -> held for as long
+ * as knockd runs, even if their files are removed -> checked whenever something in the folder
+ * changes, and made again where a file is missing.
  *
- * Which folder a configuration has is noted while its doors may be open, outside of both: the next
- * start may find another name in the file, or no file that can be read.
+ * A lock belongs to an inode. If somebody removes the lock's file, or moves the folder away, the
+ * running knockd has a lock that no other knockd can find. So the folder is locked as well as the
+ * file.
  *
- * A lock belongs to an inode. Who removes the file of a lock, or moves the folder away, leaves the
- * running knockd with a lock that nobody else meets, so the folder is locked as well as the file.
+ * Which folder a configuration has is noted in /run while its doors may be open: at the next start
+ * the file may name another folder, or be unreadable.
  */
 #include "knockd/state_dir.h"
 
@@ -27,7 +28,8 @@
 
 static const char lock_name[] = "lock", commands_name[] = "commands.lock";
 
-/* A command that an earlier run had just forked holds a lock for a moment more. */
+/* Tries for half a second: a command that an earlier run had just forked may still hold the lock.
+ */
 static int lock_soon(int fd)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
@@ -53,8 +55,9 @@ static int open_lock(int folder, const char *name)
     return fd < 0 && errno == EROFS ? openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : fd;
 }
 
-/* A file whose name was taken away before it was locked is no lock that anyone else would meet. */
-static int take_file(int folder, const char *name)
+/* Opens and locks the file. One that is renamed or removed before it is locked is no lock that
+ * another knockd would find: then it is made again. */
+static int lock_file(int folder, const char *name)
 {
     for (int i = 0; i < 10; i++) {
         int fd = open_lock(folder, name);
@@ -74,8 +77,9 @@ static int take_file(int folder, const char *name)
     return -1;
 }
 
-/* Some file systems, NFS for one, lock no folders: there the file has to do. */
-static int open_folder(const char *path)
+/* Opens and locks the folder. Some file systems, NFS for one, lock no folders: there the file has
+ * to do. */
+static int lock_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || lock_soon(fd) == 0 || errno != EWOULDBLOCK)
@@ -85,7 +89,8 @@ static int open_folder(const char *path)
     return -1;
 }
 
-static enum state_dir_taken refuse(const char *path, char *why, size_t why_size)
+/* Puts the reason in `why`, by errno. */
+static enum state_dir_taken not_taken(const char *path, char *why, size_t why_size)
 {
     bool busy = errno == EWOULDBLOCK;
     char lock[4096];
@@ -100,16 +105,16 @@ static enum state_dir_taken refuse(const char *path, char *why, size_t why_size)
 }
 
 /* Opens and locks what is at `path` now. */
-static enum state_dir_taken take(struct state_dir *dir, const char *path, char *why,
-                                 size_t why_size)
+static enum state_dir_taken take_locks(struct state_dir *dir, const char *path, char *why,
+                                       size_t why_size)
 {
-    dir->folder = open_folder(path);
+    dir->folder = lock_folder(path);
     if (dir->folder < 0)
-        return refuse(path, why, why_size);
-    dir->lock = take_file(dir->folder, lock_name);
+        return not_taken(path, why, why_size);
+    dir->lock = lock_file(dir->folder, lock_name);
     if (dir->lock >= 0)
         return STATE_DIR_TAKEN;
-    enum state_dir_taken taken = refuse(path, why, why_size);
+    enum state_dir_taken taken = not_taken(path, why, why_size);
     close(dir->folder);
     dir->folder = -1;
     return taken;
@@ -121,7 +126,7 @@ enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, cha
     *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
     if (!safe_folder_check(path, why, why_size))
         return STATE_DIR_REFUSED;
-    enum state_dir_taken taken = take(dir, path, why, why_size);
+    enum state_dir_taken taken = take_locks(dir, path, why, why_size);
     if (taken == STATE_DIR_TAKEN && !(dir->path = strdup(path))) {
         snprintf(why, why_size, "out of memory");
         taken = STATE_DIR_REFUSED;
@@ -153,13 +158,13 @@ void state_dir_release(struct state_dir *dir)
     *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
 }
 
-/* Makes the file of a lock once more under its name, and gives up the one without a name. */
+/* Makes and locks the file again if it was removed, and closes the removed one. */
 static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, const char *name,
                                       char *why, size_t why_size)
 {
     if (*fd < 0 || same_file(*fd, dir->folder, name))
         return STATE_DIR_WHOLE;
-    int made = take_file(dir->folder, name);
+    int made = lock_file(dir->folder, name);
     if (made < 0) {
         snprintf(why, why_size, "%s/%s was removed while knockd runs, and can't be made again: %s",
                  dir->path, name,
@@ -173,14 +178,14 @@ static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, cons
     return STATE_DIR_MENDED;
 }
 
-/* The folder that is at the path now takes the place of ours, if it is fit for that. */
+/* Takes the folder that is at the path now in place of the removed one, if it can be used. */
 static enum state_dir_found mend_folder(struct state_dir *dir, char *why, size_t why_size)
 {
     char reason[512];
     struct state_dir made = {.folder = -1, .lock = -1, .commands = -1};
     bool good = safe_folder_make(dir->path, 0700, reason, sizeof(reason)) &&
-                take(&made, dir->path, reason, sizeof(reason)) == STATE_DIR_TAKEN;
-    if (good && dir->commands >= 0 && (made.commands = take_file(made.folder, commands_name)) < 0) {
+                take_locks(&made, dir->path, reason, sizeof(reason)) == STATE_DIR_TAKEN;
+    if (good && dir->commands >= 0 && (made.commands = lock_file(made.folder, commands_name)) < 0) {
         snprintf(reason, sizeof(reason), "can't lock its %s: %s", commands_name, strerror(errno));
         close_locks(&made);
         good = false;
@@ -212,16 +217,16 @@ enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t wh
     enum state_dir_found lock = mend_lock(dir, &dir->lock, lock_name, why, why_size);
     if (lock != STATE_DIR_WHOLE)
         return lock;
-    /* A command that runs just now keeps the lock that it has. */
+    /* A command that runs now keeps the lock that it inherited. */
     return mend_lock(dir, &dir->commands, commands_name, why, why_size);
 }
 
-/* --- which folder a configuration had --- */
+/* --- the note of which folder a configuration has --- */
 
 #define NOTES "/run/knockd/state"
 
-/* A name out of the configuration's path, as systemd-escape(1) makes it. False if it is too long.
- */
+/* The path of the note: the configuration's path as systemd-escape(1) makes a name of it. False if
+ * it is too long. */
 static bool note_path(const char *config, char out[PATH_MAX])
 {
     size_t start = (size_t)snprintf(out, PATH_MAX, "%s/", NOTES), used = start;

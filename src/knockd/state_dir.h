@@ -1,4 +1,5 @@
-/* The state folder of a running knockd: its locks, and what becomes of them while it runs. */
+/* The state folder of a running knockd: its locks, which are kept whole while it runs, and the note
+ * of which folder a configuration has. */
 #ifndef KNOCKD_STATE_DIR_H
 #define KNOCKD_STATE_DIR_H
 
@@ -33,16 +34,14 @@ bool state_dir_wait(struct state_dir *dir, int64_t limit, char *why, size_t why_
 /* Gives the locks back. One that took nothing is fine. */
 void state_dir_release(struct state_dir *dir);
 
-/* What state_dir_check found. */
 enum state_dir_found {
     STATE_DIR_WHOLE,
-    STATE_DIR_MENDED, /* a file was removed or replaced, and is there again; `commands` may differ
-                       */
+    STATE_DIR_MENDED, /* one was removed or replaced, and is there again; `commands` may differ */
     STATE_DIR_BROKEN, /* it can't be mended */
 };
 
 /*
- * Looks whether folder and locks are still those at their paths, and mends the first that isn't.
+ * Checks whether folder and locks are still those at their paths, and mends the first that isn't.
  * Unless all is whole, there is one line in `why`. To be called again after STATE_DIR_MENDED.
  */
 enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t why_size);
@@ -51,10 +50,10 @@ enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t wh
  * the machine stops. It is no error if that fails. */
 void state_dir_note(const char *config, const char *state_dir);
 
-/* Nothing is open any more that is on record there. */
+/* Removes the note: nothing is open any more that is on record there. */
 void state_dir_forget(const char *config);
 
-/* Which folder was noted. False if none was. */
+/* The folder that was noted. False if none was. */
 bool state_dir_noted(const char *config, char *out, size_t size);
 
 #endif

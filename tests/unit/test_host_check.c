@@ -32,10 +32,10 @@ static void ports_that_are_taken(void **state)
     struct port_set taken = {0};
     port_set_add(&taken, 17, 7000, 7000);
     port_set_add(&taken, 6, 8000, 8000);
-    host_check_of_ports(&config, &taken, &report);
+    host_check_ports(&config, &taken, &report);
     assert_int_equal(told.count, 0);
     port_set_add(&taken, 17, 8000, 8000);
-    host_check_of_ports(&config, &taken, &report);
+    host_check_ports(&config, &taken, &report);
     assert_int_equal(told.count, 1);
     assert_non_null(strstr(told.last,
                            "c:7: warning: door \"ssh\": something on this host listens on "
@@ -73,7 +73,7 @@ static void rules_that_log_only_ports(void **state)
         assert_non_null(file);
         fputs(rows[i].rules, file);
         rewind(file);
-        host_check_of_rules(&config, file, &report);
+        host_check_rules(&config, file, &report);
         fclose(file);
         if (told.count != rows[i].warnings)
             fail_msg("%s: %u warnings", rows[i].rules, told.count);
@@ -140,7 +140,7 @@ static void lines_that_any_user_can_cause(void **state)
             .sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
         struct told told = {0};
         struct report report = {.say = on_report, .arg = &told};
-        host_check_of_netns(&config, rows[i].logging, &report);
+        host_check_netns(&config, rows[i].logging, &report);
         if (told.count != (rows[i].says != NULL) ||
             (rows[i].says && !strstr(told.last, rows[i].says)))
             fail_msg("row %zu: %s", i, told.last);
