@@ -1,7 +1,8 @@
 /*
- * A hash table with linear probing. Nothing is ever taken out one by one: when it is half full, it
- * is made anew of the doors that are still open, twice as large if they are many. It grows with
- * what a log holds and no further: an entry takes less room than the line that made it.
+ * The doors of a replay: a hash table with linear probing. No entry is removed by itself: when the
+ * table is half full, a new one is made of the doors that are still open, twice as large if they
+ * are many. It grows with the log and no further: an entry takes less room than the line that made
+ * it.
  */
 #include "knockd/log_doors.h"
 
@@ -30,7 +31,7 @@ struct log_doors *log_doors_new(void)
     struct log_doors *doors = calloc(1, sizeof(*doors));
     if (!doors)
         return NULL;
-    /* The addresses are strangers' to choose, also where they fall in the table. */
+    /* Strangers choose the addresses: the key keeps them from choosing places in the table. */
     crypto_random(doors->key, sizeof(doors->key));
     doors->size = SMALLEST;
     doors->entries = calloc(doors->size, sizeof(*doors->entries));
@@ -54,8 +55,9 @@ void log_doors_clear(struct log_doors *doors)
     doors->used = 0;
 }
 
-/* The entry of (door, address), or the empty one where it belongs. */
-static struct entry *place(const struct log_doors *doors, unsigned door, const struct addr *address)
+/* The entry of (door, address), or the empty one that is for it. */
+static struct entry *find_entry(const struct log_doors *doors, unsigned door,
+                                const struct addr *address)
 {
     uint8_t name[sizeof(*address) + sizeof(door)];
     memcpy(name, address, sizeof(*address));
@@ -70,7 +72,7 @@ static struct entry *place(const struct log_doors *doors, unsigned door, const s
     return entry;
 }
 
-static bool make_anew(struct log_doors *doors, int64_t now)
+static bool rebuild(struct log_doors *doors, int64_t now)
 {
     struct entry *old = doors->entries, *old_end = old + doors->size;
     size_t open = 0;
@@ -85,7 +87,7 @@ static bool make_anew(struct log_doors *doors, int64_t now)
     doors->used = open;
     for (const struct entry *entry = old; entry < old_end; entry++)
         if (entry->address.family != 0 && entry->until > now)
-            *place(doors, entry->door, &entry->address) = *entry;
+            *find_entry(doors, entry->door, &entry->address) = *entry;
     free(old);
     return true;
 }
@@ -93,9 +95,9 @@ static bool make_anew(struct log_doors *doors, int64_t now)
 enum log_knock log_doors_knock(struct log_doors *doors, unsigned door, const struct addr *address,
                                int64_t now, int64_t until)
 {
-    if (doors->used >= doors->size / 2 && !make_anew(doors, now))
+    if (doors->used >= doors->size / 2 && !rebuild(doors, now))
         return LOG_KNOCK_NO_MEMORY;
-    struct entry *entry = place(doors, door, address);
+    struct entry *entry = find_entry(doors, door, address);
     bool is_new = entry->address.family == 0;
     bool open = !is_new && entry->until > now;
     doors->used += is_new;

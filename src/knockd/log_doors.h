@@ -19,7 +19,7 @@ enum log_knock { LOG_KNOCK_OPEN, LOG_KNOCK_EXTEND, LOG_KNOCK_NO_MEMORY };
 
 /*
  * A knock by `address` for `door` at `now` (ns, never going back), which leaves it open until
- * `until`. Says whether it opened the door or found it open; at `until` it is closed.
+ * `until`. Returns whether it opened the door or found it open; at `until` it is closed.
  */
 enum log_knock log_doors_knock(struct log_doors *doors, unsigned door, const struct addr *address,
                                int64_t now, int64_t until);

@@ -1,3 +1,5 @@
+/* From a log's bytes to packets, for a replay: lines, without colours, parsed in each format they
+ * may have. */
 #include "knockd/log_reader.h"
 
 #include <errno.h>
@@ -7,8 +9,8 @@
 #include <unistd.h>
 
 /* Lists the prefixes that count for `format`; none, that is any, when one source has none. */
-static struct line_spec gather(const struct config *config, enum log_format format,
-                               const char **prefixes)
+static struct line_spec list_prefixes(const struct config *config, enum log_format format,
+                                      const char **prefixes)
 {
     struct line_spec spec = {.format = format, .prefixes = prefixes};
     for (unsigned i = 0; config && i < config->source_count; i++) {
@@ -35,7 +37,7 @@ bool log_reader_init(struct log_reader *reader, const struct config *config, str
     reader->prefixes = calloc(LOG_FORMATS * total + 1, sizeof(*reader->prefixes));
     for (size_t format = 0; reader->prefixes && format < LOG_FORMATS; format++)
         reader->specs[format] =
-            gather(config, (enum log_format)format, reader->prefixes + format * total);
+            list_prefixes(config, (enum log_format)format, reader->prefixes + format * total);
     return reader->lines && reader->prefixes;
 }
 
@@ -64,16 +66,16 @@ static const char *colour(const char *p, const char *end)
     return p < end && *p == 'm' ? p + 1 : NULL;
 }
 
-/* Where dmesg and journalctl begin to colour a line: before the time, or behind the kernel's name.
- * Anywhere else it's somebody's text. */
-static bool may_begin(const char *line, size_t at)
+/* Whether dmesg or journalctl colours a line from there: before the time, or behind the kernel's
+ * name. Anywhere else it is part of the text. */
+static bool may_be_coloured(const char *line, size_t at)
 {
     return at == 0 || (at == DECODED && memcmp(line, "kern  :", 7) == 0) ||
            (at > 8 && memcmp(line + at - 8, "kernel: ", 8) == 0);
 }
 
-/* The line without the colours of dmesg -L=always or of journalctl; most lines have none at a
- * glance. */
+/* The line without the colours of dmesg -L=always or of journalctl. Most lines have none, which is
+ * found out quickly. */
 static const char *strip_colours(char plain[LOG_PLAIN], const char *line, size_t *len)
 {
     const char *end = line + *len;
@@ -83,7 +85,7 @@ static const char *strip_colours(char plain[LOG_PLAIN], const char *line, size_t
         return line;
     const char *first = memchr(line, ESCAPE, *len);
     size_t used = 0;
-    if (!may_begin(line, (size_t)(first - line)))
+    if (!may_be_coloured(line, (size_t)(first - line)))
         return line;
     for (const char *p = line, *after; p < end;) {
         if (*p == ESCAPE && (after = colour(p + 1, end)))
@@ -95,22 +97,22 @@ static const char *strip_colours(char plain[LOG_PLAIN], const char *line, size_t
     return plain;
 }
 
-/* In no format that was tried. */
+/* Whether the line is the firewall's by all appearance, but in no format that was tried. */
 static bool has_unknown_header(const struct log_reader *reader, const char *line, size_t len)
 {
     return foreign_is_firewall(&reader->specs[guess_format(line, len)], line, len) &&
            (!reader->has_ulogd || foreign_is_firewall(&reader->specs[LOG_ULOGD], line, len));
 }
 
-static void note_prefix(struct log_reader *reader, enum log_format format, const char *line,
-                        size_t len)
+static void count_prefix(struct log_reader *reader, enum log_format format, const char *line,
+                         size_t len)
 {
     size_t prefix_len = 0;
     const char *prefix = logline_prefix(format, line, len, &prefix_len);
     stats_line(&reader->prefixes_seen, LINE_PREFIX, prefix, prefix_len);
 }
 
-static void take_line(struct log_reader *reader, const char *line, size_t len)
+static void parse_line(struct log_reader *reader, const char *line, size_t len)
 {
     struct packet packet;
     line = strip_colours(reader->plain, line, &len);
@@ -122,11 +124,11 @@ static void take_line(struct log_reader *reader, const char *line, size_t len)
         verdict = line_cache_parse(&reader->line_cache[format], &reader->specs[format], line, len,
                                    &packet);
     }
-    reader->judged[verdict]++;
+    reader->verdicts[verdict]++;
     if (verdict == LINE_FOREIGN && has_unknown_header(reader, line, len))
         foreign_note(&reader->foreign, line, len);
     if (verdict == LINE_PREFIX)
-        note_prefix(reader, format, line, len);
+        count_prefix(reader, format, line, len);
     if (verdict == LINE_PACKET)
         reader->calls.packet(reader->calls.arg, format, line, len, &packet);
     else if (reader->calls.other)
@@ -140,22 +142,22 @@ static bool is_file(int fd)
 }
 
 /* `got` bytes were put into reader->lines. */
-static void take_lines(struct log_reader *reader, size_t got)
+static void parse_lines(struct log_reader *reader, size_t got)
 {
     const char *line;
     size_t len;
     lines_add(reader->lines, got);
     while (lines_next(reader->lines, &line, &len))
-        take_line(reader, line, len);
+        parse_line(reader, line, len);
 }
 
-static void take_last_line(struct log_reader *reader)
+static void parse_last_line(struct log_reader *reader)
 {
     size_t room;
     if (reader->lines->used == 0)
         return;
     *lines_room(reader->lines, &room) = '\n';
-    take_lines(reader, 1);
+    parse_lines(reader, 1);
 }
 
 int log_reader_run(struct log_reader *reader, int fd)
@@ -169,11 +171,11 @@ int log_reader_run(struct log_reader *reader, int fd)
         if (got < 0 && errno != EINTR)
             return errno;
         if (got == 0) {
-            take_last_line(reader);
+            parse_last_line(reader);
             return 0;
         }
         if (got > 0)
-            take_lines(reader, (size_t)got);
+            parse_lines(reader, (size_t)got);
         if (!reader->calls.pause(reader->calls.arg, live))
             return 0;
     }

@@ -1,12 +1,12 @@
 /*
- * Reads a log from its beginning to its end, whatever collector wrote it, and hands on the packets
- * that its lines tell of.
+ * Reads a log of any collector from its beginning to its end, for a replay, and passes on the
+ * packets of its lines.
  *
  * Each line is read as the kernel's of any collector, or as a record of /dev/kmsg if it begins like
- * one, with the prefixes of all sources of the configuration together: any will do if one of them
- * has none, or without configuration. If a source has the format ulogd, lines that aren't the
- * kernel's are tried as ulogd's, with the prefixes of such sources alone. The colours of dmesg and
- * journalctl are left out.
+ * one, with the prefixes of all sources of the configuration together; with any prefix if one
+ * source has none, or without configuration. If a source has the format ulogd, lines that aren't
+ * the kernel's are tried as ulogd's, with the prefixes of such sources alone. The colours of dmesg
+ * and journalctl are left out.
  */
 #ifndef KNOCKD_LOG_READER_H
 #define KNOCKD_LOG_READER_H
@@ -19,7 +19,7 @@
 
 enum { LOG_FORMATS = LOG_ULOGD + 1, LINE_VERDICTS = LINE_PARTIAL + 1 };
 
-/* As long as a line may be whose colours are left out: twice what the kernel writes. */
+/* The longest line whose colours are left out: twice what the kernel writes. */
 enum { LOG_PLAIN = 2048 };
 
 struct log_calls {
@@ -40,10 +40,10 @@ struct log_reader {
     struct line_cache line_cache[LOG_FORMATS];
     const char **prefixes;
     bool has_ulogd;
-    struct lines *lines;            /* its too_long counts what no verdict was made of */
-    uint64_t judged[LINE_VERDICTS]; /* lines by enum line_verdict */
-    struct foreign foreign;         /* LINE_FOREIGN, of the firewall by all appearance */
-    struct stats prefixes_seen;     /* of LINE_PREFIX alone: the most frequent ones */
+    struct lines *lines;              /* its too_long counts lines without a verdict */
+    uint64_t verdicts[LINE_VERDICTS]; /* lines by enum line_verdict */
+    struct foreign foreign;           /* LINE_FOREIGN, of the firewall by all appearance */
+    struct stats prefixes_seen;       /* of LINE_PREFIX alone: the most frequent ones */
     char plain[LOG_PLAIN];
 };
 

@@ -1,3 +1,7 @@
+/*
+ * Replays a log: its packets -> the matcher, configured as a listener's is -> the doors that would
+ * have opened, with the log's own time. Counters at the end; hints for people on stderr.
+ */
 #include "knockd/replay.h"
 
 #include <errno.h>
@@ -27,7 +31,7 @@ struct held {
     unsigned door;
 };
 
-/* How far a knock came that opened nothing. */
+/* A knock that opened nothing, and how far it came. */
 struct stalled {
     struct addr address;
     unsigned door, stage; /* stage 0: the place is free */
@@ -61,8 +65,8 @@ static bool failed(const struct replay *r)
     return r->write_error != 0 || r->no_memory;
 }
 
-/* Keeps what the first write that failed said: later ones may say something else, or nothing. */
-static void wrote(struct replay *r, int result)
+/* Keeps the error of the first write that failed: later ones may have another, or none. */
+static void check_write(struct replay *r, int result)
 {
     if (result < 0 && r->write_error == 0)
         r->write_error = errno ? errno : EIO;
@@ -73,9 +77,10 @@ static void wrote(struct replay *r, int result)
 static void print_knock(struct replay *r, const struct held *knock)
 {
     char timestamp[TIMESTAMP_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-    wrote(r, fprintf(r->out, "%s %s %s %s\n", timestamp_format(&knock->timestamp, timestamp),
-                     knock->knock == LOG_KNOCK_EXTEND ? "extend" : "open",
-                     r->config->doors[knock->door].name, addr_format(&knock->address, address)));
+    check_write(r,
+                fprintf(r->out, "%s %s %s %s\n", timestamp_format(&knock->timestamp, timestamp),
+                        knock->knock == LOG_KNOCK_EXTEND ? "extend" : "open",
+                        r->config->doors[knock->door].name, addr_format(&knock->address, address)));
 }
 
 static void hold_knock(struct replay *r, const struct held *knock)
@@ -93,7 +98,7 @@ static void hold_knock(struct replay *r, const struct held *knock)
     r->held[r->held_count++] = *knock;
 }
 
-/* Prints what waited for its year; what comes now needn't. */
+/* The log's years are settled: prints the knocks that waited for that. Later ones needn't wait. */
 static void release_knocks(struct replay *r)
 {
     log_clock_settle(&r->clock);
@@ -104,7 +109,7 @@ static void release_knocks(struct replay *r)
     r->held_count = 0;
 }
 
-static void take_knock(struct replay *r, unsigned number)
+static void complete_knock(struct replay *r, unsigned number)
 {
     const struct config_door *door = &r->config->doors[number];
     int64_t now = r->clock.elapsed;
@@ -127,7 +132,7 @@ static void take_knock(struct replay *r, unsigned number)
         print_knock(r, &knock);
 }
 
-/* --- knocks that stay behind --- */
+/* --- stalled knocks --- */
 
 /* The place of the door and address; else the one that may be replaced: the least far, of equals
  * the oldest. */
@@ -151,7 +156,7 @@ static void stalled_note(struct replay *r, unsigned door, unsigned stage)
         *s = (struct stalled){r->packet->src, door, stage, r->packet_number};
 }
 
-/* The address opened a door: nothing that it began stays behind. */
+/* The address opened a door: nothing that it began is stalled. */
 static void stalled_forget(struct replay *r, const struct addr *address)
 {
     for (int i = 0; i < STALLED_MAX; i++)
@@ -159,7 +164,7 @@ static void stalled_forget(struct replay *r, const struct addr *address)
             r->stalled[i].stage = 0;
 }
 
-/* Takes note of how far the packet, which the matcher has just seen, brought its address. */
+/* Notes how far the packet, which the matcher has just got, brought its address. */
 static void note_stages(struct replay *r, int64_t now)
 {
     struct port_proto step = {.port = r->packet->dpt, .proto = (uint8_t)r->packet->proto};
@@ -173,7 +178,7 @@ static void note_stages(struct replay *r, int64_t now)
     }
 }
 
-static void complain_of_stalled(const struct replay *r)
+static void hint_stalled(const struct replay *r)
 {
     char address[ADDR_TEXT_SIZE];
     for (int i = 0; i < STALLED_MAX; i++) {
@@ -202,7 +207,7 @@ static int64_t longer_than_attempts(const struct config *config)
  * over, since for the matcher more went by than they may take. What was open before a start of the
  * machine isn't any more.
  */
-static void start_over(struct replay *r)
+static void skip_time(struct replay *r)
 {
     r->steps = r->clock.steps;
     if (r->skipped < INT64_MAX / 4)
@@ -212,17 +217,17 @@ static void start_over(struct replay *r)
     r->boots = r->clock.boots;
 }
 
-/* What the matcher takes for now. */
+/* The time for the matcher. */
 static int64_t matcher_time(struct replay *r)
 {
     int64_t elapsed = r->clock.elapsed;
     if (r->steps != r->clock.steps)
-        start_over(r);
+        skip_time(r);
     return elapsed + r->skipped;
 }
 
-/* The messages that come in whole are counted; to judge them takes keys, and the time they are of.
- */
+/* Counts the sealed messages that come in whole. To unseal them would take the keys, and the time
+ * that they are of. */
 static void count_sealed(struct replay *r, const struct packet *packet)
 {
     struct assembled made;
@@ -245,7 +250,7 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
     if (matched.opened_count > 0)
         stalled_forget(r, &packet->src);
     for (unsigned i = 0; i < matched.opened_count; i++)
-        take_knock(r, matched.opened[i]);
+        complete_knock(r, matched.opened[i]);
     if (matched.verdict == MATCH_SEALED)
         count_sealed(r, packet);
 }
@@ -256,25 +261,25 @@ static void pass_time(void *arg, enum log_format format, const char *line, size_
     log_clock_pass_other(&r->clock, format, line, len);
 }
 
-/* Other programs read these names: add to them, but leave what is there. */
+/* Other programs read these names: add to them, but leave those that are there. */
 static void print_counters(struct replay *r)
 {
     const struct matcher_counters *matched = matcher_counters(r->setup.matcher);
-    const uint64_t *judged = r->reader.judged;
+    const uint64_t *verdicts = r->reader.verdicts;
     uint64_t too_long = r->reader.lines->too_long, lines = too_long;
     for (int i = 0; i < LINE_VERDICTS; i++)
-        lines += judged[i];
+        lines += verdicts[i];
     const struct {
         const char *name;
         uint64_t value;
     } counters[] = {
         {"lines", lines},
-        {"packets", judged[LINE_PACKET]},
+        {"packets", verdicts[LINE_PACKET]},
         /* lines of no packet: these and `packets` make up `lines` */
-        {"ignored_foreign", judged[LINE_FOREIGN]},
-        {"ignored_prefix", judged[LINE_PREFIX]},
-        {"ignored_damaged", judged[LINE_DAMAGED]},
-        {"ignored_partial", judged[LINE_PARTIAL]},
+        {"ignored_foreign", verdicts[LINE_FOREIGN]},
+        {"ignored_prefix", verdicts[LINE_PREFIX]},
+        {"ignored_damaged", verdicts[LINE_DAMAGED]},
+        {"ignored_partial", verdicts[LINE_PARTIAL]},
         {"ignored_too_long", too_long},
         /* packets that the matcher left out */
         {"ignored_outgoing", matched->packets[MATCH_OUTGOING]},
@@ -294,15 +299,15 @@ static void print_counters(struct replay *r)
         {"sealed_messages", r->sealed},
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-        wrote(r, fprintf(r->out, "%s %" PRIu64 "\n", counters[i].name, counters[i].value));
+        check_write(r, fprintf(r->out, "%s %" PRIu64 "\n", counters[i].name, counters[i].value));
 }
 
-/* Where most lines about packets were lost on us, who reads the counters wonders why. */
-static void complain_of_headers(const struct replay *r)
+/* A hint where more lines about packets had an unknown header than a known one. */
+static void hint_headers(const struct replay *r)
 {
     const struct foreign *foreign = &r->reader.foreign;
     char example[4 * MESSAGE_TEXT_MAX + 1];
-    if (foreign->count == 0 || foreign->count <= r->reader.judged[LINE_PACKET])
+    if (foreign->count == 0 || foreign->count <= r->reader.verdicts[LINE_PACKET])
         return;
     log_encode(foreign->example, strlen(foreign->example), example, sizeof(example));
     fprintf(stderr,
@@ -311,15 +316,15 @@ static void complain_of_headers(const struct replay *r)
             foreign->count, header_advice(foreign->hint), example);
 }
 
-/* Which prefixes the lines have that have none of the configuration's. */
-static void complain_of_prefixes(const struct replay *r)
+/* The prefixes of lines that have none of the configuration's. */
+static void hint_prefixes(const struct replay *r)
 {
     const struct stats *stats = &r->reader.prefixes_seen;
     char prefix[4 * PREFIX_MAX + 1];
-    if (r->reader.judged[LINE_PREFIX] == 0)
+    if (r->reader.verdicts[LINE_PREFIX] == 0)
         return;
     fprintf(stderr, "knockd: %" PRIu64 " lines have none of the prefixes of the configuration",
-            r->reader.judged[LINE_PREFIX]);
+            r->reader.verdicts[LINE_PREFIX]);
     for (int i = 0; i < STATS_PREFIXES && stats->seen[i].count > 0; i++) {
         log_encode(stats->seen[i].text, strlen(stats->seen[i].text), prefix, sizeof(prefix));
         fprintf(stderr, "%s\"%s\" (%" PRIu64 ")", i == 0 ? "; seen: " : ", ", prefix,
@@ -328,12 +333,12 @@ static void complain_of_prefixes(const struct replay *r)
     fputc('\n', stderr);
 }
 
-/* Standard output is for programs; what may be wrong is for who reads it. */
-static void complain_of_log(const struct replay *r)
+/* Hints go to stderr: standard output is for programs. */
+static void print_hints(const struct replay *r)
 {
-    complain_of_headers(r);
-    complain_of_prefixes(r);
-    complain_of_stalled(r);
+    hint_headers(r);
+    hint_prefixes(r);
+    hint_stalled(r);
 }
 
 /* --- packets --- */
@@ -347,12 +352,12 @@ static void list_packet(void *arg, enum log_format format, const char *line, siz
     size_t size = strlen(packet_format(packet, text));
     text[size++] = '\n';
     if (fwrite(text, 1, size, r->out) != size)
-        wrote(r, -1);
+        check_write(r, -1);
 }
 
 /* --- the log --- */
 
-static int complain(const char *what, int error)
+static int print_error(const char *what, int error)
 {
     fprintf(stderr, "knockd: can't %s: %s\n", what, strerror(error));
     return 1;
@@ -360,8 +365,8 @@ static int complain(const char *what, int error)
 
 enum { PATIENCE_MS = 1000 };
 
-/* Who pipes a log that grows wants to see each door when it opens. When nothing more comes, the log
- * has come to now, which settles its years. */
+/* Of a log that grows, in a pipe, each door is to be seen when it opens. When nothing more comes,
+ * the log has reached the present, which settles its years. */
 static bool on_pause(void *arg, bool live)
 {
     struct replay *r = arg;
@@ -369,7 +374,7 @@ static bool on_pause(void *arg, bool live)
     if (live && r->held_count > 0 && poll(&input, 1, PATIENCE_MS) == 0)
         release_knocks(r);
     if (live)
-        wrote(r, fflush(r->out));
+        check_write(r, fflush(r->out));
     return !failed(r);
 }
 
@@ -382,20 +387,20 @@ static int read_log(struct replay *r, const char *log)
     if (r->fd >= 0 && !standard)
         close(r->fd);
     snprintf(what, sizeof(what), "read %s", standard ? "standard input" : log);
-    return error ? complain(what, error) : 0;
+    return error ? print_error(what, error) : 0;
 }
 
 /* --- before and after --- */
 
-static void say_error(void *arg, bool error, const char *text)
+static void report_error_only(void *arg, bool error, const char *text)
 {
     (void)arg;
-    /* Doubts about the configuration are for -t and for the start. */
+    /* Warnings of the configuration are for -t and for the start. */
     if (error)
         fprintf(stderr, "knockd: %s\n", text);
 }
 
-static void take_record(void *arg, const struct message *message)
+static void configure_matcher(void *arg, const struct message *message)
 {
     struct replay *r = arg;
     if (!r->no_memory && listener_config_receive(&r->setup, message) == LISTENER_CONFIG_BAD)
@@ -412,17 +417,17 @@ static bool prepare(struct replay *r, const struct options *options)
     if (!options->packets) {
         r->doors = log_doors_new();
         r->no_memory |= !r->doors;
-        config_send_send(r->config, NULL, false, take_record, r);
+        config_send_send(r->config, NULL, false, configure_matcher, r);
     }
     return !r->no_memory;
 }
 
-/* Status 1: the output isn't all of it. Who closed the pipe knows, and is told nothing. */
+/* Status 1: the output isn't complete. A reader that closed the pipe needs no message. */
 static int finish(struct replay *r, int status)
 {
-    wrote(r, fflush(r->out));
+    check_write(r, fflush(r->out));
     if (r->write_error && r->write_error != EPIPE)
-        complain("write the output", r->write_error);
+        print_error("write the output", r->write_error);
     if (r->no_memory)
         fputs("knockd: out of memory\n", stderr);
     return failed(r) ? 1 : status;
@@ -440,7 +445,7 @@ static void free_all(struct replay *r)
 int replay_log(const struct options *options, const struct replay_here *here, FILE *out)
 {
     struct replay r = {.out = out};
-    struct report report = {.say = say_error};
+    struct report report = {.say = report_error_only};
     if (!options->packets || options->config_given) {
         r.config = config_load(options->config, &report);
         if (!r.config)
@@ -453,9 +458,9 @@ int replay_log(const struct options *options, const struct replay_here *here, FI
         release_knocks(&r);
     if (status == 0 && !options->packets && !failed(&r))
         print_counters(&r);
-    wrote(&r, fflush(r.out));
+    check_write(&r, fflush(r.out));
     if (status == 0 && !options->packets && !failed(&r))
-        complain_of_log(&r);
+        print_hints(&r);
     status = finish(&r, status);
     free_all(&r);
     return status;
