@@ -17,14 +17,14 @@ declare -A may_use=(
     [knockd]='control listener keeper lib'
 )
 
-# Header of a library, and the one file that may include it.
+# Header of a library, and the one file that may include it; the store is two sources with one header.
 declare -A stands_for=(
     [confuse.h]=src/lib/config_parse.c
     [ev.h]=src/lib/loop.c
     [jansson.h]=src/knockctl/firewall_nft.c
     [sodium.h]=src/lib/crypto.c
     [seccomp.h]=src/listener/filter.c
-    [sqlite3.h]=src/keeper/database.c
+    [sqlite3.h]=src/keeper/store_database.h
 )
 
 # Modules that see neither clock nor memory nor the system: bytes and `now` in, verdict out. Every module is here whose

@@ -56,7 +56,7 @@ struct stored_event {
 
 struct store;
 
-/* What store_open came upon, for the caller to tell. */
+/* What store_open found, for the caller to log. */
 struct store_found {
     char *moved;   /* the new name of a damaged store; the caller frees it */
     bool made;     /* a new store was made */
@@ -66,10 +66,10 @@ struct store_found {
 };
 
 /*
- * Opens the store in `state_dir`, or makes one. What can't be read as a store is moved aside to
- * a name that ends in ".damaged-" and the time, and found->moved is set to that name (NULL: nothing
- * was moved), even if making the new one then fails; if that succeeds, `why` has
- * a line on what was wrong with the old one.
+ * Opens the store in `state_dir`, or makes one. What can't be read as a store, as one of an earlier
+ * version, is moved aside to a name that ends in ".damaged-" and the time, and found->moved is set
+ * to that name (NULL: nothing was moved), even if making the new one then fails; if that succeeds,
+ * `why` has a line on what was wrong with the old one.
  *
  * What was used up isn't known of a store that is new, nor what was used up lately of one that is
  * older or unmarked. Sealed messages then count from a later time on: `skew` seconds from now,
@@ -93,7 +93,7 @@ void store_close(struct store *store);
  * are void, and will be given again. The store stays usable: once the cause is gone, it works.
  *
  * Where the open file isn't the one at its path any more, it is made again there before anything is
- * written, as store_look does.
+ * written, as store_check_files does.
  */
 
 /*
@@ -102,7 +102,7 @@ void store_close(struct store *store);
  * there is moved aside. Where another program wrote to them, the new store is empty: store_remade()
  * counts on, and what is open is to be added again. 0, or -1.
  */
-int store_look(struct store *store);
+int store_check_files(struct store *store);
 unsigned store_remade(const struct store *store);
 
 /* Keeps *door as an opening of this boot, with a line in the history, and sets its id and

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +28,7 @@ static enum store_file cannot_open(char *why, size_t why_size, const char *path,
 }
 
 /* Its commands run with our rights, so nobody else may have had a hand in it. */
-static enum store_file judge_open(int fd, const char *path, char *why, size_t why_size)
+static enum store_file check_open(int fd, const char *path, char *why, size_t why_size)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
@@ -48,13 +47,13 @@ static enum store_file judge_open(int fd, const char *path, char *why, size_t wh
     return st.st_size == 0 ? STORE_FILE_EMPTY : STORE_FILE_THERE;
 }
 
-enum store_file store_file_judge(const char *path, char *why, size_t why_size)
+enum store_file store_file_check(const char *path, char *why, size_t why_size)
 {
     /* O_NONBLOCK: a FIFO in its place doesn't hold us up. */
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? STORE_FILE_MISSING : cannot_open(why, why_size, path, errno);
-    enum store_file file = judge_open(fd, path, why, why_size);
+    enum store_file file = check_open(fd, path, why, why_size);
     close(fd);
     return file;
 }
@@ -244,7 +243,7 @@ bool store_files_there(const struct store_files *files)
     return true;
 }
 
-enum store_files_verdict store_files_look(const struct store_files *files)
+enum store_files_verdict store_files_check(const struct store_files *files)
 {
     for (int i = 0; i < OPEN_FILES; i++) {
         const struct stat *seen = &files->file[i].seen;
@@ -256,44 +255,4 @@ enum store_files_verdict store_files_look(const struct store_files *files)
             return STORE_FILES_CHANGED;
     }
     return store_files_there(files) ? STORE_FILES_SAME : STORE_FILES_AWAY;
-}
-
-/* --- the mark --- */
-
-enum { MARK_SIZE = 63 }; /* three numbers of 20 digits, each with a blank or the line's end */
-
-bool store_mark_read(const char *path, struct store_mark *out)
-{
-    char text[MARK_SIZE + 2] = "";
-    int end = 0;
-    struct stat st;
-    *out = (struct store_mark){0};
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-                !(st.st_mode & 022) && read(fd, text, MARK_SIZE + 1) == MARK_SIZE &&
-                sscanf(text, "%20" SCNu64 " %20" SCNu64 " %20" SCNu64 "\n%n", &out->serial,
-                       &out->newest, &out->begin, &end) == 3 &&
-                end == MARK_SIZE;
-    close(fd);
-    if (!good)
-        *out = (struct store_mark){0};
-    return good;
-}
-
-/* Always as long as before, so nothing needs to be truncated, and no block to be found. */
-int store_mark_write(const char *path, const struct store_mark *mark, bool sync)
-{
-    char text[MARK_SIZE + 1];
-    snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 "\n", mark->serial,
-             mark->newest, mark->begin);
-    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -1;
-    bool good = pwrite(fd, text, MARK_SIZE, 0) == MARK_SIZE && (!sync || fsync(fd) == 0);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return good ? 0 : -1;
 }

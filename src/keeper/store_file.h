@@ -1,5 +1,5 @@
 /*
- * The store's files as files: made with the right mode, judged, moved aside, and watched, so that
+ * The store's files as files: made with the right mode, checked, moved aside, and watched, so that
  * nothing is written to a file that isn't the one at its path any more. No SQLite here.
  */
 #ifndef KEEPER_STORE_FILE_H
@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/stat.h>
 
 enum store_file {
@@ -17,8 +16,8 @@ enum store_file {
     STORE_FILE_REFUSED, /* nothing to touch; one line in `why` */
 };
 
-/* Judges `path`, and takes others' right to read it. */
-enum store_file store_file_judge(const char *path, char *why, size_t why_size);
+/* Whether there is a file at `path` that may be a store. Takes others' right to read it. */
+enum store_file store_file_check(const char *path, char *why, size_t why_size);
 
 /* Makes an empty file of mode 0600, in place of what an earlier attempt left. 0; -1 and `why`. */
 int store_file_make(const char *path, char *why, size_t why_size);
@@ -63,27 +62,9 @@ void store_files_drop(struct store_files *files);
 void store_files_note(struct store_files *files);
 
 /* Whether the open files are at their paths, as our last write left them. */
-enum store_files_verdict store_files_look(const struct store_files *files);
+enum store_files_verdict store_files_check(const struct store_files *files);
 
 /* Whether the open files are at their paths, whatever is in them. */
 bool store_files_there(const struct store_files *files);
-
-/*
- * What a folder remembers beside its store, in a file of its own that is written after each
- * transaction which opens or uses up something: so an older copy of the store can be told. Its
- * numbers never go down, whatever store is put beside it: they are all that is known of the store
- * that was there.
- */
-struct store_mark {
-    uint64_t serial; /* of that transaction; 0: there was none yet */
-    uint64_t newest; /* no sealed message that is used up has a later time, nor has `begin` */
-    uint64_t begin; /* of sealed messages, in the newest store: an older store has an earlier one */
-};
-
-/* False when there is none that can be understood. */
-bool store_mark_read(const char *path, struct store_mark *out);
-
-/* Without `sync` it survives our death, but not the system's. 0; -1 and errno. */
-int store_mark_write(const char *path, const struct store_mark *mark, bool sync);
 
 #endif

@@ -188,7 +188,7 @@ static int write_everything(struct writeback *writeback)
 
 static int write_all(struct writeback *writeback)
 {
-    if (store_look(writeback->store) < 0)
+    if (store_check_files(writeback->store) < 0)
         return -1;
     unsigned remade = store_remade(writeback->store);
     int rc = remade == writeback->remade ? write_list(writeback) : write_everything(writeback);
@@ -286,7 +286,8 @@ static void on_look(void *arg)
     loop_timer_set(writeback->loop, &writeback->look, clock_now() + look_interval);
     if (writeback->failing)
         return;
-    if (store_look(writeback->store) < 0 || store_remade(writeback->store) != writeback->remade)
+    if (store_check_files(writeback->store) < 0 ||
+        store_remade(writeback->store) != writeback->remade)
         writeback_flush(writeback);
 }
 

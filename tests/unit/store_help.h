@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "keeper/store.h"
-#include "keeper/store_blob.h"
+#include "keeper/stored_door.h"
 
 #define BOOT "5a1c6f0e-1111-4222-8333-444455556666"
 

@@ -1,6 +1,8 @@
 /* What is not, or no longer, a store: moved aside or refused with a clear line, never a crash. */
 #include "store_help.h"
 
+#include <sqlite3.h>
+
 enum { DOORS = 200, FLIPS = 300 };
 
 /* Writes a store of DOORS openings; without a clean end its content is in the -wal file. */
@@ -124,6 +126,59 @@ static void refuses_a_newer_version(void **state)
     folder_end(&f);
 }
 
+/* No release had the versions before: what is in one isn't read, as of a damaged store. */
+static void moves_aside_an_earlier_version(void **state)
+{
+    (void)state;
+    struct folder f;
+    size_t size;
+    folder_make(&f);
+    fill_cleanly(&f);
+    uint8_t *bytes = file_read(f.file, &size), version = bytes[63];
+    assert_true(version > 1);
+    for (uint8_t earlier = 1; earlier < version; earlier++) {
+        char part[64];
+        snprintf(part, sizeof(part), "version %d of the format and not %d", earlier, version);
+        bytes[63] = earlier;
+        expect_moved(&f, bytes, size);
+        file_write(f.file, bytes, size);
+        store_close(folder_open(&f));
+        assert_non_null(strstr(f.why, part));
+        folder_names(&f, "", true);
+    }
+    free(bytes);
+    folder_end(&f);
+}
+
+static void execute(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* Its marks alone make no store. */
+static void moves_aside_what_lacks_a_table(void **state)
+{
+    (void)state;
+    static const char *const lost[] = {"DROP TABLE command", "DROP TABLE sealed",
+                                       "ALTER TABLE opening RENAME COLUMN sum TO other",
+                                       "DELETE FROM number WHERE name = 'serial'"};
+    for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++) {
+        struct folder f;
+        folder_make(&f);
+        fill_cleanly(&f);
+        execute(f.file, lost[i]);
+        struct store *store = folder_try(&f);
+        assert_true(!store || f.moved);
+        assert_non_null(strstr(f.why, i < 3 ? "no such" : "its serial number isn't in it"));
+        store_close(store);
+        folder_end(&f);
+    }
+}
+
 static void flip_some(uint8_t *bytes, size_t size)
 {
     int flips = 1 + rand() % 8;
@@ -224,7 +279,7 @@ static void keeps_the_rows_that_are_good(void **state)
     folder_make(&f);
     fill_cleanly(&f);
     uint8_t *bytes = file_read(f.file, &size);
-    uint8_t *at = memmem(bytes, size, "203.0.0.77\0-j", 13);
+    uint8_t *at = memmem(bytes, size, "203.0.0.77\n-j", 13);
     assert_non_null(at);
     at[8] = '6'; /* undoes it for a neighbour */
     file_write(f.file, bytes, size);
@@ -239,6 +294,69 @@ static void keeps_the_rows_that_are_good(void **state)
     assert_int_equal(store_each(store, count_door, &count), 0);
     store_close(store);
     folder_end(&f);
+}
+
+/* One row of two is another than was added: it is neither undone nor given to anyone. */
+static void takes_no_row_that_changed(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "UPDATE opening SET door = 'Door6'",
+        "UPDATE opening SET address = '203.0.0.7'",
+        "UPDATE opening SET address = '203.0.0'",
+        "UPDATE opening SET address = x'00'",
+        "UPDATE opening SET port = port + 1",
+        "UPDATE opening SET port = port + 65536",
+        "UPDATE opening SET proto = -1",
+        "UPDATE opening SET knock = 'another'",
+        "UPDATE opening SET length = length + 1",
+        "UPDATE opening SET length = '1 s'",
+        "UPDATE opening SET opened = 0",
+        "UPDATE opening SET state = 3",
+        "UPDATE opening SET state = -1",
+        "UPDATE opening SET boot = 5 || x'00'",
+        "UPDATE opening SET ok3 = 0",
+        "UPDATE opening SET ok0 = 'x'",
+        "UPDATE opening SET sum = sum + 1",
+        "UPDATE opening SET sum = CAST(sum AS TEXT) || 'x'",
+        "UPDATE command SET words = replace(words, 'INPUT', 'input') WHERE kind = 'stop'",
+        "UPDATE command SET words = words || 'x' WHERE kind = 'stop'",
+        "UPDATE command SET words = words || x'0a' WHERE kind = 'stop'",
+        "UPDATE command SET words = '' WHERE kind = 'start'",
+        "UPDATE command SET words = CAST(words AS BLOB) WHERE kind = 'stop'",
+        "UPDATE command SET words = 5 WHERE kind = 'stop'",
+        "UPDATE command SET words = (SELECT c.words FROM command AS c WHERE c.opening = 2"
+        " AND c.kind = command.kind)",
+        "UPDATE command SET kind = 'check' WHERE kind = 'stop'",
+        "UPDATE command SET kind = 'Stop' WHERE kind = 'stop'",
+        "UPDATE command SET opening = 3 WHERE kind = 'stop'",
+        "DELETE FROM command WHERE kind = 'stop'",
+        "DELETE FROM command",
+        "INSERT INTO command SELECT opening, kind, 1, words FROM command",
+    };
+    for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+        struct folder f;
+        char sql[512];
+        unsigned count = 0;
+        folder_make(&f);
+        struct store *store = folder_open(&f);
+        assert_int_equal(add_range(store, 6, 8), 0);
+        assert_int_equal(store_commit(store), 0);
+        store_close(store);
+        bool command = strstr(changes[i], "TE command") || strstr(changes[i], "FROM command");
+        snprintf(sql, sizeof(sql), "%s %s %s = 1", changes[i],
+                 strstr(changes[i], " WHERE kind") ? "AND" : "WHERE", command ? "opening" : "id");
+        execute(f.file, sql);
+        store = folder_open(&f);
+        assert_null(f.moved);
+        int bad = store_each(store, expect_untouched, NULL);
+        store_each(store, count_door, &count);
+        if (bad != 1 || count != 1)
+            fail_msg("%s: %d not understood, %u taken", sql, bad, count);
+        assert_non_null(strstr(store_error(store), "opening 1 can't be understood"));
+        store_close(store);
+        folder_end(&f);
+    }
 }
 
 static void make_folder(const char *path)
@@ -358,8 +476,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_aside_what_is_no_store),
         cmocka_unit_test(refuses_a_newer_version),
+        cmocka_unit_test(moves_aside_an_earlier_version),
+        cmocka_unit_test(moves_aside_what_lacks_a_table),
         cmocka_unit_test(survives_flipped_bytes),
         cmocka_unit_test(keeps_the_rows_that_are_good),
+        cmocka_unit_test(takes_no_row_that_changed),
         cmocka_unit_test(refuses_what_is_no_file_of_ours),
         cmocka_unit_test(tightens_its_mode),
         cmocka_unit_test(says_what_may_not_be_read),

@@ -62,7 +62,7 @@ static void write_after_it(struct folder *f)
     CHECK(store_commit(store) == 0);
     happen(f->dir, "cp $D/state.db $D/older");
     happen(f->dir, accident->script);
-    CHECK(store_look(store) == 0);
+    CHECK(store_check_files(store) == 0);
     CHECK(store_remade(store) == accident->lossy);
     CHECK(add_range(store, 3, 5) == 0 && store_commit(store) == 0);
     kill(getpid(), SIGKILL);
@@ -163,7 +163,8 @@ static void stays_without_descriptors(void **state)
     getrlimit(RLIMIT_NOFILE, &limit);
     none = (struct rlimit){3, limit.rlim_max};
     setrlimit(RLIMIT_NOFILE, &none);
-    int looked = store_look(store), added = add_range(store, 1, 2), done = store_commit(store);
+    int looked = store_check_files(store), added = add_range(store, 1, 2),
+        done = store_commit(store);
     setrlimit(RLIMIT_NOFILE, &limit);
     assert_true(looked == 0 && added == 0 && done == 0);
     assert_int_equal(add_range(store, 2, 3), 0);

@@ -1,11 +1,8 @@
-/* The last times of sealed keys: kept for ever, beginning with the store; and stores of the version
- * that had none, whose doors must still be closed. */
+/* The last times of sealed keys: kept for ever, beginning with the store. */
 #include "store_help.h"
 
 #include <signal.h>
 #include <time.h>
-
-#include "keeper/database.h"
 
 static uint64_t now(void)
 {
@@ -299,114 +296,6 @@ static void survives_death_once_committed(void **state)
     folder_end(&f);
 }
 
-/* --- the first version, as it was written --- */
-
-static const char *const first[] = {
-    "CREATE TABLE opening(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, boot TEXT NOT NULL,"
-    " deadline INTEGER NOT NULL, length INTEGER NOT NULL, opened INTEGER NOT NULL,"
-    " door TEXT NOT NULL, address TEXT NOT NULL, knock TEXT NOT NULL, commands BLOB NOT NULL);"
-    "CREATE TABLE history(id INTEGER PRIMARY KEY AUTOINCREMENT, opened INTEGER NOT NULL,"
-    " closed INTEGER NOT NULL DEFAULT 0, door TEXT NOT NULL, address TEXT NOT NULL,"
-    " knock TEXT NOT NULL, ending TEXT NOT NULL DEFAULT '');"
-    "CREATE TABLE once(door TEXT NOT NULL, sequence TEXT NOT NULL, used INTEGER NOT NULL,"
-    " PRIMARY KEY(door, sequence)) WITHOUT ROWID"};
-
-static const char *const writers[] = {
-    "INSERT INTO opening VALUES(?, 1, '" BOOT "', ?, ?, ?, ?, '203.0.0.0', ?, ?)",
-    "INSERT INTO history(opened, door, address, knock) VALUES(1, 'ssh', '192.0.2.1', 'sequence')",
-    "INSERT INTO once VALUES('ssh', '1:tcp,2:tcp', 1)"};
-
-static const struct database_layout first_layout = {
-    .application = 0x6b6e6b64, .version = 1, .steps = first, .statements = writers, .count = 3};
-
-static void make_empty(const struct folder *f)
-{
-    int fd = open(f->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-}
-
-/* A store of the first version with an opening, a line of history and a spent sequence. */
-static void write_first(const struct folder *f, struct stored_door *door)
-{
-    char why[512];
-    struct database *db;
-    size_t size;
-    make_empty(f);
-    assert_int_equal(database_open(f->file, true, &first_layout, &db, why, sizeof(why)),
-                     DATABASE_GOOD);
-    door->address = (struct addr){.family = 4, .bytes = {203}};
-    door->id = 1;
-    uint8_t *blob = store_blob_encode(door, &size);
-    assert_int_equal(database_put(db, 0, "", "iiiittb", door->id, door->deadline, door->length,
-                                  door->opened_wall, door->name, door->by, (const void *)blob,
-                                  size),
-                     0);
-    assert_int_equal(database_put(db, 1, "", ""), 0);
-    assert_int_equal(database_put(db, 2, "", ""), 0);
-    assert_int_equal(database_commit(db), 0);
-    database_close(db);
-    free(blob);
-}
-
-static void compare_door(void *arg, struct stored_door *door)
-{
-    struct stored_door *expected = arg;
-    expected->deadline = door_equal(door, expected) ? -1 : expected->deadline;
-}
-
-static void count_event(void *arg, const struct stored_event *event)
-{
-    *(unsigned *)arg += strcmp(event->name, "ssh") == 0;
-}
-
-static void brings_the_first_version_along(void **state)
-{
-    (void)state;
-    struct folder f;
-    folder_make(&f);
-    struct stored_door door = door_make(0);
-    door.state = STORED_OPEN;
-    door.this_boot = true;
-    write_first(&f, &door);
-    uint64_t before = now();
-    for (int again = 0; again < 2; again++) {
-        struct store *store = folder_open(&f);
-        struct stored_door expected = door;
-        unsigned events = 0;
-        assert_null(f.moved);
-        assert_int_equal(store_each(store, compare_door, &expected), 0);
-        assert_int_equal(expected.deadline, -1);
-        assert_int_equal(store_history(store, 10, count_event, &events), 0);
-        assert_int_equal(events, 1);
-        assert_int_equal(store_once_used(store, "ssh", "1:tcp,2:tcp"), 1);
-        assert_true(last_of(store, alice) >= before && last_of(store, alice) <= now() + 132);
-        store_close(store);
-    }
-    stored_door_free(&door);
-    folder_end(&f);
-}
-
-static void moves_away_what_only_says_to_be_the_first(void **state)
-{
-    (void)state;
-    static const char *const empty[] = {"CREATE TABLE x(y)"};
-    static const struct database_layout layout = {
-        .application = 0x6b6e6b64, .version = 1, .steps = empty};
-    struct folder f;
-    char why[512];
-    struct database *db;
-    folder_make(&f);
-    make_empty(&f);
-    assert_int_equal(database_open(f.file, true, &layout, &db, why, sizeof(why)), DATABASE_GOOD);
-    database_close(db);
-    struct store *store = folder_open(&f);
-    assert_non_null(f.moved);
-    assert_non_null(strstr(f.why, "can't upgrade it: no such table"));
-    store_close(store);
-    folder_end(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,8 +307,6 @@ int main(void)
         cmocka_unit_test(restoring_copies_makes_nothing_good_again),
         cmocka_unit_test(uses_up_a_message_and_all_before_it),
         cmocka_unit_test(survives_death_once_committed),
-        cmocka_unit_test(brings_the_first_version_along),
-        cmocka_unit_test(moves_away_what_only_says_to_be_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
