@@ -175,8 +175,8 @@ void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct d
 
 /* Reports to the watcher a knock that was refused elsewhere; `name` NULL: at no door that is known.
  */
-void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
-                        const char *why);
+void doors_report_refused(const struct doors *doors, const char *name, const struct addr *address,
+                          const char *why);
 
 /* Messages that were left out of the log, since there were too many a second. */
 uint64_t doors_messages_dropped(const struct doors *doors);

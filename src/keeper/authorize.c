@@ -96,7 +96,7 @@ static void refuse(struct admission *admission, const struct doors *doors,
                    int64_t now)
 {
     char text[ADDR_TEXT_SIZE];
-    doors_tell_refused(doors, door->name, address, why);
+    doors_report_refused(doors, door->name, address, why);
     if (limit_take(&admission->refusals, now))
         log_notice("door %s: refused %s: %s", door->name, addr_format(address, text), why);
 }
@@ -180,7 +180,7 @@ static void refuse_stranger(struct admission *a, const struct sealed_service *s,
                  ahead < 0 ? "behind" : "ahead");
     log_notice("sealed knock from %s refused: %s%s%s", addr_format(&msg->address, text), why, apart,
                left_out(a, more));
-    doors_tell_refused(s->doors, NULL, &msg->address, why);
+    doors_report_refused(s->doors, NULL, &msg->address, why);
 }
 
 static void refuse_key(struct admission *a, const struct sealed_service *s, const struct key *key,
@@ -189,7 +189,7 @@ static void refuse_key(struct admission *a, const struct sealed_service *s, cons
 {
     char text[ADDR_TEXT_SIZE];
     const char *door = wish->door ? wish->door->name : NULL;
-    doors_tell_refused(s->doors, door, &wish->address, why);
+    doors_report_refused(s->doors, door, &wish->address, why);
     if (s->refusals)
         refusal_log_note(s->refusals, source, why, 0, now);
     if (!limit_take(&a->refusals, now))

@@ -420,8 +420,8 @@ void doors_watch(struct doors *doors, void (*happened)(void *arg, const struct d
     doors->context.happened_arg = arg;
 }
 
-void doors_tell_refused(const struct doors *doors, const char *name, const struct addr *address,
-                        const char *why)
+void doors_report_refused(const struct doors *doors, const char *name, const struct addr *address,
+                          const char *why)
 {
     report_refused(doors, name, address, (struct port_proto){0}, why);
 }

@@ -46,7 +46,7 @@ struct undo {
     struct commands stop, check;
     uint64_t stop_ok[4];
     uint64_t stopped; /* as of an opening */
-    bool same_stop;   /* the commands are the opening's own; what differs is how they are judged */
+    bool same_stop; /* the commands are the opening's own; what differs is what counts as success */
 };
 
 struct opening {
