@@ -1,3 +1,4 @@
+/* Remembers the last refusals of each address, for `knockctl why`. */
 #include "keeper/refusal_log.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Splits a command into words, and replaces the placeholders in each. */
 #include "keeper/template.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The program knock: everything but main() links into tests. */
 #include "knock/cli.h"
 
 int main(int argc, char **argv)

@@ -1,3 +1,7 @@
+/*
+ * Writes a firewall change and the change that takes it back, and has the firewall program make
+ * them.
+ */
 #include "knockctl/change.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Follows a knock and an open door through the firewall in force, and reports what stops them. */
 #include "knockctl/check.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+/* Connects to the control socket, sends the request, and reads the rows of the answer. */
 #include "knockctl/client.h"
 
 #include <errno.h>

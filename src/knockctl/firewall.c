@@ -1,3 +1,4 @@
+/* Keeps the tables, chains and rules of a packet filter, whichever program printed them. */
 #include "knockctl/firewall.h"
 
 #include <netinet/in.h>

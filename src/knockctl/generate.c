@@ -1,3 +1,4 @@
+/* Draws random ports for a sequence, and leaves out those that serve or are taken. */
 #include "knockctl/generate.h"
 
 #include <netinet/in.h>

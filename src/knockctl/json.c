@@ -1,3 +1,4 @@
+/* Prints rows as nested JSON objects and lists. */
 #include "knockctl/json.h"
 
 #include <string.h>

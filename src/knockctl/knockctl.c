@@ -1,3 +1,4 @@
+/* Chooses the subcommand by its name, and prints how it is used. */
 #include "knockctl/knockctl.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The program knockctl: everything but main() links into tests. */
 #include "knockctl/knockctl.h"
 
 int main(int argc, char **argv)

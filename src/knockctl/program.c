@@ -1,3 +1,4 @@
+/* Runs a firewall program to its end, with its input and output in memory. */
 #include "knockctl/program.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Collects from the configuration what the firewall is to log and to let through. */
 #include <ctype.h>
 #include <netinet/in.h>
 #include <string.h>

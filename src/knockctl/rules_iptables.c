@@ -1,3 +1,4 @@
+/* Prints the rules as iptables-restore(8) reads them. */
 #include <netinet/in.h>
 
 #include "knockctl/rules.h"

@@ -1,3 +1,4 @@
+/* Prints the answers that are one list: doors, keys, history, and what was opened or closed. */
 #include "knockctl/show.h"
 
 #include <string.h>

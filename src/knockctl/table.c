@@ -1,3 +1,4 @@
+/* Gathers rows, and prints them in columns as wide as their longest cell. */
 #include "knockctl/table.h"
 
 #include <stdlib.h>

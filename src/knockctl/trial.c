@@ -1,3 +1,4 @@
+/* Applies rules, waits for a yes from the terminal, and takes them back without one. */
 #include "knockctl/trial.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Parses, formats and compares addresses and networks. */
 #include "lib/addr.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Looks an address up in the table of special-purpose networks. */
 #include "lib/addr_scope.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Maps slots of a sealed message to ports and lengths, and back. */
 #include "lib/carrier.h"
 
 #include <assert.h>

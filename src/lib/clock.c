@@ -1,3 +1,4 @@
+/* Reads the clocks. */
 #include "lib/clock.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The one file that calls libsodium. */
 #include "lib/crypto.h"
 
 #include <assert.h>

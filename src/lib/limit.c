@@ -1,3 +1,4 @@
+/* Refills a token bucket by the time that has passed, and takes from it. */
 #include "lib/limit.h"
 
 static const int64_t token = 1000000000;

@@ -1,3 +1,4 @@
+/* Writes messages to syslog or standard error, every byte that is not printable encoded. */
 #include "lib/log.h"
 
 #include <errno.h>

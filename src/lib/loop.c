@@ -1,3 +1,4 @@
+/* The one file that calls libev: watches descriptors, and has one timerfd for all deadlines. */
 #include "lib/loop.h"
 
 #include <ev.h>

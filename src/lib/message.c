@@ -1,3 +1,4 @@
+/* Sends and receives messages between keeper and listener, each with its exact size. */
 #include "lib/message.h"
 
 #include <errno.h>

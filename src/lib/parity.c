@@ -1,3 +1,4 @@
+/* Makes parity bytes, and the missing bytes from them, by interpolation over GF(256). */
 #include "lib/parity.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Keeps a bit for each port, and reads from /proc which ports something listens on. */
 #include "lib/port_set.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+/* Counts and hands on what is wrong with a configuration. */
 #include "lib/report.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Makes and reads the rows of control answers. */
 #include "lib/row.h"
 
 #include <inttypes.h>

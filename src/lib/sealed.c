@@ -1,3 +1,4 @@
+/* Seals and opens messages, and derives what a secret is used for. */
 #include "lib/sealed.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Parses and compares sequences, ports with protocol, and TCP flags. */
 #include "lib/sequence.h"
 
 #include <ctype.h>

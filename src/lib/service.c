@@ -1,3 +1,4 @@
+/* Knows which folders the unit knockd.service hides from the process. */
 #include "lib/service.h"
 
 #include <stddef.h>

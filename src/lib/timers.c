@@ -1,3 +1,4 @@
+/* A binary heap of deadlines. */
 #include "lib/timers.h"
 
 #include <assert.h>
