@@ -2,7 +2,8 @@
  * Sealed messages out of their pieces. A packet to a port of the span is a piece (lib/carrier.h);
  * pieces of one source port make a record, and pieces of an address another one, for the sake of
  * NATs that give each packet a source port of its own; but of a port that has brought more than an
- * eighth of a message no more than those. Pure but for the memory that is taken once.
+ * eighth of a message no more than those, and of one that has brought half a message none. Pure but
+ * for the memory that is taken once.
  *
  * It knows no key, so it can't tell a message from noise. What the latest pieces make, as many as
  * are needed, is handed over, unless it is what was handed over last; the keeper judges it. Where

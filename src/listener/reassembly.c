@@ -8,7 +8,7 @@
 #include "lib/sequence.h"
 #include "listener/reassembly_table.h"
 
-enum { UDP_HEADER = 8, HELD_SHARE = 8 };
+enum { UDP_HEADER = 8, HELD_SHARE = 8, OWN_SHARE = 2 };
 
 /* What own records and common ones have of their own. */
 enum kind { KIND_OWN, KIND_COMMON, KINDS };
@@ -182,6 +182,34 @@ static bool may_be_scattered(const struct reassembly_entry *own, unsigned needed
     return own->count * HELD_SHARE <= needed;
 }
 
+static void remove_slot(struct reassembly *a, struct reassembly_entry *assembly, unsigned place)
+{
+    uint8_t slot = assembly->order[place];
+    memmove(assembly->order + place, assembly->order + place + 1, assembly->count - place - 1u);
+    assembly->agreeing &= ~(UINT64_C(1) << slot);
+    reassembly_table_shrink(a->table, assembly);
+}
+
+/*
+ * The port of `own` has brought half a message, so it isn't scattered: its pieces leave the common
+ * record `name`. Else the first pieces of many rounds, each from a port of its own, would in time
+ * be enough for a message that nobody sent. Not before half: a NAT with few ports gives some of
+ * them more than an eighth of a scattered message, and what they brought is needed.
+ */
+static void withdraw(struct reassembly *a, const struct reassembly_entry *own,
+                     const struct reassembly_entry_name *name, int64_t now)
+{
+    struct reassembly_entry *common = reassembly_table_find(a->table, name, now);
+    for (unsigned place = common ? common->count : 0; place-- > 0;) {
+        uint8_t slot = common->order[place];
+        for (unsigned i = 0; i < own->count; i++)
+            if (own->order[i] == slot && own->values[slot] == common->values[slot]) {
+                remove_slot(a, common, place);
+                break;
+            }
+    }
+}
+
 void reassembly_feed(struct reassembly *a, unsigned source, const struct packet *packet,
                      int64_t now, struct assembled *out)
 {
@@ -196,11 +224,12 @@ void reassembly_feed(struct reassembly *a, unsigned source, const struct packet 
                                          .port = packet->spt};
     struct reassembly_entry *own = take(a, &name, &piece, now, NULL), *best = own;
     out->needed = carrier_shape(piece.window)->message_slots;
-    if (may_be_scattered(own, out->needed)) {
-        name.port = 0;
-        name.common = 1;
+    name.port = 0;
+    name.common = 1;
+    if (may_be_scattered(own, out->needed))
         best = take(a, &name, &piece, now, own);
-    }
+    else if (own->count * OWN_SHARE == out->needed)
+        withdraw(a, own, &name, now);
     out->pieces = own->count > best->count ? own->count : best->count;
     if (best->count >= out->needed)
         make_message(a, best, now, out);

@@ -153,13 +153,15 @@ static uint32_t take_node(struct reassembly_table *table, int64_t now,
     return node;
 }
 
-struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
-                                              const struct reassembly_entry_name *name, int64_t now,
-                                              const struct reassembly_entry *keep, bool *evicted)
+static uint32_t bucket_of(const struct reassembly_table *table,
+                          const struct reassembly_entry_name *name)
 {
-    uint32_t bucket =
-        (uint32_t)crypto_keyed_hash(table->key, name, sizeof(*name)) & table->bucket_mask;
-    *evicted = false;
+    return (uint32_t)crypto_keyed_hash(table->key, name, sizeof(*name)) & table->bucket_mask;
+}
+
+static struct reassembly_entry *find_in(struct reassembly_table *table, uint32_t bucket,
+                                        const struct reassembly_entry_name *name, int64_t now)
+{
     for (uint32_t place = table->buckets[bucket]; place != 0;) {
         struct reassembly_entry *found = &table->items[place - 1];
         place = found->chain;
@@ -170,8 +172,27 @@ struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
         remove_node(table, number_of(table, found));
         break;
     }
+    return NULL;
+}
+
+struct reassembly_entry *reassembly_table_find(struct reassembly_table *table,
+                                               const struct reassembly_entry_name *name,
+                                               int64_t now)
+{
+    return find_in(table, bucket_of(table, name), name, now);
+}
+
+struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
+                                              const struct reassembly_entry_name *name, int64_t now,
+                                              const struct reassembly_entry *keep, bool *evicted)
+{
+    uint32_t bucket = bucket_of(table, name);
+    struct reassembly_entry *assembly = find_in(table, bucket, name, now);
+    *evicted = false;
+    if (assembly)
+        return assembly;
     uint32_t node = take_node(table, now, keep, evicted);
-    struct reassembly_entry *assembly = &table->items[node];
+    assembly = &table->items[node];
     assembly->since = now;
     assembly->agreeing = 0;
     assembly->name = *name;
@@ -191,4 +212,15 @@ void reassembly_table_grow(struct reassembly_table *table, struct reassembly_ent
     leave_rank(table, node);
     assembly->count++;
     enter_rank(table, node);
+}
+
+void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *assembly)
+{
+    uint32_t node = number_of(table, assembly);
+    assert(assembly->count > 0);
+    leave_rank(table, node);
+    assembly->count--;
+    enter_rank(table, node);
+    if (assembly->count == 0)
+        remove_node(table, node);
 }

@@ -62,7 +62,15 @@ struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
                                               const struct reassembly_entry_name *name, int64_t now,
                                               const struct reassembly_entry *keep, bool *evicted);
 
+/* The living record of that name, or NULL. */
+struct reassembly_entry *reassembly_table_find(struct reassembly_table *table,
+                                               const struct reassembly_entry_name *name,
+                                               int64_t now);
+
 /* `assembly` has one slot more, which counts when room is made. */
 void reassembly_table_grow(struct reassembly_table *table, struct reassembly_entry *assembly);
+
+/* `assembly` has one slot less; a record without slots is forgotten. */
+void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *assembly);
 
 #endif

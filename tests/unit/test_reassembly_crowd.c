@@ -136,6 +136,64 @@ static void knocks_in_a_row(void **state)
     }
 }
 
+/*
+ * One who knocks for long: a round each second or so, each from a port of its own, and a new
+ * message each fourth round. Whatever the log loses of them, nobody is told of a message that
+ * nobody sent.
+ */
+static void rounds_that_go_on_make_no_mixture(void **state)
+{
+    (void)state;
+    static const unsigned lost[] = {0, 10, 30}; /* of 100 packets */
+    for (unsigned row = 0; row < 3 * CARRIER_WINDOWS; row++) {
+        enum carrier_window window = row % CARRIER_WINDOWS;
+        struct reassembly *a = reassembly_new(SPAN, 65536, hash_key);
+        struct knock knock = knock_from(7, 4000, window);
+        for (unsigned round = 0; round < 100; round++) {
+            uint8_t order[CARRIER_SLOTS_MAX];
+            unsigned count = round % 4 ? knock.shape->slots : knock.shape->message_slots;
+            if (round % 4 == 0)
+                knock = knock_from(7, 0, window);
+            knock.spt = (uint16_t)(4000 + round);
+            shuffle(order, count);
+            for (unsigned i = 0; i < count; i++) {
+                if (draw(100) < lost[row / CARRIER_WINDOWS])
+                    continue;
+                struct assembled made = send_slot(a, &knock, order[i], round * SECOND);
+                if (made.length > 0 && !is_message_of(&made, &knock))
+                    fail_msg("window %d, %u %% lost: a mixture in round %u", (int)window,
+                             lost[row / CARRIER_WINDOWS], round);
+            }
+        }
+        assert_in_range(reassembly_counters(a).messages, 25, 100);
+        reassembly_free(a);
+    }
+}
+
+/* A NAT that scatters to few ports: some of them bring more than an eighth of the message. */
+static void a_nat_with_few_ports(void **state)
+{
+    (void)state;
+    enum { KNOCKS = 100, PORTS = 24 };
+    for (enum carrier_window window = 0; window < CARRIER_WINDOWS; window++) {
+        unsigned came = 0;
+        for (unsigned n = 0; n < KNOCKS; n++) {
+            struct reassembly *a = reassembly_new(SPAN, 1024, hash_key);
+            struct knock knock = knock_from(7, 0, window);
+            bool right = false;
+            for (unsigned i = 0; i < 2u * knock.shape->slots; i++) {
+                knock.spt = (uint16_t)(4000 + draw(PORTS));
+                struct assembled made = send_slot(a, &knock, i % knock.shape->slots, i * 2 * MS);
+                right |= is_message_of(&made, &knock);
+            }
+            came += right;
+            reassembly_free(a);
+        }
+        if (came < KNOCKS - 3)
+            fail_msg("window %d: %u of %d came", (int)window, came, KNOCKS);
+    }
+}
+
 /* The next message of a key begins like the one before, and comes from another port. */
 static void the_next_knock_begins_alike(void **state)
 {
@@ -226,12 +284,14 @@ static void a_table_full_of_patient_strangers(void **state)
     struct assembled made;
     int64_t now = 0;
     struct knock filler = knock_from(7, 4000, CARRIER_TCP);
-    for (unsigned slot = 0; slot + 1u < filler.shape->message_slots; slot++, now += 2 * MS)
-        for (unsigned i = 0; i < MAX / 2; i++) {
+    /* One after another, since each has two records until he has sent half a message. */
+    for (unsigned i = 0; i < MAX - 1; i++)
+        for (unsigned slot = 0; slot + 1u < filler.shape->message_slots; slot++) {
             struct packet packet = packet_of(&filler, slot);
             packet.src = (struct addr){4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
             reassembly_feed(a, 0, &packet, now, &made);
         }
+    assert_int_equal(reassembly_counters(a).evicted, 0);
     now += SECOND;
     for (unsigned n = 0; n < 3 * CARRIER_WINDOWS; n++, now += SECOND) {
         struct knock knock = knock_from((uint8_t)(20 + n), 4000, n % CARRIER_WINDOWS);
@@ -309,6 +369,8 @@ int main(void)
         cmocka_unit_test(users_behind_one_address),
         cmocka_unit_test(a_crowd_hands_over_few_mixtures),
         cmocka_unit_test(knocks_in_a_row),
+        cmocka_unit_test(rounds_that_go_on_make_no_mixture),
+        cmocka_unit_test(a_nat_with_few_ports),
         cmocka_unit_test(the_next_knock_begins_alike),
         cmocka_unit_test(forged_pieces_with_the_same_address),
         cmocka_unit_test(a_flood_of_forged_addresses),

@@ -151,6 +151,26 @@ static unsigned hand_over(struct entry *entry, uint8_t *message)
     return shape->length;
 }
 
+/* What the port of `own`, which brought half a message, has in the common record leaves it. */
+static void withdraw(struct model *model, const struct entry *own)
+{
+    for (struct entry *entry = model->entries; entry < model->entries + model->max; entry++) {
+        bool left = false;
+        if (entry->since < 0 || !entry->common || entry->window != own->window ||
+            !addr_equal(&entry->address, &own->address))
+            continue;
+        for (unsigned i = 0; i < CARRIER_SLOTS_MAX; i++)
+            if (entry->values[i] >= 0 && entry->values[i] == own->values[i]) {
+                entry->values[i] = -1;
+                left = true;
+            }
+        if (left)
+            entry->grew = ++model->packets;
+        if (slots_of(entry) == 0)
+            entry->since = -1;
+    }
+}
+
 static unsigned stream(struct model *model, const struct packet *packet, int64_t now,
                        uint8_t *message)
 {
@@ -170,6 +190,8 @@ static unsigned stream(struct model *model, const struct packet *packet, int64_t
         entry->came[piece.slot] = model->packets;
         entries[common] = entry;
     }
+    if (slots_of(entries[0]) * 2 == needed)
+        withdraw(model, entries[0]);
     for (unsigned common = 0; common < 2; common++)
         if (entries[common] && slots_of(entries[common]) >= needed)
             return hand_over(entries[common], message);
