@@ -6,6 +6,7 @@
 #include "knock/cause.h"
 #include "knock/clock_state.h"
 #include "knock/nat.h"
+#include "knock/once_file.h"
 #include "knock/say.h"
 #include "knock/sides.h"
 #include "knock/transmission.h"
@@ -28,8 +29,12 @@ struct going {
     struct sides sides;
     struct seal seal;
     struct transmission messages[SIDES_MAX];
-    bool prepared;          /* the messages are open */
-    bool looked;            /* at the ports before the knock */
+    bool prepared;       /* the messages are open */
+    bool looked;         /* at the ports before the knock */
+    bool partly;         /* the port of one family was open before */
+    bool sent;           /* a message went out */
+    int told[SIDES_MAX]; /* errno of sending that was told last */
+    struct watch watch;
     int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
 };
 
@@ -48,22 +53,35 @@ static void list_seal(const struct going *go, const struct side *side)
     fprintf(go->list, "%s\n", side->source.binding);
 }
 
-/* `list`: where the packets are named; NULL: nowhere. */
+/* A file is looked at before anything is asked or sent, even if it isn't needed this time. */
+static bool check_files(struct going *go)
+{
+    const struct profile *profile = go->profile;
+    enum sealed_op op = go->attempt->close ? SEALED_CLOSE : SEALED_OPEN;
+    if (profile->key)
+        return seal_open(&go->seal, profile, op);
+    return !profile->once || once_file_check(profile->once);
+}
+
+/* `list`: where the packets are named; NULL: nowhere. False, told already; finish() follows either
+ * way. */
 static bool begin(struct going *go, const struct attempt *attempt, FILE *list)
 {
     int64_t timeout = attempt->profile->timeout;
     *go = (struct going){.attempt = attempt, .profile = attempt->profile, .list = list};
     go->seal.last.fd = -1;
+    if (!check_files(go) || !sides_find(go->profile, attempt->proxy_host, list, &go->sides))
+        return false;
+    /* To look up a name takes as long as the resolver takes. */
     go->started = clock_now();
     go->until = timeout > 0 ? go->started + timeout : INT64_MAX;
-    return sides_find(go->profile, attempt->proxy_host, list, &go->sides);
+    return true;
 }
 
-/* Gets the messages ready, and the key. False, told already; finish() follows either way. */
+/* Gets the messages ready. False, told already. */
 static bool prepare(struct going *go, bool only_list)
 {
     const struct profile *profile = go->profile;
-    enum sealed_op op = go->attempt->close ? SEALED_CLOSE : SEALED_OPEN;
     if (!sides_bind(profile, go->until, only_list, go->list, &go->sides))
         return false;
     for (unsigned i = 0; i < go->sides.count; i++) {
@@ -80,7 +98,7 @@ static bool prepare(struct going *go, bool only_list)
         go->sides.ports[i].replies = &go->messages[i].replies;
     }
     go->prepared = true;
-    return !profile->key || seal_open(&go->seal, profile, op);
+    return true;
 }
 
 static void finish(struct going *go)
@@ -108,7 +126,7 @@ static int64_t length_of_wait(unsigned round)
 static int wait_after(struct going *go, unsigned round)
 {
     int64_t until = clock_now() + length_of_wait(round);
-    return watch_ports(go->sides.ports, go->sides.count, until < go->until ? until : go->until);
+    return watch_ports(&go->watch, until < go->until ? until : go->until);
 }
 
 static bool time_is_left(const struct going *go)
@@ -137,15 +155,22 @@ static bool send_round(struct going *go, bool whole)
     return transmission_send(go->messages, go->sides.count, whole);
 }
 
-/* Of both families one is enough; without any, nothing was sent. */
-static void tell_failures(const struct going *go, bool sent)
+/* Of both families one is enough; without any, nothing was sent. Each reason is told once, however
+ * often it is met. */
+static void tell_failures(struct going *go, bool sent)
 {
     char text[512];
-    for (unsigned i = 0; i < go->sides.count; i++)
-        if (go->messages[i].failure && !sent)
-            say("%s", transmission_failure(&go->messages[i], text, sizeof(text)));
-        else if (go->messages[i].failure && go->list)
-            fprintf(go->list, "%s\n", transmission_failure(&go->messages[i], text, sizeof(text)));
+    for (unsigned i = 0; i < go->sides.count; i++) {
+        int failure = go->messages[i].failure;
+        if (failure == 0 || failure == go->told[i])
+            continue;
+        go->told[i] = failure;
+        transmission_failure(&go->messages[i], text, sizeof(text));
+        if (!sent)
+            say("%s", text);
+        else if (go->list)
+            fprintf(go->list, "%s\n", text);
+    }
 }
 
 /* Without a port to wait for there is no asking for more: parity is sent at once. */
@@ -167,27 +192,35 @@ static enum attempt_end send_blind(struct going *go)
     return ATTEMPT_OPEN;
 }
 
-/* One message a side, round after round. `*sent`: whether a round went out. */
-static enum attempt_end send_messages(struct going *go, bool *sent, int *connected)
+static void show_round(const struct going *go, unsigned round, unsigned rounds)
+{
+    const struct sides *sides = &go->sides;
+    if (!go->attempt->verbose)
+        say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
+                     sides->count > 1 ? sides->watched_name : sides->ports[0].target.text,
+                     round + 1, rounds);
+}
+
+/*
+ * One message a side, round after round. If none can be sent, though one could before, this machine
+ * may be on its way from one network to another: then it waits as long as after a round.
+ */
+static enum attempt_end send_messages(struct going *go, int *connected)
 {
     unsigned rounds = go->profile->retries + 1;
-    if (!next_messages(go))
-        return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
     for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(go)); round++) {
-        if (!go->attempt->verbose)
-            say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
-                         go->sides.count > 1 ? go->sides.watched_name
-                                             : go->sides.ports[0].target.text,
-                         round + 1, rounds);
-        bool left = send_round(go, round > 0);
+        show_round(go, round, rounds);
+        bool sent = send_round(go, round > 0);
         if (round == 0)
-            tell_failures(go, left);
-        if (!left)
-            return *sent ? ATTEMPT_SHUT : ATTEMPT_NOT_SENT;
-        *sent = true;
+            tell_failures(go, sent);
+        go->sent |= sent;
+        if (!go->sent)
+            return ATTEMPT_NOT_SENT;
         *connected = wait_after(go, round);
         if (*connected >= 0)
             return ATTEMPT_OPEN;
+        if (!sent || go->partly)
+            break;
     }
     return ATTEMPT_SHUT;
 }
@@ -196,38 +229,37 @@ static enum attempt_end send_messages(struct going *go, bool *sent, int *connect
 static void wait_for_other(struct going *go)
 {
     const int64_t ms = CLOCK_SECOND / 1000;
+    struct watch watch;
     struct watched *other = &go->sides.ports[go->sides.ports[0].open ? 1 : 0];
     int64_t now = clock_now(), wait = now - go->started;
     if (go->sides.count < SIDES_MAX || go->attempt->proxy_host)
         return;
     wait = wait < OTHER_MIN_MS * ms ? OTHER_MIN_MS * ms : wait;
     wait = wait > OTHER_MAX_MS * ms ? OTHER_MAX_MS * ms : wait;
-    int fd = watch_ports(other, 1, now + wait);
+    watch_open(&watch, other, 1);
+    int fd = watch_ports(&watch, now + wait);
+    watch_close(&watch);
     if (fd >= 0)
         close(fd);
 }
 
+/* Message after message, until the port opens, the time is over, or there is none any more. */
 static enum attempt_end send_all(struct going *go, int *connected)
 {
-    bool sent = false, more = go->profile->timeout > 0;
-    enum attempt_end end;
-    do
-        end = send_messages(go, &sent, connected);
-    while (end == ATTEMPT_SHUT && more && time_is_left(go));
+    bool more = go->profile->timeout > 0 && !go->partly;
+    enum attempt_end end = ATTEMPT_SHUT;
+    watch_open(&go->watch, go->sides.ports, go->sides.count);
+    do {
+        if (!next_messages(go))
+            break;
+        end = send_messages(go, connected);
+    } while (end == ATTEMPT_SHUT && more && time_is_left(go));
+    watch_close(&go->watch);
     collect_last(go);
     if (end == ATTEMPT_OPEN)
         wait_for_other(go);
     say_no_progress();
-    return end;
-}
-
-/* Whether a port answers before the knock. */
-static bool is_open_already(struct going *go, int *connected)
-{
-    int64_t until = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
-    go->looked = true;
-    *connected = watch_look(go->sides.ports, go->sides.count, until);
-    return *connected >= 0;
+    return go->sent || end == ATTEMPT_OPEN ? end : ATTEMPT_NOT_SENT;
 }
 
 /* " (192.0.2.1)", or nothing where the user calls it so. */
@@ -324,6 +356,8 @@ static void tell_shut(const struct going *go)
         strcmp(address, "ADDRESS") == 0 ? ", ADDRESS being what the translator (NAT) has outside"
                                         : "");
     tell_causes(seen, go->sides.count);
+    if (!go->list && go->sides.left_out[0])
+        say("%s", go->sides.left_out);
 }
 
 static void tell_open(const struct going *go, const char *more)
@@ -335,6 +369,32 @@ static void tell_open(const struct going *go, const char *more)
                     go->profile->port, go->sides.watched_name, address_of(go, i, where), more);
 }
 
+/*
+ * Looks at the ports before the knock. Of both families, one whose port answers is done, and the
+ * other is knocked at; but a proxy takes the first. Whether there is nothing to knock for.
+ */
+static bool is_open_already(struct going *go, int *connected)
+{
+    int64_t until = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
+    go->looked = true;
+    *connected = watch_look(go->sides.ports, go->sides.count, until);
+    if (*connected < 0)
+        return false;
+    unsigned open = 0;
+    for (unsigned i = 0; i < go->sides.count; i++)
+        open += go->sides.ports[i].open;
+    if (open == go->sides.count || go->attempt->proxy_host) {
+        tell_open(go, " already: nothing was sent (--always sends)");
+        return true;
+    }
+    tell_open(go, " already");
+    go->partly = true;
+    sides_leave_open(&go->sides);
+    close(*connected);
+    *connected = -1;
+    return false;
+}
+
 static void tell_sent(const struct going *go)
 {
     char where[KNOCK_HOST_SIZE + 4];
@@ -343,18 +403,20 @@ static void tell_sent(const struct going *go)
             printf("sent to %s%s\n", go->sides.watched_name, address_of(go, i, where));
 }
 
+/* Of both families one is enough: if its port was open before, that is how the attempt ends. */
 static enum attempt_end knock(struct going *go, bool watched, int *connected)
 {
     enum attempt_end end = ATTEMPT_NOT_SENT;
     if (prepare(go, false) && (!go->profile->key || seal_lock(&go->seal, go->until)))
         end = watched ? send_all(go, connected) : send_blind(go);
+    if (go->partly && end != ATTEMPT_OPEN)
+        return ATTEMPT_OPEN;
     if (end == ATTEMPT_SHUT)
         tell_shut(go);
     else if (end == ATTEMPT_OPEN && watched)
         tell_open(go, "");
     else if (end == ATTEMPT_OPEN)
         tell_sent(go);
-    finish(go);
     return end;
 }
 
@@ -362,25 +424,24 @@ enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
     struct going go;
     const struct profile *profile = attempt->profile;
+    enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
     FILE *out = attempt->quiet ? stderr : stdout;
     bool watched = profile->port > 0 && !attempt->close;
     /* If it is to open for another, our own connection tells nothing. */
     bool look = watched && !attempt->always && profile->open_for.family == 0;
-    if (!begin(&go, attempt, attempt->verbose ? out : NULL))
-        return ATTEMPT_NOT_SENT;
-    if (!look || !is_open_already(&go, connected))
-        return knock(&go, watched, connected);
-    tell_open(&go, " already: nothing was sent (--always sends)");
-    return ATTEMPT_OPEN;
+    if (begin(&go, attempt, attempt->verbose ? out : NULL))
+        end =
+            look && is_open_already(&go, connected) ? ATTEMPT_OPEN : knock(&go, watched, connected);
+    finish(&go);
+    return end;
 }
 
 enum attempt_end attempt_show(const struct attempt *attempt)
 {
     struct going go;
-    if (!begin(&go, attempt, stdout))
-        return ATTEMPT_NOT_SENT;
-    bool good = prepare(&go, true) && next_messages(&go) && send_round(&go, true);
+    bool good = begin(&go, attempt, stdout) && prepare(&go, true) && next_messages(&go) &&
+                send_round(&go, true);
     if (good && go.messages[0].packets.parity > 0 && go.profile->port > 0 && !attempt->close)
         printf("%u of them first; all, from another source port, until the port answers\n",
                go.messages[0].packets.count);

@@ -121,6 +121,16 @@ static bool choose_auto(const struct choice *choice)
     return false;
 }
 
+bool binding_asks(const struct profile *profile, const struct knock_target *target,
+                  const struct source *source)
+{
+    struct addr own = knock_target_addr(&source->own), to = knock_target_addr(target);
+    if (!profile->key || (!profile->stun && !profile->address_command))
+        return false;
+    return profile->bind == BIND_STUN || profile->bind == BIND_COMMAND ||
+           (profile->bind == BIND_AUTO && nat_between(&own, &to));
+}
+
 bool binding_choose(const struct profile *profile, const struct knock_target *target, int64_t until,
                     bool only_look, struct source *source)
 {

@@ -17,4 +17,8 @@ enum { BINDING_WAIT_S = 10 };
 bool binding_choose(const struct profile *profile, const struct knock_target *target, int64_t until,
                     bool only_look, struct source *source);
 
+/* Whether binding_choose() will ask a STUN server or address_command. */
+bool binding_asks(const struct profile *profile, const struct knock_target *target,
+                  const struct source *source);
+
 #endif

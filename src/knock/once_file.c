@@ -151,3 +151,14 @@ bool once_file_take(const char *path, bool peek, struct sequence *out)
         close(lines.fd);
     return good;
 }
+
+bool once_file_check(const char *path)
+{
+    struct lines lines = {.fd = -1};
+    if (!realpath(path, lines.path))
+        return failed("read", path, strerror(errno));
+    bool good = lock(&lines) && check_mode(&lines);
+    if (lines.fd >= 0)
+        close(lines.fd);
+    return good;
+}

@@ -15,4 +15,7 @@
  */
 bool once_file_take(const char *path, bool peek, struct sequence *out);
 
+/* Whether the file can be read and marked: it need not hold a sequence. False, told already. */
+bool once_file_check(const char *path);
+
 #endif

@@ -5,6 +5,10 @@
 
 #include "knock/binding.h"
 #include "knock/say.h"
+#include "lib/clock.h"
+
+/* How long others may be asked for the address to bind to, when there is another side. */
+enum { OTHER_WAIT_S = 1 };
 
 static bool find(const char *host, int family, struct knock_target *out)
 {
@@ -70,14 +74,18 @@ static void end_doubt(struct doubts *doubts, bool good)
     doubts->count += !good;
 }
 
-static bool settle(const struct doubts *doubts, bool both, const struct sides *sides, FILE *list)
+static bool settle(const struct doubts *doubts, bool both, struct sides *sides, FILE *list)
 {
-    for (unsigned i = 0; i < doubts->count && both; i++)
-        if (sides->count == 0)
+    for (unsigned i = 0; i < doubts->count && both; i++) {
+        if (sides->count == 0) {
             say("%s", doubts->why[i]);
-        else if (list)
-            fprintf(list, "not by IPv%d: %s\n",
-                    sides->all[0].target.address.any.sa_family == AF_INET ? 6 : 4, doubts->why[i]);
+            continue;
+        }
+        snprintf(sides->left_out, sizeof(sides->left_out), "not by IPv%d: %s",
+                 sides->all[0].target.address.any.sa_family == AF_INET ? 6 : 4, doubts->why[i]);
+        if (list)
+            fprintf(list, "%s\n", sides->left_out);
+    }
     return sides->count > 0;
 }
 
@@ -96,22 +104,46 @@ bool sides_find(const struct profile *profile, const char *proxy_host, FILE *lis
     return settle(&doubts, both, sides, list);
 }
 
+/* Takes out the sides that aren't to stay. */
+static void keep_only(struct sides *sides, const bool stays[SIDES_MAX])
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < sides->count; i++)
+        if (stays[i]) {
+            sides->ports[kept] = sides->ports[i];
+            sides->all[kept++] = sides->all[i];
+        }
+    sides->count = kept;
+}
+
+void sides_leave_open(struct sides *sides)
+{
+    bool stays[SIDES_MAX];
+    for (unsigned i = 0; i < sides->count; i++)
+        stays[i] = !sides->ports[i].open;
+    keep_only(sides, stays);
+}
+
+/* What others have to be asked for comes last, and has little time if it isn't needed. */
 bool sides_bind(const struct profile *profile, int64_t until, bool only_look, FILE *list,
                 struct sides *sides)
 {
-    bool both = profile->family == FAMILY_BOTH;
+    bool both = profile->family == FAMILY_BOTH, bound[SIDES_MAX] = {false};
     struct doubts doubts = {.count = 0};
-    unsigned count = sides->count;
-    sides->count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        struct side *side = &sides->all[i];
-        begin_doubt(&doubts, both);
-        bool good = binding_choose(profile, &side->target, until, only_look, &side->source);
-        end_doubt(&doubts, good);
-        if (good) {
-            sides->ports[sides->count] = sides->ports[i];
-            sides->all[sides->count++] = *side;
+    unsigned ready = 0;
+    for (unsigned asks = 0; asks <= 1; asks++)
+        for (unsigned i = 0; i < sides->count; i++) {
+            struct side *side = &sides->all[i];
+            int64_t soon = clock_now() + OTHER_WAIT_S * CLOCK_SECOND;
+            if (binding_asks(profile, &side->target, &side->source) != asks)
+                continue;
+            begin_doubt(&doubts, both);
+            bound[i] =
+                binding_choose(profile, &side->target, ready > 0 && soon < until ? soon : until,
+                               only_look, &side->source);
+            end_doubt(&doubts, bound[i]);
+            ready += bound[i];
         }
-    }
+    keep_only(sides, bound);
     return settle(&doubts, both, sides, list);
 }

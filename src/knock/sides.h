@@ -19,6 +19,7 @@ struct sides {
     struct side all[SIDES_MAX];
     struct watched ports[SIDES_MAX]; /* that are waited for, by the same places */
     const char *watched_name;        /* their host as the user calls it */
+    char left_out[600]; /* why there is no side by one of both families; "" no reason */
 };
 
 /*
@@ -30,10 +31,13 @@ struct sides {
 bool sides_find(const struct profile *profile, const char *proxy_host, FILE *list,
                 struct sides *sides);
 
+/* Takes out the sides whose port is open. */
+void sides_leave_open(struct sides *sides);
+
 /*
  * Chooses what the knocks of the sides are bound to, by binding_choose() (knock/binding.h). Of both
- * families a side that can't be bound is taken out if there is another, as by sides_find(). False,
- * told already, when none is left.
+ * families a side that can't be bound, for which a STUN server or address_command has a second if
+ * there is another, is taken out, as by sides_find(). False, told already, when none is left.
  */
 bool sides_bind(const struct profile *profile, int64_t until, bool only_look, FILE *list,
                 struct sides *sides);

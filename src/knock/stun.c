@@ -27,7 +27,7 @@ struct asking {
     int error;                 /* why asking on makes no sense; 0: it does */
 };
 
-static bool find_server(struct asking *asking, int family)
+static bool find_server(struct asking *asking, int family, int64_t until)
 {
     char host[KNOCK_HOST_MAX + 1];
     uint16_t port = STUN_PORT;
@@ -47,7 +47,12 @@ static bool find_server(struct asking *asking, int family)
         return false;
     }
     asking->at = knock_target_at(&asking->at, port);
-    return true;
+    if (clock_now() < until)
+        return true;
+    say("to look up the STUN server %s took the whole time; nothing was sent: allow more by "
+        "--timeout, or give its address",
+        host);
+    return false;
 }
 
 /* Connected, so that the kernel keeps from us what others send, and tells when nobody is there. */
@@ -147,7 +152,7 @@ bool stun_ask(const char *server, const struct source *source, const struct knoc
     struct asking asking = {.server = server, .fd = -1};
     int64_t began = clock_now();
     bool ready =
-        find_server(&asking, target->address.any.sa_family) && open_socket(&asking, source);
+        find_server(&asking, target->address.any.sa_family, until) && open_socket(&asking, source);
     if (ready) {
         crypto_random(asking.id, sizeof(asking.id));
         ask(&asking, until);

@@ -44,11 +44,14 @@ static bool next_sealed(struct transmission *message)
 
 bool transmission_next(struct transmission *message)
 {
+    bool unsent = message->failure != 0;
     message->rounds = 0;
+    message->failure = 0;
     if (message->profile->key)
         return next_sealed(message);
     if (message->profile->once)
-        return once_file_take(message->profile->once, message->only_list, &message->sequence);
+        return unsent ||
+               once_file_take(message->profile->once, message->only_list, &message->sequence);
     message->sequence = message->profile->sequence;
     return true;
 }
@@ -99,8 +102,7 @@ static int take_port(struct transmission *message)
 {
     if (message->only_list)
         return 0;
-    volley_collect(&message->volley);
-    volley_close(&message->volley);
+    volley_leave(&message->volley);
     return volley_open(&message->volley, message->target, message->source,
                        message->packets.all[0].proto, &message->replies);
 }

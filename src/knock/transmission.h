@@ -35,8 +35,10 @@ struct transmission {
  * only_list, which live as long. The caller calls transmission_close(). */
 void transmission_open(struct transmission *message);
 
-/* Makes a message that was never sent before: another time, another line of one-time sequences.
- * False, told already. */
+/*
+ * Makes a message that was never sent before: another time, another line of one-time sequences. One
+ * of these that couldn't be sent is taken again. False, told already, when there is none.
+ */
 bool transmission_next(struct transmission *message);
 
 /*

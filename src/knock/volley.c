@@ -27,7 +27,7 @@ static void hold_port(struct volley *volley)
 int volley_open(struct volley *volley, const struct knock_target *target,
                 const struct source *source, uint8_t proto, struct replies *replies)
 {
-    *volley = (struct volley){.source = source, .replies = replies, .to = *target};
+    *volley = (struct volley){.source = source, .replies = replies, .to = *target, .proto = proto};
     volley->fd = source_socket(source, target, proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM);
     if (volley->fd < 0)
         return errno;
@@ -86,6 +86,15 @@ void volley_collect(struct volley *volley)
 {
     if (volley->fd >= 0)
         replies_read(volley->replies, volley->fd);
+}
+
+void volley_leave(struct volley *volley)
+{
+    if (volley->proto == IPPROTO_UDP && volley->fd >= 0)
+        replies_keep(volley->replies, volley->fd);
+    else
+        volley_close(volley);
+    volley->fd = -1;
 }
 
 void volley_close(struct volley *volley)

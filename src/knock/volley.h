@@ -10,6 +10,7 @@
 struct volley {
     const struct source *source;
     struct replies *replies;
+    uint8_t proto;
     int fd;                   /* UDP: sends; TCP: holds the source port */
     struct knock_target from; /* address and port; TCP only, length 0: the kernel chooses */
     struct knock_target to;
@@ -31,6 +32,9 @@ int volley_send(struct volley *volley, const struct carrier_packet *packet, cons
 
 /* Reads what came back to the source port. */
 void volley_collect(struct volley *volley);
+
+/* Leaves the source port to `replies`, for what comes back later. */
+void volley_leave(struct volley *volley);
 
 void volley_close(struct volley *volley);
 

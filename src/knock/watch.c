@@ -1,29 +1,49 @@
+/* Tries to connect to ports again and again, until one answers. */
 #include "knock/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 
 /*
  * A SYN that the firewall drops is sent again by the kernel only after a second, a door opens after
- * some milliseconds: so one attempt follows another, ever more slowly. None is given up meanwhile,
- * for on a slow path its answer is still on the way.
+ * some milliseconds: so one attempt follows another, ever more slowly. None is given up meanwhile
+ * while there is room, for on a slow path its answer is still on the way.
  */
-enum { TRIES_MAX = 32, FIRST_PAUSE_MS = 40, LONGEST_PAUSE_MS = 400 };
+enum { FIRST_PAUSE_MS = 40, LONGEST_PAUSE_MS = 400 };
 
-struct tries {
-    struct watched *ports;
-    struct pollfd sockets[TRIES_MAX];
-    unsigned char port[TRIES_MAX]; /* place in `ports` */
-    nfds_t count;
-};
-
-static void try_once(struct tries *tries, unsigned i)
+void watch_open(struct watch *watch, struct watched *ports, unsigned port_count)
 {
-    struct watched *port = &tries->ports[i];
+    watch->ports = ports;
+    watch->port_count = port_count;
+    watch->count = 0;
+}
+
+/* Takes an attempt out of the list; its socket stays open. */
+static void remove_try(struct watch *watch, unsigned i)
+{
+    watch->count--;
+    memmove(&watch->tries[i], &watch->tries[i + 1], (watch->count - i) * sizeof(watch->tries[0]));
+    memmove(&watch->port[i], &watch->port[i + 1], watch->count - i);
+}
+
+static void add_try(struct watch *watch, int fd, unsigned port)
+{
+    if (watch->count == WATCH_TRIES_MAX) {
+        close(watch->tries[0].fd);
+        remove_try(watch, 0);
+    }
+    watch->port[watch->count] = (unsigned char)port;
+    watch->tries[watch->count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
+}
+
+static void try_once(struct watch *watch, unsigned i)
+{
+    struct watched *port = &watch->ports[i];
     const struct knock_target *own = &port->source.own;
     int fd = source_socket(&port->source, &port->target, SOCK_STREAM);
     if (fd < 0)
@@ -37,97 +57,103 @@ static void try_once(struct tries *tries, unsigned i)
         close(fd);
         return;
     }
-    tries->port[tries->count] = (unsigned char)i;
-    tries->sockets[tries->count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    add_try(watch, fd, i);
 }
 
-static void try_all(struct tries *tries, unsigned count)
+static void try_all(struct watch *watch)
 {
-    for (unsigned i = 0; i < count && tries->count < TRIES_MAX; i++)
-        try_once(tries, i);
+    for (unsigned i = 0; i < watch->port_count; i++)
+        try_once(watch, i);
 }
 
 /* Whether the attempt succeeded; if not, how it ended is added to the port's answers. */
-static bool is_connected(const struct pollfd *socket, struct watched *port)
+static bool is_connected(const struct pollfd *attempt, struct watched *port)
 {
     struct addr target = knock_target_addr(&port->target);
-    bool failed = answers_read(&port->answers, socket->fd, &target);
-    return !failed && !(socket->revents & (POLLERR | POLLHUP));
+    bool failed = answers_read(&port->answers, attempt->fd, &target);
+    return !failed && !(attempt->revents & (POLLERR | POLLHUP));
 }
 
-/* Takes the first that is connected out of the list; drops those that were refused. */
-static int take_connected(struct tries *tries)
+/* Takes those that have ended out of the list. Returns the first that is connected, if
+ * `connected`, the one before, is -1; others are closed. */
+static int take_ended(struct watch *watch, int connected)
 {
-    nfds_t kept = 0;
-    int connected = -1;
-    for (nfds_t i = 0; i < tries->count; i++) {
-        struct pollfd *socket = &tries->sockets[i];
-        unsigned port = tries->port[i];
-        if (!socket->revents) {
-            tries->port[kept] = (unsigned char)port;
-            tries->sockets[kept++] = *socket;
-        } else if (connected < 0 && is_connected(socket, &tries->ports[port])) {
-            connected = socket->fd;
-            tries->ports[port].open = true;
-        } else {
-            close(socket->fd);
+    for (unsigned i = 0; i < watch->count;) {
+        struct pollfd attempt = watch->tries[i];
+        struct watched *port = &watch->ports[watch->port[i]];
+        if (!attempt.revents) {
+            i++;
+            continue;
         }
+        remove_try(watch, i);
+        bool open = is_connected(&attempt, port);
+        port->open |= open;
+        if (open && connected < 0)
+            connected = attempt.fd;
+        else
+            close(attempt.fd);
     }
-    tries->count = kept;
     return connected;
 }
 
-/* Waits until one is connected or `until`; or, if `some`, until none is left. */
-static int wait_for(struct tries *tries, int64_t until, bool some)
+/* Waits for one that is connected, or `all` to end, but not past `until`. */
+static int wait_for(struct watch *watch, int64_t until, bool all)
 {
     const int64_t ms = CLOCK_SECOND / 1000;
     int connected = -1;
-    for (int64_t left;
-         connected < 0 && (!some || tries->count > 0) && (left = until - clock_now()) > 0;)
-        if (poll(tries->sockets, tries->count, (int)((left + ms - 1) / ms)) > 0)
-            connected = take_connected(tries);
+    for (int64_t left; (left = until - clock_now()) > 0;) {
+        if (all ? watch->count == 0 : connected >= 0)
+            break;
+        if (poll(watch->tries, watch->count, (int)((left + ms - 1) / ms)) > 0)
+            connected = take_ended(watch, connected);
+    }
     return connected;
 }
 
-static int end(struct tries *tries, int connected)
+static int make_blocking(int fd)
 {
-    while (tries->count > 0)
-        close(tries->sockets[--tries->count].fd);
-    if (connected >= 0)
-        fcntl(connected, F_SETFL, fcntl(connected, F_GETFL) & ~O_NONBLOCK);
-    return connected;
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
 }
 
-static void collect_replies(struct watched *ports, unsigned count)
+static void collect_replies(const struct watch *watch)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (ports[i].replies)
-            replies_collect(ports[i].replies);
+    for (unsigned i = 0; i < watch->port_count; i++)
+        if (watch->ports[i].replies)
+            replies_collect(watch->ports[i].replies);
 }
 
-int watch_ports(struct watched *ports, unsigned count, int64_t until)
+int watch_ports(struct watch *watch, int64_t until)
 {
-    struct tries tries = {.ports = ports};
     int connected = -1;
     int64_t pause = FIRST_PAUSE_MS;
     for (int64_t now; connected < 0 && (now = clock_now()) < until;) {
-        try_all(&tries, count);
+        try_all(watch);
         int64_t next = now + pause * CLOCK_SECOND / 1000;
-        connected = wait_for(&tries, next < until ? next : until, false);
-        collect_replies(ports, count);
+        connected = wait_for(watch, next < until ? next : until, false);
+        collect_replies(watch);
         pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS;
     }
-    return end(&tries, connected);
+    return make_blocking(connected);
+}
+
+void watch_close(struct watch *watch)
+{
+    while (watch->count > 0)
+        close(watch->tries[--watch->count].fd);
 }
 
 int watch_look(struct watched *ports, unsigned count, int64_t until)
 {
-    struct tries tries = {.ports = ports};
-    try_all(&tries, count);
-    int connected = wait_for(&tries, until, true);
+    struct watch watch;
+    watch_open(&watch, ports, count);
+    try_all(&watch);
+    int connected = wait_for(&watch, until, true);
+    watch_close(&watch);
     for (unsigned i = 0; i < count; i++) {
         ports[i].reset_before = ports[i].answers.reset;
         ports[i].answers.reset = 0;
     }
-    return end(&tries, connected);
+    return make_blocking(connected);
 }

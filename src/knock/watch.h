@@ -17,14 +17,33 @@ struct watched {
     bool open;                  /* it answered */
 };
 
-/*
- * Tries to connect by TCP to each of `count` (1 or 2) ports until one is connected, or `until`
- * (clock_now()). Returns the connected, blocking socket, which the caller closes, and marks its
- * port as open; -1: nobody took a connection. No packet is sent any more after this returns.
- */
-int watch_ports(struct watched *ports, unsigned count, int64_t until);
+enum { WATCH_TRIES_MAX = 32 };
 
-/* The same by one attempt for each port, until all have failed, for a look before the knock. */
+/* Attempts to connect that are under way. */
+struct watch {
+    struct watched *ports;
+    unsigned port_count;                  /* 1 or 2 */
+    struct pollfd tries[WATCH_TRIES_MAX]; /* the oldest first */
+    unsigned char port[WATCH_TRIES_MAX];  /* place in `ports` */
+    unsigned count;
+};
+
+/* `ports` have to live as long as *watch. The caller calls watch_close(). */
+void watch_open(struct watch *watch, struct watched *ports, unsigned port_count);
+
+/*
+ * Tries to connect by TCP to each of the ports until one is connected, or `until` (clock_now()).
+ * Returns the connected, blocking socket, which the caller closes, and marks its port as open; -1:
+ * nobody took a connection. Attempts that are under way then go on, and count when this is called
+ * again: ICMP errors may come seconds later.
+ */
+int watch_ports(struct watch *watch, int64_t until);
+
+/* Gives up the attempts that are under way. */
+void watch_close(struct watch *watch);
+
+/* Tries to connect to each of `count` ports once, until all have succeeded or failed, or `until`,
+ * for a look before the knock. Marks all that are open, and returns a socket as watch_ports(). */
 int watch_look(struct watched *ports, unsigned count, int64_t until);
 
 #endif

@@ -115,3 +115,55 @@ shut_again() {
     on_gate iptables -D INPUT -p tcp --dport $SERVICE -j ACCEPT
     on_gate ip6tables -D INPUT -p tcp --dport $SERVICE -j ACCEPT
 }
+
+# named ADDRESS...: what gate.test is from now on.
+named() {
+    : >"$WORK/hosts"
+    for address; do
+        echo "$address gate.test" >>"$WORK/hosts"
+    done
+}
+
+# named_knock ARGUMENT...: like knock, with that name.
+# shellcheck disable=SC2016 # the inner shell's
+named_knock() {
+    FROM=$(wc -l <"$TAP")
+    ip netns exec "$CLIENT" sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$WORK/hosts" \
+        "${UNPRIVILEGED[@]}" "$KNOCK" "$@" </dev/null >"$WORK/out" 2>"$WORK/err"
+    STATUS=$?
+    OUT=$(cat "$WORK/out") ERR=$(cat "$WORK/err")
+    sentinel
+}
+
+# by4, by6: how many packets of the knock came by that family.
+by4() {
+    arrived | awk '$2 !~ /:/' | wc -l
+}
+
+by6() {
+    arrived | awk '$2 ~ /:/' | wc -l
+}
+
+# let_in IPTABLES...: the service is open by these families, until shut_out.
+let_in() {
+    local tool
+    for tool; do
+        on_gate "$tool" -I INPUT -p tcp --dport $SERVICE -j ACCEPT
+    done
+}
+
+shut_out() {
+    local tool
+    for tool; do
+        on_gate "$tool" -D INPUT -p tcp --dport $SERVICE -j ACCEPT
+    done
+}
+
+# in_time N COMMAND...: runs it in the background when N packets have come from now on; then wait "$opener".
+in_time() {
+    local need=$1
+    shift
+    FROM=$(wc -l <"$TAP")
+    (poll 10 has_arrived "$need" && "$@") &
+    opener=$!
+}
