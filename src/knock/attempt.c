@@ -75,15 +75,26 @@ static bool begin(struct going *go, const struct attempt *attempt, FILE *list)
     /* To look up a name takes as long as the resolver takes. */
     go->started = clock_now();
     go->until = timeout > 0 ? go->started + timeout : INT64_MAX;
+    watch_open(&go->watch, go->sides.ports, go->sides.count);
     return true;
+}
+
+/* Begins to watch the ports that the sides have now. */
+static void watch_again(struct going *go)
+{
+    watch_close(&go->watch);
+    watch_open(&go->watch, go->sides.ports, go->sides.count);
 }
 
 /* Gets the messages ready. False, told already. */
 static bool prepare(struct going *go, bool only_list)
 {
     const struct profile *profile = go->profile;
+    unsigned count = go->sides.count;
     if (!sides_bind(profile, go->until, only_list, go->list, &go->sides))
         return false;
+    if (go->sides.count != count)
+        watch_again(go);
     for (unsigned i = 0; i < go->sides.count; i++) {
         const struct side *side = &go->sides.all[i];
         if (go->list)
@@ -105,6 +116,7 @@ static void finish(struct going *go)
 {
     for (unsigned i = 0; i < go->sides.count && go->prepared; i++)
         transmission_close(&go->messages[i]);
+    watch_close(&go->watch);
     if (go->profile->key)
         seal_close(&go->seal);
 }
@@ -134,13 +146,21 @@ static bool time_is_left(const struct going *go)
     return clock_now() < go->until;
 }
 
-/* Makes a message for each side. False, told already. */
+/* Makes a message for each side, as far as there are any: one-time sequences may be too few for
+ * both. False, told already, when there is none at all. */
 static bool next_messages(struct going *go)
 {
-    for (unsigned i = 0; i < go->sides.count; i++)
-        if (!transmission_next(&go->messages[i]))
-            return false;
-    return true;
+    unsigned count = 0;
+    for (unsigned i = 0; i < go->sides.count; i++) {
+        char why[512] = "";
+        if (count > 0)
+            say_into(why, sizeof(why));
+        count += transmission_next(&go->messages[i]);
+        say_into(NULL, 0);
+        if (why[0] && go->list)
+            fprintf(go->list, "%s\n", why);
+    }
+    return count > 0;
 }
 
 /* What comes back from now on doesn't matter. */
@@ -248,13 +268,11 @@ static enum attempt_end send_all(struct going *go, int *connected)
 {
     bool more = go->profile->timeout > 0 && !go->partly;
     enum attempt_end end = ATTEMPT_SHUT;
-    watch_open(&go->watch, go->sides.ports, go->sides.count);
     do {
         if (!next_messages(go))
             break;
         end = send_messages(go, connected);
     } while (end == ATTEMPT_SHUT && more && time_is_left(go));
-    watch_close(&go->watch);
     collect_last(go);
     if (end == ATTEMPT_OPEN)
         wait_for_other(go);
@@ -274,7 +292,8 @@ static const char *address_of(const struct going *go, unsigned i, char out[KNOCK
 
 /* The texts that a struct seen points to. */
 struct seen_texts {
-    char port_sender[ADDR_TEXT_SIZE], knock_sender[ADDR_TEXT_SIZE], bound[ADDR_TEXT_SIZE];
+    char port_sender[ADDR_TEXT_SIZE], knock_sender[ADDR_TEXT_SIZE];
+    char own[ADDR_TEXT_SIZE], bound[ADDR_TEXT_SIZE];
 };
 
 /* "" where there is none. */
@@ -295,6 +314,7 @@ static struct seen_obstacle obstacle_of(const struct answers *answers, char send
 static struct seen see(const struct going *go, unsigned i, struct seen_texts *texts)
 {
     const struct side *side = &go->sides.all[i];
+    const struct addr *bound = &side->source.bound;
     const struct watched *port = &go->sides.ports[i];
     const struct answers *knock = &go->messages[i].replies.answers;
     struct addr own = knock_target_addr(&side->source.own), to = knock_target_addr(&side->target);
@@ -311,9 +331,12 @@ static struct seen see(const struct going *go, unsigned i, struct seen_texts *te
                          .knock_reset = knock->reset,
                          .knock_rejected = knock->rejected,
                          .rejection = knock->rejection,
-                         .own = side->source.own.text,
+                         .own = address_text(&own, texts->own),
                          .translated = nat_between(&own, &to),
-                         .bound = address_text(&side->source.bound, texts->bound),
+                         .bound = address_text(bound, texts->bound),
+                         .bound_inside = bound->family && nat_between(bound, &to),
+                         .told = side->source.told_by != TOLD_BY_NOBODY,
+                         .udp_answered = side->source.told_by == TOLD_BY_STUN,
                          .behind = go->seal.last.behind,
                          .unsynchronised = clock_state_is_unsynchronised()};
 }
@@ -324,7 +347,7 @@ static void tell_causes(const struct seen *seen, unsigned count)
     char told[SIDES_MAX * CAUSES_MAX][CAUSE_SIZE], causes[CAUSES_MAX][CAUSE_SIZE];
     unsigned told_count = 0;
     for (unsigned i = 0; i < count; i++) {
-        unsigned found = cause_judge(&seen[i], causes);
+        unsigned found = cause_find(&seen[i], causes);
         for (unsigned c = 0; c < found; c++) {
             unsigned known = 0;
             while (known < told_count && strcmp(told[known], causes[c]) != 0)
@@ -377,7 +400,7 @@ static bool is_open_already(struct going *go, int *connected)
 {
     int64_t until = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
     go->looked = true;
-    *connected = watch_look(go->sides.ports, go->sides.count, until);
+    *connected = watch_look(&go->watch, until);
     if (*connected < 0)
         return false;
     unsigned open = 0;
@@ -390,6 +413,7 @@ static bool is_open_already(struct going *go, int *connected)
     tell_open(go, " already");
     go->partly = true;
     sides_leave_open(&go->sides);
+    watch_again(go);
     close(*connected);
     *connected = -1;
     return false;
@@ -399,7 +423,7 @@ static void tell_sent(const struct going *go)
 {
     char where[KNOCK_HOST_SIZE + 4];
     for (unsigned i = 0; i < go->sides.count && !go->attempt->quiet; i++)
-        if (!go->messages[i].failure)
+        if (go->messages[i].made && !go->messages[i].failure)
             printf("sent to %s%s\n", go->sides.watched_name, address_of(go, i, where));
 }
 
@@ -427,9 +451,9 @@ enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
     enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
     FILE *out = attempt->quiet ? stderr : stdout;
-    bool watched = profile->port > 0 && !attempt->close;
-    /* If it is to open for another, our own connection tells nothing. */
-    bool look = watched && !attempt->always && profile->open_for.family == 0;
+    /* If it is to open for another, our own connections tell nothing. */
+    bool watched = profile->port > 0 && !attempt->close && profile->open_for.family == 0;
+    bool look = watched && !attempt->always;
     if (begin(&go, attempt, attempt->verbose ? out : NULL))
         end =
             look && is_open_already(&go, connected) ? ATTEMPT_OPEN : knock(&go, watched, connected);

@@ -86,6 +86,7 @@ static bool ask(const struct choice *choice, bool by_stun)
     bool told =
         by_stun ? stun_ask(profile->stun, choice->source, choice->target, choice->until, &address)
                 : address_command_ask(profile->address_command, choice->until, &address);
+    choice->source->told_by = by_stun ? TOLD_BY_STUN : TOLD_BY_COMMAND;
     return told && take_told(choice, teller, &address);
 }
 

@@ -140,9 +140,29 @@ static void say_answered(const struct seen *seen, char *out)
              seen->server, seen->knock_rejected > 0 ? name_icmp(seen->rejection) : "RST");
 }
 
+static bool is_bound_inside(const struct seen *seen)
+{
+    return seen->bound_inside;
+}
+
+static void say_bound_inside(const struct seen *seen, char *out)
+{
+    snprintf(out, CAUSE_SIZE,
+             "the knock was bound to %s, which %s doesn't see but the address of a translator "
+             "(NAT): bind it to that, or let a STUN server tell it, by --bind stun --stun HOST",
+             seen->bound, seen->server);
+}
+
 static bool is_bound_elsewhere(const struct seen *seen)
 {
-    return seen->bound[0] != '\0' && strcmp(seen->bound, seen->own) != 0;
+    return seen->bound[0] != '\0' && !seen->bound_inside && !seen->told &&
+           strcmp(seen->bound, seen->own) != 0;
+}
+
+/* As it should be behind a translator, unless that has several addresses. */
+static bool is_told_elsewhere(const struct seen *seen)
+{
+    return seen->told && !seen->bound_inside && strcmp(seen->bound, seen->own) != 0;
 }
 
 static void say_bound_elsewhere(const struct seen *seen, char *out)
@@ -189,8 +209,8 @@ static bool is_by_udp(const struct seen *seen)
 
 static void say_by_udp(const struct seen *seen, char *out)
 {
-    (void)seen;
-    snprintf(out, CAUSE_SIZE, "this network lets no UDP out: try --carrier tcp");
+    snprintf(out, CAUSE_SIZE, "this network lets %s: try --carrier tcp",
+             seen->udp_answered ? "UDP out to some ports alone" : "no UDP out");
 }
 
 static bool is_sealed(const struct seen *seen)
@@ -225,18 +245,26 @@ static const struct cause {
     bool (*holds)(const struct seen *seen);
     void (*say)(const struct seen *seen, char *out); /* CAUSE_SIZE bytes */
 } table[] = {
-    {is_opened, say_opened},     {has_obstacle, say_obstacle},
-    {is_behind, say_behind},     {is_refusing, say_refusing},
-    {is_answered, say_answered}, {is_bound_elsewhere, say_bound_elsewhere},
-    {is_unbound, say_unbound},   {is_unsynchronised, say_unsynchronised},
-    {is_sequence, say_sequence}, {is_by_udp, say_by_udp},
+    {is_opened, say_opened},
+    {has_obstacle, say_obstacle},
+    {is_behind, say_behind},
+    {is_refusing, say_refusing},
+    {is_answered, say_answered},
+    {is_bound_inside, say_bound_inside},
+    {is_bound_elsewhere, say_bound_elsewhere},
+    {is_unbound, say_unbound},
+    {is_unsynchronised, say_unsynchronised},
+    {is_sequence, say_sequence},
     {is_sealed, say_unknown},
+    {is_by_udp, say_by_udp},
+    {is_told_elsewhere, say_bound_elsewhere},
 };
 
-unsigned cause_judge(const struct seen *seen, char out[CAUSES_MAX][CAUSE_SIZE])
+/* If the door has opened, it is for no other reason. */
+unsigned cause_find(const struct seen *seen, char out[CAUSES_MAX][CAUSE_SIZE])
 {
-    unsigned count = 0;
-    for (size_t i = 0; i < sizeof(table) / sizeof(*table) && count < CAUSES_MAX; i++)
+    unsigned count = 0, most = is_opened(seen) ? 1 : CAUSES_MAX;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table) && count < most; i++)
         if (table[i].holds(seen))
             table[i].say(seen, out[count++]);
     return count;
@@ -244,7 +272,7 @@ unsigned cause_judge(const struct seen *seen, char out[CAUSES_MAX][CAUSE_SIZE])
 
 const char *cause_address(const struct seen *seen)
 {
-    if (seen->bound[0] != '\0')
+    if (seen->bound[0] != '\0' && !seen->bound_inside)
         return seen->bound;
     return seen->translated || seen->own[0] == '\0' ? "ADDRESS" : seen->own;
 }

@@ -34,6 +34,9 @@ struct seen {
     const char *own;                     /* address of this machine that the packets left with */
     bool translated;                     /* it can't be the one that the server saw */
     const char *bound;                   /* address that a sealed knock is bound to; "" none */
+    bool bound_inside;                   /* the server can't see that one: a translator's inside */
+    bool told;                           /* a STUN server or address_command told that one */
+    bool udp_answered;                   /* by that STUN server */
     unsigned behind;                     /* s by which the clock was behind the key's last time */
     bool unsynchronised;                 /* the kernel says that nothing keeps the clock right */
 };
@@ -42,7 +45,7 @@ enum { CAUSES_MAX = 3, CAUSE_SIZE = 512 };
 
 /* Writes the likeliest causes to `out`, the likeliest first, and returns how many: 1 to CAUSES_MAX.
  * Each is a phrase that says what to do. */
-unsigned cause_judge(const struct seen *seen, char out[CAUSES_MAX][CAUSE_SIZE]);
+unsigned cause_find(const struct seen *seen, char out[CAUSES_MAX][CAUSE_SIZE]);
 
 /* The address to ask for on the server; "ADDRESS" where this machine can't know it. */
 const char *cause_address(const struct seen *seen);

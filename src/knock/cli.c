@@ -79,6 +79,10 @@ static int knock_profile(const struct options *options, const struct profile *pr
         say("--proxy needs a PORT to connect to, not 0");
         return ATTEMPT_NOT_SENT;
     }
+    if (proxy && profile->open_for.family) {
+        say("--proxy can't connect to a port that opens for another address: leave out --for");
+        return ATTEMPT_NOT_SENT;
+    }
     if (options->dry_run)
         return (int)attempt_show(&attempt);
     enum attempt_end end = attempt_run(&attempt, &connected);

@@ -279,6 +279,9 @@ enum verdict options_read(int argc, char **argv, struct options *out)
         return verdict;
     if (!ends_options(out, argv + end + 1)) {
         out->command = argv + end + 1;
+        if (verdict == GO_ON && *out->command && (out->form & (FORM_PROXY | FORM_LIST)))
+            return options_wrong("%s runs no COMMAND: leave it out",
+                                 out->form == FORM_LIST ? "--list" : "--proxy");
         return verdict;
     }
     memmove(argv + end, argv + end + 1, (size_t)(argc - end) * sizeof(*argv));

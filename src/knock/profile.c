@@ -85,6 +85,19 @@ static void take_value(struct parse_context *context, const struct profile_value
     profile->given |= profile_key_bit(key);
 }
 
+/* What is wrong with `bind`; NULL: nothing. */
+static const char *find_binding_fault(const struct profile *profile)
+{
+    if (!profile->key && (profile->bind == BIND_STUN || profile->bind == BIND_COMMAND))
+        return "only sealed knocks are bound to what stun or address_command tells: bind this one to "
+               "an address of this machine, or leave bind out";
+    if (profile->bind == BIND_STUN && !profile->stun)
+        return "bind = stun needs stun = HOST[:PORT], or --stun: no server is built in";
+    if (profile->bind == BIND_COMMAND && !profile->address_command)
+        return "bind = command needs an address_command";
+    return NULL;
+}
+
 /* What is wrong with the profile as a whole; NULL: nothing. */
 static const char *find_fault(const struct profile *profile)
 {
@@ -92,12 +105,9 @@ static const char *find_fault(const struct profile *profile)
         return "host is missing: say whom to knock at";
     if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
         return "expected one of key, sequence and once";
-    if (profile->bind == BIND_STUN && !profile->stun)
-        return "bind = stun needs stun = HOST[:PORT], or --stun: no server is built in";
-    if (profile->bind == BIND_COMMAND && !profile->address_command)
-        return "bind = command needs an address_command";
-    if (!profile->key)
-        return NULL;
+    const char *fault = find_binding_fault(profile);
+    if (fault || !profile->key)
+        return fault;
     if (!profile->door)
         return "door is missing: say which door the key opens, as the server's knockd.conf calls it";
     if (profile->open_for.family && profile->carrier == PACKETS_TCP)
@@ -150,7 +160,12 @@ bool profile_of_values(const struct profile_value *values, unsigned count, struc
     struct parse_context context = {.report = &report};
     set_defaults(profile);
     take_values(&context, values, count, profile);
-    return report.errors == 0 && !context.no_memory;
+    if (report.errors > 0 || context.no_memory)
+        return false;
+    const char *fault = find_binding_fault(profile);
+    if (fault)
+        say("%s", fault);
+    return !fault;
 }
 
 bool profile_load(const char *path, const char *name, const struct profile_value *values,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "knock/port.h"
+#include "lib/addr_scope.h"
 #include "lib/command_words.h"
 
 enum { HOUR = 3600, PROFILES_MAX = 1024, TEXT_MAX = 255, PORT_MAX = 65535 };
@@ -206,7 +207,11 @@ static void read_bind(struct parse_context *context, const struct config_key *ke
         bind = read_word(context, key, values, words,
                          "auto, any, stun, command or the address that the server sees, as "
                          "198.51.100.7");
-    if (bind >= 0)
+    if (bind == BIND_ADDRESS && addr_scope(&profile->bind_address) == ADDR_SCOPE_NONE)
+        report_error(context->report, values->items[0].pos,
+                     "%s: \"%.80s\" won't do: no host has this address", key->name,
+                     values->items[0].text);
+    else if (bind >= 0)
         profile->bind = (enum profile_bind)bind;
 }
 

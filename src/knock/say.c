@@ -1,3 +1,4 @@
+/* Writes lines for the user, and on a terminal one that tells what is going on. */
 #include "knock/say.h"
 
 #include <errno.h>
@@ -6,10 +7,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#define WIPE "\r\033[K"
+#include "knock/ending.h"
 
 /*
  * A signal's handler writes the line, so that it appears whatever the program waits in: the
@@ -44,8 +46,8 @@ static void on_alarm(int number)
 {
     (void)number;
     int saved = errno;
-    char line[sizeof(progress.text) + 40] = WIPE;
-    size_t len = sizeof(WIPE) - 1;
+    char line[sizeof(progress.text) + 40] = ENDING_WIPE;
+    size_t len = sizeof(ENDING_WIPE) - 1;
     memcpy(line + len, progress.text, progress.len);
     len += progress.len;
     memcpy(line + len, ", ", 2);
@@ -71,7 +73,20 @@ static void start(void)
     sigaction(SIGALRM, &action, NULL);
     progress.seconds = 0;
     progress.running = true;
+    ending_wipe(true);
     set_timer(1);
+}
+
+/* What fits on the terminal's line, with the seconds behind it: of two lines one would stay. */
+static size_t room_for_text(void)
+{
+    enum { SECONDS = sizeof(", 99999 s") };
+#ifdef TIOCGWINSZ
+    struct winsize window;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
+        return window.ws_col > SECONDS ? (size_t)window.ws_col - SECONDS : 0;
+#endif
+    return sizeof(progress.text) - 1;
 }
 
 void say_progress(const char *format, ...)
@@ -86,7 +101,10 @@ void say_progress(const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(progress.text, sizeof(progress.text), format, args);
     va_end(args);
-    progress.len = len < 0 ? 0 : strlen(progress.text);
+    size_t room = room_for_text();
+    progress.len = len < 0 ? 0
+                           : strnlen(progress.text,
+                                     room < sizeof(progress.text) ? room : sizeof(progress.text));
     if (!progress.running)
         start();
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -99,8 +117,9 @@ void say_no_progress(void)
     set_timer(0);
     progress.running = false;
     if (progress.shown)
-        fputs(WIPE, stderr);
+        fputs(ENDING_WIPE, stderr);
     progress.shown = false;
+    ending_wipe(false);
 }
 
 void say(const char *format, ...)

@@ -6,11 +6,14 @@
 #include "knock/profile.h"
 #include "knock/target.h"
 
+enum source_teller { TOLD_BY_NOBODY, TOLD_BY_STUN, TOLD_BY_COMMAND };
+
 struct source {
     struct knock_target own; /* that the packets leave from, port 0; length 0: the kernel chooses */
     const char *interface;   /* that they leave by, the profile's; NULL: the kernel chooses */
     struct addr bound;       /* as the server sees it; family 0: not bound */
-    char binding[400];       /* what a sealed knock is bound to, and why, for -v */
+    enum source_teller told_by; /* who told that address */
+    char binding[400];          /* what a sealed knock is bound to, and why, for -v */
 };
 
 /* Finds the source that `profile` asks for, but binds it only to an address that the profile gives.

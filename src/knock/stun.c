@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "knock/answers.h"
 #include "knock/port.h"
 #include "knock/say.h"
 #include "knock/stun_message.h"
@@ -24,6 +25,7 @@ struct asking {
     uint8_t id[STUN_ID_SIZE];
     struct stun_answer answer; /* STUN_OTHER: none yet */
     unsigned strays;           /* datagrams from the server that answer another request */
+    struct answers answers;    /* ICMP errors */
     int error;                 /* why asking on makes no sense; 0: it does */
 };
 
@@ -63,27 +65,51 @@ static bool open_socket(struct asking *asking, const struct source *source)
     bool good = asking->fd >= 0 &&
                 (own->length == 0 || bind(asking->fd, &own->address.any, own->length) == 0) &&
                 connect(asking->fd, &asking->at.address.any, asking->at.length) == 0;
+    if (asking->fd >= 0)
+        icmp_listen(asking->fd, asking->at.address.any.sa_family);
     if (!good)
         say("cannot ask the STUN server %s (%s): %s; nothing was sent", asking->server,
             asking->at.text, strerror(errno));
     return good;
 }
 
-/* A full queue has lost the request, as any router might. */
+/* Nobody at the port is an answer; other errors may be of a network that is about to change, and
+ * are only told if nothing comes. */
+static void read_errors(struct asking *asking)
+{
+    struct addr server = knock_target_addr(&asking->at);
+    unsigned rejected = asking->answers.rejected;
+    answers_read(&asking->answers, asking->fd, &server);
+    if (asking->answers.rejected > rejected && asking->answers.rejection == ICMP_KIND_PORT)
+        asking->error = ECONNREFUSED;
+}
+
+/* A full queue has lost the request, as any router might. What fails once may be an ICMP error
+ * about an earlier one. */
 static void send_request(struct asking *asking)
 {
     uint8_t request[STUN_REQUEST_SIZE];
     stun_request(asking->id, request);
-    if (send(asking->fd, request, sizeof(request), 0) < 0 && errno != EAGAIN && errno != ENOBUFS)
-        asking->error = errno;
+    read_errors(asking);
+    for (unsigned tries = 0; asking->error == 0 && tries < 2; tries++) {
+        if (send(asking->fd, request, sizeof(request), 0) >= 0 || errno == EAGAIN ||
+            errno == ENOBUFS)
+            return;
+        int error = errno;
+        read_errors(asking);
+        if (tries == 1 && asking->error == 0)
+            asking->error = error;
+    }
 }
 
 static void receive(struct asking *asking)
 {
     uint8_t bytes[STUN_ANSWER_MAX];
     ssize_t len = recv(asking->fd, bytes, sizeof(bytes), 0);
-    if (len < 0 && errno != EAGAIN && errno != EINTR)
-        asking->error = errno;
+    int error = len < 0 ? errno : 0;
+    read_errors(asking);
+    if (error == ECONNREFUSED)
+        asking->error = error;
     if (len < 0)
         return;
     stun_read(bytes, (size_t)len, asking->id, &asking->answer);
@@ -118,14 +144,18 @@ static void ask(struct asking *asking, int64_t until)
 
 static void tell_silence(const struct asking *asking, int64_t began)
 {
-    char strays[80] = "";
+    char strays[80] = "", obstacle[160] = "", sender[ADDR_TEXT_SIZE];
+    const struct icmp_error *last = &asking->answers.obstacle;
     if (asking->strays > 0)
         snprintf(strays, sizeof(strays), " (%u datagrams came that answer another request)",
                  asking->strays);
-    say("the STUN server %s (%s) did not answer within %d s%s; nothing was sent: check its name and "
+    if (last->sender.family)
+        snprintf(obstacle, sizeof(obstacle), ", but %s says: %s",
+                 addr_format(&last->sender, sender), strerror(last->error));
+    say("the STUN server %s (%s) did not answer within %d s%s%s; nothing was sent: check its name and "
         "port, and that UDP gets out of this network; or give the public address by --bind ADDRESS",
         asking->server, asking->at.text,
-        (int)((clock_now() - began + CLOCK_SECOND / 2) / CLOCK_SECOND), strays);
+        (int)((clock_now() - began + CLOCK_SECOND / 2) / CLOCK_SECOND), strays, obstacle);
 }
 
 static void tell_failure(const struct asking *asking, int64_t began)

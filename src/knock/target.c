@@ -50,6 +50,11 @@ bool knock_target_resolve(const char *host, int family, struct knock_target *out
 static bool is_somewhere(const char *host, const struct knock_target *target)
 {
     struct addr address = knock_target_addr(target);
+    if (addr_is_mapped(&address)) {
+        say("%s is an IPv4 address written as one of IPv6: give %s", target->text,
+            strrchr(target->text, ':') + 1);
+        return false;
+    }
     if (!addr_is_unspecified(&address))
         return true;
     if (target->named)

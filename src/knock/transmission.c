@@ -42,18 +42,22 @@ static bool next_sealed(struct transmission *message)
     return true;
 }
 
-bool transmission_next(struct transmission *message)
+static bool next_sequence(struct transmission *message, bool unsent)
 {
-    bool unsent = message->failure != 0;
-    message->rounds = 0;
-    message->failure = 0;
-    if (message->profile->key)
-        return next_sealed(message);
-    if (message->profile->once)
-        return unsent ||
-               once_file_take(message->profile->once, message->only_list, &message->sequence);
+    const char *once = message->profile->once;
+    if (once)
+        return unsent || once_file_take(once, message->only_list, &message->sequence);
     message->sequence = message->profile->sequence;
     return true;
+}
+
+bool transmission_next(struct transmission *message)
+{
+    bool unsent = message->made && message->failure != 0;
+    message->rounds = 0;
+    message->failure = 0;
+    message->made = message->profile->key ? next_sealed(message) : next_sequence(message, unsent);
+    return message->made;
 }
 
 static void list(const struct transmission *message, struct port_proto step, int length)
@@ -147,7 +151,8 @@ static int send_step(struct transmission *message, unsigned i)
 /* Without its step before, no step of a sequence is worth sending; any packets say a message. */
 static bool is_over(const struct transmission *message, unsigned i)
 {
-    return message->failure || i >= message->count || (message->error && !message->profile->key);
+    return !message->made || message->failure || i >= message->count ||
+           (message->error && !message->profile->key);
 }
 
 static void send_packet(struct transmission *message, unsigned i)
@@ -168,7 +173,7 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
     unsigned longest = 0;
     bool good = false, pause = messages[0].rounds > 0;
     for (unsigned m = 0; m < count; m++) {
-        if (messages[m].failure)
+        if (!messages[m].made || messages[m].failure)
             continue;
         begin_round(&messages[m], whole);
         longest = messages[m].count > longest ? messages[m].count : longest;
@@ -180,7 +185,7 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
             send_packet(&messages[m], i);
     }
     for (unsigned m = 0; m < count; m++)
-        good |= messages[m].failure == 0;
+        good |= messages[m].made && messages[m].failure == 0;
     return good;
 }
 

@@ -24,6 +24,7 @@ struct transmission {
     struct volley volley;
     struct sequence sequence;
     struct replies replies;   /* of all rounds */
+    bool made;                /* there is a message to send */
     unsigned rounds;          /* that were sent of it */
     unsigned count;           /* packets of the round */
     int error;                /* errno of the round's last packet; 0: it left */

@@ -16,6 +16,10 @@
  */
 enum { FIRST_PAUSE_MS = 40, LONGEST_PAUSE_MS = 400 };
 
+/* Attempts to each port that stay when others are given up: the kernel goes on sending SYNs for
+ * each, and the oldest are those that a router answers which finds nobody. */
+enum { OLDEST = 2 };
+
 void watch_open(struct watch *watch, struct watched *ports, unsigned port_count)
 {
     watch->ports = ports;
@@ -29,6 +33,7 @@ static void remove_try(struct watch *watch, unsigned i)
     watch->count--;
     memmove(&watch->tries[i], &watch->tries[i + 1], (watch->count - i) * sizeof(watch->tries[0]));
     memmove(&watch->port[i], &watch->port[i + 1], watch->count - i);
+    memmove(&watch->looks[i], &watch->looks[i + 1], watch->count - i);
 }
 
 static void add_try(struct watch *watch, int fd, unsigned port)
@@ -38,6 +43,7 @@ static void add_try(struct watch *watch, int fd, unsigned port)
         remove_try(watch, 0);
     }
     watch->port[watch->count] = (unsigned char)port;
+    watch->looks[watch->count] = false;
     watch->tries[watch->count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
 }
 
@@ -66,11 +72,17 @@ static void try_all(struct watch *watch)
         try_once(watch, i);
 }
 
-/* Whether the attempt succeeded; if not, how it ended is added to the port's answers. */
-static bool is_connected(const struct pollfd *attempt, struct watched *port)
+/*
+ * Whether the attempt succeeded; if not, how it ended is added to the port's answers. Whether a
+ * port refused before or after the knock can't be told of one that began before and ends after.
+ */
+static bool is_connected(const struct pollfd *attempt, struct watched *port, bool looks)
 {
     struct addr target = knock_target_addr(&port->target);
+    unsigned reset = port->answers.reset;
     bool failed = answers_read(&port->answers, attempt->fd, &target);
+    if (looks)
+        port->answers.reset = reset;
     return !failed && !(attempt->revents & (POLLERR | POLLHUP));
 }
 
@@ -81,12 +93,13 @@ static int take_ended(struct watch *watch, int connected)
     for (unsigned i = 0; i < watch->count;) {
         struct pollfd attempt = watch->tries[i];
         struct watched *port = &watch->ports[watch->port[i]];
+        bool looks = watch->looks[i];
         if (!attempt.revents) {
             i++;
             continue;
         }
         remove_try(watch, i);
-        bool open = is_connected(&attempt, port);
+        bool open = is_connected(&attempt, port, looks);
         port->open |= open;
         if (open && connected < 0)
             connected = attempt.fd;
@@ -124,6 +137,12 @@ static void collect_replies(const struct watch *watch)
             replies_collect(watch->ports[i].replies);
 }
 
+static void keep_oldest(struct watch *watch, unsigned most)
+{
+    while (watch->count > most)
+        close(watch->tries[--watch->count].fd);
+}
+
 int watch_ports(struct watch *watch, int64_t until)
 {
     int connected = -1;
@@ -135,25 +154,25 @@ int watch_ports(struct watch *watch, int64_t until)
         collect_replies(watch);
         pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS;
     }
+    keep_oldest(watch, OLDEST * watch->port_count);
     return make_blocking(connected);
 }
 
 void watch_close(struct watch *watch)
 {
-    while (watch->count > 0)
-        close(watch->tries[--watch->count].fd);
+    keep_oldest(watch, 0);
 }
 
-int watch_look(struct watched *ports, unsigned count, int64_t until)
+int watch_look(struct watch *watch, int64_t until)
 {
-    struct watch watch;
-    watch_open(&watch, ports, count);
-    try_all(&watch);
-    int connected = wait_for(&watch, until, true);
-    watch_close(&watch);
-    for (unsigned i = 0; i < count; i++) {
-        ports[i].reset_before = ports[i].answers.reset;
-        ports[i].answers.reset = 0;
+    try_all(watch);
+    int connected = wait_for(watch, until, true);
+    for (unsigned i = 0; i < watch->count; i++)
+        watch->looks[i] = true;
+    for (unsigned i = 0; i < watch->port_count; i++) {
+        struct watched *port = &watch->ports[i];
+        port->reset_before = port->answers.reset;
+        port->answers.reset = 0;
     }
     return make_blocking(connected);
 }

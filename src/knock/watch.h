@@ -25,6 +25,7 @@ struct watch {
     unsigned port_count;                  /* 1 or 2 */
     struct pollfd tries[WATCH_TRIES_MAX]; /* the oldest first */
     unsigned char port[WATCH_TRIES_MAX];  /* place in `ports` */
+    bool looks[WATCH_TRIES_MAX];          /* begun before the knock */
     unsigned count;
 };
 
@@ -34,16 +35,18 @@ void watch_open(struct watch *watch, struct watched *ports, unsigned port_count)
 /*
  * Tries to connect by TCP to each of the ports until one is connected, or `until` (clock_now()).
  * Returns the connected, blocking socket, which the caller closes, and marks its port as open; -1:
- * nobody took a connection. Attempts that are under way then go on, and count when this is called
- * again: ICMP errors may come seconds later.
+ * nobody took a connection. The oldest attempts go on then, and count when this is called again:
+ * ICMP errors may come seconds later.
  */
 int watch_ports(struct watch *watch, int64_t until);
 
 /* Gives up the attempts that are under way. */
 void watch_close(struct watch *watch);
 
-/* Tries to connect to each of `count` ports once, until all have succeeded or failed, or `until`,
- * for a look before the knock. Marks all that are open, and returns a socket as watch_ports(). */
-int watch_look(struct watched *ports, unsigned count, int64_t until);
+/*
+ * Tries to connect to each of the ports once, until all have succeeded or failed, or `until`, for a
+ * look before the knock. Marks all that are open, and returns a socket as watch_ports().
+ */
+int watch_look(struct watch *watch, int64_t until);
 
 #endif

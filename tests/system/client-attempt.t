@@ -59,6 +59,17 @@ is "no sequence is left: told once" "$STATUS:$(count):$(grep -c 'no one-time seq
 is "no sequence is left: it doesn't wait any more" $(($(now_ms) - began < 5000)) 1
 like "no sequence is left: what was sent didn't open" "$ERR" "knock: sent, but port $SERVICE of $GATE4 did not answer"
 
+named "$GATE6" "$GATE4"
+sequences 1
+cat >>"$CONF/knock.conf" <<TABLE
+profile "last" { host = gate.test  once = "once"  port = $SERVICE  family = both  retries = 0 }
+TABLE
+named_knock last
+is "one sequence for two families: it is sent by one" "$STATUS:$(count):$(used)" 2:1:1
+is "one sequence for two families: that isn't an error" "$(grep -c 'no one-time sequence' <<<"$ERR")" 0
+named_knock last
+like "none for two families" "$STATUS:$(count):$ERR" "^1:0:knock: no one-time sequence is left"
+
 # --- the port of one family is open already --------------------------------------------------------------------------
 named "$GATE6" "$GATE4"
 while read -r tool other open shut version; do
@@ -101,6 +112,54 @@ shut_out ip6tables
 named_knock --timeout 3 asks
 is "STUN is silent: there is time for the other" "$STATUS:$(($(by6) >= 16)):$(arrived | awk -v to=3478 '$2 !~ /:/ && $4 != to' | wc -l)" 2:1:0
 like "STUN is silent: says why there is one family" "$ERR" "knock: not by IPv4: the STUN server $GATE4 .* did not answer within 1 s"
+
+# --- commands that tell the address ----------------------------------------------------------------------------------
+mkdir -p "$HOME/bin"
+# told NAME: writes the command ~/bin/NAME, from standard input.
+told() {
+    { echo '#!/bin/sh' && cat; } >"$HOME/bin/$1"
+    own_home
+    chmod 755 "$HOME/bin/$1"
+}
+# asked COMMAND: knocks with that address_command.
+asked() {
+    sed -i '/^profile "told"/d' "$CONF/knock.conf"
+    echo "profile \"told\" { host = 203.0.113.1  door = \"ssh\"  key = \"gate.key\"  address_command = \"$1\" }" \
+        >>"$CONF/knock.conf"
+    knock -v told
+}
+told address <<<"echo 198.51.100.2"
+# shellcheck disable=SC2088 # the client is to expand it
+asked "~/bin/address"
+like "a path in the home directory" "$STATUS:$OUT" "^0:.*bound to 198.51.100.2, told by address_command"
+told child <<TABLE
+sleep 30 &
+echo 198.51.100.3
+TABLE
+began=$(now_ms)
+asked "$HOME/bin/child"
+like "a child that has its output still: it has ended" "$STATUS:$OUT" "^0:.*bound to 198.51.100.3, told by address_command"
+is "a child that has its output still: at once" $(($(now_ms) - began < 5000)) 1
+asked "$HOME/bin/none"
+is "a command that isn't there: one line" "$STATUS:$ERR" \
+    "1:knock: cannot run the address_command $HOME/bin/none: No such file or directory; nothing was sent"
+told slow <<TABLE
+echo \$\$ >$HOME/bin/pid
+sleep 60
+TABLE
+sed -i '/^profile "told"/d' "$CONF/knock.conf"
+echo "profile \"told\" { host = 203.0.113.1  door = \"ssh\"  key = \"gate.key\"  address_command = \"~/bin/slow\" }" >>"$CONF/knock.conf"
+for signal in TERM HUP; do
+    rm -f "$HOME/bin/pid"
+    ip netns exec "$CLIENT" "${UNPRIVILEGED[@]}" "$KNOCK" told </dev/null >/dev/null 2>&1 &
+    knocking=$!
+    started $knocking
+    poll 5 test -s "$HOME/bin/pid"
+    kill -$signal $knocking
+    wait $knocking
+    is "SIG$signal ends the client" $? $((128 + $(kill -l $signal)))
+    ok "SIG$signal ends its address_command" poll 5 not kill -0 "$(cat "$HOME/bin/pid")"
+done
 
 # --- files that aren't needed yet ------------------------------------------------------------------------------------
 mv "$KEY" "$KEY.away"

@@ -29,6 +29,13 @@ done <<TABLE
 -k $KEY -6 :: ssh|:: is no host's address: give the server's
 --interface eth9 blind|this machine has no interface "eth9": give one that "ip link" shows
 --bind 192.0.2.77 plain|192.0.2.77 is not an address of this machine
+--bind 0.0.0.0 blind|command line: bind: "0.0.0.0" won't do: no host has this address
+--bind 224.0.0.1 blind|command line: bind: "224.0.0.1" won't do: no host has this address
+-k $KEY ::ffff:203.0.113.2 ssh|::ffff:203.0.113.2 is an IPv4 address written as one of IPv6: give 203.0.113.2
+--bind stun $GATE4 7000|only sealed knocks are bound to what stun or address_command tells
+--bind command $GATE4 7000 -p 22|only sealed knocks are bound to what stun or address_command tells
+--bind stun plain|$CONF/knock.conf: profile plain: only sealed knocks are bound
+--proxy --for 203.0.113.7 ssh $GATE4 22|--proxy can't connect to a port that opens for another address: leave out --for
 nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.conf\(5\); or .*knock HOST PORT
 --bind $CLIENT6 blind|a knock to $GATE4 can't come from $CLIENT6: bind it to an IPv4 address, or knock by IPv6
 --for 203.0.113.7 --carrier tcp blind|$CONF/knock.conf: profile blind: a knock for another address doesn't fit the carrier tcp

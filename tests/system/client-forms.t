@@ -109,7 +109,7 @@ is "open already: no time was used up" "$(cat "$LAST")" "$before"
 knock --always ssh
 is "--always sends" "$STATUS:$OUT:$(count)" "0:port $SERVICE of $GATE4 is open:16"
 knock --for 203.0.113.7 ssh
-is "--for another sends" "$STATUS:$(count)" 0:24
+is "--for another sends" "$STATUS:$(count)" 0:36
 knock --close ssh
 is "--close sends" "$STATUS:$(count)" 0:24
 shut_out iptables
@@ -199,8 +199,8 @@ is "--help fits a screen" "$STATUS:$(awk 'length > 80' <<<"$OUT"):$(($(wc -l <<<
 # --- what is likely --------------------------------------------------------------------------------------------------
 # Whether this machine's clock is kept by NTP isn't ours to say: it may stand among them.
 knock --retries 0 ssh
-like "silence: what is likely" "$ERR" $'\nknock: (likely|or): this network lets no UDP out: try --carrier tcp'
-like "silence: then" "$ERR" $'\nknock: or: the server doesn\'t know the key'
+like "silence: what is likely" "$ERR" $'\nknock: (likely|or): the server doesn\'t know the key'
+like "silence: then" "$ERR" $'\nknock: or: this network lets no UDP out: try --carrier tcp'
 is "silence: at most three" "$(grep -c '^knock: \(likely\|or\): ' <<<"$ERR")" \
     "$(($(grep -c NTP <<<"$ERR") + 2))"
 knock --retries 0 --carrier tcp ssh
@@ -233,10 +233,29 @@ is "the server's firewall says no by ICMP" "$STATUS:$(grep -c 'on the way\|refus
 on_gate iptables -D INPUT -p tcp --dport $SERVICE -j REJECT --reject-with icmp-admin-prohibited
 knock --timeout 5 192.0.2.99 7000 -p $SERVICE
 like "nobody has the address" "$ERR" "likely: this machine doesn't reach 192.0.2.99 \(No route to host\)"
+# Addresses with a zone are the same without it.
+zone=$(ip -n "$GATE" -6 -o address show dev eth0 scope link | awk '{ sub("/.*", "", $4); print $4 "%eth0"; exit }')
+if [ -n "$zone" ]; then
+    knock --retries 0 -k "$KEY" -p $SERVICE "$zone" ssh
+    like "a link-local address: isn't bound elsewhere" "$STATUS:$ERR" "2:.*did not answer"
+    is "a link-local address: isn't bound elsewhere than itself" "$(grep -c 'was bound to' <<<"$ERR")" 0
+else
+    skip "a link-local address" "the hosts have none"
+fi
+# What opens for another opens no port for this machine.
+knock --for 203.0.113.7 ssh
+is "--for: sent, and done" "$STATUS:$OUT:$ERR" "0:sent to $GATE4:"
+knock --for 203.0.113.7 ssh -- echo in
+is "--for: the command runs" "$STATUS:$OUT" 0:in
 client_address 10.9.9.2
 ip -n "$CLIENT" route replace 203.0.113.0/24 via $GATE4 src 10.9.9.2
 knock --retries 0 -k "$KEY" --bind any -p $SERVICE 203.0.113.1 ssh
 like "behind a translator, not bound: where to look" "$ERR" \
     "\"knockctl why ADDRESS\" tells what became of it, ADDRESS being what the translator \(NAT\) has outside"
+
+knock --retries 0 -k "$KEY" --bind 10.9.9.2 -p $SERVICE 203.0.113.1 ssh
+like "bound to an address inside a translator's network" "$ERR" \
+    "likely: the knock was bound to 10.9.9.2, which 203.0.113.1 doesn't see but the address of a translator"
+like "bound to an address inside: where to look" "$ERR" "\"knockctl why ADDRESS\" tells"
 
 done_testing

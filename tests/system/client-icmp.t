@@ -87,6 +87,19 @@ knock behind
 on_client sysctl -qw net.ipv4.ip_default_ttl=64
 like "time exceeded" "$STATUS:$ERR" "2:.*likely: $GATE4, on the way, says that packets to $BEHIND4 go in a circle"
 
+# --- nobody is at the address: the router looks for it, and says so after three seconds --------------------------------
+on_gate sysctl -qw net.ipv4.icmp_ratelimit=1000
+rule iptables -I FORWARD -j ACCEPT
+for options in behind "behind --carrier tcp" ports; do
+    # shellcheck disable=SC2086 # words are meant
+    knock $options --retries 3
+    like "$options: the router finds nobody" "$STATUS:$ERR" \
+        "2:.*likely: $GATE4, on the way, says of $BEHIND4: No route to host; the server is off"
+    is "$options: the router finds nobody: no guess about UDP" "$(hints UDP)" 0
+done
+unruled
+on_gate sysctl -qw net.ipv4.icmp_ratelimit=0
+
 # --- the server itself answers ----------------------------------------------------------------------------------------
 while IFS='|' read -r options packets rule said; do
     # shellcheck disable=SC2086 # words are meant
@@ -140,5 +153,17 @@ on_gate iptables -I INPUT -p tcp --dport 7000 -j ACCEPT
 knock here7
 each_once "a service at a port of the sequence" 3
 is "a service at a port of the sequence: no connection stays" "$(on_gate ss -Htn state connected sport = :7000)" ""
+
+# --- a STUN server that can't be reached --------------------------------------------------------------------------------
+ip -n "$CLIENT" route add 198.51.100.0/24 via $GATE4
+knock -t 2 --bind stun --stun 198.51.100.9 -k "$KEY" -p $SERVICE $GATE4 ssh
+like "a STUN server without a route" "$STATUS:$ERR" \
+    "1:knock: the STUN server 198.51.100.9 .* did not answer within 2 s, but $GATE4 says: Network is unreachable; nothing"
+knock -t 9 --bind stun --stun $GATE4:9 -k "$KEY" -p $SERVICE $GATE4 ssh
+like "a STUN server that drops" "$STATUS:$ERR" "1:knock: the STUN server $GATE4:9 .* did not answer within 9 s; nothing"
+rule iptables -I INPUT -p udp --dport 9 -j ACCEPT
+knock -t 9 --bind stun --stun $GATE4:9 -k "$KEY" -p $SERVICE $GATE4 ssh
+unruled
+like "nobody at the STUN server's port" "$STATUS:$ERR" "1:knock: the STUN server $GATE4:9 .* can't be asked: Connection refused"
 
 done_testing

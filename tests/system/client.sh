@@ -125,7 +125,7 @@ named() {
 }
 
 # named_knock ARGUMENT...: like knock, with that name.
-# shellcheck disable=SC2016 # the inner shell's
+# shellcheck disable=SC2016,SC2034 # the inner shell's; for those who source this
 named_knock() {
     FROM=$(wc -l <"$TAP")
     ip netns exec "$CLIENT" sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$WORK/hosts" \

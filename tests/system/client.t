@@ -170,6 +170,8 @@ like "so it does of a pause between packets" "$(on_terminal -d 1500 $GATE4 7000 
 like "and without a port to wait for" "$(on_terminal -d 1500 --carrier packet --retries 1 blind)" \
     $'\r\033\\[Ksending to 192.0.2.1, 1 s\r\033\\[K'
 like "the line is gone before the next" "$seen" $' [0-9] s\r\033\\[Kknock: sent, but'
+narrow=$(script -qec "stty cols 30; ip netns exec $CLIENT ${UNPRIVILEGED[*]} $KNOCK --timeout 3 ssh" /dev/null </dev/null)
+like "a narrow terminal sees what fits on its line" "$narrow" $'\r\033\\[Kwaiting for port 222, 1 s\r'
 knock --timeout 2 ssh
 is "elsewhere there is none" "$(grep -c $'\r' "$WORK/err")" 0
 

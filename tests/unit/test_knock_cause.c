@@ -24,38 +24,47 @@ static const struct row {
     bool sequence, by_tcp, unbound, not_looked;
     const char *causes[CAUSES_MAX];
 } rows[] = {
-    {{0}, .causes = {"lets no UDP out: try --carrier tcp", "doesn't know the key"}},
+    {{0}, .causes = {"doesn't know the key", "lets no UDP out: try --carrier tcp"}},
+    {{.udp_answered = true, .told = true},
+     .causes = {"doesn't know the key", "lets UDP out to some ports alone: try --carrier tcp"}},
     {{0}, .by_tcp = true, .causes = {"doesn't know the key"}},
     {{0}, .sequence = true, .causes = {"the sequence isn't the door's"}},
     {{.unsynchronised = true}, .sequence = true, .causes = {"the sequence isn't the door's"}},
     /* The port. */
-    {{.reset = 3},
-     .causes = {"port 22 refuses since the knock and was silent before", "doesn't know the key"}},
+    {{.reset = 3}, .causes = {"port 22 refuses since the knock and was silent before"}},
+    /* Then nothing else can be why. */
+    {{.reset = 3,
+      .port_obstacle = ROUTER,
+      .knock_reset = 1,
+      .behind = 1,
+      .unsynchronised = true,
+      .own = "10.0.0.5"},
+     .causes = {"port 22 refuses since the knock and was silent before"}},
     {{.reset = 3, .reset_before = 1},
      .causes = {"port 22 refused before the knock, too", "doesn't know the key"}},
     {{.reset = 3},
      .not_looked = true,
      .causes = {"port 22 refused connections", "doesn't know the key"}},
     {{.port_obstacle = ROUTER},
-     .causes = {"192.0.2.254, on the way, says of 203.0.113.1: No route to host", "--carrier tcp",
-                "doesn't know the key"}},
+     .causes = {"192.0.2.254, on the way, says of 203.0.113.1: No route to host",
+                "doesn't know the key", "--carrier tcp"}},
     {{.port_obstacle = OBSTACLE(NO_ROUTE, NO_ROUTE, "")},
-     .causes = {"doesn't reach 203.0.113.1 (No route to host)", "--carrier tcp",
-                "doesn't know the key"}},
+     .causes = {"doesn't reach 203.0.113.1 (No route to host)", "doesn't know the key",
+                "--carrier tcp"}},
     {{.port_obstacle = OBSTACLE(NO_ROUTE, NO_ROUTE, "198.51.100.7")},
-     .causes = {"doesn't reach 203.0.113.1", "--carrier tcp", "doesn't know the key"}},
+     .causes = {"doesn't reach 203.0.113.1", "doesn't know the key", "--carrier tcp"}},
     {{.port_obstacle = OBSTACLE("Connection refused", PORT, "203.0.113.1")},
-     .causes = {"--carrier tcp", "doesn't know the key"}},
+     .causes = {"doesn't know the key", "--carrier tcp"}},
     {{.port_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "192.0.2.254")},
      .causes = {"192.0.2.254, on the way, rejects connections to port 22 (ICMP: administratively "
                 "prohibited): a firewall there forbids them; try from another network",
-                "--carrier tcp", "doesn't know the key"}},
+                "doesn't know the key", "--carrier tcp"}},
     {{.port_obstacle = OBSTACLE(NO_ROUTE, EXPIRED, "192.0.2.254")},
      .causes = {"192.0.2.254, on the way, says that packets to 203.0.113.1 go in a circle",
-                "--carrier tcp", "doesn't know the key"}},
+                "doesn't know the key", "--carrier tcp"}},
     /* A gateway that is knocked at denies what is meant for the host behind it. */
     {{.target = "10.0.0.22", .port_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "203.0.113.1")},
-     .causes = {"--carrier tcp", "doesn't know the key"}},
+     .causes = {"doesn't know the key", "--carrier tcp"}},
     /* The knock's own packets: what came back for them says more, and that UDP gets out. */
     {{.knock_obstacle = OBSTACLE(NO_ROUTE, PROHIBITED, "192.0.2.254"), .port_obstacle = ROUTER},
      .causes = {"192.0.2.254, on the way, rejects the knock's packets (ICMP: administratively "
@@ -86,20 +95,29 @@ static const struct row {
      .causes = {"203.0.113.1 itself answers the knock's packets (RST)",
                 "the sequence isn't the door's"}},
     /* The clock. */
-    {{.behind = 29}, .causes = {"clock was 29 s behind", "--carrier tcp", "doesn't know the key"}},
+    {{.behind = 29}, .causes = {"clock was 29 s behind", "doesn't know the key", "--carrier tcp"}},
     {{.unsynchronised = true},
-     .causes = {"nothing keeps this machine's clock right", "--carrier tcp",
-                "doesn't know the key"}},
+     .causes = {"nothing keeps this machine's clock right", "doesn't know the key",
+                "--carrier tcp"}},
     /* Addresses. */
     {{.own = "10.0.0.5", .translated = true},
-     .causes = {"bound to 198.51.100.7 and left this machine as 10.0.0.5", "--carrier tcp",
-                "doesn't know the key"}},
+     .causes = {"bound to 198.51.100.7 and left this machine as 10.0.0.5", "doesn't know the key",
+                "--carrier tcp"}},
     {{.own = "10.0.0.5", .translated = true},
      .unbound = true,
-     .causes = {"wasn't bound to an address", "--carrier tcp", "doesn't know the key"}},
+     .causes = {"wasn't bound to an address", "doesn't know the key", "--carrier tcp"}},
+    {{.own = "10.0.0.5", .translated = true, .bound_inside = true},
+     .causes = {"bound to 198.51.100.7, which 203.0.113.1 doesn't see", "doesn't know the key",
+                "--carrier tcp"}},
+    /* Behind a translator it is as it should be, unless that has several addresses. */
+    {{.own = "10.0.0.5", .told = true, .udp_answered = true, .unsynchronised = true},
+     .causes = {"nothing keeps", "doesn't know the key", "some ports alone"}},
+    {{.own = "10.0.0.5", .told = true},
+     .by_tcp = true,
+     .causes = {"doesn't know the key", "bound to 198.51.100.7 and left this machine as 10.0.0.5"}},
     /* The likeliest three of many. */
-    {{.reset = 1, .port_obstacle = ROUTER, .knock_reset = 1, .behind = 1, .unsynchronised = true},
-     .causes = {"port 22 refuses since", "192.0.2.254", "1 s behind"}},
+    {{.reset = 1, .reset_before = 1, .port_obstacle = ROUTER, .behind = 1, .unsynchronised = true},
+     .causes = {"192.0.2.254", "1 s behind", "refused before"}},
     {{.behind = 1, .unsynchronised = true, .own = "10.0.0.5"},
      .causes = {"1 s behind", "bound to 198.51.100.7", "nothing keeps"}},
 };
@@ -127,7 +145,7 @@ static void names_the_likeliest_causes(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         char causes[CAUSES_MAX][CAUSE_SIZE];
         struct seen seen = seen_of(&rows[i]);
-        unsigned count = cause_judge(&seen, causes), wanted = 0;
+        unsigned count = cause_find(&seen, causes), wanted = 0;
         while (wanted < CAUSES_MAX && rows[i].causes[wanted])
             wanted++;
         if (count != wanted)
@@ -143,18 +161,20 @@ static void names_the_address_to_look_for(void **state)
     (void)state;
     static const struct {
         const char *own, *bound;
-        bool translated;
+        bool translated, inside;
         const char *expected;
     } addresses[] = {
-        {"198.51.100.7", "198.51.100.7", false, "198.51.100.7"},
-        {"198.51.100.7", "", false, "198.51.100.7"},
-        {"10.0.0.5", "198.51.100.7", true, "198.51.100.7"},
-        {"10.0.0.5", "", true, "ADDRESS"},
-        {"", "", false, "ADDRESS"},
+        {"198.51.100.7", "198.51.100.7", false, false, "198.51.100.7"},
+        {"198.51.100.7", "", false, false, "198.51.100.7"},
+        {"10.0.0.5", "198.51.100.7", true, false, "198.51.100.7"},
+        {"10.0.0.5", "", true, false, "ADDRESS"},
+        {"10.0.0.5", "10.0.0.6", true, true, "ADDRESS"},
+        {"", "", false, false, "ADDRESS"},
     };
     for (size_t i = 0; i < COUNT(addresses); i++) {
         struct seen seen = {.own = addresses[i].own,
                             .bound = addresses[i].bound,
+                            .bound_inside = addresses[i].inside,
                             .translated = addresses[i].translated};
         assert_string_equal(cause_address(&seen), addresses[i].expected);
     }
@@ -167,12 +187,12 @@ static void long_names_fit(void **state)
     char causes[CAUSES_MAX][CAUSE_SIZE], name[300];
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    struct seen seen = {.sealed = true, .looked = true, .reset = 1, .knock_reset = 1};
+    struct seen seen = {.sealed = true, .reset = 1, .knock_reset = 1};
     seen.server = seen.target = seen.own = seen.bound = name;
     for (int kind = ICMP_KIND_OTHER; kind <= ICMP_KIND_TOO_BIG; kind++) {
         seen.knock_obstacle = (struct seen_obstacle){
             .count = 1, .kind = (enum icmp_kind)kind, .error = name, .sender = "192.0.2.254"};
-        assert_int_equal(cause_judge(&seen, causes), 3);
+        assert_int_equal(cause_find(&seen, causes), 3);
         for (unsigned c = 0; c < CAUSES_MAX; c++)
             assert_true(strlen(causes[c]) < CAUSE_SIZE);
     }
