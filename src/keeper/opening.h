@@ -98,7 +98,7 @@ struct opening {
         enum stored_state state; /* as the store has them */
         int64_t deadline;
         bool listed;
-        struct opening *next;
+        TAILQ_ENTRY(opening) link;
         void (*done)(struct opening *opening, bool durable);
     } kept;
 };

@@ -23,7 +23,7 @@ struct openings {
     TAILQ_HEAD(opening_ages, opening) ages;       /* all, the oldest first */
     TAILQ_HEAD(opening_lasting, opening) lasting; /* likewise those that no time closes */
     LIST_HEAD(opening_chain, opening) * chains;   /* by door and address */
-    LIST_HEAD(, opening_door) doors[OPENINGS_DOORS];
+    LIST_HEAD(opening_doors, opening_door) doors[OPENINGS_DOORS];
     uint8_t key[CRYPTO_KEY_SIZE];
 };
 

@@ -21,11 +21,13 @@ static const int64_t pause_longest = 60 * CLOCK_SECOND;
 static const int64_t look_interval = 2 * CLOCK_SECOND;
 
 struct removal {
-    struct removal *next;
+    STAILQ_ENTRY(removal) link;
     int64_t id;
     int64_t wall;
     const char *end;
 };
+
+TAILQ_HEAD(opening_list, opening);
 
 struct writeback {
     const struct openings *all;
@@ -33,9 +35,9 @@ struct writeback {
     struct store *store;
     struct timer flush;
     struct timer look;
-    unsigned remade;      /* of the store that has all that is open */
-    struct opening *list; /* new or changed, linked by kept.next */
-    struct removal *removals;
+    unsigned remade;          /* of the store that has all that is open */
+    struct opening_list list; /* new or changed */
+    STAILQ_HEAD(removals, removal) removals;
     int64_t pause;
     bool failing;
 };
@@ -70,8 +72,7 @@ static void put_on_list(struct writeback *writeback, struct opening *o)
 {
     if (!o->kept.listed) {
         o->kept.listed = true;
-        o->kept.next = writeback->list;
-        writeback->list = o;
+        TAILQ_INSERT_TAIL(&writeback->list, o, kept.link);
     }
     /* While the disk is full, the pause decides; what is new is refused quickly all the same. */
     if (!writeback->failing || o->kept.done)
@@ -99,18 +100,14 @@ void writeback_change(struct writeback *writeback, struct opening *o)
 
 static void take_off_list(struct writeback *writeback, struct opening *o)
 {
-    struct opening **link = &writeback->list;
-    while (*link && *link != o)
-        link = &(*link)->kept.next;
-    if (*link)
-        *link = o->kept.next;
+    if (o->kept.listed)
+        TAILQ_REMOVE(&writeback->list, o, kept.link);
     o->kept.listed = false;
 }
 
 void writeback_remove(struct writeback *writeback, struct opening *o, const char *end)
 {
-    if (o->kept.listed)
-        take_off_list(writeback, o);
+    take_off_list(writeback, o);
     o->kept.done = NULL;
     if (!writeback->store || !o->kept.id)
         return;
@@ -120,8 +117,8 @@ void writeback_remove(struct writeback *writeback, struct opening *o, const char
         log_error("%s: out of memory: its end isn't recorded", o->label);
         return;
     }
-    *removal = (struct removal){writeback->removals, o->kept.id, time(NULL), end};
-    writeback->removals = removal;
+    *removal = (struct removal){.id = o->kept.id, .wall = time(NULL), .end = end};
+    STAILQ_INSERT_TAIL(&writeback->removals, removal, link);
     /* Who closed it by hand waits to hear whether it is recorded. */
     if (!writeback->failing || o->closed_by == DOOR_END_BY_ADMIN)
         flush_at(writeback, clock_now());
@@ -166,10 +163,12 @@ static int write_change(struct writeback *writeback, struct opening *o)
 
 static int write_list(struct writeback *writeback)
 {
-    for (struct opening *o = writeback->list; o; o = o->kept.next)
+    struct opening *o;
+    const struct removal *r;
+    TAILQ_FOREACH(o, &writeback->list, kept.link)
         if ((o->kept.done ? write_new(writeback, o) : write_change(writeback, o)) < 0)
             return -1;
-    for (const struct removal *r = writeback->removals; r; r = r->next)
+    STAILQ_FOREACH(r, &writeback->removals, link)
         if (store_remove(writeback->store, r->id, r->wall, r->end) < 0)
             return -1;
     return 0;
@@ -200,9 +199,9 @@ static int write_all(struct writeback *writeback)
 
 static void clear_removals(struct writeback *writeback)
 {
-    while (writeback->removals) {
-        struct removal *r = writeback->removals;
-        writeback->removals = r->next;
+    struct removal *r;
+    while ((r = STAILQ_FIRST(&writeback->removals))) {
+        STAILQ_REMOVE_HEAD(&writeback->removals, link);
         free(r);
     }
 }
@@ -232,28 +231,29 @@ static void fail(struct writeback *writeback)
     writeback->pause = 2 * writeback->pause < pause_longest ? 2 * writeback->pause : pause_longest;
 }
 
-/* Takes all off the list, and puts back what is to be written again. Returns what waits for its
- * done(). */
-static struct opening *settle_list(struct writeback *writeback, bool durable)
+/* Takes all off the list, and puts back what is to be written again; what waits for its done()
+ * comes to `finished`. */
+static void settle_list(struct writeback *writeback, bool durable, struct opening_list *finished)
 {
-    struct opening *list = writeback->list, *finished = NULL;
-    writeback->list = NULL;
-    for (struct opening *o = list, *next; o; o = next) {
-        next = o->kept.next;
+    struct opening_list list = TAILQ_HEAD_INITIALIZER(list);
+    struct opening *o;
+    TAILQ_CONCAT(&list, &writeback->list, kept.link);
+    while ((o = TAILQ_FIRST(&list))) {
+        TAILQ_REMOVE(&list, o, kept.link);
         o->kept.listed = false;
         if (o->kept.done) {
             o->kept.id = durable && writeback->store ? o->kept.id : 0;
-            o->kept.next = finished;
-            finished = o;
+            TAILQ_INSERT_TAIL(finished, o, kept.link);
         } else if (!durable) {
             put_on_list(writeback, o);
         }
     }
-    return finished;
 }
 
 int writeback_flush(struct writeback *writeback)
 {
+    struct opening_list finished = TAILQ_HEAD_INITIALIZER(finished);
+    struct opening *o;
     loop_timer_cancel(writeback->loop, &writeback->flush);
     bool durable = !writeback->store || write_all(writeback) == 0;
     look_soon(writeback);
@@ -261,9 +261,10 @@ int writeback_flush(struct writeback *writeback)
         succeed(writeback);
     else
         fail(writeback);
-    /* done() may add, change and remove: it must find the lists as they are to be. */
-    for (struct opening *o = settle_list(writeback, durable), *next; o; o = next) {
-        next = o->kept.next;
+    settle_list(writeback, durable, &finished);
+    /* done() may add, change and remove: it must find the list as it is to be. */
+    while ((o = TAILQ_FIRST(&finished))) {
+        TAILQ_REMOVE(&finished, o, kept.link);
         void (*done)(struct opening * opening, bool durable) = o->kept.done;
         o->kept.done = NULL;
         done(o, durable);
@@ -305,6 +306,8 @@ struct writeback *writeback_new(struct loop *loop, const struct openings *all, s
     }
     writeback->all = all;
     writeback->loop = loop;
+    TAILQ_INIT(&writeback->list);
+    STAILQ_INIT(&writeback->removals);
     writeback->store = store;
     writeback->remade = store ? store_remade(store) : 0;
     writeback->pause = pause_first;
@@ -321,12 +324,13 @@ void writeback_free(struct writeback *writeback)
     if (!writeback)
         return;
     /* What is new by now will never start. */
-    for (struct opening **link = &writeback->list; *link;)
-        if ((*link)->kept.done)
-            *link = (*link)->kept.next;
-        else
-            link = &(*link)->kept.next;
-    if (writeback->store && (writeback->removals || writeback->list) && write_all(writeback) < 0)
+    for (struct opening *o = TAILQ_FIRST(&writeback->list), *next; o; o = next) {
+        next = TAILQ_NEXT(o, kept.link);
+        if (o->kept.done)
+            take_off_list(writeback, o);
+    }
+    bool any = !STAILQ_EMPTY(&writeback->removals) || !TAILQ_EMPTY(&writeback->list);
+    if (writeback->store && any && write_all(writeback) < 0)
         log_error("the state can't be recorded at the end: %s", store_error(writeback->store));
     clear_removals(writeback);
     loop_timer_unregister(writeback->loop, &writeback->flush);
