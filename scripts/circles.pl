@@ -4,7 +4,9 @@
 # a circle, with the symbols by which they do, and exits 1 if there is one.
 use strict;
 use warnings;
+use FindBin qw($RealBin);
 
+chdir "$RealBin/.." or die "circles: $RealBin/..: $!\n";
 my $build = shift // 'build';
 my (%definer, %needs);
 
@@ -12,6 +14,7 @@ my (%definer, %needs);
 sub read_symbols {
     for my $object (glob "$build/{lib,listener,keeper,control,knockd,knock,knockctl}/*.o") {
         my ($file) = $object =~ m{([a-z]+/[a-z_0-9]+)\.o$} or next;
+        next if !-e "src/$file.c";    # built before the source went
         open my $nm, '-|', 'nm', $object or die "circles: nm: $!\n";
         while (<$nm>) {
             $definer{$2}{$file} = 1 if /^[0-9a-f]+ ([TDBRVW]) (\S+)/;
