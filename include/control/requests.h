@@ -30,7 +30,7 @@ struct requests_services {
     struct loop *loop;
     struct doors *doors;
     struct store *store;
-    const struct admission *admission;
+    const struct authorize_limits *authorize_limits;
     const struct refusal_log *refusals;
     const char *config_path;
     struct requests_state (*state)(void *arg);
@@ -62,9 +62,9 @@ void requests_close(struct requests *requests);
 void requests_heard(struct requests *requests, const struct config *config,
                     const struct message *message);
 
-/* Takes a listener's answer to a question; `config` is what it works by. False when no honest
- * listener says that. */
-bool requests_record(struct requests *requests, const struct config *config,
+/* Passes a checked part of the listener's answer on to the request that waits for it; `config` is
+ * what the listener works by. */
+void requests_record(struct requests *requests, const struct config *config,
                      const struct message *message);
 
 /* A reload is over; `why` it failed, or NULL. NULL requests are fine. */

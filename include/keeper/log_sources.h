@@ -38,6 +38,10 @@ void log_sources_start(struct log_sources *sources, struct handover handover);
  * paths mean other files now. */
 void log_sources_reopen(struct log_sources *sources, int watch);
 
+/* The same for a listener, which may say so as often as it likes: of more than a few changes a
+ * second, the logs are opened a moment later, together. */
+void log_sources_changed(struct log_sources *sources, int watch);
+
 /* The listener came to the end of log `index`. A FIFO gets other writers. */
 void log_sources_closed(struct log_sources *sources, unsigned index);
 

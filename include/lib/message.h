@@ -66,6 +66,20 @@ enum event_kind {
     EVENT_KINDS,
 };
 
+/* Steps of the sandbox (listener/sandbox.h), of which EVENT_SANDBOX tells. */
+enum sandbox_step {
+    SANDBOX_DONE,
+    SANDBOX_LIMITS,
+    SANDBOX_CHROOT,
+    SANDBOX_BOUNDS,
+    SANDBOX_USER,
+    SANDBOX_CAPABILITIES,
+    SANDBOX_REGAIN, /* the privilege could be taken back */
+    SANDBOX_NO_NEW_PRIVS,
+    SANDBOX_FILTER,
+    SANDBOX_STEPS,
+};
+
 enum fd_kind { FD_INOTIFY = 1, FD_LOG };
 
 struct message_open {
@@ -177,10 +191,13 @@ struct message_other {
     char text[MESSAGE_TEXT_MAX + 1];
 };
 
+/* enum match_verdict: MATCH_SEEN, and then the reasons from COUNT_OUTGOING to COUNT_SEALED. */
+enum { MESSAGE_VERDICTS = COUNT_SEALED - COUNT_OUTGOING + 2 };
+
 struct message_packet {
     uint32_t query;
     uint32_t source;
-    uint32_t verdict; /* enum match_verdict */
+    uint32_t verdict; /* enum match_verdict, below MESSAGE_VERDICTS */
     int32_t proto;    /* IPPROTO_*, -1: not said */
     uint16_t spt, dpt;
     uint32_t pieces, needed; /* of a sealed knock, when the packet is one; else 0 */

@@ -5,21 +5,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/message.h"
+
 /* The empty folder that is the listener's whole world. */
 #define SANDBOX_ROOT "/run/knockd/empty"
-
-enum sandbox_step {
-    SANDBOX_DONE,
-    SANDBOX_LIMITS,
-    SANDBOX_CHROOT,
-    SANDBOX_BOUNDS,
-    SANDBOX_USER,
-    SANDBOX_CAPABILITIES,
-    SANDBOX_REGAIN, /* the privilege could be taken back */
-    SANDBOX_NO_NEW_PRIVS,
-    SANDBOX_FILTER,
-    SANDBOX_STEPS,
-};
 
 /*
  * Takes the limits, root, user, capabilities and filter of a listener; there is no way back. It may

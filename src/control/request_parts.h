@@ -61,10 +61,10 @@ struct pending *query_find(struct requests *requests, uint32_t query);
  * asks the next one. */
 void query_answered(struct requests *requests, struct pending *pending);
 
-/* Rows of an answer to `why`. False when no honest listener says that. */
-bool requests_list_packet(const struct config *config, const struct message_packet *packet,
-                          struct row *row);
-bool requests_list_effect(const struct config *config, const struct message_effect *effect,
-                          const struct addr *address, struct row *row);
+/* Answers `why` with a row for each packet, and for what the packet did to each door. */
+void requests_list_packet(const struct pending *pending, const struct config *config,
+                          const struct message_packet *packet);
+void requests_list_effect(const struct pending *pending, const struct config *config,
+                          const struct message_effect *effect);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the sources brought: asked of the listener, whose answer is not believed blindly. */
+/* What the sources brought: asked of the listener, and answered part by part. */
 #include <stdio.h>
 
 #include "control/request_parts.h"
@@ -142,85 +142,30 @@ static void list_counters(const struct pending *pending, const struct message_co
     answer_row(pending->answer, &row);
 }
 
-/* Nobody has counted that far. */
-static bool is_sound(uint64_t count)
-{
-    return count <= INT64_MAX;
-}
-
-static bool counters_are_sound(const struct message_counters *counters)
-{
-    bool sound = true;
-    for (int i = 0; i < LISTENER_COUNTS; i++)
-        sound = sound && is_sound(counters->counts[i]);
-    return sound;
-}
-
-static bool stats_is_sound(const struct config *config, const struct message_stats *stats)
-{
-    return stats->source < config->source_count && is_sound(stats->lines) &&
-           is_sound(stats->packets) && is_sound(stats->foreign) && is_sound(stats->others) &&
-           is_sound(stats->damaged) && is_sound(stats->partial);
-}
-
-static bool other_is_sound(const struct config *config, const struct message_other *other)
-{
-    return other->source < config->source_count && is_sound(other->count) &&
-           other->kind < SEEN_KINDS && other->hint < HEADER_HINTS &&
-           other->text[MESSAGE_TEXT_MAX] == '\0';
-}
-
-/* The configuration may have been replaced since the question: then its answer isn't wanted. */
-static struct pending *find_asker(struct requests *requests, const struct config *config,
-                                  uint32_t query)
-{
-    return config == requests_state(requests).config ? query_find(requests, query) : NULL;
-}
-
-/* What an answer to `why` is made of, a row each. */
-static bool make_row(const struct config *config, const struct message *message,
-                     const struct pending *pending, struct row *row)
-{
-    if (message->type == MESSAGE_PACKET)
-        return requests_list_packet(config, &message->u.packet, row);
-    return requests_list_effect(config, &message->u.effect, pending ? &pending->address : NULL,
-                                row);
-}
-
-bool requests_record(struct requests *requests, const struct config *config,
+void requests_record(struct requests *requests, const struct config *config,
                      const struct message *message)
 {
-    struct row row;
-    if (!message_is_answer(message->type))
-        return false;
-    /* What it says is judged, whether anybody waits for it or not. */
-    struct pending *pending = find_asker(requests, config, message_answers(message));
-    bool sound = true;
+    struct pending *pending = query_find(requests, message_answers(message));
+    if (message->type == MESSAGE_ANSWERED)
+        query_answered(requests, pending);
+    if (!pending)
+        return;
     switch (message->type) {
     case MESSAGE_COUNTERS:
-        sound = counters_are_sound(&message->u.counters);
-        if (sound && pending)
-            list_counters(pending, &message->u.counters);
+        list_counters(pending, &message->u.counters);
         break;
     case MESSAGE_STATS:
-        sound = stats_is_sound(config, &message->u.stats);
-        if (sound && pending)
-            list_source(requests, pending, &config->sources[message->u.stats.source],
-                        &message->u.stats);
+        list_source(requests, pending, &config->sources[message->u.stats.source],
+                    &message->u.stats);
         break;
     case MESSAGE_OTHER:
-        sound = other_is_sound(config, &message->u.other);
-        if (sound && pending)
-            list_other(pending, &message->u.other);
+        list_other(pending, &message->u.other);
         break;
-    case MESSAGE_ANSWERED:
-        query_answered(requests, pending);
+    case MESSAGE_PACKET:
+        requests_list_packet(pending, config, &message->u.packet);
         break;
-    default:
-        sound = make_row(config, message, pending, &row);
-        if (sound && pending)
-            answer_row(pending->answer, &row);
+    case MESSAGE_EFFECT:
+        requests_list_effect(pending, config, &message->u.effect);
         break;
     }
-    return sound;
 }

@@ -33,7 +33,8 @@ static void add_counts(const struct requests *requests, const struct requests_st
 }
 
 /* Messages that anyone can send by what was wrong with them, and those of keys. */
-static void add_sealed(const struct admission *a, const struct keyring *keyring, struct row *row)
+static void add_sealed(const struct authorize_limits *a, const struct keyring *keyring,
+                       struct row *row)
 {
     uint64_t refused = 0;
     for (int i = UNSEAL_HASTY; i < UNSEAL_VERDICTS; i++)
@@ -68,7 +69,7 @@ void requests_serve_status(void *arg, struct answer *answer, char *const *words)
     row_number(&row, "doors", state.config->door_count);
     add_states(requests, &row);
     add_counts(requests, &state, &row);
-    add_sealed(requests->services.admission, state.keyring, &row);
+    add_sealed(requests->services.authorize_limits, state.keyring, &row);
     answer_begin(answer, ANSWER_ONE);
     answer_row(answer, &row);
     query_listener(requests, answer, 1, NULL);

@@ -3,9 +3,7 @@
 #include <stdio.h>
 
 #include "control/request_parts.h"
-#include "keeper/authorize.h"
 #include "keeper/refusal_log.h"
-#include "lib/carrier.h"
 #include "lib/clock.h"
 #include "listener/matcher.h"
 
@@ -48,6 +46,8 @@ void requests_serve_why(void *arg, struct answer *answer, char *const *words)
     query_listener(requests, answer, 1, &address);
 }
 
+_Static_assert((int)MESSAGE_VERDICTS == (int)MATCH_VERDICTS, "messages know every verdict");
+
 static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_OUTGOING] = "sent by this host",
     [MATCH_GROUP] = "to or from a group of hosts",
@@ -58,13 +58,6 @@ static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_SEALED] = "no piece, though to a port of sealed knocks",
 };
 
-/* None of these numbers is above CARRIER_SLOTS_MAX in an honest listener's record. */
-static bool pieces_are_sound(const struct message_packet *packet)
-{
-    return packet->pieces <= CARRIER_SLOTS_MAX && packet->needed <= CARRIER_SLOTS_MAX &&
-           packet->message <= 1;
-}
-
 static void add_pieces(struct row *row, const struct message_packet *packet)
 {
     row_number(row, "pieces", packet->pieces);
@@ -72,29 +65,25 @@ static void add_pieces(struct row *row, const struct message_packet *packet)
     row_flag(row, "message", packet->message);
 }
 
-bool requests_list_packet(const struct config *config, const struct message_packet *packet,
-                          struct row *row)
+void requests_list_packet(const struct pending *pending, const struct config *config,
+                          const struct message_packet *packet)
 {
+    struct row row;
     char text[ADDR_TEXT_SIZE];
-    int64_t now = clock_now();
-    if (packet->source >= config->source_count || packet->verdict >= MATCH_VERDICTS ||
-        packet->time < 0 || packet->time > now || packet->proto < -1 || packet->proto > 255 ||
-        (packet->dst.family != 0 && !gate_address(&packet->dst)) || !pieces_are_sound(packet))
-        return false;
-    row_begin(row, 1, "packets");
-    row_number(row, "ago", (now - packet->time) / CLOCK_SECOND);
-    row_text(row, "source", config->sources[packet->source].name);
-    row_number(row, "protocol", packet->proto);
-    row_number(row, "port", packet->dpt);
-    row_number(row, "from_port", packet->spt);
-    row_text(row, "to", addr_format(&packet->dst, text));
+    row_begin(&row, 1, "packets");
+    row_number(&row, "ago", (clock_now() - packet->time) / CLOCK_SECOND);
+    row_text(&row, "source", config->sources[packet->source].name);
+    row_number(&row, "protocol", packet->proto);
+    row_number(&row, "port", packet->dpt);
+    row_number(&row, "from_port", packet->spt);
+    row_text(&row, "to", addr_format(&packet->dst, text));
     if (ignored[packet->verdict] && packet->pieces == 0)
-        row_text(row, "ignored", ignored[packet->verdict]);
+        row_text(&row, "ignored", ignored[packet->verdict]);
     else
-        row_null(row, "ignored");
+        row_null(&row, "ignored");
     if (packet->pieces > 0)
-        add_pieces(row, packet);
-    return true;
+        add_pieces(&row, packet);
+    answer_row(pending->answer, &row);
 }
 
 static const char *result(const struct message_effect *effect, bool allowed)
@@ -108,28 +97,25 @@ static const char *result(const struct message_effect *effect, bool allowed)
     return effect->after < effect->before ? "reset" : "unchanged";
 }
 
-bool requests_list_effect(const struct config *config, const struct message_effect *effect,
-                          const struct addr *address, struct row *row)
+void requests_list_effect(const struct pending *pending, const struct config *config,
+                          const struct message_effect *effect)
 {
+    struct row row;
     char expected[32];
-    if (effect->door >= config->door_count)
-        return false;
     const struct config_door *door = &config->doors[effect->door];
-    if (effect->before > door->sequence.count || effect->after > door->sequence.count)
-        return false;
-    row_begin(row, 2, "effects");
-    row_text(row, "door", door->name);
-    row_text(row, "result", result(effect, address && config_allows(door, address)));
-    row_number(row, "before", effect->before);
-    row_number(row, "step", effect->after);
-    row_number(row, "steps", door->sequence.count);
-    row_number(row, "timeout", door->seq_timeout / CLOCK_SECOND);
+    row_begin(&row, 2, "effects");
+    row_text(&row, "door", door->name);
+    row_text(&row, "result", result(effect, config_allows(door, &pending->address)));
+    row_number(&row, "before", effect->before);
+    row_number(&row, "step", effect->after);
+    row_number(&row, "steps", door->sequence.count);
+    row_number(&row, "timeout", door->seq_timeout / CLOCK_SECOND);
     if (effect->before < door->sequence.count) {
         const struct port_proto *next = &door->sequence.steps[effect->before];
         snprintf(expected, sizeof(expected), "%u:%s", next->port, proto_name(next->proto));
-        row_text(row, "expected", expected);
+        row_text(&row, "expected", expected);
     } else {
-        row_null(row, "expected");
+        row_null(&row, "expected");
     }
-    return true;
+    answer_row(pending->answer, &row);
 }

@@ -1,3 +1,4 @@
+/* Decides whether a knock opens a door, and says in the log why not. */
 #include "keeper/authorize.h"
 
 #include <stdio.h>
@@ -15,184 +16,138 @@ enum { OPEN_RATE = 50, OPEN_BURST = 1000, ONE_TIME_RATE = 2, ONE_TIME_BURST = 20
 enum { SEALED_OPEN_RATE = 5000, SEALED_OPEN_BURST = 10000 };
 enum { LOGGED_REFUSAL_RATE = 20, LOGGED_REFUSAL_BURST = 200 };
 
-/* What an honest listener's assembler hands over at most, and a burst of as much. */
+/* What an honest listener reassembles at most, and a burst of as much. */
 enum { SEALED_RATE = 22000, SEALED_BURST = 22000, STRANGER_RATE = 10, STRANGER_BURST = 200 };
 
-struct admission authorize_make(int64_t now)
+struct authorize_limits authorize_limits_make(int64_t now)
 {
-    return (
-        struct admission){.openings = limit_make(OPEN_RATE, OPEN_BURST, now),
-                          .one_time = limit_make(ONE_TIME_RATE, ONE_TIME_BURST, now),
-                          .sealed_openings = limit_make(SEALED_OPEN_RATE, SEALED_OPEN_BURST, now),
-                          .refusals = limit_make(LOGGED_REFUSAL_RATE, LOGGED_REFUSAL_BURST, now),
-                          .messages = limit_make(SEALED_RATE, SEALED_BURST, now),
-                          .strangers = limit_make(STRANGER_RATE, STRANGER_BURST, now)};
+    return (struct authorize_limits){
+        .openings = limit_make(OPEN_RATE, OPEN_BURST, now),
+        .one_time = limit_make(ONE_TIME_RATE, ONE_TIME_BURST, now),
+        .sealed_openings = limit_make(SEALED_OPEN_RATE, SEALED_OPEN_BURST, now),
+        .refusals = limit_make(LOGGED_REFUSAL_RATE, LOGGED_REFUSAL_BURST, now),
+        .messages = limit_make(SEALED_RATE, SEALED_BURST, now),
+        .strangers = limit_make(STRANGER_RATE, STRANGER_BURST, now),
+    };
 }
 
-bool gate_address(const struct addr *address)
+const char *authorize_refusal(const struct config *config, const struct plans *plans, unsigned door,
+                              const struct addr *address)
 {
-    if (address->family != 4)
-        return address->family == 6;
-    for (int i = 4; i < 16; i++)
-        if (address->bytes[i] != 0)
-            return false;
-    return true;
-}
-
-enum gate_verdict gate_judge(const struct config *config, const struct plans *plans,
-                             const struct message_open *open, const char **why)
-{
-    if (open->door >= config->door_count || open->source >= config->source_count ||
-        !gate_address(&open->address))
-        return GATE_BAD;
-    const struct config_door *door = &config->doors[open->door];
-    if (addr_scope(&open->address) == ADDR_SCOPE_NONE) {
-        *why = "no host can have that address";
-        return GATE_REFUSED;
-    }
-    if (!config_allows(door, &open->address)) {
-        *why = "not in its list of allowed networks";
-        return GATE_REFUSED;
-    }
-    if (!plans_get(plans, open->door, open->address.family)->usable) {
-        *why = open->address.family == 6 ? "it has no commands for IPv6"
-                                         : "it has no commands for IPv4";
-        return GATE_REFUSED;
-    }
-    return GATE_OPEN;
-}
-
-/* What a listener calls a door beyond the configuration's is a one-time sequence of one of them. */
-static bool find_once(const struct config *config, const struct one_time *once,
-                      struct message_open *open, unsigned *line)
-{
-    *line = open->door - config->door_count;
-    if (*line >= once->count)
-        return false;
-    open->door = once->lines[*line].door;
-    return true;
+    if (addr_scope(address) == ADDR_SCOPE_NONE)
+        return "no host can have that address";
+    if (!config_allows(&config->doors[door], address))
+        return "not in its list of allowed networks";
+    if (!plans_get(plans, door, address->family)->usable)
+        return address->family == 6 ? "it has no commands for IPv6" : "it has no commands for IPv4";
+    return NULL;
 }
 
 static const char too_many[] = "too many openings a second";
 
-/* A line that is refused, as most of a hostile listener's are, costs neither a token nor a look
- * into the store. NULL: it is used up, durably, before anything runs, and whatever comes of it. */
-static const char *spend(struct admission *admission, struct one_time *once, unsigned line,
-                         const struct config *config, struct store *store, int64_t now)
+/* --- sequences --- */
+
+/*
+ * Uses up a one-time sequence, durably, before anything runs, and whatever comes of it. Returns
+ * NULL, or why it opens nothing. A refused line, as most of a hostile listener's are, costs neither
+ * a token of the limit nor a look into the store.
+ */
+static const char *use_up_line(const struct authorize *a, unsigned line, int64_t now)
 {
-    const char *why = once->known ? one_time_refuse(once, line) : NULL;
+    const char *why = a->once->known ? one_time_refuse(a->once, line) : NULL;
     if (why)
         return why;
-    if (!limit_take(&admission->one_time, now))
+    if (!limit_take(&a->limits->one_time, now))
         return too_many;
-    if (one_time_recall(once, config, store) < 0)
+    if (one_time_recall(a->once, a->config, a->store) < 0)
         return "what one-time sequences are used up can't be looked up";
-    why = one_time_refuse(once, line);
-    return why ? why : one_time_spend(once, line, config, store);
+    why = one_time_refuse(a->once, line);
+    return why ? why : one_time_spend(a->once, line, a->config, a->store);
 }
 
-static void refuse(struct admission *admission, const struct doors *doors,
-                   const struct config_door *door, const struct addr *address, const char *why,
-                   int64_t now)
+static void refuse_sequence(const struct authorize *a, const struct config_door *door,
+                            const struct addr *address, const char *why, int64_t now)
 {
     char text[ADDR_TEXT_SIZE];
-    doors_report_refused(doors, door->name, address, why);
-    if (limit_take(&admission->refusals, now))
+    doors_report_refused(a->doors, door->name, address, why);
+    if (limit_take(&a->limits->refusals, now))
         log_notice("door %s: refused %s: %s", door->name, addr_format(address, text), why);
 }
 
-bool authorize_open(struct admission *admission, const struct config *config,
-                    const struct plans *plans, struct one_time *once, struct store *store,
-                    struct doors *doors, const struct message_open *asked, int64_t now)
+void authorize_open(const struct authorize *a, const struct message_open *asked, int64_t now)
 {
-    const char *why = NULL;
-    struct message_open open = *asked;
-    unsigned line = 0;
-    bool one_time = open.door >= config->door_count;
-    if (one_time && !find_once(config, once, &open, &line))
-        return false;
-    /* What only keys or one-time sequences open isn't a listener's to ask for. */
-    if (!one_time && config->doors[open.door].sequence.count == 0)
-        return false;
-    enum gate_verdict verdict = gate_judge(config, plans, &open, &why);
-    if (verdict == GATE_BAD)
-        return false;
-    if (verdict == GATE_OPEN && one_time)
-        why = spend(admission, once, line, config, store, now);
-    else if (verdict == GATE_OPEN && !limit_take(&admission->openings, now))
+    /* What the listener calls a door beyond the configuration's is a one-time sequence of one. */
+    bool one_time = asked->door >= a->config->door_count;
+    unsigned line = one_time ? asked->door - a->config->door_count : 0;
+    unsigned number = one_time ? a->once->lines[line].door : asked->door;
+    const struct config_door *door = &a->config->doors[number];
+    const char *why = authorize_refusal(a->config, a->plans, number, &asked->address);
+    if (!why && one_time)
+        why = use_up_line(a, line, now);
+    else if (!why && !limit_take(&a->limits->openings, now))
         why = too_many;
-    const struct config_door *door = &config->doors[open.door];
     if (why) {
-        refuse(admission, doors, door, &open.address, why, now);
-        return true;
+        refuse_sequence(a, door, &asked->address, why, now);
+        return;
     }
-    const struct plan *plan = plans_get(plans, open.door, open.address.family);
+    const struct plan *plan = plans_get(a->plans, number, asked->address.family);
     struct knock knock =
-        knock_plain(door, plan, &open.address, one_time ? "one-time sequence" : "sequence");
-    doors_knock(doors, &knock);
-    return true;
+        knock_plain(door, plan, &asked->address, one_time ? "one-time sequence" : "sequence");
+    doors_knock(a->doors, &knock);
 }
 
 /* --- sealed knocks --- */
 
-static bool is_acceptable(const struct config *config, const struct message_sealed *msg)
-{
-    return config->sealed.span != 0 && msg->source < config->source_count &&
-           (msg->length == SEALED_SHORT || msg->length == SEALED_LONG) &&
-           gate_address(&msg->address);
-}
-
 /* How many messages the log didn't tell of, since it last said so: "; 12 more left out". */
-static const char *left_out(struct admission *a, char out[40])
+static const char *left_out(struct authorize_limits *limits, char out[40])
 {
-    uint64_t count = a->strangers.dropped - a->strangers_told;
-    a->strangers_told = a->strangers.dropped;
+    uint64_t count = limits->strangers.dropped - limits->strangers_told;
+    limits->strangers_told = limits->strangers.dropped;
     out[0] = '\0';
     if (count > 0)
         snprintf(out, 40, "; %llu more left out", (unsigned long long)count);
     return out;
 }
 
-/* Notes it for `knockctl why`. Returns whether the log may tell of this address, and of any. */
-static bool note(struct admission *a, const struct sealed_service *s, const struct addr *address,
-                 const char *why, int64_t apart, int64_t now)
+/* Notes it for `knockctl why`. Returns whether the log has said little enough of this address. */
+static bool note_stranger(const struct authorize *a, const struct addr *address, const char *why,
+                          int64_t apart, int64_t now)
 {
-    bool fresh = !s->refusals || refusal_log_note(s->refusals, address, why, apart, now);
-    if (!fresh)
-        a->strangers.dropped++;
-    return fresh;
+    bool may_log = !a->refusals || refusal_log_note(a->refusals, address, why, apart, now);
+    if (!may_log)
+        a->limits->strangers.dropped++;
+    return may_log;
 }
 
-/* Anyone can cause these, as many as he likes: some are logged, all are counted. */
-static void refuse_stranger(struct admission *a, const struct sealed_service *s,
-                            const struct message_sealed *msg, enum unseal_verdict verdict,
-                            int64_t now, struct timespec wall)
+/* Anyone can cause these refusals, as many as he likes: some are logged, all are counted. */
+static void refuse_stranger(const struct authorize *a, const struct message_sealed *msg,
+                            enum unseal_verdict verdict, int64_t now, struct timespec wall)
 {
     char text[ADDR_TEXT_SIZE], apart[64] = "", more[40];
     const char *why = unseal_reason(verdict);
     int64_t ahead = 0;
     if (verdict == UNSEAL_STALE)
         ahead = (int64_t)(sealed_message_time(msg->message) >> 16) - wall.tv_sec;
-    if (!note(a, s, &msg->address, why, ahead, now) || !limit_take(&a->strangers, now))
+    if (!note_stranger(a, &msg->address, why, ahead, now) ||
+        !limit_take(&a->limits->strangers, now))
         return;
     if (verdict == UNSEAL_STALE)
         snprintf(apart, sizeof(apart), ": %lld s %s; set the clocks of both", llabs(ahead),
                  ahead < 0 ? "behind" : "ahead");
     log_notice("sealed knock from %s refused: %s%s%s", addr_format(&msg->address, text), why, apart,
-               left_out(a, more));
-    doors_report_refused(s->doors, NULL, &msg->address, why);
+               left_out(a->limits, more));
+    doors_report_refused(a->doors, NULL, &msg->address, why);
 }
 
-static void refuse_key(struct admission *a, const struct sealed_service *s, const struct key *key,
-                       const struct addr *source, const struct sealed_wish *wish, const char *why,
-                       int64_t now)
+static void refuse_key(const struct authorize *a, const struct key *key, const struct addr *source,
+                       const struct sealed_wish *wish, const char *why, int64_t now)
 {
     char text[ADDR_TEXT_SIZE];
     const char *door = wish->door ? wish->door->name : NULL;
-    doors_report_refused(s->doors, door, &wish->address, why);
-    if (s->refusals)
-        refusal_log_note(s->refusals, source, why, 0, now);
-    if (!limit_take(&a->refusals, now))
+    doors_report_refused(a->doors, door, &wish->address, why);
+    if (a->refusals)
+        refusal_log_note(a->refusals, source, why, 0, now);
+    if (!limit_take(&a->limits->refusals, now))
         return;
     if (door)
         log_notice("door %s: refused %s: %s (%s)", door, addr_format(&wish->address, text), why,
@@ -202,13 +157,13 @@ static void refuse_key(struct admission *a, const struct sealed_service *s, cons
                    addr_format(&wish->address, text), why);
 }
 
-/* A key's last time is looked up when it knocks for the first time. */
-static bool know_last(const struct sealed_service *s, unsigned number)
+/* The time of a key's last message is looked up when the key knocks for the first time. */
+static bool know_last(const struct authorize *a, unsigned number)
 {
-    struct key *key = &s->keyring->keys[number];
+    struct key *key = &a->keyring->keys[number];
     int64_t used;
     if (!key->known &&
-        store_sealed_last(s->store, s->keyring->secrets[number].id, &key->last, &used) == 0)
+        store_sealed_last(a->store, a->keyring->secrets[number].id, &key->last, &used) == 0)
         key->known = true;
     return key->known;
 }
@@ -227,52 +182,50 @@ static bool is_copy(const struct key *key, const struct unsealed *message,
            now - key->last_came < copy_time;
 }
 
-/* Uses it up in the store, where that becomes durable by the commit that comes before anything is
- * done or refused by this message. */
-static enum unseal_verdict use_up(const struct sealed_service *s, const struct unsealed *message,
-                                  const struct addr *source, int64_t now, int64_t wall)
+/* Uses the message up in the store, where that becomes durable by the commit that comes before
+ * anything is done or refused by this message. */
+static enum unseal_verdict use_up_message(const struct authorize *a, const struct unsealed *message,
+                                          const struct addr *source, int64_t now, int64_t wall)
 {
-    struct key *key = &s->keyring->keys[message->key];
-    if (!know_last(s, message->key))
+    struct key *key = &a->keyring->keys[message->key];
+    if (!know_last(a, message->key))
         return UNSEAL_UNRECORDED;
     if (is_copy(key, message, source, now))
         return UNSEAL_COPY;
     if (message->time <= key->last ||
-        keyring_is_early(s->keyring, message->key, message->bound, message->time))
+        keyring_is_early(a->keyring, message->key, message->bound, message->time))
         return UNSEAL_REPLAYED;
     /* Not used up then, but good for no longer than max_skew, and the key can knock again. */
     if (!limit_take(&key->rate, now))
         return UNSEAL_HASTY;
-    int rc = store_sealed_use(s->store, s->keyring->secrets[message->key].id, message->time, wall);
+    int rc = store_sealed_use(a->store, a->keyring->secrets[message->key].id, message->time, wall);
     if (rc > 0)
-        store_commit(s->store);
+        store_commit(a->store);
     return rc < 0 ? UNSEAL_UNRECORDED : rc > 0 ? UNSEAL_REPLAYED : UNSEAL_GOOD;
 }
 
 /* It is durably used up, and stays that, whatever follows. */
-static void remember_use(const struct sealed_service *s, const struct unsealed *message,
+static void remember_use(const struct authorize *a, const struct unsealed *message,
                          const struct addr *source, int64_t now)
 {
-    struct key *key = &s->keyring->keys[message->key];
+    struct key *key = &a->keyring->keys[message->key];
     key->last = message->time;
     key->last_from = *source;
     key->last_came = now;
 }
 
 /* What the door makes of a wish to open: the knock, or why there is none. */
-static enum unseal_verdict make_knock(struct admission *a, const struct sealed_service *s,
-                                      const struct key *key, const struct sealed_wish *wish,
-                                      int64_t now, struct knock *knock, const char **why)
+static enum unseal_verdict make_knock(const struct authorize *a, const struct key *key,
+                                      const struct sealed_wish *wish, int64_t now,
+                                      struct knock *knock, const char **why)
 {
-    struct message_open open = {.door = wish->number, .address = wish->address};
-    if (gate_judge(s->config, s->plans, &open, why) != GATE_OPEN)
+    *why = authorize_refusal(a->config, a->plans, wish->number, &wish->address);
+    if (!*why && !limit_take(&a->limits->sealed_openings, now))
+        *why = too_many;
+    if (*why)
         return UNSEAL_DOOR;
-    if (!limit_take(&a->sealed_openings, now)) {
-        *why = "too many openings a second";
-        return UNSEAL_DOOR;
-    }
     *knock = (struct knock){.door = wish->door,
-                            .plan = plans_get(s->plans, wish->number, wish->address.family),
+                            .plan = plans_get(a->plans, wish->number, wish->address.family),
                             .address = wish->address,
                             .port = wish->port,
                             .length = wish->length,
@@ -281,14 +234,14 @@ static enum unseal_verdict make_knock(struct admission *a, const struct sealed_s
     return UNSEAL_GOOD;
 }
 
-static enum unseal_verdict close_door(const struct sealed_service *s, const struct key *key,
+static enum unseal_verdict close_door(const struct authorize *a, const struct key *key,
                                       const struct sealed_wish *wish)
 {
     struct doors_choice choice = {.door = wish->door->name,
                                   .address = &wish->address,
                                   .port = wish->port.port,
                                   .key = key->name};
-    return doors_close(s->doors, &choice) > 0 ? UNSEAL_GOOD : UNSEAL_NOTHING;
+    return doors_close(a->doors, &choice) > 0 ? UNSEAL_GOOD : UNSEAL_NOTHING;
 }
 
 /*
@@ -296,79 +249,74 @@ static enum unseal_verdict close_door(const struct sealed_service *s, const stru
  * opens is recorded in the transaction of the use, so that the disk is waited for once; whatever
  * else follows waits until the use is durable.
  */
-static enum unseal_verdict carry_out(struct admission *a, const struct sealed_service *s,
-                                     const struct unsealed *message, const struct addr *source,
-                                     struct sealed_wish *wish, int64_t now, int64_t wall,
-                                     const char **why)
+static enum unseal_verdict carry_out(const struct authorize *a, const struct unsealed *message,
+                                     const struct addr *source, struct sealed_wish *wish,
+                                     int64_t now, int64_t wall, const char **why)
 {
-    const struct key *key = &s->keyring->keys[message->key];
+    const struct key *key = &a->keyring->keys[message->key];
     struct knock knock;
-    enum unseal_verdict verdict = unseal_judge(s->config, s->keyring, message, source, wall, wish);
+    enum unseal_verdict verdict = unseal_judge(a->config, a->keyring, message, source, wall, wish);
     bool opens = verdict == UNSEAL_GOOD && wish->op == SEALED_OPEN;
     if (opens)
-        verdict = make_knock(a, s, key, wish, now, &knock, why);
+        verdict = make_knock(a, key, wish, now, &knock, why);
     opens = opens && verdict == UNSEAL_GOOD;
-    bool recorded_with_it = opens && doors_would_open(s->doors, &knock);
+    bool recorded_with_it = opens && doors_would_open(a->doors, &knock);
     if (recorded_with_it)
-        doors_knock(s->doors, &knock);
-    if ((recorded_with_it ? doors_record(s->doors) : store_commit(s->store)) < 0)
+        doors_knock(a->doors, &knock);
+    if ((recorded_with_it ? doors_record(a->doors) : store_commit(a->store)) < 0)
         return UNSEAL_UNRECORDED;
-    remember_use(s, message, source, now);
+    remember_use(a, message, source, now);
     if (opens && !recorded_with_it)
-        doors_knock(s->doors, &knock);
+        doors_knock(a->doors, &knock);
     else if (verdict == UNSEAL_GOOD && !opens)
-        verdict = close_door(s, key, wish);
+        verdict = close_door(a, key, wish);
     return verdict;
 }
 
-/* A message that a key made. */
-static enum unseal_verdict serve(struct admission *a, const struct sealed_service *s,
-                                 const struct unsealed *message, const struct addr *source,
-                                 int64_t now, int64_t wall)
+/* Serves a message that a key made. */
+static enum unseal_verdict serve_message(const struct authorize *a, const struct unsealed *message,
+                                         const struct addr *source, int64_t now, int64_t wall)
 {
-    const struct key *key = &s->keyring->keys[message->key];
+    const struct key *key = &a->keyring->keys[message->key];
     struct sealed_wish wish = {.address = *source};
     const char *why = NULL;
-    enum unseal_verdict verdict = use_up(s, message, source, now, wall);
+    enum unseal_verdict verdict = use_up_message(a, message, source, now, wall);
     if (verdict == UNSEAL_REPLAYED || verdict == UNSEAL_COPY)
         return verdict;
     if (verdict == UNSEAL_GOOD)
-        verdict = carry_out(a, s, message, source, &wish, now, wall, &why);
-    if (verdict == UNSEAL_UNRECORDED && limit_take(&a->refusals, now))
+        verdict = carry_out(a, message, source, &wish, now, wall, &why);
+    if (verdict == UNSEAL_UNRECORDED && limit_take(&a->limits->refusals, now))
         log_error("a sealed knock can't be recorded, so it isn't served: %s",
-                  store_error(s->store));
+                  store_error(a->store));
     if (verdict != UNSEAL_GOOD)
-        refuse_key(a, s, key, source, &wish, why ? why : unseal_reason(verdict), now);
+        refuse_key(a, key, source, &wish, why ? why : unseal_reason(verdict), now);
     return verdict;
 }
 
-/* Should its key come into force, it is to stay refused. */
-static void remember(const struct sealed_service *s, const struct message_sealed *msg)
+/* Should the key of an unknown message come into force, the message is to stay refused. */
+static void remember_unknown(const struct authorize *a, const struct message_sealed *msg)
 {
     uint64_t time = sealed_message_time(msg->message);
     uint16_t hint = sealed_message_hint(msg->message);
     unsigned own;
-    key_index_find(s->keyring->index, time, hint, &own);
-    refused_note(s->refused, time, hint, own > 0);
+    key_index_find(a->keyring->index, time, hint, &own);
+    refused_note(a->refused, time, hint, own > 0);
 }
 
-bool authorize_sealed(struct admission *a, const struct sealed_service *s,
-                      const struct message_sealed *msg, int64_t now, struct timespec wall)
+void authorize_sealed(const struct authorize *a, const struct message_sealed *msg, int64_t now,
+                      struct timespec wall)
 {
     struct unsealed message;
-    if (!is_acceptable(s->config, msg))
-        return false;
-    if (!limit_take(&a->messages, now))
-        return true;
+    if (!limit_take(&a->limits->messages, now))
+        return;
     enum unseal_verdict verdict =
-        unseal_open(s->keyring, msg, sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
-                    s->config->sealed.max_skew, &message);
+        unseal_open(a->keyring, msg, sealed_time(wall.tv_sec, (int32_t)wall.tv_nsec),
+                    a->config->sealed.max_skew, &message);
     if (verdict == UNSEAL_GOOD)
-        verdict = serve(a, s, &message, &msg->address, now, wall.tv_sec);
-    if (verdict == UNSEAL_UNKNOWN && s->refused)
-        remember(s, msg);
+        verdict = serve_message(a, &message, &msg->address, now, wall.tv_sec);
+    if (verdict == UNSEAL_UNKNOWN && a->refused)
+        remember_unknown(a, msg);
     if (verdict == UNSEAL_STALE || verdict == UNSEAL_UNKNOWN || verdict == UNSEAL_REPLAYED)
-        refuse_stranger(a, s, msg, verdict, now, wall);
-    a->sealed[verdict]++;
-    return true;
+        refuse_stranger(a, msg, verdict, now, wall);
+    a->limits->sealed[verdict]++;
 }

@@ -23,11 +23,17 @@
 #include "keeper/log_command.h"
 #include "keeper/watched_file.h"
 #include "lib/clock.h"
+#include "lib/limit.h"
 #include "lib/log.h"
 #include "lib/service.h"
 
 /* How often a path is looked at where no watch can tell of it. */
 static const int64_t look_again = 1 * CLOCK_SECOND;
+
+/* How often a second the listener may have paths looked at at once; more wait, and share one look.
+ */
+enum { CHANGE_RATE = 20 };
+static const int64_t change_pause = CLOCK_SECOND / 4;
 
 struct log {
     struct log_sources *sources;
@@ -44,6 +50,8 @@ struct log {
 struct log_sources {
     struct loop *loop;
     struct timer look;
+    struct timer changed; /* paths are to be looked at, since the listener said so */
+    struct limit changes; /* of which the listener may tell */
     struct handover handover;
     int inotify; /* -1: none could be had */
     unsigned count;
@@ -200,6 +208,21 @@ void log_sources_reopen(struct log_sources *sources, int watch)
     }
 }
 
+static void on_changed(void *arg)
+{
+    log_sources_reopen(arg, -1);
+}
+
+/* A look at paths costs system calls, so many looks are made one. */
+void log_sources_changed(struct log_sources *sources, int watch)
+{
+    int64_t now = clock_now();
+    if (limit_take(&sources->changes, now))
+        log_sources_reopen(sources, watch);
+    else if (!timer_is_set(&sources->changed))
+        loop_timer_set(sources->loop, &sources->changed, now + change_pause);
+}
+
 /* With an end to write to in our hands, it waits for the next writer for ever. Only a FIFO that has
  * a name can get one. */
 static bool wait_for_writer(struct log *log)
@@ -312,12 +335,22 @@ void log_sources_check(const struct config *config, bool only_check, struct repo
     }
 }
 
+static int register_timers(struct loop *loop, struct log_sources *sources)
+{
+    if (loop_timer_register(loop, &sources->look, on_look, sources) < 0)
+        return -1;
+    if (loop_timer_register(loop, &sources->changed, on_changed, sources) == 0)
+        return 0;
+    loop_timer_unregister(loop, &sources->look);
+    return -1;
+}
+
 struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
                                      struct report *report)
 {
     struct config_pos whole = {config->path, 0};
     struct log_sources *sources = calloc(1, sizeof(*sources));
-    if (!sources || loop_timer_register(loop, &sources->look, on_look, sources) < 0) {
+    if (!sources || register_timers(loop, sources) < 0) {
         report_error(report, whole, "out of memory");
         free(sources);
         return NULL;
@@ -325,6 +358,7 @@ struct log_sources *log_sources_open(struct loop *loop, const struct config *con
     unsigned errors = report->errors;
     sources->loop = loop;
     sources->count = config->source_count;
+    sources->changes = limit_make(CHANGE_RATE, CHANGE_RATE, clock_now());
     sources->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (sources->inotify < 0)
         report_warning(report, whole, "can't watch files: %s; looking at them once a second",
@@ -353,6 +387,7 @@ void log_sources_close(struct log_sources *sources)
     if (!sources)
         return;
     loop_timer_unregister(sources->loop, &sources->look);
+    loop_timer_unregister(sources->loop, &sources->changed);
     for (unsigned i = 0; i < sources->count; i++) {
         log_command_free(sources->logs[i].command);
         close_fd(sources->logs[i].file.fd);

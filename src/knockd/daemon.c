@@ -58,7 +58,7 @@ struct daemon {
     struct timer pulse, deadline;
     int64_t watchdog_interval; /* 0: no service manager wants signs of life */
     bool reload_wanted;        /* SIGHUP came before the first listener was ready */
-    struct admission admission;
+    struct authorize_limits authorize_limits;
     struct refused *refused; /* sealed messages */
     struct refusal_log *refusals;
     struct limit messages;
@@ -95,37 +95,17 @@ static struct in_force_time sealed_now(const struct config *config)
 
 /* --- messages of a listener --- */
 
-static bool serve_sealed(struct daemon *d, const struct generation *g,
-                         const struct message_sealed *message)
-{
-    struct sealed_service service = {.config = g->config,
-                                     .plans = g->plans,
-                                     .keyring = g->keyring,
-                                     .store = d->store,
-                                     .doors = d->doors,
-                                     .refused = d->refused,
-                                     .refusals = d->refusals};
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return authorize_sealed(&d->admission, &service, message, clock_now(), wall);
-}
-
-static bool on_message(void *arg, struct generation *g, const struct message *message)
+static void on_event(void *arg, struct generation *g, const struct message *message)
 {
     struct daemon *d = arg;
-    if (message_is_answer(message->type))
-        return requests_record(d->requests, g->config, message);
-    if (message->type == MESSAGE_SEALED)
-        return g != d->current || serve_sealed(d, g, &message->u.sealed);
-    if (message->type != MESSAGE_OPEN) {
-        bool good = events_log(g->config, message, &d->messages, clock_now());
-        if (good)
-            requests_heard(d->requests, g->config, message);
-        return good;
-    }
-    /* What the next listener hears already, the current one hears too. */
-    return g != d->current || authorize_open(&d->admission, g->config, g->plans, &g->once, d->store,
-                                             d->doors, &message->u.open, clock_now());
+    event_log(g->config, message, &d->messages, clock_now());
+    requests_heard(d->requests, g->config, message);
+}
+
+static void on_answer(void *arg, struct generation *g, const struct message *message)
+{
+    struct daemon *d = arg;
+    requests_record(d->requests, g->config, message);
 }
 
 /* --- reload --- */
@@ -221,8 +201,14 @@ static bool start_generation(struct daemon *d, struct generation *g)
                                      .listeners = &d->listeners,
                                      .ready = on_ready,
                                      .failed = on_failed,
-                                     .message = on_message,
-                                     .arg = d};
+                                     .event = on_event,
+                                     .answer = on_answer,
+                                     .arg = d,
+                                     .authorize = {.store = d->store,
+                                                   .doors = d->doors,
+                                                   .refused = d->refused,
+                                                   .refusals = d->refusals,
+                                                   .limits = &d->authorize_limits}};
     return generation_start(g, &calls);
 }
 
@@ -354,17 +340,18 @@ static struct requests_state get_state(void *arg)
                                          [PHASE_FAILED] = "failed"};
     const struct daemon *d = arg;
     const struct generation *g = d->current;
-    return (struct requests_state){
-        .phase = phases[d->phase],
-        .serving = d->phase == PHASE_SERVING,
-        .config = g->config,
-        .plans = g->plans,
-        .keyring = g->keyring,
-        .generation = d->listeners,
-        .listener = g->listener ? listener_process_pid(g->listener) : 0,
-        .listening_since = g->started,
-        .messages_dropped = d->messages.dropped + d->admission.refusals.dropped +
-                            d->admission.strangers.dropped + doors_messages_dropped(d->doors)};
+    return (struct requests_state){.phase = phases[d->phase],
+                                   .serving = d->phase == PHASE_SERVING,
+                                   .config = g->config,
+                                   .plans = g->plans,
+                                   .keyring = g->keyring,
+                                   .generation = d->listeners,
+                                   .listener = g->listener ? listener_process_pid(g->listener) : 0,
+                                   .listening_since = g->started,
+                                   .messages_dropped = d->messages.dropped +
+                                                       d->authorize_limits.refusals.dropped +
+                                                       d->authorize_limits.strangers.dropped +
+                                                       doors_messages_dropped(d->doors)};
 }
 
 static const char *reload_by_request(void *arg)
@@ -398,7 +385,7 @@ static struct requests *open_requests(struct daemon *d)
     struct requests_services services = {.loop = d->loop,
                                          .doors = d->doors,
                                          .store = d->store,
-                                         .admission = &d->admission,
+                                         .authorize_limits = &d->authorize_limits,
                                          .refusals = d->refusals,
                                          .config_path = d->path,
                                          .state = get_state,
@@ -512,7 +499,7 @@ int daemon_run(struct generation *generation, struct state_dir *dir, const struc
                        .parent = parent,
                        .dir = dir,
                        .current = generation,
-                       .admission = authorize_make(now),
+                       .authorize_limits = authorize_limits_make(now),
                        .messages = limit_make(LOGGED_EVENT_RATE, LOGGED_EVENT_BURST, now)};
     if (set_up(&d, generation->config) == 0 && start(&d))
         loop_run(d.loop);

@@ -100,10 +100,16 @@ static void on_listener_ready(void *arg)
     g->calls.ready(g->calls.arg, g, again);
 }
 
-static bool on_listener_message(void *arg, const struct message *message)
+static void on_listener_event(void *arg, const struct message *message)
 {
     struct generation *g = arg;
-    return g->calls.message(g->calls.arg, g, message);
+    g->calls.event(g->calls.arg, g, message);
+}
+
+static void on_listener_answer(void *arg, const struct message *message)
+{
+    struct generation *g = arg;
+    g->calls.answer(g->calls.arg, g, message);
 }
 
 static void on_listener_lost(void *arg)
@@ -132,15 +138,15 @@ bool generation_make_root(char *why, size_t why_size)
 static bool start_listener(struct generation *g)
 {
     struct report report = log_report();
-    struct listener_process_calls calls = {on_listener_ready, on_listener_message, on_listener_lost,
-                                           g};
+    struct listener_process_calls calls = {
+        on_listener_ready, on_listener_lost, g, {on_listener_event, on_listener_answer, g}};
     char why[512];
     if (!generation_make_root(why, sizeof(why))) {
         report_error(&report, (struct config_pos){g->config->path, 0}, "%s", why);
         return false;
     }
     g->started = clock_now();
-    g->listener = listener_process_start(g->calls.loop, g->config, &g->once, ++*g->calls.listeners,
+    g->listener = listener_process_start(g->calls.loop, &g->authorize, ++*g->calls.listeners,
                                          g->uid, g->gid, calls, &report);
     return g->listener != NULL;
 }
@@ -159,6 +165,11 @@ bool generation_start(struct generation *g, const struct generation_calls *calls
         return false;
     }
     g->calls = *calls;
+    g->authorize = calls->authorize;
+    g->authorize.config = g->config;
+    g->authorize.plans = g->plans;
+    g->authorize.once = &g->once;
+    g->authorize.keyring = g->keyring;
     return start_listener(g);
 }
 

@@ -6,6 +6,7 @@
 #ifndef KNOCKD_GENERATION_H
 #define KNOCKD_GENERATION_H
 
+#include "keeper/authorize.h"
 #include "keeper/command.h"
 #include "keeper/keyring.h"
 #include "keeper/one_time.h"
@@ -22,9 +23,11 @@ struct generation_calls {
     void (*ready)(void *arg, struct generation *generation, bool again);
     /* Its first listener was lost before it was ready. generation_free may be called at once. */
     void (*failed)(void *arg, struct generation *generation);
-    /* Its listener sent a message. False: no honest listener sends that. */
-    bool (*message)(void *arg, struct generation *generation, const struct message *message);
+    /* What struct inbound_calls says. */
+    void (*event)(void *arg, struct generation *generation, const struct message *message);
+    void (*answer)(void *arg, struct generation *generation, const struct message *message);
     void *arg;
+    struct authorize authorize; /* what outlives generations; each adds its configuration */
 };
 
 struct generation {
@@ -37,6 +40,7 @@ struct generation {
     uid_t uid;            /* the listener's */
     gid_t gid;
     struct generation_calls calls;
+    struct authorize authorize;        /* what its listener's knocks are authorized by */
     struct listener_process *listener; /* NULL: there is none just now */
     int64_t started;                   /* when the listener was */
     bool served;                       /* a listener of it was ready */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keeper/authorize.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/sandbox.h"
@@ -40,8 +39,7 @@ static void log_source(const struct config *config, const struct message_event *
         if (number == 0)
             log_warning("source %s: end of file", name);
         else
-            log_error("source %s: can't be read any more: %s", name,
-                      number < 4096 ? strerror((int)number) : "unknown error");
+            log_error("source %s: can't be read any more: %s", name, strerror((int)number));
         break;
     }
 }
@@ -105,31 +103,6 @@ static void log_seen(const struct config *config, const struct message_seen *see
                     header_advice((enum header_hint)seen->hint), seen->text);
 }
 
-static bool seen_is_sound(const struct config *config, const struct message_seen *seen)
-{
-    return seen->source < config->source_count && seen->packets <= INT64_MAX &&
-           seen->kind < SEEN_KINDS && seen->hint < HEADER_HINTS && seen->count <= seen->packets &&
-           seen->text[MESSAGE_TEXT_MAX] == '\0';
-}
-
-/* Whether the event of an address is about what there is. */
-static bool is_sound_of_address(const struct config *config, const struct message_event *event)
-{
-    return gate_address(&event->address) && event->door < config->door_count && event->number > 0 &&
-           event->number < config->doors[event->door].sequence.count &&
-           (event->instead.port == 0 || event->instead.proto == IPPROTO_TCP ||
-            event->instead.proto == IPPROTO_UDP);
-}
-
-static bool event_is_sound(const struct config *config, const struct message_event *event)
-{
-    if (event->kind == 0 || event->kind >= EVENT_SANDBOX || event->source >= config->source_count)
-        return false;
-    if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
-        return is_sound_of_address(config, event);
-    return event->number <= INT64_MAX && event->door == 0 && event->address.family == 0;
-}
-
 static void log_event(const struct config *config, const struct message_event *event)
 {
     if (event->kind == EVENT_STAGE)
@@ -142,25 +115,23 @@ static void log_event(const struct config *config, const struct message_event *e
         log_source(config, event);
 }
 
-bool events_log(const struct config *config, const struct message *message, struct limit *rate,
-                int64_t now)
+static void log_sandbox(const struct message_event *event)
+{
+    log_error("the listener can't be confined (%s: %s), so it doesn't run",
+              sandbox_step_name(event->door), strerror((int)event->number));
+}
+
+void event_log(const struct config *config, const struct message *message, struct limit *rate,
+               int64_t now)
 {
     const struct message_event *event = &message->u.event;
-    bool seen = message->type == MESSAGE_SEEN;
-    if (!seen && event->kind == EVENT_SANDBOX) {
-        log_error("the listener can't be confined (%s: %s), so it doesn't run",
-                  sandbox_step_name(event->door),
-                  event->number < 4096 ? strerror((int)event->number) : "unknown error");
-        return true;
-    }
-    /* Judged whether there is a message left for it or not. */
-    if (seen ? !seen_is_sound(config, &message->u.seen) : !event_is_sound(config, event))
-        return false;
-    if (!limit_take(rate, now))
-        return true;
-    if (seen)
+    /* It comes once, and ends the start. */
+    if (message->type == MESSAGE_EVENT && event->kind == EVENT_SANDBOX)
+        log_sandbox(event);
+    else if (!limit_take(rate, now))
+        return;
+    else if (message->type == MESSAGE_SEEN)
         log_seen(config, &message->u.seen);
     else
         log_event(config, event);
-    return true;
 }

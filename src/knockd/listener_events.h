@@ -6,9 +6,9 @@
 #include "lib/limit.h"
 #include "lib/message.h"
 
-/* Logs an EVENT or SEEN record of a listener for `config`. False when no honest listener says that.
- */
-bool events_log(const struct config *config, const struct message *message, struct limit *rate,
-                int64_t now);
+/* Logs a MESSAGE_EVENT or MESSAGE_SEEN, which keeper/inbound.h has checked, of a listener that
+ * works by `config`; as far as `rate` allows. */
+void event_log(const struct config *config, const struct message *message, struct limit *rate,
+               int64_t now);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * The life of a listener: started (re-executed, so that it shares no memory with the keeper) ->
- * briefed -> replied: its logs are handed over, and it answers what it is asked -> lost (it died,
- * hangs, doesn't read, or said what no listener says) or ended. Nothing it does makes the keeper
- * wait: it is heard last in each turn of the loop, for a bounded time.
+ * The life of a listener process: started (re-executed, so that it shares no memory with the
+ * keeper) and sent its configuration -> replied: its logs are handed over, and it answers questions
+ * and pings -> lost (it died, hangs, doesn't read, or sent what no listener sends) or ended.
+ * Nothing it does makes the keeper wait: it is received from last in each turn of the loop, for a
+ * bounded time.
  */
 #include "knockd/listener_process.h"
 
@@ -20,16 +21,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "keeper/log_sources.h"
 #include "knockd/config_send.h"
 #include "knockd/send_queue.h"
 #include "lib/clock.h"
-#include "lib/limit.h"
 #include "lib/log.h"
 #include "listener/filter.h"
 #include "listener/listener.h"
 
-/* How long a new listener may take to reply, and an old one to go. */
+/* How long a new listener may take to reply, and an old one to exit. */
 static const int64_t reply_time = 10 * CLOCK_SECOND;
 static const int64_t leave_time = 2 * CLOCK_SECOND;
 
@@ -42,302 +41,250 @@ static const int64_t answer_time = 10 * CLOCK_SECOND;
 static const int64_t chance_time = 2 * CLOCK_SECOND;
 enum { CHANCES_UNREAD = 10 };
 
-/* How much of it is heard in one turn of the loop, and of its last words. */
-enum { TURN_RECORDS = 64 };
+/* How much of it is received in one turn of the loop, and of its last words. */
+enum { TURN_MESSAGES = 64 };
 static const int64_t turn_time = CLOCK_SECOND / 200;
 static const int64_t last_words_time = CLOCK_SECOND / 10;
 
-/* How often a second it may have paths looked at at once; more wait, and share one look. */
-enum { REOPEN_RATE = 20 };
-static const int64_t reopen_pause = CLOCK_SECOND / 4;
-
-/* How long the keeper waits for one that has been told to go, or was killed. */
+/* How long the keeper waits for one whose socket was closed, or that was killed. */
 enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 1000, DIE_MS = 1000 };
 
 struct listener_process {
     struct loop *loop;
-    const struct config *config;
-    uint32_t generation;
     struct listener_process_calls calls;
-    struct log_sources *sources;
+    struct inbound inbound; /* what it says, and which answers it owes */
     struct send_queue send_queue;
     pid_t pid;
     int pidfd;
     int socket;
     struct watch *on_exit;
-    struct watch *on_record;
+    struct watch *on_message;
     struct timer patience; /* until it replies, and until it answers */
-    struct timer reopen;   /* paths are to be looked at */
-    struct limit reopens;
-    bool replied;
-    bool complained;  /* that it can't be confined */
-    bool leaving;     /* its end of the socket is closed */
-    bool deaf;        /* it doesn't read what it is told */
-    bool kill;        /* it isn't asked to go */
-    bool pinged;      /* it owes the answer to this ping */
-    uint32_t ping;    /* number of the last one */
-    bool asked;       /* it owes the answer to this question */
-    uint32_t query;   /* number of the last one */
-    int64_t asked_at; /* when */
-    unsigned chances; /* that it still has to answer */
+    bool leaving;          /* its end of the socket is closed */
+    bool deaf;             /* it doesn't read what it is sent */
+    bool kill;             /* it gets no time to exit */
+    int64_t asked_at;      /* when the last question was asked */
+    unsigned chances;      /* that it still has to answer */
 };
 
-static void lose(struct listener_process *child)
+static void lose(struct listener_process *l)
 {
-    /* Nothing more of it is heard. Its owner may end it at once: nobody touches it after this. */
-    loop_unwatch(child->on_record);
-    loop_unwatch(child->on_exit);
-    child->on_record = child->on_exit = NULL;
-    loop_timer_cancel(child->loop, &child->patience);
-    loop_timer_cancel(child->loop, &child->reopen);
-    child->calls.lost(child->calls.arg);
+    /* Nothing more of it is received. Its owner may end it at once: nobody touches it after this.
+     */
+    loop_unwatch(l->on_message);
+    loop_unwatch(l->on_exit);
+    l->on_message = l->on_exit = NULL;
+    loop_timer_cancel(l->loop, &l->patience);
+    l->calls.lost(l->calls.arg);
 }
 
-/* One that isn't to be trusted, or doesn't hear, gets no time to go. */
-static void lose_at_once(struct listener_process *child)
+/* One that isn't to be trusted, or doesn't read, gets no time to exit. */
+static void lose_at_once(struct listener_process *l)
 {
-    child->kill = true;
-    lose(child);
+    l->kill = true;
+    lose(l);
 }
 
-static void hand_over(void *arg, const struct message *message, int fd)
+/* --- what it is sent --- */
+
+static void send_with_fd(void *arg, const struct message *message, int fd)
 {
-    struct listener_process *child = arg;
+    struct listener_process *l = arg;
     struct message marked = *message;
-    marked.generation = child->generation;
-    if (send_queue_send(&child->send_queue, &marked, fd) == 0)
+    marked.generation = l->inbound.generation;
+    if (send_queue_send(&l->send_queue, &marked, fd) == 0)
         return;
     if (errno != ENOBUFS) {
         log_error("can't hand a log to the listener: out of memory or descriptors");
-    } else if (!child->deaf) {
-        log_error("listener %d doesn't read: %d messages wait for it; killing it", (int)child->pid,
-                  OUTBOX_MAX);
-        /* Not from here: who tells it something still uses it. */
-        child->deaf = true;
-        loop_timer_set(child->loop, &child->patience, clock_now());
+    } else if (!l->deaf) {
+        log_error("listener %d doesn't read: %d messages wait for it; killing it", (int)l->pid,
+                  SEND_QUEUE_MAX);
+        /* Not from here: the caller still uses it. */
+        l->deaf = true;
+        loop_timer_set(l->loop, &l->patience, clock_now());
     }
 }
 
-static void tell(void *arg, const struct message *message)
+static void send_message(void *arg, const struct message *message)
 {
-    hand_over(arg, message, -1);
+    send_with_fd(arg, message, -1);
 }
 
-static bool take_reply(struct listener_process *child)
+/* --- which answers it owes --- */
+
+static bool owes(const struct listener_process *l)
 {
-    if (child->replied)
-        return false;
-    child->replied = true;
-    loop_timer_cancel(child->loop, &child->patience);
-    log_sources_start(child->sources, (struct handover){hand_over, child});
-    child->calls.ready(child->calls.arg);
-    return true;
+    return l->inbound.pinged || l->inbound.asked;
 }
 
-/* --- what it owes --- */
-
-static bool owes(const struct listener_process *child)
+static void await_answer(struct listener_process *l)
 {
-    return child->pinged || child->asked;
+    l->chances = 1 + CHANCES_UNREAD;
+    if (!l->deaf && !l->leaving)
+        loop_timer_set(l->loop, &l->patience, clock_now() + answer_time);
 }
 
-static void await_answer(struct listener_process *child)
+/* It owes one answer less. */
+static void renew_patience(struct listener_process *l)
 {
-    child->chances = 1 + CHANCES_UNREAD;
-    if (!child->deaf && !child->leaving)
-        loop_timer_set(child->loop, &child->patience, clock_now() + answer_time);
+    if (owes(l))
+        await_answer(l);
+    else if (!l->deaf && !l->leaving)
+        loop_timer_cancel(l->loop, &l->patience);
 }
 
-static void take_answer(struct listener_process *child)
+void listener_process_query(struct listener_process *l, uint32_t query, const struct addr *address)
 {
-    if (owes(child))
-        await_answer(child);
-    else if (!child->deaf && !child->leaving)
-        loop_timer_cancel(child->loop, &child->patience);
+    struct message message = {.type = MESSAGE_QUERY, .u.query = {.query = query}};
+    assert(!l->inbound.asked);
+    if (address)
+        message.u.query.address = *address;
+    if (!owes(l))
+        await_answer(l);
+    l->inbound.asked = true;
+    l->inbound.query = query;
+    l->inbound.asked_why = address != NULL;
+    l->asked_at = clock_now();
+    send_message(l, &message);
 }
 
-static bool take_pong(struct listener_process *child, const struct message_ping *pong)
+bool listener_process_may_ask(const struct listener_process *l)
 {
-    if (!child->pinged || pong->number != child->ping)
-        return false;
-    child->pinged = false;
-    take_answer(child);
-    return true;
+    return l->inbound.replied && !l->inbound.asked;
 }
 
-/* Part of an answer, which must be that to the question asked. */
-static bool take_part(struct listener_process *child, const struct message *message)
+bool listener_process_owes_since(const struct listener_process *l, int64_t then)
 {
-    if (!child->asked || message_answers(message) != child->query)
-        return false;
-    if (message->type == MESSAGE_ANSWERED) {
-        child->asked = false;
-        take_answer(child);
-    }
-    return child->calls.message(child->calls.arg, message);
+    return l->inbound.asked && l->asked_at <= then;
+}
+
+void listener_process_ping(struct listener_process *l)
+{
+    if (!l->inbound.replied || l->inbound.pinged)
+        return;
+    if (!owes(l))
+        await_answer(l);
+    l->inbound.ping++;
+    l->inbound.pinged = true;
+    struct message message = {.type = MESSAGE_PING, .u.ping.number = l->inbound.ping};
+    send_message(l, &message);
+}
+
+bool listener_process_answers(const struct listener_process *l)
+{
+    return !l->inbound.pinged && !l->deaf && !l->leaving;
 }
 
 /* --- what it says --- */
 
-static void on_reopen(void *arg)
+static void hand_over_logs(struct listener_process *l)
 {
-    struct listener_process *child = arg;
-    log_sources_reopen(child->sources, -1);
+    loop_timer_cancel(l->loop, &l->patience);
+    log_sources_start(l->inbound.sources, (struct handover){send_with_fd, l});
+    l->calls.ready(l->calls.arg);
 }
 
-/* A look at paths costs system calls, so many looks are made one. */
-static bool take_reopen(struct listener_process *child, int32_t watch)
+/* Its exit status tells why it closed the socket, and must come soon. */
+static void await_exit(struct listener_process *l)
 {
-    int64_t now = clock_now();
-    if (watch < -1)
-        return false;
-    if (limit_take(&child->reopens, now))
-        log_sources_reopen(child->sources, watch);
-    else if (!timer_is_set(&child->reopen))
-        loop_timer_set(child->loop, &child->reopen, now + reopen_pause);
-    return true;
+    l->leaving = true;
+    loop_timer_set(l->loop, &l->patience, clock_now() + leave_time);
+    loop_unwatch(l->on_message);
+    l->on_message = NULL;
 }
 
-static bool take_record(struct listener_process *child, const struct message *message)
+static enum inbound_result receive(struct listener_process *l)
 {
-    /* Before it has its configuration there is one thing that it may say, once. */
-    if (!child->replied && !child->complained && message->type == MESSAGE_EVENT &&
-        message->u.event.kind == EVENT_SANDBOX) {
-        child->complained = true;
-        return child->calls.message(child->calls.arg, message);
-    }
-    if (message->generation != child->generation ||
-        (message->type == MESSAGE_EVENT && message->u.event.kind == EVENT_SANDBOX))
-        return false;
-    if (message->type == MESSAGE_REPLY)
-        return take_reply(child);
-    if (!child->replied)
-        return false;
-    if (message_is_answer(message->type))
-        return take_part(child, message);
-    switch (message->type) {
-    case MESSAGE_PONG:
-        return take_pong(child, &message->u.ping);
-    case MESSAGE_REOPEN:
-        return take_reopen(child, message->u.reopen.watch);
-    case MESSAGE_EVENT:
-        if (!child->calls.message(child->calls.arg, message))
-            return false;
-        if (message->u.event.kind == EVENT_CLOSED)
-            log_sources_closed(child->sources, message->u.event.source);
-        return true;
-    case MESSAGE_OPEN:
-    case MESSAGE_SEALED:
-    case MESSAGE_SEEN:
-        return child->calls.message(child->calls.arg, message);
-    default:
-        return false;
-    }
-}
-
-enum heard { HEARD_ONE, HEARD_NOTHING, HEARD_NONSENSE };
-
-static enum heard hear(struct listener_process *child)
-{
-    struct message message = {0};
-    int fd;
-    enum message_result result = message_receive(child->socket, &message, &fd);
-    /* A descriptor from below is nothing that anyone asked for. */
-    if (fd >= 0) {
-        close(fd);
-        result = MESSAGE_BAD;
-    }
-    if (result == MESSAGE_GOT && take_record(child, &message))
-        return HEARD_ONE;
-    if (result == MESSAGE_GOT || result == MESSAGE_BAD) {
-        log_error("listener %d said what no listener says (record type %u); killing it",
-                  (int)child->pid, message.type);
-        return HEARD_NONSENSE;
-    }
-    if (result == MESSAGE_END) {
-        /* The reason is told by its exit, which must come soon. */
-        child->leaving = true;
-        loop_timer_set(child->loop, &child->patience, clock_now() + leave_time);
-        loop_unwatch(child->on_record);
-        child->on_record = NULL;
-    }
-    return HEARD_NOTHING;
+    struct message message;
+    enum inbound_result result = inbound_receive(&l->inbound, l->socket, &message);
+    if (result == INBOUND_REPLIED)
+        hand_over_logs(l);
+    else if (result == INBOUND_ANSWERED)
+        renew_patience(l);
+    else if (result == INBOUND_END)
+        await_exit(l);
+    else if (result == INBOUND_BAD)
+        log_error("listener %d said what no listener says (message type %u); killing it",
+                  (int)l->pid, message.type);
+    return result;
 }
 
 /*
- * Hears what is there, so that what is opened in one moment is recorded in one transaction: at most
- * `most` records, and none after `time` ns. Returns what came of the last one.
+ * Receives what is there, so that what is opened in one moment is recorded in one transaction: at
+ * most `most` messages, and none after `time` ns. Returns what came of the last one.
  */
-static enum heard hear_some(struct listener_process *child, int most, int64_t time)
+static enum inbound_result receive_some(struct listener_process *l, int most, int64_t time)
 {
     int64_t until = clock_now() + time;
-    enum heard heard = hear(child);
-    for (int i = 1; heard == HEARD_ONE && i < most && clock_now() < until; i++)
-        heard = hear(child);
-    return heard;
+    enum inbound_result result = receive(l);
+    for (int i = 1; result >= INBOUND_SERVED && i < most && clock_now() < until; i++)
+        result = receive(l);
+    return result;
 }
 
-static void on_record_ready(void *arg)
+static void on_message_ready(void *arg)
 {
-    if (hear_some(arg, TURN_RECORDS, turn_time) == HEARD_NONSENSE)
+    if (receive_some(arg, TURN_MESSAGES, turn_time) == INBOUND_BAD)
         lose_at_once(arg);
 }
 
 static void on_exit_ready(void *arg)
 {
-    struct listener_process *child = arg;
+    struct listener_process *l = arg;
     siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+    if (waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
         return;
     /* Its last words may say why. */
-    if (child->on_record)
-        hear_some(child, INT_MAX, last_words_time);
+    if (l->on_message)
+        receive_some(l, INT_MAX, last_words_time);
     if (info.si_code == CLD_EXITED)
-        log_error("listener %d exited with status %d", (int)child->pid, info.si_status);
+        log_error("listener %d exited with status %d", (int)l->pid, info.si_status);
     else
-        log_error("listener %d was killed by signal %d (%s)%s", (int)child->pid, info.si_status,
+        log_error("listener %d was killed by signal %d (%s)%s", (int)l->pid, info.si_status,
                   strsignal(info.si_status),
                   info.si_status == SIGSYS ? ": it tried what its sandbox forbids" : "");
-    lose(child);
+    lose(l);
 }
 
 /*
  * It has owed an answer for too long. Whether it gets another chance: the answer may be there, when
  * the keeper, too, was kept from its work.
  */
-static bool gets_chance(struct listener_process *child, enum heard heard)
+static bool gets_chance(struct listener_process *l, enum inbound_result last)
 {
-    bool first = child->chances == 1 + CHANCES_UNREAD;
-    if (child->chances == 0 || (!first && heard != HEARD_ONE))
+    bool first = l->chances == 1 + CHANCES_UNREAD;
+    if (l->chances == 0 || (!first && last < INBOUND_SERVED))
         return false;
-    child->chances--;
-    loop_timer_set(child->loop, &child->patience, clock_now() + chance_time);
+    l->chances--;
+    loop_timer_set(l->loop, &l->patience, clock_now() + chance_time);
     return true;
 }
 
 /* Whether it is lost. */
-static bool is_overdue(struct listener_process *child)
+static bool is_overdue(struct listener_process *l)
 {
-    enum heard heard = hear_some(child, TURN_RECORDS, turn_time);
-    if (heard == HEARD_NONSENSE)
+    enum inbound_result last = receive_some(l, TURN_MESSAGES, turn_time);
+    if (last == INBOUND_BAD)
         return true;
-    if (!owes(child) || child->leaving || gets_chance(child, heard))
+    if (!owes(l) || l->leaving || gets_chance(l, last))
         return false;
-    log_error("listener %d hangs: it hasn't answered for more than %lld s; killing it",
-              (int)child->pid, (long long)(answer_time / CLOCK_SECOND));
+    log_error("listener %d hangs: it hasn't answered for more than %lld s; killing it", (int)l->pid,
+              (long long)(answer_time / CLOCK_SECOND));
     return true;
 }
 
 static void on_impatience(void *arg)
 {
-    struct listener_process *child = arg;
-    bool at_work = child->replied && !child->deaf && !child->leaving;
-    if (at_work && !is_overdue(child))
+    struct listener_process *l = arg;
+    bool at_work = l->inbound.replied && !l->deaf && !l->leaving;
+    if (at_work && !is_overdue(l))
         return;
-    if (!at_work && !child->deaf)
-        log_error("listener %d doesn't answer; killing it", (int)child->pid);
-    lose_at_once(child);
+    if (!at_work && !l->deaf)
+        log_error("listener %d doesn't answer; killing it", (int)l->pid);
+    lose_at_once(l);
 }
+
+/* --- its start --- */
 
 /* Becomes the listener. Only what it needs is left open: its socket, and nothing to write to. */
 static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid, uint64_t memory)
@@ -364,123 +311,71 @@ static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid, uint64_t
     _exit(127);
 }
 
-static int spawn(struct listener_process *child, uid_t uid, gid_t gid, uint64_t memory)
+static int spawn(struct listener_process *l, uid_t uid, gid_t gid, uint64_t memory)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -1;
-    child->socket = ends[0];
-    child->pid = fork();
-    if (child->pid == 0) {
+    l->socket = ends[0];
+    l->pid = fork();
+    if (l->pid == 0) {
         /* dup2 onto itself would leave it close-on-exec. */
         if (ends[1] == LISTENER_SOCKET)
             fcntl(ends[1], F_SETFD, 0);
         become_listener(ends[1], uid, gid, memory);
     }
     close(ends[1]);
-    if (child->pid < 0)
+    if (l->pid < 0)
         return -1;
-    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-    if (child->pidfd < 0)
+    l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
+    if (l->pidfd < 0)
         return -1;
-    child->on_exit = loop_watch(child->loop, child->pidfd, LOOP_READ, on_exit_ready, child);
-    child->on_record =
-        loop_watch(child->loop, child->socket, LOOP_READ | LOOP_LATE, on_record_ready, child);
-    return child->on_exit && child->on_record ? 0 : -1;
+    l->on_exit = loop_watch(l->loop, l->pidfd, LOOP_READ, on_exit_ready, l);
+    l->on_message = loop_watch(l->loop, l->socket, LOOP_READ | LOOP_LATE, on_message_ready, l);
+    return l->on_exit && l->on_message ? 0 : -1;
 }
 
-static int register_timers(struct loop *loop, struct listener_process *child)
-{
-    if (loop_timer_register(loop, &child->patience, on_impatience, child) < 0)
-        return -1;
-    if (loop_timer_register(loop, &child->reopen, on_reopen, child) == 0)
-        return 0;
-    loop_timer_unregister(loop, &child->patience);
-    return -1;
-}
-
-struct listener_process *listener_process_start(struct loop *loop, const struct config *config,
-                                                const struct one_time *once, uint32_t generation,
-                                                uid_t uid, gid_t gid,
+struct listener_process *listener_process_start(struct loop *loop,
+                                                const struct authorize *authorize,
+                                                uint32_t generation, uid_t uid, gid_t gid,
                                                 struct listener_process_calls calls,
                                                 struct report *report)
 {
+    const struct config *config = authorize->config;
     struct log_sources *sources = log_sources_open(loop, config, report);
     if (!sources)
         return NULL;
-    struct listener_process *child = calloc(1, sizeof(*child));
-    if (!child || register_timers(loop, child) < 0) {
+    struct listener_process *l = calloc(1, sizeof(*l));
+    if (!l || loop_timer_register(loop, &l->patience, on_impatience, l) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "out of memory");
         log_sources_close(sources);
-        free(child);
+        free(l);
         return NULL;
     }
-    child->loop = loop;
-    child->config = config;
-    child->generation = generation;
-    child->calls = calls;
-    child->sources = sources;
-    child->socket = child->pidfd = -1;
-    child->reopens = limit_make(REOPEN_RATE, REOPEN_RATE, clock_now());
-    if (spawn(child, uid, gid, config_send_memory(config, once)) < 0) {
+    l->loop = loop;
+    l->calls = calls;
+    l->inbound = (struct inbound){.authorize = authorize,
+                                  .sources = sources,
+                                  .calls = calls.messages,
+                                  .generation = generation};
+    l->socket = l->pidfd = -1;
+    if (spawn(l, uid, gid, config_send_memory(config, authorize->once)) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "can't start a listener: %s",
                      strerror(errno));
-        listener_process_end(child);
+        listener_process_end(l);
         return NULL;
     }
-    send_queue_init(&child->send_queue, loop, child->socket);
-    config_send_send(config, once, log_debugging(), tell, child);
-    send_queue_bound(&child->send_queue);
-    loop_timer_set(loop, &child->patience, clock_now() + reply_time);
-    log_debug("listener %d started, generation %u", (int)child->pid, generation);
-    return child;
+    send_queue_init(&l->send_queue, loop, l->socket);
+    config_send_send(config, authorize->once, log_debugging(), send_message, l);
+    send_queue_bound(&l->send_queue);
+    loop_timer_set(loop, &l->patience, clock_now() + reply_time);
+    log_debug("listener %d started, generation %u", (int)l->pid, generation);
+    return l;
 }
 
-void listener_process_query(struct listener_process *child, uint32_t query,
-                            const struct addr *address)
+pid_t listener_process_pid(const struct listener_process *l)
 {
-    struct message message = {.type = MESSAGE_QUERY, .u.query = {.query = query}};
-    assert(!child->asked);
-    if (address)
-        message.u.query.address = *address;
-    if (!owes(child))
-        await_answer(child);
-    child->asked = true;
-    child->query = query;
-    child->asked_at = clock_now();
-    tell(child, &message);
-}
-
-bool listener_process_may_ask(const struct listener_process *child)
-{
-    return child->replied && !child->asked;
-}
-
-bool listener_process_owes_since(const struct listener_process *child, int64_t then)
-{
-    return child->asked && child->asked_at <= then;
-}
-
-void listener_process_ping(struct listener_process *child)
-{
-    struct message message = {.type = MESSAGE_PING, .u.ping.number = child->ping + 1};
-    if (!child->replied || child->pinged)
-        return;
-    if (!owes(child))
-        await_answer(child);
-    child->ping++;
-    child->pinged = true;
-    tell(child, &message);
-}
-
-bool listener_process_answers(const struct listener_process *child)
-{
-    return !child->pinged && !child->deaf && !child->leaving;
-}
-
-pid_t listener_process_pid(const struct listener_process *child)
-{
-    return child->pid;
+    return l->pid;
 }
 
 /* --- its end --- */
@@ -502,18 +397,18 @@ static void on_straggler_exit(void *arg)
 }
 
 /* Reaped when it ends at last. Without memory for that it stays a zombie. */
-static void reap_later(struct listener_process *child)
+static void reap_later(struct listener_process *l)
 {
     struct straggler *straggler = calloc(1, sizeof(*straggler));
     log_error("listener %d was killed and doesn't end: the kernel holds it, for example in a read "
               "that never returns",
-              (int)child->pid);
+              (int)l->pid);
     if (!straggler)
         return;
-    *straggler = (struct straggler){.pid = child->pid, .pidfd = child->pidfd};
-    child->pidfd = -1;
+    *straggler = (struct straggler){.pid = l->pid, .pidfd = l->pidfd};
+    l->pidfd = -1;
     straggler->on_exit =
-        loop_watch(child->loop, straggler->pidfd, LOOP_READ, on_straggler_exit, straggler);
+        loop_watch(l->loop, straggler->pidfd, LOOP_READ, on_straggler_exit, straggler);
     if (straggler->on_exit)
         return;
     close(straggler->pidfd);
@@ -521,34 +416,32 @@ static void reap_later(struct listener_process *child)
 }
 
 /* It holds nothing that could be lost. One that a sanitizer watches gets time to be judged. */
-static void reap(struct listener_process *child)
+static void reap(struct listener_process *l)
 {
-    struct pollfd exits = {.fd = child->pidfd, .events = POLLIN};
+    struct pollfd exits = {.fd = l->pidfd, .events = POLLIN};
     bool strict = strcmp(filter_profile(), "strict") == 0;
-    if (child->kill || child->pidfd < 0 ||
-        poll(&exits, 1, strict ? LEAVE_MS : LEAVE_SANITIZED_MS) != 1)
-        kill(child->pid, SIGKILL);
-    if (child->pidfd >= 0 && poll(&exits, 1, DIE_MS) != 1)
-        reap_later(child);
+    if (l->kill || l->pidfd < 0 || poll(&exits, 1, strict ? LEAVE_MS : LEAVE_SANITIZED_MS) != 1)
+        kill(l->pid, SIGKILL);
+    if (l->pidfd >= 0 && poll(&exits, 1, DIE_MS) != 1)
+        reap_later(l);
     else
-        waitpid(child->pid, NULL, 0);
+        waitpid(l->pid, NULL, 0);
 }
 
-void listener_process_end(struct listener_process *child)
+void listener_process_end(struct listener_process *l)
 {
-    if (!child)
+    if (!l)
         return;
-    loop_unwatch(child->on_exit);
-    loop_unwatch(child->on_record);
-    send_queue_free(&child->send_queue);
-    loop_timer_unregister(child->loop, &child->patience);
-    loop_timer_unregister(child->loop, &child->reopen);
-    if (child->socket >= 0)
-        close(child->socket);
-    if (child->pid > 0)
-        reap(child);
-    if (child->pidfd >= 0)
-        close(child->pidfd);
-    log_sources_close(child->sources);
-    free(child);
+    loop_unwatch(l->on_exit);
+    loop_unwatch(l->on_message);
+    send_queue_free(&l->send_queue);
+    loop_timer_unregister(l->loop, &l->patience);
+    if (l->socket >= 0)
+        close(l->socket);
+    if (l->pid > 0)
+        reap(l);
+    if (l->pidfd >= 0)
+        close(l->pidfd);
+    log_sources_close(l->inbound.sources);
+    free(l);
 }

@@ -53,7 +53,7 @@ int send_queue_send(struct send_queue *send_queue, const struct message *message
 {
     if (!send_queue->first && message_send(send_queue->socket, message, fd, false) != MESSAGE_NONE)
         return 0;
-    if (send_queue->count == OUTBOX_MAX) {
+    if (send_queue->count == SEND_QUEUE_MAX) {
         errno = ENOBUFS;
         return -1;
     }

@@ -1,15 +1,14 @@
 /*
- * The records between the processes. The input is a text of letters, each a good record or an
- * action; "@", an offset, a count up to 15 and so many bytes change the next record. Those that go
+ * The messages between the processes. The input is a text of letters, each a good message or an
+ * action; "@", an offset, a count up to 15 and so many bytes change the next message. Those that go
  * down make up a listener's configuration and then questions and lines; those that go up are
- * judged by the keeper.
+ * checked by the keeper, and served when they are right.
  */
 #include "fuzz_messages.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "keeper/authorize.h"
 #include "knockd/listener_events.h"
 #include "listener/pipeline.h"
 
@@ -24,28 +23,43 @@ static struct keeper keeper;
 static int ends[2];
 static struct pipeline pipeline; /* large */
 
-/* Whether the keeper acts on what a listener said; what it would end it for is false. */
-static bool keeper_takes(const struct message *message)
+static void keeper_serve(const struct message *message)
 {
     struct limit messages = limit_make(1, 1, 0);
-    const char *why = NULL;
-    enum gate_verdict verdict;
+    const struct message_open *open = &message->u.open;
     switch (message->type) {
     case MESSAGE_OPEN:
-        verdict = gate_judge(keeper.config, keeper.plans, &message->u.open, &why);
-        CLAIM(verdict != GATE_OPEN || message->u.open.door < keeper.config->door_count);
-        CLAIM(verdict != GATE_REFUSED || why);
-        return verdict != GATE_BAD;
+        CLAIM(open->door < keeper.config->door_count && open->source < keeper.config->source_count);
+        authorize_refusal(keeper.config, keeper.plans, open->door, &open->address);
+        break;
     case MESSAGE_SEALED:
-        return sealed_takes(&keeper.sealed, &message->u.sealed);
+        sealed_serve(&keeper.sealed, &keeper.authorize, &message->u.sealed);
+        break;
     case MESSAGE_EVENT:
     case MESSAGE_SEEN:
-        return events_log(keeper.config, message, &messages, 0);
+        event_log(keeper.config, message, &messages, 0);
+        break;
     case MESSAGE_REOPEN:
-        return true; /* of any watch: one that isn't there means nothing */
+        break; /* of any watch: one that isn't there means nothing */
     default:
-        return requests_record(&keeper.requests, keeper.config, message);
+        CLAIM(message_is_answer(message->type));
+        requests_record(&keeper.requests, keeper.config, message);
     }
+}
+
+/* What passes the boundary can be served. It is said when it is expected: what is in question is
+ * its content. */
+static void keeper_receive(const struct message *message)
+{
+    struct inbound in = {.authorize = &keeper.authorize,
+                         .generation = message->generation,
+                         .replied = true,
+                         .asked = true,
+                         .asked_why = true,
+                         .query = message_answers(message),
+                         .now = 1};
+    if (inbound_check(&in, message))
+        keeper_serve(message);
 }
 
 /* What a listener says of a configuration of its own is about what there is. */
@@ -144,7 +158,7 @@ static void step(struct bench *b, struct input *in)
     change(in, &message, size);
     claim_exact(&message, size + (letter == 'x' ? input_byte(in) : 0));
     if (!down)
-        keeper_takes(&message);
+        keeper_receive(&message);
     else if (message.type == MESSAGE_QUERY && b->ready)
         pipeline_query(&pipeline, &message.u.query);
     else

@@ -1,4 +1,4 @@
-/* Good records, and a keeper who judges them, for fuzz_records.c. */
+/* Good messages, and a keeper that receives them, for fuzz_messages.c. */
 #ifndef FUZZ_RECORDS_H
 #define FUZZ_RECORDS_H
 
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control/request_parts.h"
+#include "keeper/inbound.h"
 #include "keeper/plan.h"
 #include "lib/log.h"
 #include "lib/message.h"
@@ -20,6 +21,8 @@ struct keeper {
     struct plans *plans;
     struct requests requests; /* nobody asks: answers are checked, and reported to nobody */
     struct sealed_keeper sealed;
+    struct one_time once; /* none */
+    struct authorize authorize;
 };
 
 /* In the place of the C library's: the keeper's messages are made, but no syslog daemon gets them.
@@ -77,6 +80,11 @@ static inline void keeper_make(struct keeper *keeper)
     keeper->sealed.plans = keeper->plans;
     sealed_keeper_make(&keeper->sealed, &report);
     sealed_remove_key(dir);
+    keeper->authorize = (struct authorize){.config = keeper->config,
+                                           .plans = keeper->plans,
+                                           .once = &keeper->once,
+                                           .keyring = keeper->sealed.keyring,
+                                           .doors = keeper->sealed.doors};
     keeper->requests.services = (struct requests_services){.state = get_state, .arg = keeper};
 }
 

@@ -1,5 +1,5 @@
-/* Sealed knocks, really sealed by a key of the keeper's, and the keeper's admission who judges
- * them, for fuzz_records.c. */
+/* Sealed knocks, really sealed by a key of the keeper's, and their authorization, for
+ * fuzz_messages.c. */
 #ifndef FUZZ_SEALED_H
 #define FUZZ_SEALED_H
 
@@ -120,23 +120,20 @@ static inline void sealed_claim_wish(const struct sealed_keeper *k,
                                                                     : wish.door->cmd_timeout));
 }
 
-/* Judges a record. What no key sealed comes to nothing, what one did is found used up. */
-static inline bool sealed_takes(const struct sealed_keeper *k, const struct message_sealed *msg)
+/* Serves a message that may be served. What no key sealed comes to nothing, what one did is found
+ * used up. */
+static inline void sealed_serve(const struct sealed_keeper *k, const struct authorize *service,
+                                const struct message_sealed *msg)
 {
-    struct sealed_service service = {k->config, k->plans, k->keyring, NULL, k->doors};
-    struct admission admission = authorize_make(0);
-    bool acceptable = msg->source < k->config->source_count &&
-                      (msg->length == SEALED_SHORT || msg->length == SEALED_LONG) &&
-                      gate_address(&msg->address);
-    CLAIM(authorize_sealed(&admission, &service, msg, 0, sealed_wall) == acceptable);
-    if (!acceptable)
-        return false;
+    struct authorize_limits limits = authorize_limits_make(0);
+    struct authorize authorize = *service;
+    authorize.limits = &limits;
+    authorize_sealed(&authorize, msg, 0, sealed_wall);
     bool genuine = sealed_is_genuine(k, msg);
-    CLAIM(admission.sealed[UNSEAL_REPLAYED] == genuine);
-    CLAIM(admission.sealed[UNSEAL_STALE] + admission.sealed[UNSEAL_UNKNOWN] == !genuine);
+    CLAIM(limits.sealed[UNSEAL_REPLAYED] == genuine);
+    CLAIM(limits.sealed[UNSEAL_STALE] + limits.sealed[UNSEAL_UNKNOWN] == !genuine);
     if (genuine)
         sealed_claim_wish(k, msg);
-    return true;
 }
 
 #endif

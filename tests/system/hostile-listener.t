@@ -122,6 +122,9 @@ an event of a source that isn't there|event 2 1 0 - 1
 a step of a door that isn't there|event 6 0 20000 198.51.100.1 1
 a prefix of a source that isn't there|seen 1
 a folder that can't be|reopen -2
+a folder without a number|reopen 0
+the end of a source by no known error|event 5 0 0 - 4096
+an event of a source, with an address|event 2 0 0 192.0.2.10 1
 an answer that nobody asked for|answer tally
 the end of an answer that nobody asked for|answer answered
 a pong without a ping|pong 1000
@@ -208,11 +211,11 @@ between() {
 answers_for_ever() {
     local listener asking
     listener=$(listener_pids)
-    "$KNOCKCTL" status -s "$WORK/control" >/dev/null 2>"$WORK/asked" &
+    "$KNOCKCTL" why 192.0.2.77 -s "$WORK/control" >/dev/null 2>"$WORK/asked" &
     asking=$!
     floods "answers" "5 answer counters"
     wait $asking
-    is "who asked waited for a second" "$? $(cat "$WORK/asked")" "1 knockctl status: the listener doesn't answer; if \
+    is "who asked waited for a second" "$? $(cat "$WORK/asked")" "1 knockctl why: the listener doesn't answer; if \
 it goes on so, knockd starts another"
     ok "a question that is never answered ends the listener" says "listener $listener hangs" 20
     ok "and starts another" says "listening again" 20

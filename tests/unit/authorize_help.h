@@ -1,6 +1,6 @@
 /* A keeper without its processes: configuration, keys, store and doors, and sealed messages. */
-#ifndef TEST_ADMIT_HELP_H
-#define TEST_ADMIT_HELP_H
+#ifndef TEST_AUTHORIZE_HELP_H
+#define TEST_AUTHORIZE_HELP_H
 
 #include "config_help.h"
 #include "keys_help.h"
@@ -20,7 +20,8 @@ struct authorize_world {
     struct config *config;
     struct plans *plans;
     struct keyring *keyring;
-    struct admission admission;
+    struct authorize_limits limits;
+    struct one_time once; /* none */
     struct refused *refused;
     struct refusal_log *refusals;
     struct timespec wall; /* what the clock says */
@@ -69,7 +70,7 @@ static inline void authorize_make_world(struct authorize_world *w, const char *t
     clock_gettime(CLOCK_REALTIME, &w->wall);
     w->wall.tv_sec += 1; /* the store is older than all that knock */
     w->now = clock_now();
-    w->admission = authorize_make(w->now);
+    w->limits = authorize_limits_make(w->now);
     w->refused = refused_new();
     w->refusals = refusal_log_new((const uint8_t[16]){7});
     assert_non_null(w->refusals);
@@ -138,23 +139,30 @@ static inline struct message_sealed authorize_seal(const struct authorize_world 
     return msg;
 }
 
-/* What becomes of a record; -1: it is none that an honest listener sends. */
-static inline int admit(struct authorize_world *w, const struct message_sealed *msg)
+static inline struct authorize authorize_of(struct authorize_world *w)
 {
-    struct sealed_service service = {.config = w->config,
-                                     .plans = w->plans,
-                                     .keyring = w->keyring,
-                                     .store = w->kept.store,
-                                     .doors = w->kept.w.doors,
-                                     .refused = w->refused,
-                                     .refusals = w->refusals};
-    struct admission before = w->admission;
-    if (!authorize_sealed(&w->admission, &service, msg, w->now, w->wall))
-        return -1;
+    return (struct authorize){.config = w->config,
+                              .plans = w->plans,
+                              .once = &w->once,
+                              .keyring = w->keyring,
+                              .store = w->kept.store,
+                              .doors = w->kept.w.doors,
+                              .refused = w->refused,
+                              .refusals = w->refusals,
+                              .limits = &w->limits};
+}
+
+/* What becomes of a message; UNSEAL_VERDICTS: there were too many, so it wasn't looked at. */
+static inline enum unseal_verdict authorize(struct authorize_world *w,
+                                            const struct message_sealed *msg)
+{
+    struct authorize service = authorize_of(w);
+    struct authorize_limits before = w->limits;
+    authorize_sealed(&service, msg, w->now, w->wall);
     for (int i = 0; i < UNSEAL_VERDICTS; i++)
-        if (w->admission.sealed[i] != before.sealed[i])
-            return i;
-    return UNSEAL_VERDICTS; /* not looked at */
+        if (w->limits.sealed[i] != before.sealed[i])
+            return (enum unseal_verdict)i;
+    return UNSEAL_VERDICTS;
 }
 
 static inline unsigned authorize_open_doors(const struct authorize_world *w)

@@ -33,23 +33,23 @@ static void opens_and_closes(void **state)
     struct authorize_world w;
     authorize_make_world(&w, doors_text);
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     wait_log(&w.kept.w, "door ssh: opened for 198.51.100.7, closes in 300 s (alice, 22:tcp)");
     msg = authorize_seal(&w, (struct sent){.door = "web", .later = 1, .bound = ""});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     msg = authorize_seal(&w, (struct sent){.door = "web", .later = 2, .port = 8443});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     msg = authorize_seal(&w, (struct sent){.door = "guest", .later = 3, .address = "2001:db8::5"});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     wait_log(&w.kept.w, "door guest: opened for 2001:db8::5, closes in 10 s (alice)");
     /* What is closed before its command ran was never open. */
     wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 443:tcp)");
     wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 8443:tcp)");
     assert_int_equal(authorize_open_doors(&w), 4);
     msg = authorize_seal(&w, (struct sent){.key = BOB, .door = "web", .op = SEALED_CLOSE});
-    assert_int_equal(admit(&w, &msg), UNSEAL_NOTHING);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_NOTHING);
     msg = authorize_seal(&w, (struct sent){.door = "web", .op = SEALED_CLOSE, .later = 4});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 8443:tcp)");
     wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 443:tcp)");
     assert_int_equal(authorize_open_doors(&w), 2);
@@ -64,34 +64,34 @@ static void old_messages_stay_dead(void **state)
     authorize_make_world(&w, doors_text);
     struct message_sealed old = authorize_seal(&w, (struct sent){0});
     struct message_sealed newer = authorize_seal(&w, (struct sent){.later = 1});
-    assert_int_equal(admit(&w, &newer), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_GOOD);
     /* A further round of it opens nothing; it isn't said to be a replay, as what comes late is. */
-    assert_int_equal(admit(&w, &newer), UNSEAL_COPY);
-    assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_COPY);
+    assert_int_equal(authorize(&w, &old), UNSEAL_REPLAYED);
     w.now += INT64_C(30000000000);
-    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_REPLAYED);
     /* Another's times are his own. */
     struct message_sealed bobs = authorize_seal(&w, (struct sent){.key = BOB, .door = "web"});
-    assert_int_equal(admit(&w, &bobs), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &bobs), UNSEAL_GOOD);
     /* A reload, the key taken away, and given again. */
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_REPLAYED);
     authorize_load(&w, "door web { key = bob" COMMANDS "}");
-    assert_int_equal(admit(&w, &newer), UNSEAL_UNKNOWN);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_UNKNOWN);
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_REPLAYED);
     /* The keeper's clock set back, as far as the message isn't stale, and further. */
     w.wall.tv_sec -= 100;
-    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_REPLAYED);
     w.wall.tv_sec -= 100;
-    assert_int_equal(admit(&w, &newer), UNSEAL_STALE);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_STALE);
     w.wall.tv_sec += 200;
     /* A restart. */
     kept_die(&w.kept);
     kept_begin(&w.kept);
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &newer), UNSEAL_REPLAYED);
-    assert_int_equal(admit(&w, &bobs), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &newer), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &bobs), UNSEAL_REPLAYED);
     authorize_end_world(&w);
 }
 
@@ -104,7 +104,7 @@ static void a_lost_store_makes_nothing_good_again(void **state)
     w.kept.folder.skew = 120;
     /* By a clock that is ahead. */
     struct message_sealed msg = authorize_seal(&w, (struct sent){.later = 100 * 65536});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     /* The store alone, then the whole folder. */
     for (int i = 0; i < 2; i++) {
         kept_die(&w.kept);
@@ -113,11 +113,11 @@ static void a_lost_store_makes_nothing_good_again(void **state)
         assert_int_equal(w.kept.folder.found.lost, i == 0);
         w.keyring->keys[0].known = false;
         authorize_load(&w, doors_text);
-        assert_int_equal(admit(&w, &msg), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &msg), UNSEAL_REPLAYED);
     }
     w.wall.tv_sec += 130;
     msg = authorize_seal(&w, (struct sent){0});
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     authorize_end_world(&w);
 }
 
@@ -130,10 +130,10 @@ static void what_was_refused_is_used_up(void **state)
     authorize_make_world(&w, without);
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
     struct message_sealed before = authorize_seal(&w, (struct sent){.later = -1});
-    assert_int_equal(admit(&w, &msg), UNSEAL_OTHER_DOOR);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_OTHER_DOOR);
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &msg), UNSEAL_REPLAYED);
-    assert_int_equal(admit(&w, &before), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_REPLAYED);
+    assert_int_equal(authorize(&w, &before), UNSEAL_REPLAYED);
     assert_int_equal(authorize_open_doors(&w), 0);
     assert_int_equal(bench_count(&w.kept.w.bench, "log",
                                  "door ssh: refused 198.51.100.7: not this door: the key isn't in "
@@ -170,7 +170,7 @@ static void what_was_unknown_stays_refused(void **state)
         sent.later = cases[i].ahead * 65536;
         struct message_sealed old = authorize_seal(&w, sent);
         struct message_sealed other = authorize_seal(&w, (struct sent){.door = "web", .later = 1});
-        assert_int_equal(admit(&w, &old), UNSEAL_UNKNOWN);
+        assert_int_equal(authorize(&w, &old), UNSEAL_UNKNOWN);
         w.wall.tv_sec += 5;
         if (cases[i].how == RELOADED)
             authorize_load(&w, doors_text);
@@ -178,20 +178,20 @@ static void what_was_unknown_stays_refused(void **state)
             authorize_restart(&w, cases[i].how == KILLED, doors_text);
         if (unbound)
             old.address = address_of("203.0.113.66"); /* by another, who overheard it */
-        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &old), UNSEAL_REPLAYED);
         /* Nor at the next reload, or start. */
         authorize_load(&w, doors_text);
-        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &old), UNSEAL_REPLAYED);
         authorize_restart(&w, true, doors_text);
-        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &old), UNSEAL_REPLAYED);
         assert_int_equal(authorize_open_doors(&w), 0);
         /* Bound messages of a key in force don't wait for what unbound ones wait for. */
         if (unbound)
-            assert_int_equal(admit(&w, &other), UNSEAL_GOOD);
+            assert_int_equal(authorize(&w, &other), UNSEAL_GOOD);
         w.wall.tv_sec += 1 + (cases[i].how == KILLED ? 120 : cases[i].ahead);
         sent.later = 0;
         struct message_sealed fresh = authorize_seal(&w, sent);
-        assert_int_equal(admit(&w, &fresh), UNSEAL_GOOD);
+        assert_int_equal(authorize(&w, &fresh), UNSEAL_GOOD);
         authorize_end_world(&w);
     }
 }
@@ -208,11 +208,11 @@ static void junk_doesnt_delay_a_new_key(void **state)
         uint16_t hint = (uint16_t)(sealed_message_hint(msg.message) + 1 + i);
         msg.message[0] = (uint8_t)(hint >> 8);
         msg.message[1] = (uint8_t)hint;
-        assert_int_equal(admit(&w, &msg), UNSEAL_UNKNOWN);
+        assert_int_equal(authorize(&w, &msg), UNSEAL_UNKNOWN);
     }
     w.wall.tv_sec += 30;
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &honest), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &honest), UNSEAL_GOOD);
     authorize_end_world(&w);
 }
 
@@ -227,15 +227,15 @@ static void what_was_stale_stays_refused(void **state)
         struct message_sealed old = authorize_seal(&w, (struct sent){0});
         w.wall.tv_sec += 130;
         struct message_sealed honest = authorize_seal(&w, (struct sent){.later = -65536});
-        assert_int_equal(admit(&w, &old), UNSEAL_STALE);
+        assert_int_equal(authorize(&w, &old), UNSEAL_STALE);
         snprintf(text, sizeof(text), "%s", doors_text);
         w.skew = 600;
         if (restart)
             authorize_restart(&w, true, text);
         else
             authorize_load(&w, text);
-        assert_int_equal(admit(&w, &old), UNSEAL_REPLAYED);
-        assert_int_equal(admit(&w, &honest), UNSEAL_GOOD);
+        assert_int_equal(authorize(&w, &old), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &honest), UNSEAL_GOOD);
         authorize_end_world(&w);
     }
 }
@@ -249,7 +249,7 @@ static void what_was_known_stays_good(void **state)
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
     w.wall.tv_sec += 5;
     authorize_load(&w, doors_text);
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     authorize_end_world(&w);
 }
 
@@ -272,12 +272,12 @@ static void one_sync_until_its_command_starts(void **state)
     authorize_load(&w, text);
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
     unsigned before = syncs;
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     bench_until(&w.kept.w.bench, has_started, &w);
     serve(&w.kept.w, 50 * MS);
     assert_int_equal(syncs, before + 1);
     msg = authorize_seal(&w, (struct sent){.door = "nowhere", .later = 1});
-    assert_int_equal(admit(&w, &msg), UNSEAL_NO_DOOR);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_NO_DOOR);
     serve(&w.kept.w, 50 * MS);
     assert_int_equal(syncs, before + 2);
     authorize_end_world(&w);
@@ -294,7 +294,7 @@ static void take_and_die(struct authorize_world *w, struct sent sent)
 {
     struct message_sealed msg = authorize_seal(w, sent);
     kept_begin(&w->kept);
-    admit(w, &msg);
+    authorize(w, &msg);
     kill(getpid(), SIGKILL);
 }
 
@@ -316,7 +316,7 @@ static void a_crash_before_the_command_leaves_it_used_up(void **state)
         assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
         kept_begin(&w.kept);
         struct message_sealed msg = authorize_seal(&w, sent_before_death[i]);
-        assert_int_equal(admit(&w, &msg), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &msg), UNSEAL_REPLAYED);
         assert_int_equal(authorize_open_doors(&w), 0);
         assert_int_equal(bench_count(&w.kept.w.bench, "log", "opened for"), 0);
         /* What its command may have opened is on record. */
@@ -338,12 +338,12 @@ static void nothing_is_served_that_cant_be_recorded(void **state)
     none = (struct rlimit){0, limit.rlim_max};
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &none);
-    int verdict = admit(&w, &msg);
+    int verdict = authorize(&w, &msg);
     setrlimit(RLIMIT_FSIZE, &limit);
     assert_int_equal(verdict, UNSEAL_UNRECORDED);
     assert_int_equal(authorize_open_doors(&w), 0);
-    assert_int_equal(admit(&w, &msg), UNSEAL_GOOD);
-    assert_int_equal(admit(&w, &msg), UNSEAL_COPY);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_COPY);
     authorize_end_world(&w);
 }
 
@@ -354,28 +354,28 @@ static void tells_why(void **state)
     authorize_make_world(&w, doors_text);
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
     w.wall.tv_sec += 312;
-    assert_int_equal(admit(&w, &msg), UNSEAL_STALE);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_STALE);
     wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: stale: its time is further from "
                         "this host's clock than max_skew: 312 s behind; set the clocks of both");
     msg.message[31] ^= 1;
     w.wall.tv_sec -= 312;
-    assert_int_equal(admit(&w, &msg), UNSEAL_UNKNOWN);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_UNKNOWN);
     wait_log(&w.kept.w, "sealed knock from 198.51.100.7 refused: unknown: no key in force ");
     msg = authorize_seal(&w, (struct sent){.door = "nowhere"});
-    assert_int_equal(admit(&w, &msg), UNSEAL_NO_DOOR);
+    assert_int_equal(authorize(&w, &msg), UNSEAL_NO_DOOR);
     wait_log(&w.kept.w, "sealed knock of alice from 198.51.100.7 refused: not this door: no door");
     /* However many there are, the log stays readable, and says what it left out. */
     msg.message[31] ^= 1;
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(admit(&w, &msg), UNSEAL_UNKNOWN);
+        assert_int_equal(authorize(&w, &msg), UNSEAL_UNKNOWN);
     assert_int_equal(bench_count(&w.kept.w.bench, "log", "refused: unknown"), 18);
     assert_int_equal(bench_count(&w.kept.w.bench, "log", "left out"), 0);
-    assert_int_equal(w.admission.sealed[UNSEAL_UNKNOWN], 1001);
+    assert_int_equal(w.limits.sealed[UNSEAL_UNKNOWN], 1001);
     w.now += INT64_C(1000000000);
-    admit(&w, &msg);
+    authorize(&w, &msg);
     wait_log(&w.kept.w, "permits that; 983 more left out");
     w.now += INT64_C(1000000000);
-    admit(&w, &msg);
+    authorize(&w, &msg);
     assert_int_equal(bench_count(&w.kept.w.bench, "log", "left out"), 1);
     authorize_end_world(&w);
 }
@@ -392,9 +392,9 @@ static void junk_hides_no_refusal(void **state)
     stale.address = address_of("2001:db8::7");
     w.wall.tv_sec += 100;
     for (int i = 0; i < 1000; i++)
-        admit(&w, &junk);
+        authorize(&w, &junk);
     w.wall.tv_sec += 400;
-    assert_int_equal(admit(&w, &stale), UNSEAL_STALE);
+    assert_int_equal(authorize(&w, &stale), UNSEAL_STALE);
     wait_log(&w.kept.w, "sealed knock from 2001:db8::7 refused: stale: its time is further");
     const struct refusal *refusal = refusal_log_find(w.refusals, &stale.address);
     assert_non_null(refusal);
@@ -408,7 +408,7 @@ static void junk_hides_no_refusal(void **state)
     for (uint32_t i = 0; i < 4 * REFUSAL_LOG_MAX; i++) {
         w.now++;
         memcpy(junk.address.bytes, &i, sizeof(i));
-        admit(&w, &junk);
+        authorize(&w, &junk);
     }
     assert_int_equal(refusal_log_find(w.refusals, &junk.address)->count, 1);
     assert_true(bench_count(&w.kept.w.bench, "log", "refused: ") <= 210);

@@ -161,7 +161,7 @@ static bool has_room(void *arg)
 {
     struct send_queue_world *w = arg;
     take_some(w);
-    return w->send_queue.count < OUTBOX_MAX;
+    return w->send_queue.count < SEND_QUEUE_MAX;
 }
 
 /* Behind the configuration, however long that is, a bounded number of records may wait. */
@@ -174,14 +174,14 @@ static void what_waits_is_bounded(void **state)
     for (unsigned i = 0; i < COUNT; i++)
         send_numbered(&w, i);
     send_queue_bound(&w.send_queue);
-    for (unsigned i = 0; i < OUTBOX_MAX; i++)
+    for (unsigned i = 0; i < SEND_QUEUE_MAX; i++)
         send_numbered(&w, COUNT + i);
     int before = open_count();
     assert_int_equal(send_queue_send(&w.send_queue, &message, STDIN_FILENO), -1);
     assert_int_equal(errno, ENOBUFS);
     assert_int_equal(open_count(), before);
     bench_until(&w.bench, has_room, &w);
-    send_numbered(&w, COUNT + OUTBOX_MAX);
+    send_numbered(&w, COUNT + SEND_QUEUE_MAX);
     send_queue_free(&w.send_queue);
     assert_int_equal(w.send_queue.count, 0);
     close(w.ends[1]);
