@@ -15,7 +15,7 @@
 
 struct generation;
 
-/* What a generation tells its owner, and what it needs of him. */
+/* What a generation reports to its owner, and needs from it. */
 struct generation_calls {
     struct loop *loop;
     uint32_t *listeners; /* started so far, of all generations: numbers them */

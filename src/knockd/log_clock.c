@@ -1,3 +1,4 @@
+/* Follows the times of a log's lines, which come late, and of clocks that step back. */
 #include "knockd/log_clock.h"
 
 #include "lib/clock.h"
@@ -5,14 +6,14 @@
 /* By how much a line may be late; one that is by more shows another clock. */
 static const int64_t late = 60 * CLOCK_SECOND;
 
-/* To somewhere that nobody knows how far away it is. */
+/* How much time went by since the line before isn't known then. */
 static void step_back(struct log_clock *clock, const struct timestamp *to)
 {
     clock->steps++;
     clock->boots += to->zone == TIMESTAMP_BOOT;
 }
 
-/* A jump of years is nobody's timeout; junk may hold any number of them. */
+/* No timeout is longer than a year, and junk may hold any number of such steps. */
 static void go_on(struct log_clock *clock, int64_t step)
 {
     const int64_t year = 366 * 86400 * CLOCK_SECOND;

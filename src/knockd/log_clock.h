@@ -1,7 +1,8 @@
 /*
- * The clock of a log that is read, for a replay: the latest time that a line showed so far. Lines
- * come late, and it doesn't go back for that; but a step back of more than a minute is one of the
- * clock that the log was written by, of the zone, or a start of the machine, and is followed. Pure.
+ * The clock of a log, for a replay: the latest time of its lines so far. A line may be late, and
+ * the clock doesn't go back for it. But a step back of more than a minute is a step of the clock
+ * that the log was written by, a change of zone, or a start of the machine: the clock follows it.
+ * Pure.
  */
 #ifndef KNOCKD_LOG_CLOCK_H
 #define KNOCKD_LOG_CLOCK_H
@@ -12,16 +13,16 @@ struct log_clock {
     struct timestamps timestamps; /* before the first line: timestamps_init */
     struct timestamp now;         /* what it shows */
     int64_t elapsed; /* ns that went by since the log's first line, a step back counting as none */
-    unsigned steps;  /* back, so far: what was under way before one of them is over */
+    unsigned steps;  /* back, so far: an attempt that began before one of them is over */
     unsigned boots;  /* those among them by which the machine was started */
 };
 
-/* Takes note of the time of a line that logline_parse took for a packet's. */
+/* Follows the time of a line that logline_parse found to be a packet's. */
 void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len);
 
 /*
- * The same for any other line. Only those that dmesg may have printed count: their times may be
- * relative to the line before, and among them are those that tell of a start of the machine.
+ * The same for any other line. Only lines that dmesg may have printed count: their times may be
+ * relative to the line before, and some of them show a start of the machine.
  */
 void log_clock_pass_other(struct log_clock *clock, enum log_format format, const char *line,
                           size_t len);

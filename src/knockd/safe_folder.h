@@ -1,4 +1,4 @@
-/* Folders that nobody but root can change, or put another folder in the place of. */
+/* Folders that nobody but root can change or replace. */
 #ifndef KNOCKD_SAFE_FOLDER_H
 #define KNOCKD_SAFE_FOLDER_H
 
