@@ -18,12 +18,6 @@ struct listener_config_source {
     char **prefixes;
 };
 
-/* That a port is some step of a door: who a packet may bring further. */
-struct listener_config_step {
-    struct port_proto step;
-    unsigned door;
-};
-
 struct listener_config {
     uint32_t generation;
     struct message_config config;
@@ -31,11 +25,9 @@ struct listener_config {
     struct listener_config_source *sources;
     unsigned door_count;
     struct match_door *doors;
-    bool *shares_ignore;                /* of each door: its `ignore` is an earlier door's */
-    struct matcher *matcher;            /* made when all has arrived */
-    struct reassembly *reassembly;      /* likewise; NULL: no door takes sealed knocks */
-    struct listener_config_step *steps; /* of all doors, by port, sorted; each once */
-    unsigned step_count;
+    bool *shares_ignore;           /* of each door: its `ignore` is an earlier door's */
+    struct matcher *matcher;       /* made when all has arrived */
+    struct reassembly *reassembly; /* likewise; NULL: no door takes sealed knocks */
 };
 
 enum listener_config_result { LISTENER_CONFIG_MORE, LISTENER_CONFIG_COMPLETE, LISTENER_CONFIG_BAD };
@@ -56,10 +48,5 @@ uint64_t listener_config_memory(const struct message_config *config, uint64_t ig
  * addresses or records. False when memory is short; the caller frees them either way. */
 bool listener_config_match(const struct listener_config *setup, unsigned max,
                            struct matcher **matcher, struct reassembly **reassembly);
-
-/* The entries of `steps` for one port: returns the first and sets *count. */
-const struct listener_config_step *listener_config_doors_with(const struct listener_config *setup,
-                                                              struct port_proto step,
-                                                              unsigned *count);
 
 #endif

@@ -29,6 +29,7 @@ struct match_door {
     struct addr target;          /* destination; family 0: any */
     char interface[IF_NAMESIZE]; /* IN=; empty: any */
     bool strict;
+    bool one_time;                   /* its stages aren't reported; such doors come last */
     unsigned ignore_count;           /* never strays for this door: what it opens, `ignore` */
     const struct port_proto *ignore; /* owned by the caller, must outlive the matcher; a step of the
                                   sequence stays one, here or not */
@@ -70,20 +71,28 @@ void matcher_set_span(struct matcher *m, uint16_t span);
 /* Whether matcher_feed leaves the packet out as MATCH_SEALED. */
 bool matcher_is_sealed(const struct matcher *m, const struct packet *packet);
 
-/* What a packet did. */
+/* How many steps of a door are done. */
+struct match_stage {
+    unsigned door, stage;
+};
+
+/* What a packet did. The arrays are valid until the next packet. */
 struct match_result {
     enum match_verdict verdict;
     unsigned opened_count;
-    const unsigned *opened; /* doors whose sequence it completed; valid until the next packet */
+    const unsigned *opened; /* doors whose sequence it completed */
+    unsigned reached_count;
+    const struct match_stage *reached; /* doors that it took a step of, and since then have that
+                                          stage: none that it only doubles a step of */
+    bool one_time_step;                /* a one-time sequence has its port as a step */
 };
 
-/* Takes the packet that `source` logged at `now` (ns, never going back). */
+/*
+ * Takes the packet that `source` logged at `now` (ns, never going back). Of the doors that have its
+ * port as a step, the first `stages` are looked at for what it reached.
+ */
 struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
-                                 int64_t now);
-
-/* Whether the packet is left out whatever the time; then it is counted, and that was all. Else it
- * is matcher_feed's, which takes any packet. For whom it costs something to tell the time. */
-bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet);
+                                 int64_t now, unsigned stages);
 
 /*
  * How many first steps of `door` are done, that the next packet of (source, address) could go on
@@ -91,11 +100,6 @@ bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *pac
  */
 unsigned matcher_stage(const struct matcher *m, unsigned source, const struct addr *address,
                        int64_t now, unsigned door);
-
-/* The stage of `door` that the packet brought its address to, if that wasn't there before: for the
- * packet that matcher_feed just took as MATCH_SEEN. 0: it is no step, or only doubles one. */
-unsigned matcher_reached(const struct matcher *m, unsigned source, const struct packet *packet,
-                         int64_t now, unsigned door);
 
 /* Lines of `source` were lost: what strict doors have seen of it so far counts no more. */
 void matcher_gap(struct matcher *m, unsigned source);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -164,18 +165,12 @@ static void stalled_forget(struct replay *r, const struct addr *address)
             r->stalled[i].stage = 0;
 }
 
-/* Notes how far the packet, which the matcher has just got, brought its address. */
-static void note_stages(struct replay *r, int64_t now)
+/* Notes how far the packet brought its address. */
+static void note_stages(struct replay *r, const struct match_result *matched)
 {
-    struct port_proto step = {.port = r->packet->dpt, .proto = (uint8_t)r->packet->proto};
-    unsigned count;
-    const struct listener_config_step *found = listener_config_doors_with(&r->setup, step, &count);
     r->packet_number++;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned stage = matcher_reached(r->setup.matcher, 0, r->packet, now, found[i].door);
-        if (stage > 0)
-            stalled_note(r, found[i].door, stage);
-    }
+    for (unsigned i = 0; i < matched->reached_count; i++)
+        stalled_note(r, matched->reached[i].door, matched->reached[i].stage);
 }
 
 static void hint_stalled(const struct replay *r)
@@ -240,13 +235,11 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
 {
     struct replay *r = arg;
     log_clock_pass(&r->clock, format, line, len);
-    if (matcher_leaves(r->setup.matcher, 0, packet))
-        return;
     r->packet = packet;
-    int64_t now = matcher_time(r);
-    struct match_result matched = matcher_feed(r->setup.matcher, 0, packet, now);
+    struct match_result matched =
+        matcher_feed(r->setup.matcher, 0, packet, matcher_time(r), UINT_MAX);
     if (matched.verdict == MATCH_SEEN)
-        note_stages(r, now);
+        note_stages(r, &matched);
     if (matched.opened_count > 0)
         stalled_forget(r, &packet->src);
     for (unsigned i = 0; i < matched.opened_count; i++)

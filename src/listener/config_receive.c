@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lib/carrier.h"
-#include "lib/sort.h"
 #include "listener/lines.h"
 #include "listener/reassembly_table.h"
 #include "listener/source_table.h"
@@ -67,6 +66,7 @@ static bool take_door(struct listener_config *setup, const struct message_door *
     door->flags = message->flags;
     door->target = message->target;
     door->strict = message->strict != 0;
+    door->one_time = setup->door_count > setup->config.plain;
     memcpy(door->interface, message->interface, IF_NAMESIZE);
     if (message->like > 0) {
         setup->shares_ignore[setup->door_count - 1] = true;
@@ -93,62 +93,13 @@ static bool take_ignore(struct listener_config *setup, const struct message_igno
     return true;
 }
 
-static int compare_steps(const void *a, const void *b)
-{
-    const struct listener_config_step *x = a, *y = b;
-    if (x->step.port != y->step.port)
-        return x->step.port < y->step.port ? -1 : 1;
-    if (x->step.proto != y->step.proto)
-        return x->step.proto < y->step.proto ? -1 : 1;
-    return x->door < y->door ? -1 : x->door > y->door;
-}
-
-static bool index_steps(struct listener_config *setup)
-{
-    unsigned all = 0;
-    for (unsigned i = 0; i < setup->door_count; i++)
-        all += setup->doors[i].sequence.count;
-    setup->steps = calloc(all + 1, sizeof(*setup->steps));
-    if (!setup->steps)
-        return false;
-    all = 0;
-    for (unsigned i = 0; i < setup->door_count; i++)
-        for (unsigned j = 0; j < setup->doors[i].sequence.count; j++)
-            setup->steps[all++] =
-                (struct listener_config_step){setup->doors[i].sequence.steps[j], i};
-    setup->step_count =
-        (unsigned)sort_unique(setup->steps, all, sizeof(*setup->steps), compare_steps);
-    return true;
-}
-
-const struct listener_config_step *listener_config_doors_with(const struct listener_config *setup,
-                                                              struct port_proto step,
-                                                              unsigned *count)
-{
-    struct listener_config_step wanted = {step, 0};
-    unsigned low = 0, high = setup->step_count;
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        if (compare_steps(&setup->steps[middle], &wanted) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (high = low; high < setup->step_count && setup->steps[high].step.port == step.port &&
-                     setup->steps[high].step.proto == step.proto;
-         high++)
-        ;
-    *count = high - low;
-    return setup->steps ? &setup->steps[low] : NULL;
-}
-
 uint64_t listener_config_memory(const struct message_config *config, uint64_t ignored)
 {
     /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
     const uint64_t program = UINT64_C(128) << 20;
     /* The records of matcher and assembler, with their links and buckets. */
     const uint64_t address = sizeof(struct peer) + sizeof(struct reassembly_entry) + 512;
-    /* A door in three copies, its steps one by one, and what the index and `why` have of it. */
+    /* A door in three copies, and what the index and `why` have of it and of its steps. */
     const uint64_t door = 4096;
     const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (MESSAGE_PREFIX_MAX + 64);
     return program + config->max_sources * address + config->doors * door +
@@ -171,7 +122,7 @@ bool listener_config_match(const struct listener_config *setup, unsigned max,
 static bool take_start(struct listener_config *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
-        setup->door_count != setup->config.doors || setup->matcher || !index_steps(setup))
+        setup->door_count != setup->config.doors || setup->matcher)
         return false;
     return listener_config_match(setup, setup->config.max_sources, &setup->matcher,
                                  &setup->reassembly);
@@ -217,7 +168,6 @@ void listener_config_free(struct listener_config *setup)
         if (!setup->shares_ignore[i])
             free((void *)(uintptr_t)setup->doors[i].ignore);
     free(setup->shares_ignore);
-    free(setup->steps);
     free(setup->sources);
     free(setup->doors);
     *setup = (struct listener_config){0};

@@ -8,7 +8,7 @@
 #include "lib/sort.h"
 
 /* What an entry of the index is about; the roles of a port are bits of these. */
-enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KINDS };
+enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KIND_STEP };
 
 /* A target or an interface's name, 17 bytes without padding, so memcmp compares them. */
 struct word {
@@ -24,9 +24,10 @@ struct view {
 };
 
 struct match_index {
-    uint8_t roles[2][65536];         /* by TCP/UDP and port; most packets need to look no further */
-    uint8_t concerned[2][65536 / 8]; /* a bit for each port with a role: small enough to stay in the
-                                        nearest cache, where nearly every packet asks for it */
+    uint8_t roles[2][65536]; /* by TCP/UDP and port; most packets need to look no further */
+    uint8_t concerned[2][65536 /
+                         8]; /* a bit for the ports that begin or end sequences: small enough to
+                                stay in the nearest cache, where nearly every packet asks for it */
     uint8_t begun_with[2][65536]; /* packets of the first run of any door, by its protocol and port
                                    */
     bool flags[256];
@@ -122,7 +123,9 @@ static void add_entry(struct match_index *index, enum kind kind, const struct po
     index->entries[index->entry_count++] = (struct index_entry){key, value};
     bool udp = later->proto == IPPROTO_UDP;
     index->roles[udp][later->port] |= (uint8_t)(1 << kind);
-    index->concerned[udp][later->port / 8] |= (uint8_t)(1 << later->port % 8);
+    /* The middle of a sequence is for addresses that are known, which are looked for anyway. */
+    if (kind != KIND_STEP)
+        index->concerned[udp][later->port / 8] |= (uint8_t)(1 << later->port % 8);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -152,6 +155,17 @@ static void add_door(struct match_index *index, const struct match_door *door, u
     add_entry(index, KIND_LAST, NULL, &steps[door->sequence.count - 1], number);
     if (door->sequence.count > 1)
         add_entry(index, KIND_PAIR, &steps[0], &steps[1], view);
+    for (unsigned i = 0; i < door->sequence.count; i++)
+        add_entry(index, KIND_STEP, NULL, &steps[i], number);
+}
+
+/* A door's entries: one of each kind, but of KIND_STEP one a step. */
+static size_t count_entries(const struct match_door *doors, unsigned count)
+{
+    size_t entries = 1; /* calloc(0) may give NULL */
+    for (unsigned i = 0; i < count; i++)
+        entries += KIND_STEP + doors[i].sequence.count;
+    return entries;
 }
 
 struct match_index *match_index_new(const struct match_door *doors, unsigned count)
@@ -164,7 +178,7 @@ struct match_index *match_index_new(const struct match_door *doors, unsigned cou
     index->words = calloc(2 * room, sizeof(*index->words));
     index->views = calloc(room, sizeof(*index->views));
     index->door_views = calloc(room, sizeof(*index->door_views));
-    index->entries = calloc(KINDS * room, sizeof(*index->entries));
+    index->entries = calloc(count_entries(doors, count), sizeof(*index->entries));
     if (!index->words || !index->views || !index->door_views || !index->entries) {
         match_index_free(index);
         return NULL;
@@ -290,4 +304,11 @@ struct index_range match_index_ending(const struct match_index *index, const str
     if (!has_role(index, seen, KIND_LAST))
         return (struct index_range){NULL, NULL};
     return find_entries(index, entry_key(KIND_LAST, 0, port_proto_key(seen->proto, seen->dpt)));
+}
+
+struct index_range match_index_steps(const struct match_index *index, const struct seen *seen)
+{
+    if (!has_role(index, seen, KIND_STEP))
+        return (struct index_range){NULL, NULL};
+    return find_entries(index, entry_key(KIND_STEP, 0, port_proto_key(seen->proto, seen->dpt)));
 }

@@ -12,7 +12,7 @@ struct match_index;
 
 struct index_entry {
     uint64_t key;
-    uint32_t value; /* of match_index_ending: the door */
+    uint32_t value; /* of match_index_ending and match_index_steps: the door */
 };
 
 struct index_range {
@@ -47,5 +47,8 @@ unsigned match_index_begun_with(const struct match_index *index, const struct se
 
 /* The doors whose last step has this packet's protocol and port, in their order. */
 struct index_range match_index_ending(const struct match_index *index, const struct seen *seen);
+
+/* The doors of which any step has this packet's protocol and port, in their order, each once. */
+struct index_range match_index_steps(const struct match_index *index, const struct seen *seen);
 
 #endif

@@ -13,8 +13,9 @@
 struct matcher {
     struct match_door *doors;
     unsigned door_count;
-    int64_t longest;  /* timeout of all doors: what is older serves nobody */
-    unsigned *opened; /* by the newest packet: room for all doors */
+    int64_t longest;             /* timeout of all doors: what is older serves nobody */
+    unsigned *opened;            /* by the newest packet: room for all doors */
+    struct match_stage *reached; /* likewise */
     struct match_index *index;
     struct source_table *peers;
     uint8_t key[CRYPTO_KEY_SIZE];
@@ -46,8 +47,9 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
     memcpy(m->key, key, sizeof(m->key));
     m->index = match_index_new(doors, count);
     m->opened = calloc((size_t)count + 1, sizeof(*m->opened));
+    m->reached = calloc((size_t)count + 1, sizeof(*m->reached));
     m->peers = source_table_new(max_sources, key);
-    if (!copy_doors(m, doors, count) || !m->index || !m->peers || !m->opened) {
+    if (!copy_doors(m, doors, count) || !m->index || !m->peers || !m->opened || !m->reached) {
         matcher_free(m);
         return NULL;
     }
@@ -62,6 +64,7 @@ void matcher_free(struct matcher *m)
     source_table_free(m->peers);
     free(m->doors);
     free(m->opened);
+    free(m->reached);
     free(m);
 }
 
@@ -303,6 +306,36 @@ static unsigned open_doors(struct matcher *m, const struct peer *peer, const str
     return count;
 }
 
+/* The stage of a door that the newest packet brought its address to; 0: it is no step of it, or
+ * only doubles one. */
+static unsigned reached_stage(const struct matcher *m, unsigned number, const struct peer *peer,
+                              const struct run *newest)
+{
+    if (!match_index_sees(m->index, number, &newest->seen))
+        return 0;
+    unsigned stage = stage_of(m, number, peer, 0, newest->time);
+    bool step =
+        stage > 0 && is_step(m->doors[number].sequence.steps[stage - 1], &peer_run(peer, 0)->seen);
+    bool doubled =
+        step && goes_on(m, number, peer) && stage_of(m, number, peer, 1, newest->time) == stage;
+    return step && !doubled ? stage : 0;
+}
+
+/* Of the doors that have the newest packet as a step, the first `stages` are looked at. */
+static void find_reached(const struct matcher *m, const struct peer *peer, const struct run *newest,
+                         unsigned stages, struct match_result *result)
+{
+    struct index_range range = match_index_steps(m->index, &newest->seen);
+    const struct index_entry *entry = range.begin;
+    result->reached = m->reached;
+    for (; stages > 0 && entry < range.end && !m->doors[entry->value].one_time; entry++, stages--) {
+        unsigned stage = reached_stage(m, entry->value, peer, newest);
+        if (stage > 0)
+            m->reached[result->reached_count++] = (struct match_stage){entry->value, stage};
+    }
+    result->one_time_step = range.begin < range.end && m->doors[range.end[-1].value].one_time;
+}
+
 /* The record of the address, without what is over; NULL if nothing is left. */
 static struct peer *find_live(struct matcher *m, unsigned source, const struct addr *address,
                               int64_t alive_since)
@@ -338,16 +371,16 @@ static void remember(struct matcher *m, struct peer *peer, const struct run *pac
 }
 
 static struct match_result take(struct matcher *m, unsigned source, const struct packet *packet,
-                                int64_t now)
+                                int64_t now, unsigned stages)
 {
     enum match_verdict verdict = glance(m, source, packet);
     if (verdict != MATCH_SEEN)
-        return (struct match_result){verdict, 0, NULL};
+        return (struct match_result){.verdict = verdict};
     struct run run = {.time = now, .count = 1};
     match_index_digest(m->index, packet, &run.seen);
     struct peer *peer = find_live(m, source, &packet->src, now - m->longest);
     if (!peer && !run.seen.first)
-        return (struct match_result){MATCH_IDLE, 0, NULL};
+        return (struct match_result){.verdict = MATCH_IDLE};
     run.dst = (uint32_t)crypto_keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
     /* Of UDP every packet counts: who sends two from one socket means two. */
     if (packet->proto == IPPROTO_TCP)
@@ -355,27 +388,19 @@ static struct match_result take(struct matcher *m, unsigned source, const struct
     if (!peer)
         peer = add_peer(m, source, &packet->src, now - m->longest);
     else if (packet->proto == IPPROTO_TCP && peer_has(peer, &run))
-        return (struct match_result){MATCH_REPEAT, 0, NULL};
+        return (struct match_result){.verdict = MATCH_REPEAT};
     remember(m, peer, &run);
-    return (struct match_result){MATCH_SEEN, open_doors(m, peer, &run), m->opened};
-}
-
-bool matcher_leaves(struct matcher *m, unsigned source, const struct packet *packet)
-{
-    assert(source < MATCH_SOURCES);
-    enum match_verdict verdict = glance(m, source, packet);
-    /* A piece of a sealed knock is somebody's business, if not ours. */
-    if (verdict == MATCH_SEEN || verdict == MATCH_SEALED)
-        return false;
-    m->counters.packets[verdict]++;
-    return true;
+    struct match_result result = {.verdict = MATCH_SEEN, .opened = m->opened};
+    result.opened_count = open_doors(m, peer, &run);
+    find_reached(m, peer, &run, stages, &result);
+    return result;
 }
 
 struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
-                                 int64_t now)
+                                 int64_t now, unsigned stages)
 {
     assert(source < MATCH_SOURCES);
-    struct match_result result = take(m, source, packet, now);
+    struct match_result result = take(m, source, packet, now, stages);
     m->counters.packets[result.verdict]++;
     return result;
 }
@@ -386,20 +411,6 @@ unsigned matcher_stage(const struct matcher *m, unsigned source, const struct ad
     assert(source < MATCH_SOURCES && door < m->door_count);
     const struct peer *peer = source_table_find(m->peers, source, address);
     return peer ? stage_of(m, door, peer, 0, now) : 0;
-}
-
-unsigned matcher_reached(const struct matcher *m, unsigned source, const struct packet *packet,
-                         int64_t now, unsigned door)
-{
-    assert(source < MATCH_SOURCES && door < m->door_count);
-    const struct peer *peer = source_table_find(m->peers, source, &packet->src);
-    if (!peer || peer->count == 0)
-        return 0;
-    unsigned stage = stage_of(m, door, peer, 0, now);
-    bool step =
-        stage > 0 && is_step(m->doors[door].sequence.steps[stage - 1], &peer_run(peer, 0)->seen);
-    bool doubled = step && goes_on(m, door, peer) && stage_of(m, door, peer, 1, now) == stage;
-    return step && !doubled ? stage : 0;
 }
 
 void matcher_gap(struct matcher *m, unsigned source)

@@ -72,25 +72,6 @@ static void note_stage(struct pipeline *pipeline, unsigned door, unsigned stage)
                                                      .number = stage});
 }
 
-/* How far the packet brought its address with each door that it may be a step of. */
-static void note_stages(struct pipeline *pipeline)
-{
-    const struct listener_config *setup = pipeline->setup;
-    unsigned count;
-    const struct listener_config_step *found =
-        listener_config_doors_with(setup, step_of(&pipeline->packet), &count);
-    for (unsigned i = 0; i < count && i < STALLED_MAX; i++) {
-        unsigned door = found[i].door;
-        /* A one-time sequence isn't spoken of before it is used. */
-        if (door >= setup->config.plain)
-            continue;
-        unsigned stage = matcher_reached(setup->matcher, pipeline->source, &pipeline->packet,
-                                         pipeline->now, door);
-        if (stage > 0)
-            note_stage(pipeline, door, stage);
-    }
-}
-
 static void tell_seen(struct pipeline *pipeline, const struct message_seen *seen)
 {
     struct message msg = {.type = MESSAGE_SEEN, .u.seen = *seen};
@@ -180,8 +161,11 @@ static void assemble(struct pipeline *pipeline)
 
 static void match_packet(struct pipeline *pipeline)
 {
+    /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
+    bool stages = pipeline->setup->config.debug || stalled_have_room(&pipeline->attempts);
     struct match_result matched =
-        matcher_feed(pipeline->setup->matcher, pipeline->source, &pipeline->packet, pipeline->now);
+        matcher_feed(pipeline->setup->matcher, pipeline->source, &pipeline->packet, pipeline->now,
+                     stages ? STALLED_MAX : 0);
     for (unsigned i = 0; i < matched.opened_count; i++)
         tell_open(pipeline, matched.opened[i]);
     if (matched.verdict == MATCH_SEALED)
@@ -189,9 +173,8 @@ static void match_packet(struct pipeline *pipeline)
     if (matched.verdict != MATCH_SEEN)
         return;
     note_strays(pipeline);
-    /* In a flood of first steps there is no room to remember more of them, and nobody to tell. */
-    if (pipeline->setup->config.debug || stalled_have_room(&pipeline->attempts))
-        note_stages(pipeline);
+    for (unsigned i = 0; i < matched.reached_count; i++)
+        note_stage(pipeline, matched.reached[i].door, matched.reached[i].stage);
 }
 
 enum line_verdict pipeline_line(struct pipeline *pipeline, unsigned source, const char *line,

@@ -1,5 +1,6 @@
 #include "listener/why.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,22 +64,14 @@ static unsigned stage(const struct why *why, const struct history_packet *entry,
     return matcher_stage(why->matcher, entry->source, address, entry->time, door);
 }
 
-/* Whether a one-time sequence has the packet as a step: of those nothing is told. */
-static bool is_step_of_once(const struct listener_config *setup, const struct packet *packet)
-{
-    struct port_proto step = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
-    unsigned count;
-    const struct listener_config_step *found = listener_config_doors_with(setup, step, &count);
-    return count > 0 && found[count - 1].door >= setup->config.plain;
-}
-
 /* The packet at hand, and what it did. One that began nothing, and met nothing under way, is
  * ignored, even if it is remembered. */
 static void tell_all(const struct why *why, const struct history_packet *entry,
-                     enum match_verdict verdict, const unsigned *before)
+                     const struct match_result *result, const unsigned *before)
 {
     unsigned count = why->setup->config.plain;
-    bool idle = verdict == MATCH_SEEN && !is_step_of_once(why->setup, &entry->packet);
+    enum match_verdict verdict = result->verdict;
+    bool idle = verdict == MATCH_SEEN && !result->one_time_step;
     for (unsigned i = 0; i < count && idle; i++)
         idle = before[i] == 0 && why->after[i] == 0 && !why->opened[i];
     tell_packet(why, entry, idle ? MATCH_IDLE : verdict);
@@ -97,13 +90,13 @@ static void take(struct why *why, struct history_packet *entry)
     for (unsigned i = 0; i < count; i++)
         why->late[i] = stages[i] > 0 && stage(why, entry, address, i) < stages[i];
     struct match_result result =
-        matcher_feed(why->matcher, entry->source, history_packet(entry), entry->time);
+        matcher_feed(why->matcher, entry->source, history_packet(entry), entry->time, UINT_MAX);
     memset(why->opened, 0, why->setup->door_count * sizeof(*why->opened));
     for (unsigned i = 0; i < result.opened_count; i++)
         why->opened[result.opened[i]] = true;
     for (unsigned i = 0; i < count; i++)
         why->after[i] = stage(why, entry, address, i);
-    tell_all(why, entry, result.verdict, stages);
+    tell_all(why, entry, &result, stages);
     memcpy(stages, why->after, count * sizeof(*stages));
 }
 

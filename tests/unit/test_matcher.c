@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,7 @@ static void run(const struct scenario *row)
             continue;
         }
         read_packet(&packet, w, &now, &source);
-        struct match_result result = matcher_feed(m, source, &packet, now);
+        struct match_result result = matcher_feed(m, source, &packet, now, 0);
         *out++ = mark_of(&result);
     }
     if (strcmp(got, row->expected) != 0)
@@ -364,16 +365,18 @@ static void stages_are_told(void **state)
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         struct packet packet;
         unsigned source;
-        struct match_result result = {MATCH_IDLE, 0, NULL};
+        struct match_result result = {.verdict = MATCH_IDLE};
         read_packet(&packet, steps[i].packet, &now, &source);
         if (strcmp(steps[i].packet, "gap") == 0)
             matcher_gap(m, 0);
         else
-            result = matcher_feed(m, 0, &packet, now);
+            result = matcher_feed(m, 0, &packet, now, UINT_MAX);
         for (unsigned door = 0; door < 2; door++) {
             unsigned stage = matcher_stage(m, 0, &address, now, door);
-            unsigned reached =
-                result.verdict == MATCH_SEEN ? matcher_reached(m, 0, &packet, now, door) : 0;
+            unsigned reached = 0;
+            for (unsigned j = 0; j < result.reached_count; j++)
+                if (result.reached[j].door == door)
+                    reached = result.reached[j].stage;
             if (stage != steps[i].stage[door] || reached != steps[i].reached[door])
                 fail_msg("packet %zu, %s, door %u: stage %u, reached %u", i, steps[i].packet, door,
                          stage, reached);
@@ -414,7 +417,7 @@ static void stages_of_odd_sequences(void **state)
             struct packet packet;
             unsigned source;
             read_packet(&packet, w, &now, &source);
-            matcher_feed(m, 0, &packet, now);
+            matcher_feed(m, 0, &packet, now, 0);
             got[strlen(got)] = (char)('0' + matcher_stage(m, 0, &address, now, 0));
         }
         if (strcmp(got, rows[i].stages) != 0)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -420,18 +421,27 @@ static unsigned compare_packet(struct model *model, struct matcher *m, unsigned 
 {
     uint32_t got = 0, want;
     enum match_verdict expected = model_feed(model, source, address, p, now, &want);
-    struct match_result result = matcher_feed(m, source, p, now);
+    struct match_result result = matcher_feed(m, source, p, now, UINT_MAX);
     for (unsigned i = 0; i < result.opened_count; i++)
         got |= 1u << result.opened[i];
     if (result.verdict != expected || got != want)
         fail_msg("%u:%u: verdict %d, doors %x; the model says %d, %x", p->dpt, p->spt,
                  (int)result.verdict, got, (int)expected, want);
     const struct history *h = &model->histories[source][address];
-    for (unsigned d = 0; d < DOORS && h->gone < h->count; d++) {
-        unsigned stage = matcher_stage(m, source, &p->src, now, d);
-        unsigned right = model_stage(&model->doors[d], h, model->gaps[source], now);
-        if (stage != right)
-            fail_msg("%u:%u, door %u: stage %u; the model says %u", p->dpt, p->spt, d, stage,
+    unsigned reached[DOORS] = {0};
+    for (unsigned i = 0; i < result.reached_count; i++)
+        reached[result.reached[i].door] = result.reached[i].stage;
+    for (unsigned d = 0; d < DOORS; d++) {
+        unsigned right = 0;
+        if (h->gone < h->count) {
+            unsigned stage = matcher_stage(m, source, &p->src, now, d);
+            right = model_stage(&model->doors[d], h, model->gaps[source], now);
+            if (stage != right)
+                fail_msg("%u:%u, door %u: stage %u; the model says %u", p->dpt, p->spt, d, stage,
+                         right);
+        }
+        if (reached[d] > 0 && reached[d] != right)
+            fail_msg("%u:%u, door %u: reached %u; the model says %u", p->dpt, p->spt, d, reached[d],
                      right);
     }
     return result.opened_count;

@@ -81,7 +81,7 @@ static unsigned stream(struct matcher *m, struct port_proto step, uint32_t addre
                        int64_t now)
 {
     struct packet packet = packet_to(step, address, spt);
-    return matcher_feed(m, 0, &packet, now).opened_count;
+    return matcher_feed(m, 0, &packet, now, 0).opened_count;
 }
 
 static void interleaved_knocks_all_open(void **state)
@@ -183,12 +183,12 @@ static void doubled_knocks_open_once(void **state)
         for (unsigned i = 0; i < sequence->count; i++) {
             for (unsigned times = 1 + draw(3); times > 0; times--) {
                 sent[count] = packet_to(sequence->steps[i], 1, (uint16_t)(1000 + count));
-                opened += matcher_feed(m, 0, &sent[count], count).opened_count;
+                opened += matcher_feed(m, 0, &sent[count], count, 0).opened_count;
                 count++;
                 for (unsigned again = draw(4); again > 0; again--) {
                     const struct packet *packet = &sent[draw(count)];
                     if (packet->proto == IPPROTO_TCP)
-                        assert_int_equal(matcher_feed(m, 0, packet, count).verdict, MATCH_REPEAT);
+                        assert_int_equal(matcher_feed(m, 0, packet, count, 0).verdict, MATCH_REPEAT);
                 }
             }
             opened_early += i + 1 < sequence->count ? opened : 0;
@@ -334,7 +334,7 @@ static double cost(struct matcher *m, struct port_proto step, unsigned addresses
     double start = seconds();
     for (unsigned i = 0; i < count; i++) {
         struct packet packet = packet_to(step, i % addresses, (uint16_t)i);
-        matcher_feed(m, 0, &packet, i);
+        matcher_feed(m, 0, &packet, i, 0);
     }
     return (seconds() - start) * 1e9 / count;
 }
