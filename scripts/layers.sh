@@ -35,8 +35,8 @@ pure=(
     src/knock/{cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,command_words,config_scan,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/knockd/log_clock.c
-    src/listener/{history,line_cache,lines,log_header,logline,match_index}.c
-    src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stalled,stats}.c
+    src/listener/{diagnostics,history,line_cache,lines,log_header,logline,match_index}.c
+    src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stats}.c
     src/listener/timestamp.c
 )
 # These take memory for what is made or registered; nothing else of them does.

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-void history_add(struct history *trace, unsigned source, const struct packet *packet, int64_t now)
+void history_add(struct history *history, unsigned source, const struct packet *packet, int64_t now)
 {
-    struct history_packet *entry = &trace->list[trace->count++ % HISTORY_PACKETS];
+    struct history_packet *entry = &history->list[history->count++ % HISTORY_PACKETS];
     entry->time = now;
     entry->source = source;
     entry->gap = false;
@@ -17,18 +17,18 @@ void history_add(struct history *trace, unsigned source, const struct packet *pa
         memcpy(entry->in, packet->in, entry->packet.in_len);
 }
 
-void history_gap(struct history *trace, unsigned source, int64_t now)
+void history_gap(struct history *history, unsigned source, int64_t now)
 {
-    trace->list[trace->count++ % HISTORY_PACKETS] =
+    history->list[history->count++ % HISTORY_PACKETS] =
         (struct history_packet){.time = now, .source = source, .gap = true};
 }
 
-unsigned history_count(const struct history *trace)
+unsigned history_count(const struct history *history)
 {
-    return trace->count < HISTORY_PACKETS ? (unsigned)trace->count : HISTORY_PACKETS;
+    return history->count < HISTORY_PACKETS ? (unsigned)history->count : HISTORY_PACKETS;
 }
 
-struct history_packet history_get(const struct history *trace, unsigned i)
+struct history_packet history_get(const struct history *history, unsigned i)
 {
-    return trace->list[(trace->count - history_count(trace) + i) % HISTORY_PACKETS];
+    return history->list[(history->count - history_count(history) + i) % HISTORY_PACKETS];
 }

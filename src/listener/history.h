@@ -1,4 +1,6 @@
-/* The last packets, whoever sent them: so that it can be told afterwards what each did. Pure. */
+/* The last packets of all addresses, for `knockctl why`: what each did can be told afterwards.
+ * Pure.
+ */
 #ifndef LISTENER_HISTORY_H
 #define LISTENER_HISTORY_H
 
@@ -12,7 +14,7 @@ struct history_packet {
     int64_t time; /* ns */
     unsigned source;
     bool gap;             /* no packet: lines of the source were lost */
-    struct packet packet; /* its `in` is valid only as history_get returns it */
+    struct packet packet; /* its `in` is valid only as history_packet returns it */
     char in[IF_NAMESIZE];
 };
 
@@ -21,16 +23,17 @@ struct history {
     struct history_packet list[HISTORY_PACKETS];
 };
 
-void history_add(struct history *trace, unsigned source, const struct packet *packet, int64_t now);
+void history_add(struct history *history, unsigned source, const struct packet *packet,
+                 int64_t now);
 
 /* Lines of `source` were lost before the packets that follow. */
-void history_gap(struct history *trace, unsigned source, int64_t now);
+void history_gap(struct history *history, unsigned source, int64_t now);
 
 /* How many there are, and number `i` of them, the oldest being 0. */
-unsigned history_count(const struct history *trace);
-struct history_packet history_get(const struct history *trace, unsigned i);
+unsigned history_count(const struct history *history);
+struct history_packet history_get(const struct history *history, unsigned i);
 
-/* The interface's name, which is in the struct, after it has been copied. */
+/* The packet with the interface's name in place, after it has been copied. */
 static inline const struct packet *history_packet(struct history_packet *entry)
 {
     entry->packet.in = entry->in;

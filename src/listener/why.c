@@ -4,25 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One address is remembered once a source, and each packet of a sealed knock may make two records.
+/* One address is remembered once a source, and each packet of a sealed knock may make two entries.
  */
-enum { WHY_RECORDS = 2 * WHY_PACKETS + CONFIG_SOURCES_MAX };
+enum { WHY_ENTRIES = 2 * WHY_PACKETS + CONFIG_SOURCES_MAX };
 
 struct why {
     const struct listener_config *setup;
-    struct matcher *matcher; /* knows this address alone, as does the assembler */
-    struct reassembly *reassembly;
     uint32_t query;
-    void (*tell)(void *arg, struct message *message);
+    struct addr address;
+    struct matcher *matcher;       /* knows this address alone */
+    struct reassembly *reassembly; /* likewise */
+    void (*send)(void *arg, struct message *message);
     void *arg;
     unsigned *stages; /* of each door and source, after the packet before */
     /* Of each door, for the packet at hand. */
     unsigned *after;
     bool *opened;
-    bool *late; /* the attempt was over before it came */
+    bool *late; /* the attempt was over before the packet came */
 };
 
-static void tell_packet(const struct why *why, const struct history_packet *entry,
+/* Of one-time sequences, which come behind the configuration's doors, nothing is reported. */
+static unsigned reported_doors(const struct why *why)
+{
+    return why->setup->config.plain;
+}
+
+static void send_packet(const struct why *why, const struct history_packet *entry,
                         enum match_verdict verdict)
 {
     const struct packet *packet = &entry->packet;
@@ -41,10 +48,10 @@ static void tell_packet(const struct why *why, const struct history_packet *entr
                                            .message = made.length > 0,
                                            .dst = packet->dst,
                                            .time = entry->time}};
-    why->tell(why->arg, &message);
+    why->send(why->arg, &message);
 }
 
-static void tell_effect(const struct why *why, unsigned door, unsigned before)
+static void send_effect(const struct why *why, unsigned door, unsigned before)
 {
     bool opened = why->opened[door];
     struct message message = {.type = MESSAGE_EFFECT,
@@ -55,97 +62,107 @@ static void tell_effect(const struct why *why, unsigned door, unsigned before)
                                                            : why->after[door],
                                            .late = why->late[door],
                                            .opened = opened}};
-    why->tell(why->arg, &message);
+    why->send(why->arg, &message);
 }
 
-static unsigned stage(const struct why *why, const struct history_packet *entry,
-                      const struct addr *address, unsigned door)
+static unsigned current_stage(const struct why *why, const struct history_packet *entry,
+                              unsigned door)
 {
-    return matcher_stage(why->matcher, entry->source, address, entry->time, door);
+    return matcher_stage(why->matcher, entry->source, &why->address, entry->time, door);
 }
 
-/* The packet at hand, and what it did. One that began nothing, and met nothing under way, is
+/* The packet at hand, and what it did. One that began nothing, and met nothing in progress, is
  * ignored, even if it is remembered. */
-static void tell_all(const struct why *why, const struct history_packet *entry,
-                     const struct match_result *result, const unsigned *before)
+static void send_packet_and_effects(const struct why *why, const struct history_packet *entry,
+                                    const struct match_result *matched, const unsigned *before)
 {
-    unsigned count = why->setup->config.plain;
-    enum match_verdict verdict = result->verdict;
-    bool idle = verdict == MATCH_SEEN && !result->one_time_step;
+    unsigned count = reported_doors(why);
+    enum match_verdict verdict = matched->verdict;
+    bool idle = verdict == MATCH_SEEN && !matched->one_time_step;
     for (unsigned i = 0; i < count && idle; i++)
         idle = before[i] == 0 && why->after[i] == 0 && !why->opened[i];
-    tell_packet(why, entry, idle ? MATCH_IDLE : verdict);
+    send_packet(why, entry, idle ? MATCH_IDLE : verdict);
     for (unsigned i = 0; i < count; i++)
         if ((verdict == MATCH_SEEN || why->late[i]) &&
             (before[i] > 0 || why->after[i] > 0 || why->opened[i]))
-            tell_effect(why, i, before[i]);
+            send_effect(why, i, before[i]);
 }
 
-static void take(struct why *why, struct history_packet *entry)
+static void match_again(struct why *why, struct history_packet *entry)
 {
-    /* One-time sequences, behind the configuration's doors, aren't spoken of. */
-    unsigned count = why->setup->config.plain;
+    unsigned count = reported_doors(why);
     unsigned *stages = why->stages + (size_t)entry->source * count;
-    const struct addr *address = &entry->packet.src;
     for (unsigned i = 0; i < count; i++)
-        why->late[i] = stages[i] > 0 && stage(why, entry, address, i) < stages[i];
-    struct match_result result =
+        why->late[i] = stages[i] > 0 && current_stage(why, entry, i) < stages[i];
+    struct match_result matched =
         matcher_feed(why->matcher, entry->source, history_packet(entry), entry->time, UINT_MAX);
     memset(why->opened, 0, why->setup->door_count * sizeof(*why->opened));
-    for (unsigned i = 0; i < result.opened_count; i++)
-        why->opened[result.opened[i]] = true;
+    for (unsigned i = 0; i < matched.opened_count; i++)
+        why->opened[matched.opened[i]] = true;
     for (unsigned i = 0; i < count; i++)
-        why->after[i] = stage(why, entry, address, i);
-    tell_all(why, entry, &result, stages);
+        why->after[i] = current_stage(why, entry, i);
+    send_packet_and_effects(why, entry, &matched, stages);
     memcpy(stages, why->after, count * sizeof(*stages));
 }
 
 /* What starts over for lost lines isn't late. */
-static void take_gap(struct why *why, const struct history_packet *entry,
-                     const struct addr *address)
+static void start_over(struct why *why, const struct history_packet *entry)
 {
-    unsigned count = why->setup->config.plain;
+    unsigned count = reported_doors(why);
     unsigned *stages = why->stages + (size_t)entry->source * count;
     matcher_gap(why->matcher, entry->source);
     for (unsigned i = 0; i < count; i++)
         if (why->setup->doors[i].strict)
-            stages[i] = stage(why, entry, address, i);
+            stages[i] = current_stage(why, entry, i);
 }
 
-/* The place in the trace of the first packet to tell of. */
-static unsigned first_of(const struct history *trace, const struct addr *address)
+/* The place in the history of the first packet to report. */
+static unsigned first_packet(const struct history *history, const struct addr *address)
 {
-    unsigned i = history_count(trace), found = 0;
+    unsigned i = history_count(history), found = 0;
     while (i > 0 && found < WHY_PACKETS) {
-        struct history_packet entry = history_get(trace, --i);
+        struct history_packet entry = history_get(history, --i);
         found += !entry.gap && addr_equal(&entry.packet.src, address);
     }
     return i;
 }
 
-void why_tell(const struct listener_config *setup, const struct history *trace, uint32_t query,
-              const struct addr *address, void (*tell)(void *arg, struct message *message),
-              void *arg)
+/* False when memory is short. */
+static bool why_init(struct why *why)
 {
-    struct why why = {.setup = setup, .query = query, .tell = tell, .arg = arg};
-    size_t doors = (size_t)setup->door_count + 1;
-    bool ready = listener_config_match(setup, WHY_RECORDS, &why.matcher, &why.reassembly);
-    why.stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why.stages));
-    why.after = calloc(doors, sizeof(*why.after));
-    why.opened = calloc(doors, sizeof(*why.opened));
-    why.late = calloc(doors, sizeof(*why.late));
-    ready = ready && why.stages && why.after && why.opened && why.late;
-    for (unsigned i = first_of(trace, address); ready && i < history_count(trace); i++) {
-        struct history_packet entry = history_get(trace, i);
+    size_t doors = (size_t)why->setup->door_count + 1;
+    bool ready = listener_config_match(why->setup, WHY_ENTRIES, &why->matcher, &why->reassembly);
+    why->stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why->stages));
+    why->after = calloc(doors, sizeof(*why->after));
+    why->opened = calloc(doors, sizeof(*why->opened));
+    why->late = calloc(doors, sizeof(*why->late));
+    return ready && why->stages && why->after && why->opened && why->late;
+}
+
+static void why_free(struct why *why)
+{
+    matcher_free(why->matcher);
+    reassembly_free(why->reassembly);
+    free(why->stages);
+    free(why->after);
+    free(why->opened);
+    free(why->late);
+}
+
+void why_answer(const struct listener_config *setup, const struct history *history,
+                const struct message_query *query, void (*send)(void *arg, struct message *message),
+                void *arg)
+{
+    struct why why = {
+        .setup = setup, .query = query->query, .address = query->address, .send = send, .arg = arg};
+    bool ready = why_init(&why);
+    for (unsigned i = first_packet(history, &why.address); ready && i < history_count(history);
+         i++) {
+        struct history_packet entry = history_get(history, i);
         if (entry.gap)
-            take_gap(&why, &entry, address);
-        else if (addr_equal(&entry.packet.src, address))
-            take(&why, &entry);
+            start_over(&why, &entry);
+        else if (addr_equal(&entry.packet.src, &why.address))
+            match_again(&why, &entry);
     }
-    matcher_free(why.matcher);
-    reassembly_free(why.reassembly);
-    free(why.stages);
-    free(why.after);
-    free(why.opened);
-    free(why.late);
+    why_free(&why);
 }

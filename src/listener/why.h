@@ -1,17 +1,20 @@
-/* What the last packets of an address did to each door: they are matched once more, apart. */
+/*
+ * Answers `knockctl why`: what the last packets of an address did to each door. They are matched
+ * once more, apart from the listener's own matcher.
+ */
 #ifndef LISTENER_WHY_H
 #define LISTENER_WHY_H
 
-#include "lib/message.h"
 #include "listener/config_receive.h"
 #include "listener/history.h"
 
-/* The packets that are told of, the newest. */
+/* The packets that are reported, the newest. */
 enum { WHY_PACKETS = 64 };
 
-/* Answers question number `query` with MESSAGE_PACKET and MESSAGE_EFFECT, by tell(arg, record). */
-void why_tell(const struct listener_config *setup, const struct history *trace, uint32_t query,
-              const struct addr *address, void (*tell)(void *arg, struct message *message),
-              void *arg);
+/* Answers the query for an address with MESSAGE_PACKET and MESSAGE_EFFECT, by send(arg, message).
+ */
+void why_answer(const struct listener_config *setup, const struct history *history,
+                const struct message_query *query, void (*send)(void *arg, struct message *message),
+                void *arg);
 
 #endif

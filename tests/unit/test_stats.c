@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "listener/pipeline.h"
-#include "listener/stalled.h"
-#include "listener/stats.h"
 
 static void line_with(struct stats *stats, const char *prefix)
 {
@@ -170,17 +168,17 @@ static struct stalled_knock make(unsigned last_byte, unsigned stage, int64_t unt
 static void tells_of_the_farthest_step(void **state)
 {
     (void)state;
-    struct stalled attempts = {0};
+    struct stalled stalled = {0};
     struct stalled_knock first = make(9, 1, 15), second = make(9, 2, 20), out;
-    assert_int_equal(stalled_next(&attempts), INT64_MAX);
-    stalled_reach(&attempts, &first);
-    stalled_reach(&attempts, &second);
-    assert_int_equal(stalled_next(&attempts), 15);
-    assert_false(stalled_expire(&attempts, 14, &out));
-    assert_true(stalled_expire(&attempts, 15, &out));
+    assert_int_equal(stalled_next(&stalled), INT64_MAX);
+    stalled_reach(&stalled, &first);
+    stalled_reach(&stalled, &second);
+    assert_int_equal(stalled_next(&stalled), 15);
+    assert_false(stalled_expire(&stalled, 14, &out));
+    assert_true(stalled_expire(&stalled, 15, &out));
     assert_int_equal(out.stage, 2);
-    assert_false(stalled_expire(&attempts, 15, &out));
-    assert_int_equal(stalled_next(&attempts), INT64_MAX);
+    assert_false(stalled_expire(&stalled, 15, &out));
+    assert_int_equal(stalled_next(&stalled), INT64_MAX);
 }
 
 /* What came instead of the next step is told of the last time that the farthest step was reached.
@@ -188,33 +186,33 @@ static void tells_of_the_farthest_step(void **state)
 static void tells_what_came_instead(void **state)
 {
     (void)state;
-    struct stalled attempts = {0};
+    struct stalled stalled = {0};
     struct stalled_knock first = make(9, 1, 15), second = make(9, 2, 20), out;
-    stalled_reach(&attempts, &first);
-    stalled_reach(&attempts, &second);
-    attempts.list[0].instead = (struct port_proto){443, 6};
-    stalled_reach(&attempts, &first);
-    assert_int_equal(attempts.list[0].instead.port, 443);
-    stalled_reach(&attempts, &second);
-    assert_int_equal(attempts.list[0].instead.port, 0);
-    attempts.list[0].instead = (struct port_proto){80, 6};
-    assert_true(stalled_expire(&attempts, 15, &out));
+    stalled_reach(&stalled, &first);
+    stalled_reach(&stalled, &second);
+    stalled.list[0].instead = (struct port_proto){443, 6};
+    stalled_reach(&stalled, &first);
+    assert_int_equal(stalled.list[0].instead.port, 443);
+    stalled_reach(&stalled, &second);
+    assert_int_equal(stalled.list[0].instead.port, 0);
+    stalled.list[0].instead = (struct port_proto){80, 6};
+    assert_true(stalled_expire(&stalled, 15, &out));
     assert_int_equal(out.instead.port, 80);
-    stalled_reach(&attempts, &first);
-    assert_int_equal(attempts.list[0].instead.port, 0);
+    stalled_reach(&stalled, &first);
+    assert_int_equal(stalled.list[0].instead.port, 0);
 }
 
 static void forgets_what_opened(void **state)
 {
     (void)state;
-    struct stalled attempts = {0};
+    struct stalled stalled = {0};
     struct stalled_knock a = make(9, 2, 15), other = make(8, 1, 15), out;
-    stalled_reach(&attempts, &a);
-    stalled_reach(&attempts, &other);
-    stalled_finish(&attempts, a.source, &a.address);
-    assert_true(stalled_expire(&attempts, 20, &out));
+    stalled_reach(&stalled, &a);
+    stalled_reach(&stalled, &other);
+    stalled_finish(&stalled, a.source, &a.address);
+    assert_true(stalled_expire(&stalled, 20, &out));
     assert_true(addr_equal(&out.address, &other.address));
-    assert_false(stalled_expire(&attempts, 20, &out));
+    assert_false(stalled_expire(&stalled, 20, &out));
 }
 
 /* Strangers begin knocks by the thousand: some are remembered, one in ten seconds is told. */
@@ -222,23 +220,23 @@ static void is_bounded(void **state)
 {
     (void)state;
     const int64_t second = 1000000000;
-    struct stalled attempts = {0};
+    struct stalled stalled = {0};
     struct stalled_knock out;
     unsigned told = 0;
     for (unsigned i = 0; i < 256; i++) {
         struct stalled_knock a = make(i, 1, second);
-        stalled_reach(&attempts, &a);
+        stalled_reach(&stalled, &a);
     }
-    assert_int_equal(attempts.unsaid, 256 - STALLED_MAX);
-    while (stalled_expire(&attempts, 2 * second, &out))
+    assert_int_equal(stalled.unreported, 256 - STALLED_MAX);
+    while (stalled_expire(&stalled, 2 * second, &out))
         told++;
     assert_int_equal(told, 1);
-    assert_int_equal(stalled_next(&attempts), INT64_MAX);
+    assert_int_equal(stalled_next(&stalled), INT64_MAX);
     struct stalled_knock later = make(1, 1, 5 * second);
-    stalled_reach(&attempts, &later);
-    assert_false(stalled_expire(&attempts, 11 * second, &out));
-    stalled_reach(&attempts, &later);
-    assert_true(stalled_expire(&attempts, 12 * second, &out));
+    stalled_reach(&stalled, &later);
+    assert_false(stalled_expire(&stalled, 11 * second, &out));
+    stalled_reach(&stalled, &later);
+    assert_true(stalled_expire(&stalled, 12 * second, &out));
 }
 
 static void on_tell(void *arg, struct message *message)

@@ -13,7 +13,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-static struct history trace;
+static struct history history;
 static char said[1 << 16];
 
 /* "port/verdict" of a packet, then " door:before>after" with "!" for open and "~" for late. */
@@ -52,7 +52,7 @@ static void sees(const char *from, uint16_t port, int64_t now)
                             .has_ports = true,
                             .in_len = 4,
                             .in = "eth0"};
-    history_add(&trace, 0, &packet, now);
+    history_add(&history, 0, &packet, now);
 }
 
 /* Door 0: 1000, 2000, 3000; door 1 the same, but only by eth1; 2 is a one-time sequence that begins
@@ -72,16 +72,16 @@ static const char *why(const char *of)
     doors[2].one_time = true;
     struct listener_config setup = {
         .config.plain = 2, .source_count = 1, .door_count = 3, .doors = doors};
-    struct addr a = address(of);
+    struct message_query query = {.query = 7, .address = address(of)};
     said[0] = '\0';
-    why_tell(&setup, &trace, 7, &a, note, NULL);
+    why_answer(&setup, &history, &query, note, NULL);
     return said;
 }
 
 static void test_what_packets_do(void **state)
 {
     (void)state;
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     sees("192.0.2.9", 1000, 1 * SECOND);
     sees("192.0.2.8", 1000, 1 * SECOND);
     sees("192.0.2.9", 2000, 2 * SECOND);
@@ -103,7 +103,7 @@ static void test_what_packets_do(void **state)
 static void test_what_follows_an_opening(void **state)
 {
     (void)state;
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     sees("192.0.2.9", 1000, 1 * SECOND);
     sees("192.0.2.9", 2000, 1 * SECOND);
     sees("192.0.2.9", 3000, 1 * SECOND);
@@ -118,7 +118,7 @@ static void test_what_follows_an_opening(void **state)
 static void test_doubled_packets(void **state)
 {
     (void)state;
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     for (unsigned i = 0; i < 6; i++)
         sees("192.0.2.9", (uint16_t)(1000 * (1 + i / 2)), 1 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 1000/0 0:1>1 2000/0 0:1>2 2000/0 0:2>2 "
@@ -129,17 +129,17 @@ static void test_doubled_packets(void **state)
 static void test_lost_lines(void **state)
 {
     (void)state;
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     sees("192.0.2.9", 1000, 1 * SECOND);
     sees("192.0.2.9", 2000, 1 * SECOND);
-    history_gap(&trace, 0, 2 * SECOND);
+    history_gap(&history, 0, 2 * SECOND);
     sees("192.0.2.9", 3000, 3 * SECOND);
     sees("192.0.2.9", 1000, 4 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 1000/0 0:0>1");
     /* Those of another source don't. */
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     sees("192.0.2.9", 1000, 1 * SECOND);
-    history_gap(&trace, 1, 2 * SECOND);
+    history_gap(&history, 1, 2 * SECOND);
     sees("192.0.2.9", 2000, 3 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2");
 }
@@ -147,10 +147,10 @@ static void test_lost_lines(void **state)
 static void test_only_the_newest(void **state)
 {
     (void)state;
-    memset(&trace, 0, sizeof(trace));
+    memset(&history, 0, sizeof(history));
     for (int i = 0; i < HISTORY_PACKETS; i++)
         sees("192.0.2.9", 80, i);
-    assert_int_equal(history_count(&trace), HISTORY_PACKETS);
+    assert_int_equal(history_count(&history), HISTORY_PACKETS);
     unsigned packets = 0;
     for (const char *p = why("192.0.2.9"); (p = strstr(p, "80/6")); p++)
         packets++;

@@ -1,0 +1,350 @@
+#include "listener/diagnostics.h"
+
+#include <string.h>
+
+#define SECOND INT64_C(1000000000)
+
+/* After a stalled knock was reported, no other is for so long. */
+static const int64_t quiet = 10 * SECOND;
+
+/* A log without any denied packet for so long is rare enough on a public address to be reported. */
+static const int64_t silence = 600 * SECOND;
+
+/* --- stalled knocks --- */
+
+static struct stalled_knock *find(struct stalled *stalled, uint32_t source, uint32_t door,
+                                  const struct addr *address)
+{
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled_knock *k = &stalled->list[i];
+        if (k->stage > 0 && k->source == source && k->door == door &&
+            addr_equal(&k->address, address))
+            return k;
+    }
+    return NULL;
+}
+
+void stalled_reach(struct stalled *stalled, const struct stalled_knock *knock)
+{
+    struct stalled_knock *known = find(stalled, knock->source, knock->door, &knock->address);
+    if (known) {
+        if (knock->stage >= known->stage) {
+            known->stage = knock->stage;
+            known->instead = (struct port_proto){0};
+        }
+        return;
+    }
+    for (int i = 0; i < STALLED_MAX; i++) {
+        if (stalled->list[i].stage == 0) {
+            stalled->list[i] = *knock;
+            return;
+        }
+    }
+    stalled->unreported++;
+}
+
+void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address)
+{
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled_knock *k = &stalled->list[i];
+        if (k->stage > 0 && k->source == source && addr_equal(&k->address, address))
+            k->stage = 0;
+    }
+}
+
+static bool have_room(const struct stalled *stalled)
+{
+    for (int i = 0; i < STALLED_MAX; i++)
+        if (stalled->list[i].stage == 0)
+            return true;
+    return false;
+}
+
+int64_t stalled_next(const struct stalled *stalled)
+{
+    int64_t next = INT64_MAX;
+    for (int i = 0; i < STALLED_MAX; i++)
+        if (stalled->list[i].stage > 0 && stalled->list[i].until < next)
+            next = stalled->list[i].until;
+    return next;
+}
+
+bool stalled_expire(struct stalled *stalled, int64_t now, struct stalled_knock *out)
+{
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled_knock *k = &stalled->list[i];
+        if (k->stage == 0 || k->until > now)
+            continue;
+        *out = *k;
+        k->stage = 0;
+        if (now >= stalled->quiet_until) {
+            stalled->quiet_until = now + quiet;
+            return true;
+        }
+        stalled->unreported++;
+    }
+    return false;
+}
+
+/* Whether the packet, a stray or the first step again, came in place of the knock's next step. */
+static bool came_instead(const struct listener_config *setup, const struct stalled_knock *knock,
+                         unsigned source, const struct packet *packet, int64_t now)
+{
+    return knock->stage > 0 && knock->instead.port == 0 && knock->source == source &&
+           addr_equal(&knock->address, &packet->src) && now < knock->until &&
+           setup->doors[knock->door].strict &&
+           matcher_stage(setup->matcher, source, &packet->src, now, knock->door) < knock->stage;
+}
+
+static void note_stray(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                       const struct packet *packet, int64_t now)
+{
+    struct port_proto instead = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    for (int i = 0; i < STALLED_MAX; i++)
+        if (came_instead(setup, &d->stalled.list[i], source, packet, now))
+            d->stalled.list[i].instead = instead;
+}
+
+unsigned diagnostics_stages(const struct diagnostics *d, const struct listener_config *setup)
+{
+    /* In a flood of first steps there is no room to remember more of them, and nobody to report
+     * them to. */
+    return setup->config.debug || have_room(&d->stalled) ? STALLED_MAX : 0;
+}
+
+void diagnostics_packet(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                        const struct packet *packet, const struct match_result *matched,
+                        int64_t now)
+{
+    if (matched->opened_count > 0)
+        stalled_finish(&d->stalled, source, &packet->src);
+    if (matched->verdict == MATCH_SEEN)
+        note_stray(d, setup, source, packet, now);
+    for (unsigned i = 0; i < matched->reached_count; i++) {
+        unsigned door = matched->reached[i].door;
+        struct stalled_knock knock = {.source = source,
+                                      .door = door,
+                                      .address = packet->src,
+                                      .stage = matched->reached[i].stage,
+                                      .until = now + setup->doors[door].timeout};
+        stalled_reach(&d->stalled, &knock);
+    }
+}
+
+void diagnostics_gap(struct diagnostics *d, const struct listener_config *setup, unsigned source)
+{
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled_knock *knock = &d->stalled.list[i];
+        if (knock->source == source && setup->doors[knock->door].strict)
+            knock->stage = 0;
+    }
+}
+
+/* --- lines --- */
+
+void diagnostics_init(struct diagnostics *d, int64_t now)
+{
+    *d = (struct diagnostics){.silent_at = now + silence};
+    for (unsigned i = 0; i < CONFIG_SOURCES_MAX; i++)
+        stats_reset(&d->stats[i]);
+}
+
+/* None of the packets has our prefix: which one they have. */
+static struct message_seen seen_prefix(const struct stats *stats)
+{
+    const struct stats_prefix *commonest = stats_commonest(stats);
+    struct message_seen seen = {.kind = SEEN_PREFIX, .packets = stats->verdicts[LINE_PREFIX]};
+    if (commonest) {
+        seen.count = commonest->count;
+        memcpy(seen.text, commonest->text, sizeof(commonest->text));
+    }
+    return seen;
+}
+
+/* Any prefix counts, and this one says that the packet was accepted. */
+static struct message_seen seen_accepted(const char *prefix, size_t len)
+{
+    struct message_seen seen = {.kind = SEEN_ACCEPTED, .packets = 1, .count = 1};
+    memcpy(seen.text, prefix, len < PREFIX_MAX ? len : PREFIX_MAX);
+    return seen;
+}
+
+static struct message_seen seen_header(const struct foreign *foreign)
+{
+    struct message_seen seen = {.kind = SEEN_HEADER,
+                                .hint = foreign->hint,
+                                .packets = foreign->count,
+                                .count = foreign->count};
+    memcpy(seen.text, foreign->example, sizeof(foreign->example));
+    return seen;
+}
+
+/* The prefix of a line that should be reported: another than ours, or, where any counts, one of
+ * packets that were accepted. */
+static const char *prefix_to_report(const struct line_spec *spec, enum line_verdict verdict,
+                                    const char *line, size_t len, size_t *prefix_len)
+{
+    bool any_counts = verdict == LINE_PACKET && spec->prefix_count == 0;
+    if (verdict != LINE_PREFIX && !any_counts)
+        return NULL;
+    const char *prefix = logline_prefix(spec->format, line, len, prefix_len);
+    return any_counts && prefix && !prefix_is_of_accepted(prefix, *prefix_len) ? NULL : prefix;
+}
+
+bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                      enum line_verdict verdict, const char *line, size_t len, int64_t now,
+                      struct message_seen *out)
+{
+    struct stats *stats = &d->stats[source];
+    const struct line_spec *spec = &setup->sources[source].spec;
+    size_t prefix_len = 0;
+    const char *prefix = prefix_to_report(spec, verdict, line, len, &prefix_len);
+    bool report = false;
+    stats_line(stats, verdict, prefix, prefix_len);
+    stats->last_line = now;
+    if (verdict == LINE_PACKET)
+        stats->last_packet = now;
+    if (verdict == LINE_FOREIGN && foreign_is_firewall(spec, line, len)) {
+        foreign_note(&stats->foreign, line, len);
+        if ((report = stats_speaks_of_headers(stats)))
+            *out = seen_header(&stats->foreign);
+    } else if (verdict == LINE_PREFIX && (report = stats_speaks(stats))) {
+        *out = seen_prefix(stats);
+    } else if (verdict == LINE_PACKET && (report = prefix && stats->accepted == 1)) {
+        *out = seen_accepted(prefix, prefix_len);
+    }
+    if (report)
+        out->source = source;
+    return report;
+}
+
+/* --- what is due --- */
+
+int64_t diagnostics_next(const struct diagnostics *d)
+{
+    int64_t next = stalled_next(&d->stalled);
+    return next < d->silent_at ? next : d->silent_at;
+}
+
+static bool is_silent(const struct stats *stats)
+{
+    return stats->verdicts[LINE_PACKET] + stats->verdicts[LINE_PREFIX] + stats->foreign.count == 0;
+}
+
+bool diagnostics_due(struct diagnostics *d, const struct listener_config *setup, int64_t now,
+                     struct message_event *out)
+{
+    struct stalled_knock knock;
+    if (stalled_expire(&d->stalled, now, &knock)) {
+        *out = (struct message_event){.kind = EVENT_STALLED,
+                                      .source = knock.source,
+                                      .door = knock.door,
+                                      .address = knock.address,
+                                      .number = knock.stage,
+                                      .instead = knock.instead};
+        return true;
+    }
+    if (now < d->silent_at)
+        return false;
+    while (d->silent_next < setup->source_count) {
+        unsigned source = d->silent_next++;
+        if (is_silent(&d->stats[source])) {
+            *out = (struct message_event){
+                .kind = EVENT_SILENT, .source = source, .number = (uint64_t)(silence / SECOND)};
+            return true;
+        }
+    }
+    d->silent_at = INT64_MAX;
+    return false;
+}
+
+/* --- the answer to a query --- */
+
+static struct message counters_message(const struct diagnostics *d,
+                                       const struct listener_config *setup, uint32_t query)
+{
+    _Static_assert((int)COUNT_SEALED - COUNT_OUTGOING == (int)MATCH_SEALED - MATCH_OUTGOING,
+                   "the reasons for leaving out a packet are in one order");
+    const struct matcher_counters *matched = matcher_counters(setup->matcher);
+    struct message message = {.type = MESSAGE_COUNTERS, .u.counters = {.query = query}};
+    uint64_t *counts = message.u.counters.counts;
+    for (int i = COUNT_OUTGOING; i <= COUNT_SEALED; i++)
+        counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
+    counts[COUNT_EVICTED] = matched->evicted;
+    counts[COUNT_UNSAID] = d->stalled.unreported;
+    return message;
+}
+
+static void count_sealed(struct reassembly_counters sealed, uint64_t counts[LISTENER_COUNTS])
+{
+    counts[COUNT_PIECES] = sealed.pieces;
+    counts[COUNT_MESSAGES] = sealed.messages;
+    counts[COUNT_MIXTURES] = sealed.mixtures;
+    counts[COUNT_PIECES_EVICTED] = sealed.evicted;
+    counts[COUNT_SPENT] = sealed.spent[0];
+    counts[COUNT_SPENT_COMMON] = sealed.spent[1];
+    counts[COUNT_LIMITED] = sealed.limited[0];
+    counts[COUNT_LIMITED_COMMON] = sealed.limited[1];
+}
+
+static struct message stats_message(const struct stats *stats, uint32_t query, unsigned source)
+{
+    return (struct message){.type = MESSAGE_STATS,
+                            .u.stats = {.query = query,
+                                        .source = source,
+                                        .lines = stats->lines,
+                                        .packets = stats->verdicts[LINE_PACKET],
+                                        .foreign = stats->verdicts[LINE_FOREIGN],
+                                        .others = stats->verdicts[LINE_PREFIX],
+                                        .damaged = stats->verdicts[LINE_DAMAGED],
+                                        .partial = stats->verdicts[LINE_PARTIAL],
+                                        .last_line = stats->last_line,
+                                        .last_packet = stats->last_packet}};
+}
+
+static struct message prefix_message(const struct stats_prefix *prefix, uint32_t query,
+                                     unsigned source)
+{
+    bool accepted = prefix_is_of_accepted(prefix->text, strlen(prefix->text));
+    struct message message = {.type = MESSAGE_OTHER,
+                              .u.other = {.query = query,
+                                          .source = source,
+                                          .kind = accepted ? SEEN_ACCEPTED : SEEN_PREFIX,
+                                          .count = prefix->count}};
+    memcpy(message.u.other.text, prefix->text, sizeof(prefix->text));
+    return message;
+}
+
+static struct message header_message(const struct foreign *foreign, uint32_t query, unsigned source)
+{
+    struct message message = {.type = MESSAGE_OTHER,
+                              .u.other = {.query = query,
+                                          .source = source,
+                                          .kind = SEEN_HEADER,
+                                          .hint = foreign->hint,
+                                          .count = foreign->count}};
+    memcpy(message.u.other.text, foreign->example, sizeof(foreign->example));
+    return message;
+}
+
+void diagnostics_answer(const struct diagnostics *d, const struct listener_config *setup,
+                        uint32_t query, void (*send)(void *arg, struct message *message), void *arg)
+{
+    struct message message = counters_message(d, setup, query);
+    if (setup->reassembly)
+        count_sealed(reassembly_counters(setup->reassembly), message.u.counters.counts);
+    send(arg, &message);
+    for (unsigned i = 0; i < setup->source_count; i++) {
+        const struct stats *stats = &d->stats[i];
+        message = stats_message(stats, query, i);
+        send(arg, &message);
+        for (int j = 0; j < STATS_PREFIXES; j++) {
+            message = prefix_message(&stats->seen[j], query, i);
+            if (stats->seen[j].count > 0)
+                send(arg, &message);
+        }
+        message = header_message(&stats->foreign, query, i);
+        if (stats->foreign.count > 0)
+            send(arg, &message);
+    }
+}

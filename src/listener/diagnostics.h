@@ -1,0 +1,87 @@
+/*
+ * What explains why nothing happened: what each source brought (stats.h), and knocks that began and
+ * stalled. Decides what of it is reported, and when. Pure but for what send() does.
+ */
+#ifndef LISTENER_DIAGNOSTICS_H
+#define LISTENER_DIAGNOSTICS_H
+
+#include "listener/config_receive.h"
+#include "listener/stats.h"
+
+enum { STALLED_MAX = 64 };
+
+struct stalled_knock {
+    uint32_t source;
+    uint32_t door;
+    struct addr address;
+    unsigned stage; /* steps done; 0: the place is free */
+    int64_t until;  /* ns: when its time is over */
+    /* What came in place of the step behind `stage`, to a strict door; port 0: nothing did. */
+    struct port_proto instead;
+};
+
+/*
+ * Knocks that began and didn't go on: some of them, remembered until their time is over, so that
+ * the log can say how far they came. Bounded, since strangers begin knocks, too.
+ */
+struct stalled {
+    struct stalled_knock list[STALLED_MAX];
+    int64_t quiet_until; /* no more than one is reported in 10 s */
+    uint64_t unreported;
+};
+
+/* The knock reached `knock->stage`, and nothing else came instead of the next step yet. Its first
+ * step decides when its time is over. */
+void stalled_reach(struct stalled *stalled, const struct stalled_knock *knock);
+
+/* The address opened a door: what it began with others, whose first steps may be the same, is no
+ * failure to report. */
+void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address);
+
+/* When the next one's time is over; INT64_MAX when there is none. */
+int64_t stalled_next(const struct stalled *stalled);
+
+/*
+ * Removes one whose time is over at `now`. True, with *out, if it is to be reported; else there was
+ * none, or none that the limit leaves room for.
+ */
+bool stalled_expire(struct stalled *stalled, int64_t now, struct stalled_knock *out);
+
+struct diagnostics {
+    struct stats stats[CONFIG_SOURCES_MAX];
+    struct stalled stalled;
+    int64_t silent_at;    /* when sources without any packet are reported; INT64_MAX: they were */
+    unsigned silent_next; /* the next of them */
+};
+
+void diagnostics_init(struct diagnostics *d, int64_t now);
+
+/* Counts a line of `source`, read at `now`, and its verdict. True: *out is to be sent. */
+bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                      enum line_verdict verdict, const char *line, size_t len, int64_t now,
+                      struct message_seen *out);
+
+/* How many stages of a packet are of use, for matcher_feed. */
+unsigned diagnostics_stages(const struct diagnostics *d, const struct listener_config *setup);
+
+/* What the matcher made of a packet: knocks that began, went on, were thrown back or are done. */
+void diagnostics_packet(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                        const struct packet *packet, const struct match_result *matched,
+                        int64_t now);
+
+/* Lines of `source` were lost: what came in place of a next step isn't known. */
+void diagnostics_gap(struct diagnostics *d, const struct listener_config *setup, unsigned source);
+
+/* When diagnostics_due has something; INT64_MAX: never. */
+int64_t diagnostics_next(const struct diagnostics *d);
+
+/* What is to be reported since nothing came until `now`, one event a call. False: no more. */
+bool diagnostics_due(struct diagnostics *d, const struct listener_config *setup, int64_t now,
+                     struct message_event *out);
+
+/* Answers query number `query` with MESSAGE_COUNTERS, MESSAGE_STATS and MESSAGE_OTHER. */
+void diagnostics_answer(const struct diagnostics *d, const struct listener_config *setup,
+                        uint32_t query, void (*send)(void *arg, struct message *message),
+                        void *arg);
+
+#endif
