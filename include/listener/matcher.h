@@ -43,8 +43,8 @@ enum match_verdict {
     MATCH_PROTOCOL, /* neither TCP nor UDP, or a later fragment */
     MATCH_FLAGS,    /* TCP, flags of no door */
     MATCH_REPEAT,   /* a retransmission */
-    MATCH_IDLE,     /* begins no sequence, and its address has none under way */
-    MATCH_SEALED,   /* to a port of sealed knocks: the assembler's business */
+    MATCH_IDLE,     /* begins no sequence, and its address has none in progress */
+    MATCH_SEALED,   /* to a port of sealed knocks: for reassembly */
     MATCH_VERDICTS, /* how many there are */
 };
 
@@ -67,9 +67,6 @@ void matcher_free(struct matcher *m);
 /* From now on TCP and UDP packets to the ports from `span` on that carry sealed knocks are left
  * out, whatever their flags. */
 void matcher_set_span(struct matcher *m, uint16_t span);
-
-/* Whether matcher_feed leaves the packet out as MATCH_SEALED. */
-bool matcher_is_sealed(const struct matcher *m, const struct packet *packet);
 
 /* How many steps of a door are done. */
 struct match_stage {

@@ -98,7 +98,7 @@ uint64_t listener_config_memory(const struct message_config *config, uint64_t ig
     /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
     const uint64_t program = UINT64_C(128) << 20;
     /* The records of matcher and assembler, with their links and buckets. */
-    const uint64_t address = sizeof(struct peer) + sizeof(struct reassembly_entry) + 512;
+    const uint64_t address = sizeof(struct source_entry) + sizeof(struct reassembly_entry) + 512;
     /* A door in three copies, and what the index and `why` have of it and of its steps. */
     const uint64_t door = 4096;
     const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (MESSAGE_PREFIX_MAX + 64);

@@ -10,7 +10,8 @@
 /* What an entry of the index is about; the roles of a port are bits of these. */
 enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KIND_STEP };
 
-/* A target or an interface's name, 17 bytes without padding, so memcmp compares them. */
+/* What doors name and packets have: a target, or an interface's name. 17 bytes without padding, so
+ * memcmp compares them. */
 struct word {
     uint8_t kind; /* 4, 6: address; WORD_INTERFACE */
     uint8_t bytes[16];
@@ -18,18 +19,19 @@ struct word {
 enum { WORD_INTERFACE = 1 };
 _Static_assert(sizeof(struct word) == 17 && IF_NAMESIZE <= 16, "a name fits a word");
 
+/* Which packets a door sees. */
 struct view {
     struct flag_match flags;
     uint16_t target, interface; /* words, 0: any */
 };
 
 struct match_index {
-    uint8_t roles[2][65536]; /* by TCP/UDP and port; most packets need to look no further */
-    uint8_t concerned[2][65536 /
-                         8]; /* a bit for the ports that begin or end sequences: small enough to
-                                stay in the nearest cache, where nearly every packet asks for it */
-    uint8_t begun_with[2][65536]; /* packets of the first run of any door, by its protocol and port
-                                   */
+    /* All by TCP or UDP, and port. Most packets need to look no further than the roles. */
+    uint8_t roles[2][65536];
+    /* A bit for the ports that begin or end sequences: small enough to stay in the nearest cache,
+     * since nearly every packet asks for it. */
+    uint8_t concerned[2][65536 / 8];
+    uint8_t begun_with[2][65536]; /* packets of the first run of any door */
     bool flags[256];
     struct word *words; /* sorted */
     unsigned word_count;
@@ -207,21 +209,23 @@ bool match_index_flags(const struct match_index *index, uint8_t flags)
     return index->flags[flags];
 }
 
-static bool has_role(const struct match_index *index, const struct seen *seen, enum kind kind)
+static bool has_role(const struct match_index *index, const struct packet_key *packet,
+                     enum kind kind)
 {
-    return index->roles[seen->proto == IPPROTO_UDP][seen->dpt] & 1 << kind;
+    return index->roles[packet->proto == IPPROTO_UDP][packet->dpt] & 1 << kind;
 }
 
-static bool view_sees(const struct view *view, const struct seen *seen)
+static bool view_sees(const struct view *view, const struct packet_key *packet)
 {
-    return (seen->proto == IPPROTO_UDP || flags_match(view->flags, seen->flags)) &&
-           (view->target == 0 || view->target == seen->target) &&
-           (view->interface == 0 || view->interface == seen->interface);
+    return (packet->proto == IPPROTO_UDP || flags_match(view->flags, packet->flags)) &&
+           (view->target == 0 || view->target == packet->target) &&
+           (view->interface == 0 || view->interface == packet->interface);
 }
 
-bool match_index_sees(const struct match_index *index, unsigned door, const struct seen *seen)
+bool match_index_sees(const struct match_index *index, unsigned door,
+                      const struct packet_key *packet)
 {
-    return view_sees(&index->views[index->door_views[door]], seen);
+    return view_sees(&index->views[index->door_views[door]], packet);
 }
 
 /* The first entry whose key isn't below `key`. */
@@ -245,14 +249,14 @@ static struct index_range find_entries(const struct match_index *index, uint64_t
     return (struct index_range){lower_bound(index, key), lower_bound(index, key + 1)};
 }
 
-static bool begins(const struct match_index *index, const struct seen *seen)
+static bool begins(const struct match_index *index, const struct packet_key *packet)
 {
-    if (!has_role(index, seen, KIND_FIRST))
+    if (!has_role(index, packet, KIND_FIRST))
         return false;
-    uint64_t key = entry_key(KIND_FIRST, 0, port_proto_key(seen->proto, seen->dpt));
+    uint64_t key = entry_key(KIND_FIRST, 0, port_proto_key(packet->proto, packet->dpt));
     struct index_range range = find_entries(index, key);
     for (const struct index_entry *entry = range.begin; entry < range.end; entry++)
-        if (view_sees(&index->views[entry->value], seen))
+        if (view_sees(&index->views[entry->value], packet))
             return true;
     return false;
 }
@@ -264,9 +268,9 @@ bool match_index_concerns(const struct match_index *index, const struct packet *
 }
 
 void match_index_digest(const struct match_index *index, const struct packet *packet,
-                        struct seen *out)
+                        struct packet_key *out)
 {
-    *out = (struct seen){
+    *out = (struct packet_key){
         .dpt = packet->dpt,
         .target = word_number(index, address_word(&packet->dst)),
         .interface = interface_number(index, packet->in, packet->in_len),
@@ -277,8 +281,8 @@ void match_index_digest(const struct match_index *index, const struct packet *pa
     out->second = has_role(index, out, KIND_PAIR);
 }
 
-bool match_index_pair(const struct match_index *index, const struct seen *earlier,
-                      const struct seen *later)
+bool match_index_pair(const struct match_index *index, const struct packet_key *earlier,
+                      const struct packet_key *later)
 {
     if (!earlier->first)
         return false;
@@ -293,22 +297,24 @@ bool match_index_pair(const struct match_index *index, const struct seen *earlie
     return false;
 }
 
-unsigned match_index_begun_with(const struct match_index *index, const struct seen *seen)
+unsigned match_index_begun_with(const struct match_index *index, const struct packet_key *packet)
 {
-    unsigned most = index->begun_with[seen->proto == IPPROTO_UDP][seen->dpt];
+    unsigned most = index->begun_with[packet->proto == IPPROTO_UDP][packet->dpt];
     return most > 1 ? most : 1;
 }
 
-struct index_range match_index_ending(const struct match_index *index, const struct seen *seen)
+struct index_range match_index_ending(const struct match_index *index,
+                                      const struct packet_key *packet)
 {
-    if (!has_role(index, seen, KIND_LAST))
+    if (!has_role(index, packet, KIND_LAST))
         return (struct index_range){NULL, NULL};
-    return find_entries(index, entry_key(KIND_LAST, 0, port_proto_key(seen->proto, seen->dpt)));
+    return find_entries(index, entry_key(KIND_LAST, 0, port_proto_key(packet->proto, packet->dpt)));
 }
 
-struct index_range match_index_steps(const struct match_index *index, const struct seen *seen)
+struct index_range match_index_steps(const struct match_index *index,
+                                     const struct packet_key *packet)
 {
-    if (!has_role(index, seen, KIND_STEP))
+    if (!has_role(index, packet, KIND_STEP))
         return (struct index_range){NULL, NULL};
-    return find_entries(index, entry_key(KIND_STEP, 0, port_proto_key(seen->proto, seen->dpt)));
+    return find_entries(index, entry_key(KIND_STEP, 0, port_proto_key(packet->proto, packet->dpt)));
 }

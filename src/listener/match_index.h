@@ -32,23 +32,26 @@ bool match_index_concerns(const struct match_index *index, const struct packet *
 
 /* Fills *out from a TCP or UDP packet with ports. */
 void match_index_digest(const struct match_index *index, const struct packet *packet,
-                        struct seen *out);
+                        struct packet_key *out);
 
 /* Whether `door` sees this packet at all: it has the flags, target and interface. */
-bool match_index_sees(const struct match_index *index, unsigned door, const struct seen *seen);
+bool match_index_sees(const struct match_index *index, unsigned door,
+                      const struct packet_key *packet);
 
 /* Whether the two packets, the later one `second`, are the first and second step of some door. */
-bool match_index_pair(const struct match_index *index, const struct seen *earlier,
-                      const struct seen *later);
+bool match_index_pair(const struct match_index *index, const struct packet_key *earlier,
+                      const struct packet_key *later);
 
 /* How often in a row the first step of a door is asked for, at most, of those that begin with this
  * packet's protocol and port; 1 if none does. */
-unsigned match_index_begun_with(const struct match_index *index, const struct seen *seen);
+unsigned match_index_begun_with(const struct match_index *index, const struct packet_key *packet);
 
 /* The doors whose last step has this packet's protocol and port, in their order. */
-struct index_range match_index_ending(const struct match_index *index, const struct seen *seen);
+struct index_range match_index_ending(const struct match_index *index,
+                                      const struct packet_key *packet);
 
 /* The doors of which any step has this packet's protocol and port, in their order, each once. */
-struct index_range match_index_steps(const struct match_index *index, const struct seen *seen);
+struct index_range match_index_steps(const struct match_index *index,
+                                     const struct packet_key *packet);
 
 #endif

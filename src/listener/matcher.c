@@ -13,11 +13,11 @@
 struct matcher {
     struct match_door *doors;
     unsigned door_count;
-    int64_t longest;             /* timeout of all doors: what is older serves nobody */
+    int64_t longest;             /* timeout of all doors: older packets are no part of a knock */
     unsigned *opened;            /* by the newest packet: room for all doors */
     struct match_stage *reached; /* likewise */
     struct match_index *index;
-    struct source_table *peers;
+    struct source_table *sources;
     uint8_t key[CRYPTO_KEY_SIZE];
     uint16_t span;                  /* of sealed knocks; 0: there are none */
     uint32_t epochs[MATCH_SOURCES]; /* gaps of each source so far */
@@ -48,8 +48,8 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
     m->index = match_index_new(doors, count);
     m->opened = calloc((size_t)count + 1, sizeof(*m->opened));
     m->reached = calloc((size_t)count + 1, sizeof(*m->reached));
-    m->peers = source_table_new(max_sources, key);
-    if (!copy_doors(m, doors, count) || !m->index || !m->peers || !m->opened || !m->reached) {
+    m->sources = source_table_new(max_sources, key);
+    if (!copy_doors(m, doors, count) || !m->index || !m->sources || !m->opened || !m->reached) {
         matcher_free(m);
         return NULL;
     }
@@ -61,7 +61,7 @@ void matcher_free(struct matcher *m)
     if (!m)
         return;
     match_index_free(m->index);
-    source_table_free(m->peers);
+    source_table_free(m->sources);
     free(m->doors);
     free(m->opened);
     free(m->reached);
@@ -79,8 +79,8 @@ static bool is_group(const struct packet *packet)
            addr_is_unspecified(&packet->src);
 }
 
-/* What no door would see: such packets are neither steps nor strays and leave no trace. */
-static enum match_verdict judge(const struct matcher *m, const struct packet *packet)
+/* Why no door sees the packet; MATCH_SEEN: some may. What isn't seen is neither step nor stray. */
+static enum match_verdict classify(const struct matcher *m, const struct packet *packet)
 {
     if (packet->in_len == 0)
         return MATCH_OUTGOING;
@@ -96,57 +96,54 @@ static enum match_verdict judge(const struct matcher *m, const struct packet *pa
 }
 
 /*
- * The verdict on a packet as far as it needs neither time nor record. Nearly all packets of a log
- * end here: MATCH_SEEN is for those that may be a step, or a stray of an address that is known.
+ * The same, and whether the packet is of no interest, as far as that needs neither time nor the
+ * address' entry. Nearly all packets of a log end here: MATCH_SEEN is for those that may be a step,
+ * or a stray of an address that is known.
  */
-static enum match_verdict glance(const struct matcher *m, unsigned source,
-                                 const struct packet *packet)
+static enum match_verdict classify_at_once(const struct matcher *m, unsigned source,
+                                           const struct packet *packet)
 {
-    enum match_verdict verdict = judge(m, packet);
+    enum match_verdict verdict = classify(m, packet);
     if (verdict == MATCH_SEEN && !match_index_concerns(m->index, packet) &&
-        !source_table_may_have(m->peers, source, &packet->src))
+        !source_table_may_have(m->sources, source, &packet->src))
         return MATCH_IDLE;
     return verdict;
 }
 
-bool matcher_is_sealed(const struct matcher *m, const struct packet *packet)
+static bool is_step(struct port_proto step, const struct packet_key *packet)
 {
-    return m->span && judge(m, packet) == MATCH_SEALED;
-}
-
-static bool is_step(struct port_proto step, const struct seen *seen)
-{
-    return step.port == seen->dpt && step.proto == seen->proto;
+    return step.port == packet->dpt && step.proto == packet->proto;
 }
 
 /* A port of `ignore`, unless it is a step as well: then packets to it are meant as knocks. */
-static bool is_ignored(const struct match_door *door, const struct seen *seen)
+static bool is_ignored(const struct match_door *door, const struct packet_key *packet)
 {
     bool ignored = false;
     for (unsigned i = 0; i < door->ignore_count && !ignored; i++)
-        ignored = is_step(door->ignore[i], seen);
+        ignored = is_step(door->ignore[i], packet);
     for (unsigned i = 0; i < door->sequence.count && ignored; i++)
-        ignored = !is_step(door->sequence.steps[i], seen);
+        ignored = !is_step(door->sequence.steps[i], packet);
     return ignored;
 }
 
-/* How many of the newest packets of a strict attempt count: those since the last gap. */
-static unsigned packets_since_gap(const struct matcher *m, const struct peer *peer)
+/* How many of the newest runs a strict door looks at: those since the last gap. */
+static unsigned runs_since_gap(const struct matcher *m, const struct source_entry *entry)
 {
-    return peer->epoch == m->epochs[peer->source] ? peer->strict : 0;
+    return entry->epoch == m->epochs[entry->source] ? entry->since_gap : 0;
 }
 
-/* The runs of a record that are looked at. */
-struct view {
+/* The runs of an address that are looked at. */
+struct run_range {
     unsigned from, end; /* ages: the newest one, and behind the oldest one */
     unsigned skip;      /* packets of the newest run that don't count */
 };
 
-/* All that count for a door. */
-static struct view view_of(const struct matcher *m, unsigned number, const struct peer *peer)
+/* All that a door looks at. */
+static struct run_range runs_for_door(const struct matcher *m, unsigned number,
+                                      const struct source_entry *entry)
 {
-    return (struct view){
-        .end = m->doors[number].strict ? packets_since_gap(m, peer) : peer->count,
+    return (struct run_range){
+        .end = m->doors[number].strict ? runs_since_gap(m, entry) : entry->count,
     };
 }
 
@@ -155,7 +152,7 @@ static struct view view_of(const struct matcher *m, unsigned number, const struc
 static unsigned take_steps(const struct sequence *sequence, unsigned steps, const struct run *run,
                            unsigned packets)
 {
-    while (steps > 0 && packets > 0 && is_step(sequence->steps[steps - 1], &run->seen)) {
+    while (steps > 0 && packets > 0 && is_step(sequence->steps[steps - 1], &run->key)) {
         steps--;
         packets--;
     }
@@ -163,29 +160,29 @@ static unsigned take_steps(const struct sequence *sequence, unsigned steps, cons
 }
 
 /*
- * Whether the view, read backwards, holds the first `steps` steps of the door. To take the latest
+ * Whether the runs, read backwards, hold the first `steps` steps of the door. To take the latest
  * packet for each step is never wrong: it leaves the most packets, and the most time, to the
  * earlier ones. Only of the first steps, which are equal, the time of each packet matters, and
  * there they are kept apart.
  */
-static bool fulfils(const struct matcher *m, unsigned number, const struct peer *peer,
-                    struct view view, unsigned steps, int64_t now)
+static bool hold_steps(const struct matcher *m, unsigned number, const struct source_entry *entry,
+                       struct run_range runs, unsigned steps, int64_t now)
 {
     const struct match_door *door = &m->doors[number];
     const struct run *taken = NULL; /* the newest run that packets were taken from */
-    for (unsigned age = view.from; age < view.end && steps > 0; age++) {
-        const struct run *run = peer_run(peer, age);
-        unsigned packets = run->count - (age == view.from ? view.skip : 0);
+    for (unsigned age = runs.from; age < runs.end && steps > 0; age++) {
+        const struct run *run = source_entry_run(entry, age);
+        unsigned packets = run->count - (age == runs.from ? runs.skip : 0);
         if (now - run->time > door->timeout)
             return false;
-        if (packets == 0 || !match_index_sees(m->index, number, &run->seen))
+        if (packets == 0 || !match_index_sees(m->index, number, &run->key))
             continue;
         bool same = taken && run_continues(run, taken);
-        bool wanted = is_step(door->sequence.steps[steps - 1], &run->seen);
+        bool wanted = is_step(door->sequence.steps[steps - 1], &run->key);
         /* To another destination it is no part of the run that the step before was taken from. */
-        bool torn = taken && !same && taken->seen.dpt == run->seen.dpt &&
-                    taken->seen.proto == run->seen.proto;
-        if (door->strict && (torn || (!wanted && !same)) && !is_ignored(door, &run->seen))
+        bool split =
+            taken && !same && taken->key.dpt == run->key.dpt && taken->key.proto == run->key.proto;
+        if (door->strict && (split || (!wanted && !same)) && !is_ignored(door, &run->key))
             return false;
         if (wanted) {
             steps = take_steps(&door->sequence, steps, run, packets);
@@ -204,195 +201,198 @@ static bool is_one_run(const struct sequence *sequence)
 }
 
 /* Whether the newest packet goes on with a run, as the door sees it. */
-static bool goes_on(const struct matcher *m, unsigned number, const struct peer *peer)
+static bool goes_on(const struct matcher *m, unsigned number, const struct source_entry *entry)
 {
-    struct view view = view_of(m, number, peer);
-    const struct run *newest = peer_run(peer, 0);
+    struct run_range runs = runs_for_door(m, number, entry);
+    const struct run *newest = source_entry_run(entry, 0);
     if (newest->count > 1)
         return true;
-    for (unsigned age = 1; age < view.end; age++) {
-        const struct run *run = peer_run(peer, age);
-        if (match_index_sees(m->index, number, &run->seen) &&
-            !is_ignored(&m->doors[number], &run->seen))
+    for (unsigned age = 1; age < runs.end; age++) {
+        const struct run *run = source_entry_run(entry, age);
+        if (match_index_sees(m->index, number, &run->key) &&
+            !is_ignored(&m->doors[number], &run->key))
             return run_continues(run, newest);
     }
     return false;
 }
 
 /* Whether the newest packet, the last step of the door, completes its sequence. */
-static bool completes(const struct matcher *m, unsigned number, const struct peer *peer,
+static bool completes(const struct matcher *m, unsigned number, const struct source_entry *entry,
                       int64_t now)
 {
     const struct sequence *sequence = &m->doors[number].sequence;
-    struct view view = view_of(m, number, peer);
-    if (!fulfils(m, number, peer, view, sequence->count, now))
+    struct run_range runs = runs_for_door(m, number, entry);
+    if (!hold_steps(m, number, entry, runs, sequence->count, now))
         return false;
-    view.skip = 1;
-    return is_one_run(sequence) || !goes_on(m, number, peer) ||
-           !fulfils(m, number, peer, view, sequence->count, now);
+    runs.skip = 1;
+    return is_one_run(sequence) || !goes_on(m, number, entry) ||
+           !hold_steps(m, number, entry, runs, sequence->count, now);
 }
 
 /* Of a tolerant door, what came before the newest packet that completed it is no attempt any more;
  * a strict one sees it as strays. */
-static struct view view_of_attempt(const struct matcher *m, unsigned number,
-                                   const struct peer *peer, int64_t now)
+static struct run_range runs_of_attempt(const struct matcher *m, unsigned number,
+                                        const struct source_entry *entry, int64_t now)
 {
     const struct match_door *door = &m->doors[number];
-    struct view view = view_of(m, number, peer), tail = view;
+    struct run_range runs = runs_for_door(m, number, entry), tail = runs;
     struct port_proto last = door->sequence.steps[door->sequence.count - 1];
-    for (; !door->strict && tail.from < view.end; tail.from++) {
-        const struct run *run = peer_run(peer, tail.from);
-        if (is_step(last, &run->seen) && match_index_sees(m->index, number, &run->seen) &&
-            fulfils(m, number, peer, tail, door->sequence.count, now)) {
-            view.end = tail.from + 1;
+    for (; !door->strict && tail.from < runs.end; tail.from++) {
+        const struct run *run = source_entry_run(entry, tail.from);
+        if (is_step(last, &run->key) && match_index_sees(m->index, number, &run->key) &&
+            hold_steps(m, number, entry, tail, door->sequence.count, now)) {
+            runs.end = tail.from + 1;
             break;
         }
     }
-    return view;
+    return runs;
 }
 
 /* The most steps that may be done: once they all are, those of the last run are no attempt's. */
-static unsigned stage_at_most(const struct matcher *m, unsigned number, const struct peer *peer,
-                              struct view view, int64_t now)
+static unsigned stage_at_most(const struct matcher *m, unsigned number,
+                              const struct source_entry *entry, struct run_range runs, int64_t now)
 {
     const struct sequence *sequence = &m->doors[number].sequence;
     unsigned steps = sequence->count - 1;
     struct port_proto last = sequence->steps[steps];
-    if (fulfils(m, number, peer, view, sequence->count, now))
+    if (hold_steps(m, number, entry, runs, sequence->count, now))
         while (steps > 0 && port_proto_equal(sequence->steps[steps - 1], last))
             steps--;
     return steps;
 }
 
-static unsigned stage_of(const struct matcher *m, unsigned number, const struct peer *peer,
+static unsigned stage_of(const struct matcher *m, unsigned number, const struct source_entry *entry,
                          unsigned skip, int64_t now)
 {
     if (m->doors[number].sequence.count == 0)
         return 0;
-    struct view view = view_of_attempt(m, number, peer, now);
-    view.skip = skip;
-    unsigned steps = stage_at_most(m, number, peer, view, now);
-    while (steps > 0 && !fulfils(m, number, peer, view, steps, now))
+    struct run_range runs = runs_of_attempt(m, number, entry, now);
+    runs.skip = skip;
+    unsigned steps = stage_at_most(m, number, entry, runs, now);
+    while (steps > 0 && !hold_steps(m, number, entry, runs, steps, now))
         steps--;
     return steps;
 }
 
-/* Puts the address where eviction spares it as long as its attempt deserves it. */
-static void rank(struct matcher *m, struct peer *peer, const struct run *newest)
+/* Spares the address from eviction as long as its attempt deserves it. */
+static void rank_for_eviction(struct matcher *m, struct source_entry *entry,
+                              const struct run *newest)
 {
-    for (unsigned age = 1; newest->seen.second && age < peer->count; age++) {
-        const struct run *earlier = peer_run(peer, age);
-        if (match_index_pair(m->index, &earlier->seen, &newest->seen)) {
-            peer->midway_until = earlier->time + m->longest;
-            source_table_touch(m->peers, peer, newest->time, true);
+    for (unsigned age = 1; newest->key.second && age < entry->count; age++) {
+        const struct run *earlier = source_entry_run(entry, age);
+        if (match_index_pair(m->index, &earlier->key, &newest->key)) {
+            entry->in_progress_until = earlier->time + m->longest;
+            source_table_touch(m->sources, entry, newest->time, true);
             return;
         }
     }
-    bool midway = peer->midway && newest->time <= peer->midway_until;
+    bool in_progress = entry->in_progress && newest->time <= entry->in_progress_until;
     /* Junk doesn't make an address that did no more than begin look fresher. */
-    if (midway || peer->midway || newest->seen.first)
-        source_table_touch(m->peers, peer, newest->time, midway);
+    if (in_progress || entry->in_progress || newest->key.first)
+        source_table_touch(m->sources, entry, newest->time, in_progress);
 }
 
-static unsigned open_doors(struct matcher *m, const struct peer *peer, const struct run *newest)
+static unsigned open_doors(struct matcher *m, const struct source_entry *entry,
+                           const struct run *newest)
 {
     unsigned count = 0;
-    struct index_range range = match_index_ending(m->index, &newest->seen);
-    for (const struct index_entry *entry = range.begin; entry < range.end; entry++)
-        if (match_index_sees(m->index, entry->value, &newest->seen) &&
-            completes(m, entry->value, peer, newest->time))
-            m->opened[count++] = entry->value;
+    struct index_range range = match_index_ending(m->index, &newest->key);
+    for (const struct index_entry *found = range.begin; found < range.end; found++)
+        if (match_index_sees(m->index, found->value, &newest->key) &&
+            completes(m, found->value, entry, newest->time))
+            m->opened[count++] = found->value;
     m->counters.opened += count;
     return count;
 }
 
 /* The stage of a door that the newest packet brought its address to; 0: it is no step of it, or
  * only doubles one. */
-static unsigned reached_stage(const struct matcher *m, unsigned number, const struct peer *peer,
-                              const struct run *newest)
+static unsigned reached_stage(const struct matcher *m, unsigned number,
+                              const struct source_entry *entry, const struct run *newest)
 {
-    if (!match_index_sees(m->index, number, &newest->seen))
+    if (!match_index_sees(m->index, number, &newest->key))
         return 0;
-    unsigned stage = stage_of(m, number, peer, 0, newest->time);
-    bool step =
-        stage > 0 && is_step(m->doors[number].sequence.steps[stage - 1], &peer_run(peer, 0)->seen);
+    unsigned stage = stage_of(m, number, entry, 0, newest->time);
+    bool step = stage > 0 && is_step(m->doors[number].sequence.steps[stage - 1],
+                                     &source_entry_run(entry, 0)->key);
     bool doubled =
-        step && goes_on(m, number, peer) && stage_of(m, number, peer, 1, newest->time) == stage;
+        step && goes_on(m, number, entry) && stage_of(m, number, entry, 1, newest->time) == stage;
     return step && !doubled ? stage : 0;
 }
 
 /* Of the doors that have the newest packet as a step, the first `stages` are looked at. */
-static void find_reached(const struct matcher *m, const struct peer *peer, const struct run *newest,
-                         unsigned stages, struct match_result *result)
+static void find_reached(const struct matcher *m, const struct source_entry *entry,
+                         const struct run *newest, unsigned stages, struct match_result *result)
 {
-    struct index_range range = match_index_steps(m->index, &newest->seen);
-    const struct index_entry *entry = range.begin;
+    struct index_range range = match_index_steps(m->index, &newest->key);
+    const struct index_entry *found = range.begin;
     result->reached = m->reached;
-    for (; stages > 0 && entry < range.end && !m->doors[entry->value].one_time; entry++, stages--) {
-        unsigned stage = reached_stage(m, entry->value, peer, newest);
+    for (; stages > 0 && found < range.end && !m->doors[found->value].one_time; found++, stages--) {
+        unsigned stage = reached_stage(m, found->value, entry, newest);
         if (stage > 0)
-            m->reached[result->reached_count++] = (struct match_stage){entry->value, stage};
+            m->reached[result->reached_count++] = (struct match_stage){found->value, stage};
     }
     result->one_time_step = range.begin < range.end && m->doors[range.end[-1].value].one_time;
 }
 
-/* The record of the address, without what is over; NULL if nothing is left. */
-static struct peer *find_live(struct matcher *m, unsigned source, const struct addr *address,
-                              int64_t alive_since)
+/* The entry of the address, without what is over; NULL if nothing is left. */
+static struct source_entry *find_source(struct matcher *m, unsigned source,
+                                        const struct addr *address, int64_t alive_since)
 {
-    struct peer *peer = source_table_find(m->peers, source, address);
-    if (!peer)
+    struct source_entry *entry = source_table_find(m->sources, source, address);
+    if (!entry)
         return NULL;
-    peer_trim(peer, alive_since);
-    if (peer->count > 0)
-        return peer;
-    source_table_remove(m->peers, peer);
+    source_entry_trim(entry, alive_since);
+    if (entry->count > 0)
+        return entry;
+    source_table_remove(m->sources, entry);
     return NULL;
 }
 
-static struct peer *add_peer(struct matcher *m, unsigned source, const struct addr *address,
-                             int64_t alive_since)
+static struct source_entry *add_source(struct matcher *m, unsigned source,
+                                       const struct addr *address, int64_t alive_since)
 {
     bool evicted;
-    struct peer *peer = source_table_add(m->peers, source, address, alive_since, &evicted);
+    struct source_entry *entry =
+        source_table_add(m->sources, source, address, alive_since, &evicted);
     m->counters.evicted += evicted;
-    return peer;
+    return entry;
 }
 
-static void remember(struct matcher *m, struct peer *peer, const struct run *packet)
+static void remember_packet(struct matcher *m, struct source_entry *entry, const struct run *packet)
 {
-    if (peer->epoch != m->epochs[peer->source]) {
-        peer->epoch = m->epochs[peer->source];
-        peer->strict = 0;
+    if (entry->epoch != m->epochs[entry->source]) {
+        entry->epoch = m->epochs[entry->source];
+        entry->since_gap = 0;
     }
-    peer_push(peer, packet,
-              packet->seen.first ? match_index_begun_with(m->index, &packet->seen) : 1);
-    rank(m, peer, packet);
+    source_entry_push(entry, packet,
+                      packet->key.first ? match_index_begun_with(m->index, &packet->key) : 1);
+    rank_for_eviction(m, entry, packet);
 }
 
-static struct match_result take(struct matcher *m, unsigned source, const struct packet *packet,
-                                int64_t now, unsigned stages)
+static struct match_result match_packet(struct matcher *m, unsigned source,
+                                        const struct packet *packet, int64_t now, unsigned stages)
 {
-    enum match_verdict verdict = glance(m, source, packet);
+    enum match_verdict verdict = classify_at_once(m, source, packet);
     if (verdict != MATCH_SEEN)
         return (struct match_result){.verdict = verdict};
     struct run run = {.time = now, .count = 1};
-    match_index_digest(m->index, packet, &run.seen);
-    struct peer *peer = find_live(m, source, &packet->src, now - m->longest);
-    if (!peer && !run.seen.first)
+    match_index_digest(m->index, packet, &run.key);
+    struct source_entry *entry = find_source(m, source, &packet->src, now - m->longest);
+    if (!entry && !run.key.first)
         return (struct match_result){.verdict = MATCH_IDLE};
     run.dst = (uint32_t)crypto_keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
-    /* Of UDP every packet counts: who sends two from one socket means two. */
+    /* Of UDP every packet counts: two from one socket are meant as two. */
     if (packet->proto == IPPROTO_TCP)
         run.ports[run.port_count++] = packet->spt;
-    if (!peer)
-        peer = add_peer(m, source, &packet->src, now - m->longest);
-    else if (packet->proto == IPPROTO_TCP && peer_has(peer, &run))
+    if (!entry)
+        entry = add_source(m, source, &packet->src, now - m->longest);
+    else if (packet->proto == IPPROTO_TCP && source_entry_has(entry, &run))
         return (struct match_result){.verdict = MATCH_REPEAT};
-    remember(m, peer, &run);
+    remember_packet(m, entry, &run);
     struct match_result result = {.verdict = MATCH_SEEN, .opened = m->opened};
-    result.opened_count = open_doors(m, peer, &run);
-    find_reached(m, peer, &run, stages, &result);
+    result.opened_count = open_doors(m, entry, &run);
+    find_reached(m, entry, &run, stages, &result);
     return result;
 }
 
@@ -400,7 +400,7 @@ struct match_result matcher_feed(struct matcher *m, unsigned source, const struc
                                  int64_t now, unsigned stages)
 {
     assert(source < MATCH_SOURCES);
-    struct match_result result = take(m, source, packet, now, stages);
+    struct match_result result = match_packet(m, source, packet, now, stages);
     m->counters.packets[result.verdict]++;
     return result;
 }
@@ -409,8 +409,8 @@ unsigned matcher_stage(const struct matcher *m, unsigned source, const struct ad
                        int64_t now, unsigned door)
 {
     assert(source < MATCH_SOURCES && door < m->door_count);
-    const struct peer *peer = source_table_find(m->peers, source, address);
-    return peer ? stage_of(m, door, peer, 0, now) : 0;
+    const struct source_entry *entry = source_table_find(m->sources, source, address);
+    return entry ? stage_of(m, door, entry, 0, now) : 0;
 }
 
 void matcher_gap(struct matcher *m, unsigned source)

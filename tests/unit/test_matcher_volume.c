@@ -188,7 +188,8 @@ static void doubled_knocks_open_once(void **state)
                 for (unsigned again = draw(4); again > 0; again--) {
                     const struct packet *packet = &sent[draw(count)];
                     if (packet->proto == IPPROTO_TCP)
-                        assert_int_equal(matcher_feed(m, 0, packet, count, 0).verdict, MATCH_REPEAT);
+                        assert_int_equal(matcher_feed(m, 0, packet, count, 0).verdict,
+                                         MATCH_REPEAT);
                 }
             }
             opened_early += i + 1 < sequence->count ? opened : 0;
