@@ -1,4 +1,4 @@
-/* The listener's configuration as it arrives, record by record. */
+/* The listener's configuration as it arrives, message by message. */
 #ifndef LISTENER_CONFIG_RECEIVE_H
 #define LISTENER_CONFIG_RECEIVE_H
 
@@ -32,7 +32,7 @@ struct listener_config {
 
 enum listener_config_result { LISTENER_CONFIG_MORE, LISTENER_CONFIG_COMPLETE, LISTENER_CONFIG_BAD };
 
-/* Takes the next record. LISTENER_CONFIG_BAD: it doesn't belong here, or memory is short. */
+/* Takes the next message. LISTENER_CONFIG_BAD: it doesn't belong here, or memory is short. */
 enum listener_config_result listener_config_receive(struct listener_config *setup,
                                                     const struct message *message);
 void listener_config_free(struct listener_config *setup);
@@ -44,8 +44,8 @@ void listener_config_free(struct listener_config *setup);
  */
 uint64_t listener_config_memory(const struct message_config *config, uint64_t ignored);
 
-/* A matcher, and an assembler where there are sealed knocks, for what has arrived and up to `max`
- * addresses or records. False when memory is short; the caller frees them either way. */
+/* A matcher, and a reassembly where there are sealed knocks, for what has arrived and up to `max`
+ * addresses or entries. False when memory is short; the caller frees them either way. */
 bool listener_config_match(const struct listener_config *setup, unsigned max,
                            struct matcher **matcher, struct reassembly **reassembly);
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The kernel's line is at most about 1,100 bytes with its envelope; what is longer isn't one. */
+/* The kernel's line is at most about 1,100 bytes with its header; what is longer isn't one. */
 enum { LINES_ROOM = 65536, LINES_LONGEST = 8192 };
 
 struct lines {

@@ -1,8 +1,8 @@
 /*
- * The kernel firewall's log line (net/netfilter/nf_log_syslog.c), and ulogd2's imitation of it, in
- * whatever envelope a collector put round it. Pure: bytes in, packet and verdict out. The text is
- * an attacker's: the header must be the kernel's and every item must stand where the kernel writes
- * it.
+ * The kernel firewall's log line (net/netfilter/nf_log_syslog.c), and ulogd2's imitation of it,
+ * behind whatever header a collector put before it. Pure: bytes in, packet and verdict out. The
+ * text is an attacker's: the header must be the kernel's and every item must stand where the kernel
+ * writes it.
  */
 #ifndef LISTENER_LOGLINE_H
 #define LISTENER_LOGLINE_H
@@ -16,7 +16,7 @@ struct log_header;
 enum { PREFIX_MAX = 127 }; /* characters of a prefix: 29 by iptables LOG, 127 by nft */
 
 enum log_format {
-    LOG_KERNEL, /* any envelope of syslog, journalctl or dmesg */
+    LOG_KERNEL, /* any header of syslog, journalctl or dmesg */
     LOG_KMSG,   /* a record of /dev/kmsg: "prio,seq,usec,flags;text" */
     LOG_ULOGD,  /* ulogd2 LOGEMU: a time, a host, no "kernel:" */
 };
@@ -47,10 +47,11 @@ enum line_verdict {
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet);
 
-/* The first half of it: what stands before the items of link and packet. LINE_PACKET: *env, *items,
- * where they begin, and what tells of the interface in *packet are set. */
+/* The first half of it: what stands before the items of link and packet. LINE_PACKET: *header,
+ * *items, where they begin, and the interface of *packet are set. */
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
-                               struct log_header *env, struct packet *packet, const char **items);
+                               struct log_header *header, struct packet *packet,
+                               const char **items);
 
 /* The second half: the items, which must fill the text up to `end`. */
 enum line_verdict logline_items(const struct line_spec *spec, const char *items, const char *end,
@@ -60,8 +61,8 @@ enum line_verdict logline_items(const struct line_spec *spec, const char *items,
 size_t logline_length(const char *line, size_t len);
 
 /*
- * The prefix of a line that tells of a packet, to show to whoever wonders why none is ours. Points
- * into `line`, with the blanks that follow it; *prefix_len may be 0. NULL when the line tells of
+ * The prefix of a line of a packet, for an administrator who wonders why none is ours. Points
+ * into `line`, with the blanks that follow it; *prefix_len may be 0. NULL when the line is of
  * none.
  */
 const char *logline_prefix(enum log_format format, const char *line, size_t len,

@@ -1,4 +1,4 @@
-/* A denied packet as its log line tells of it: the only thing that leaves the parser. */
+/* A denied packet as its log line describes it: the only thing that leaves the parser. */
 #ifndef LISTENER_PACKET_H
 #define LISTENER_PACKET_H
 

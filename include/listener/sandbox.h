@@ -1,4 +1,4 @@
-/* How the listener gives up everything that it could do harm with, before it hears a byte. */
+/* How the listener gives up everything that it could do harm with, before it reads a byte. */
 #ifndef LISTENER_SANDBOX_H
 #define LISTENER_SANDBOX_H
 

@@ -9,8 +9,8 @@
 #include "listener/logline.h"
 
 /*
- * Lines that nobody's parser takes though they look like the firewall's: their header is one that
- * isn't known. They never count; they are shown, so that an administrator sees why nothing happens.
+ * Lines that no format of ours fits though they look like the firewall's: their header isn't known.
+ * They never count; they are shown, so that an administrator sees why nothing happens.
  */
 struct foreign {
     uint64_t count;
@@ -28,33 +28,33 @@ struct stats_prefix {
 struct stats {
     uint64_t lines;
     uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
-    int64_t last_line, last_packet;      /* ns, set by who looks at the clock; 0: never */
+    int64_t last_line, last_packet;      /* ns, set by the caller; 0: never */
     uint64_t accepted;                   /* of LINE_PACKET, with a prefix of accepted packets */
-    uint64_t say_at;                     /* lines with foreign prefixes at which to speak next */
-    uint64_t say_foreign_at;             /* likewise, with unknown headers */
+    uint64_t report_prefixes_at;         /* lines with foreign prefixes at which to report next */
+    uint64_t report_headers_at;          /* likewise, with unknown headers */
     struct foreign foreign;              /* LINE_FOREIGN, of the firewall by all appearance */
     struct stats_prefix seen[STATS_PREFIXES];
 };
 
-/* A tally of nothing. */
+/* Counters of nothing. */
 void stats_reset(struct stats *stats);
 
 /*
  * Counts a line. `prefix`, of `len` bytes, is what a LINE_PREFIX line had instead of ours, or what
  * a LINE_PACKET line had that says that the packet was accepted; NULL with any other. The most
- * frequent prefixes are kept; one that is pushed out leaves its count to the one that takes its
- * place (Metwally, Agrawal, El Abbadi 2005, "Space-Saving").
+ * frequent prefixes are kept; a new one replaces the rarest and inherits its count
+ * (Space-Saving: Metwally, Agrawal, El Abbadi 2005).
  */
 void stats_line(struct stats *stats, enum line_verdict verdict, const char *prefix, size_t len);
 
 /*
- * Whether it is time to say that there are packets, but none with our prefix: after 50, 500, 5,000
- * of them and so on.
+ * Whether it is time to report that there are packets, but none with our prefix: after 50, 500,
+ * 5,000 of them and so on.
  */
-bool stats_speaks(struct stats *stats);
+bool stats_report_prefixes(struct stats *stats);
 
 /* The same for lines with unknown headers: after 10, 100, 1,000 of them and so on. */
-bool stats_speaks_of_headers(struct stats *stats);
+bool stats_report_headers(struct stats *stats);
 
 /* The most frequent of the prefixes that may be the one of denied packets; NULL: there is none. */
 const struct stats_prefix *stats_commonest(const struct stats *stats);

@@ -225,7 +225,7 @@ static int64_t matcher_time(struct replay *r)
  * that they are of. */
 static void count_sealed(struct replay *r, const struct packet *packet)
 {
-    struct assembled made;
+    struct reassembled made;
     reassembly_feed(r->setup.reassembly, 0, packet, matcher_time(r), &made);
     r->sealed += made.length > 0;
 }

@@ -1,3 +1,5 @@
+/* Receives the listener's configuration, message by message, and makes matcher and reassembly of
+ * it. */
 #include "listener/config_receive.h"
 
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 
 _Static_assert((int)CONFIG_SOURCES_MAX <= (int)MATCH_SOURCES, "the matcher knows every source");
 
-static bool take_config(struct listener_config *setup, const struct message_config *config)
+static bool receive_config(struct listener_config *setup, const struct message_config *config)
 {
     if (setup->sources || config->sources > CONFIG_SOURCES_MAX ||
         config->doors > LISTENER_CONFIG_DOORS_MAX || config->plain > config->doors ||
@@ -25,7 +27,7 @@ static bool take_config(struct listener_config *setup, const struct message_conf
     return setup->sources && setup->doors && setup->shares_ignore;
 }
 
-static bool take_source(struct listener_config *setup, const struct message_source *message)
+static bool receive_source(struct listener_config *setup, const struct message_source *message)
 {
     if (setup->source_count >= setup->config.sources)
         return false;
@@ -37,7 +39,7 @@ static bool take_source(struct listener_config *setup, const struct message_sour
     return true;
 }
 
-static bool take_prefix(struct listener_config *setup, const struct message_prefix *message)
+static bool receive_prefix(struct listener_config *setup, const struct message_prefix *message)
 {
     if (setup->source_count == 0 || setup->door_count > 0 ||
         message->text[MESSAGE_PREFIX_MAX] != '\0')
@@ -54,7 +56,7 @@ static bool take_prefix(struct listener_config *setup, const struct message_pref
     return prefixes[count] != NULL;
 }
 
-static bool take_door(struct listener_config *setup, const struct message_door *message)
+static bool receive_door(struct listener_config *setup, const struct message_door *message)
 {
     if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
         message->sequence.count > STEPS_MAX || message->interface[IF_NAMESIZE - 1] != '\0' ||
@@ -76,7 +78,7 @@ static bool take_door(struct listener_config *setup, const struct message_door *
     return true;
 }
 
-static bool take_ignore(struct listener_config *setup, const struct message_ignore *message)
+static bool receive_ignore(struct listener_config *setup, const struct message_ignore *message)
 {
     const struct sequence *ports = &message->ports;
     if (setup->door_count == 0 || setup->shares_ignore[setup->door_count - 1] ||
@@ -97,7 +99,7 @@ uint64_t listener_config_memory(const struct message_config *config, uint64_t ig
 {
     /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
     const uint64_t program = UINT64_C(128) << 20;
-    /* The records of matcher and assembler, with their links and buckets. */
+    /* The entries of matcher and reassembly, with their links and buckets. */
     const uint64_t address = sizeof(struct source_entry) + sizeof(struct reassembly_entry) + 512;
     /* A door in three copies, and what the index and `why` have of it and of its steps. */
     const uint64_t door = 4096;
@@ -119,7 +121,7 @@ bool listener_config_match(const struct listener_config *setup, unsigned max,
     return *reassembly != NULL;
 }
 
-static bool take_start(struct listener_config *setup)
+static bool receive_start(struct listener_config *setup)
 {
     if (!setup->sources || setup->source_count != setup->config.sources ||
         setup->door_count != setup->config.doors || setup->matcher)
@@ -135,22 +137,22 @@ enum listener_config_result listener_config_receive(struct listener_config *setu
     switch (message->type) {
     case MESSAGE_CONFIG:
         setup->generation = message->generation;
-        ok = take_config(setup, &message->u.config);
+        ok = receive_config(setup, &message->u.config);
         break;
     case MESSAGE_SOURCE:
-        ok = take_source(setup, &message->u.source);
+        ok = receive_source(setup, &message->u.source);
         break;
     case MESSAGE_PREFIX:
-        ok = take_prefix(setup, &message->u.prefix);
+        ok = receive_prefix(setup, &message->u.prefix);
         break;
     case MESSAGE_DOOR:
-        ok = take_door(setup, &message->u.door);
+        ok = receive_door(setup, &message->u.door);
         break;
     case MESSAGE_IGNORE:
-        ok = take_ignore(setup, &message->u.ignore);
+        ok = receive_ignore(setup, &message->u.ignore);
         break;
     case MESSAGE_START:
-        return take_start(setup) ? LISTENER_CONFIG_COMPLETE : LISTENER_CONFIG_BAD;
+        return receive_start(setup) ? LISTENER_CONFIG_COMPLETE : LISTENER_CONFIG_BAD;
     }
     return ok ? LISTENER_CONFIG_MORE : LISTENER_CONFIG_BAD;
 }

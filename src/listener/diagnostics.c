@@ -1,3 +1,4 @@
+/* Decides what is reported of lines that don't count, of stalled knocks, and of silence. */
 #include "listener/diagnostics.h"
 
 #include <string.h>
@@ -206,9 +207,9 @@ bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup
         stats->last_packet = now;
     if (verdict == LINE_FOREIGN && foreign_is_firewall(spec, line, len)) {
         foreign_note(&stats->foreign, line, len);
-        if ((report = stats_speaks_of_headers(stats)))
+        if ((report = stats_report_headers(stats)))
             *out = seen_header(&stats->foreign);
-    } else if (verdict == LINE_PREFIX && (report = stats_speaks(stats))) {
+    } else if (verdict == LINE_PREFIX && (report = stats_report_prefixes(stats))) {
         *out = seen_prefix(stats);
     } else if (verdict == LINE_PACKET && (report = prefix && stats->accepted == 1)) {
         *out = seen_accepted(prefix, prefix_len);
@@ -277,9 +278,9 @@ static struct message counters_message(const struct diagnostics *d,
 
 static void count_sealed(struct reassembly_counters sealed, uint64_t counts[LISTENER_COUNTS])
 {
-    counts[COUNT_PIECES] = sealed.pieces;
+    counts[COUNT_PIECES] = sealed.fragments;
     counts[COUNT_MESSAGES] = sealed.messages;
-    counts[COUNT_MIXTURES] = sealed.mixtures;
+    counts[COUNT_MIXTURES] = sealed.inconsistent;
     counts[COUNT_PIECES_EVICTED] = sealed.evicted;
     counts[COUNT_SPENT] = sealed.spent[0];
     counts[COUNT_SPENT_COMMON] = sealed.spent[1];

@@ -1,3 +1,4 @@
+/* Keeps the last packets of all addresses, in a ring. */
 #include "listener/history.h"
 
 #include <string.h>

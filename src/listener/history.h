@@ -1,5 +1,5 @@
-/* The last packets of all addresses, for `knockctl why`: what each did can be told afterwards.
- * Pure.
+/* The last packets of all addresses, for `knockctl why`: so that it can be reported afterwards what
+ * each did. Pure.
  */
 #ifndef LISTENER_HISTORY_H
 #define LISTENER_HISTORY_H

@@ -1,3 +1,4 @@
+/* Parses a line by the head of an earlier one: an optimisation, which changes no verdict. */
 #include "listener/line_cache.h"
 
 #include <assert.h>
@@ -58,10 +59,10 @@ static inline bool line_pattern_fits(const struct line_pattern *pattern, const c
  * is one. Of the others that isn't true ("29:00"), nor of a leap second's.
  */
 static void loosen_clock(struct line_pattern *pattern, const char *line,
-                         const struct log_header *env)
+                         const struct log_header *header)
 {
-    const char *end = env->timestamp + env->timestamp_len;
-    size_t minutes = (size_t)(env->time.clock + 3 - line), seconds = minutes + 3;
+    const char *end = header->timestamp + header->timestamp_len;
+    size_t minutes = (size_t)(header->time.clock + 3 - line), seconds = minutes + 3;
     line_pattern_loosen(pattern, minutes + 1, minutes + 2);
     if (line[seconds] != '6')
         line_pattern_loosen(pattern, seconds + 1, seconds + 2);
@@ -83,14 +84,15 @@ static void loosen_seconds(struct line_pattern *pattern, const char *line, const
  * Whether the head alone decided where the prefix ends. It doesn't when text behind it might have
  * been the prefix, or might hold an "IN=" that has precedence over one that abuts.
  */
-static bool is_settled(const struct line_spec *spec, const struct log_header *env, const char *in)
+static bool is_settled(const struct line_spec *spec, const struct log_header *header,
+                       const char *in)
 {
-    if (env->tagged && env->message != env->tagged)
+    if (header->tagged && header->message != header->tagged)
         return false;
     if (spec->prefix_count == 0)
-        return in == env->message || in[-1] == ' ';
+        return in == header->message || in[-1] == ' ';
     for (unsigned i = 0; i < spec->prefix_count; i++)
-        if (strlen(spec->prefixes[i]) > (size_t)(in - env->message))
+        if (strlen(spec->prefixes[i]) > (size_t)(in - header->message))
             return false;
     return true;
 }
@@ -100,22 +102,22 @@ static bool is_settled(const struct line_spec *spec, const struct log_header *en
  * /dev/kmsg are numbered, so that none begins like the one before.
  */
 static void learn(struct line_cache *line_cache, const struct line_spec *spec, const char *line,
-                  const struct log_header *env, const struct packet *packet, const char *items)
+                  const struct log_header *header, const struct packet *packet, const char *items)
 {
-    const char *key = SCAN(items, env->end, "MAC="),
-               *end = key ? key : SCAN(items, env->end, "SRC=");
+    const char *key = SCAN(items, header->end, "MAC="),
+               *end = key ? key : SCAN(items, header->end, "SRC=");
     if (spec->format == LOG_KMSG || !end || end - line > PATTERN_MOST ||
-        !is_settled(spec, env, packet->in - 3))
+        !is_settled(spec, header, packet->in - 3))
         return;
     struct head *head = &line_cache->list[line_cache->oldest];
     line_cache->latest = line_cache->oldest;
     line_cache->oldest = (uint8_t)((line_cache->oldest + 1) % HEADS);
     line_pattern_set(&head->pattern, line, (size_t)(end - line));
-    if (env->time.clock)
-        loosen_clock(&head->pattern, line, env);
-    loosen_seconds(&head->pattern, line, env->time.unix_time, env->timestamp_len);
-    loosen_seconds(&head->pattern, line, env->uptime, env->uptime_len);
-    loosen_seconds(&head->pattern, line, env->delta, env->delta_len);
+    if (header->time.clock)
+        loosen_clock(&head->pattern, line, header);
+    loosen_seconds(&head->pattern, line, header->time.unix_time, header->timestamp_len);
+    loosen_seconds(&head->pattern, line, header->uptime, header->uptime_len);
+    loosen_seconds(&head->pattern, line, header->delta, header->delta_len);
     head->items = (uint8_t)(items - line);
     head->in = (uint8_t)(packet->in - line);
     head->in_len = packet->in_len;
@@ -138,7 +140,7 @@ static const struct head *find(struct line_cache *line_cache, const char *line, 
 enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct line_spec *spec,
                                    const char *line, size_t len, struct packet *packet)
 {
-    struct log_header env;
+    struct log_header header;
     const char *items;
     len = logline_length(line, len);
     const struct head *head = find(line_cache, line, len);
@@ -147,9 +149,9 @@ enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct l
         packet->in_len = head->in_len;
         return logline_items(spec, line + head->items, line + len, packet);
     }
-    enum line_verdict verdict = logline_head(spec, line, len, &env, packet, &items);
+    enum line_verdict verdict = logline_head(spec, line, len, &header, packet, &items);
     if (verdict != LINE_PACKET)
         return verdict;
-    learn(line_cache, spec, line, &env, packet, items);
-    return logline_items(spec, items, env.end, packet);
+    learn(line_cache, spec, line, &header, packet, items);
+    return logline_items(spec, items, header.end, packet);
 }

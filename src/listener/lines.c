@@ -1,3 +1,4 @@
+/* Cuts bytes into lines, in bounded memory. */
 #include "listener/lines.h"
 
 #include <assert.h>

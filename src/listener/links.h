@@ -1,6 +1,6 @@
 /*
- * Doubly linked lists of numbered records, in an array that the caller owns. The head of a list is
- * a number like any other, beyond those of the records. Pure.
+ * Doubly linked lists of numbered entries, in an array that the caller owns. The head of a list is
+ * a number like any other, beyond those of the entries. Pure.
  */
 #ifndef LISTENER_LINKS_H
 #define LISTENER_LINKS_H
@@ -34,7 +34,7 @@ static inline void links_push(struct link *links, uint32_t head, uint32_t node)
     links[head].next = node;
 }
 
-/* The record at the back; `head` itself when there is none. */
+/* The entry at the back; `head` itself when there is none. */
 static inline uint32_t links_last(const struct link *links, uint32_t head)
 {
     return links[head].prev;

@@ -215,7 +215,7 @@ static bool receive_log(struct listener *l, const struct message_fd *message, in
     source->on_ready = NULL;
     /* What is left of the file before it is read in there. */
     l->now = clock_now();
-    log_stream_take(&source->stream, message, fd, l->now);
+    log_stream_open(&source->stream, message, fd, l->now);
     if (source->stream.type != SOURCE_FILE) {
         source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;

@@ -1,3 +1,4 @@
+/* Parses what a collector puts before the kernel's message: priority, time, host, tag, uptime. */
 #include "listener/log_header.h"
 
 #include "listener/scan.h"
@@ -54,7 +55,7 @@ static const char *time_of_day(const char *p, const char *end, const char **out)
     p = SCAN(two_digits(p, end, 23), end, ":");
     p = SCAN(two_digits(p, end, 59), end, ":");
     p = two_digits(p, end, 60);
-    if (TAKE(&p, end, ".") || TAKE(&p, end, ","))
+    if (SKIP(&p, end, ".") || SKIP(&p, end, ","))
         p = scan_digits(p, end);
     return p;
 }
@@ -97,9 +98,9 @@ static const char *month_time(const char *p, const char *end, struct log_header_
 static const char *offset(const char *p, const char *end, struct log_header_time *out)
 {
     out->zone = p;
-    if (!TAKE(&p, end, "Z")) {
+    if (!SKIP(&p, end, "Z")) {
         p = two_digits(p + 1, end, 23);
-        bool colon = TAKE(&p, end, ":");
+        bool colon = SKIP(&p, end, ":");
         if (colon || (p && p < end && is_digit(*p)))
             p = two_digits(p, end, 59);
     }
@@ -114,7 +115,7 @@ static const char *iso_time(const char *p, const char *end, struct log_header_ti
     out->month_len = 2;
     out->day = SCAN(two_digits(out->month, end, 12), end, "-");
     p = two_digits(out->day, end, 31);
-    if (!TAKE(&p, end, "T") && !TAKE(&p, end, " "))
+    if (!SKIP(&p, end, "T") && !SKIP(&p, end, " "))
         return NULL;
     p = time_of_day(p, end, &out->clock);
     return p && p < end && (*p == 'Z' || *p == '+' || *p == '-') ? offset(p, end, out) : p;
@@ -287,7 +288,7 @@ static const char *kernel_tag(const char *p, const char *end)
 static const char *caller(const char *p, const char *end)
 {
     const char *after = scan_blanks(SCAN(p, end, "["), end);
-    if (!TAKE(&after, end, "T") && !TAKE(&after, end, "C"))
+    if (!SKIP(&after, end, "T") && !SKIP(&after, end, "C"))
         return p;
     after = SCAN(scan_digits(after, end), end, "]");
     return after ? after : p;
@@ -298,7 +299,7 @@ static const char *seconds(const char *p, const char *end, const char **out, siz
 {
     *out = p;
     p = scan_digits(p, end);
-    if (!TAKE(&p, end, ".") && !TAKE(&p, end, ","))
+    if (!SKIP(&p, end, ".") && !SKIP(&p, end, ","))
         return NULL;
     p = scan_digits(p, end);
     *len = p ? (size_t)(p - *out) : 0;
@@ -343,7 +344,7 @@ static const char *uptime_and_delta(const char *p, const char *end, struct log_h
 static const char *signed_delta(const char *p, const char *end, struct log_header *out)
 {
     const char *sign = p, *digits;
-    if (!TAKE(&p, end, "+") && !TAKE(&p, end, "-"))
+    if (!SKIP(&p, end, "+") && !SKIP(&p, end, "-"))
         return NULL;
     p = seconds(p, end, &digits, &out->delta_len);
     out->delta = p ? sign : NULL;
@@ -490,12 +491,12 @@ static const char *data_value(const char *p, const char *end)
 /* "[id name="value" ...]...", or "-". */
 static const char *structured_data(const char *p, const char *end)
 {
-    if (!p || TAKE(&p, end, "-"))
+    if (!p || SKIP(&p, end, "-"))
         return p;
     const char *start = p;
-    while (TAKE(&p, end, "[")) {
+    while (SKIP(&p, end, "[")) {
         p = data_name(p, end);
-        while (TAKE(&p, end, " "))
+        while (SKIP(&p, end, " "))
             p = data_value(SCAN(data_name(p, end), end, "=\""), end);
         p = SCAN(p, end, "]");
     }
@@ -507,7 +508,7 @@ static const char *open_5424(const char *p, const char *end, uint32_t pri, struc
 {
     if (pri > 7)
         return NULL;
-    if (!TAKE(&p, end, "- ")) {
+    if (!SKIP(&p, end, "- ")) {
         p = timestamp(p, end, out);
         if (!out->timestamp)
             return NULL;
@@ -517,14 +518,14 @@ static const char *open_5424(const char *p, const char *end, uint32_t pri, struc
     p = p == end ? p : SCAN(p, end, " ");
     if (!p)
         return NULL;
-    TAKE(&p, end, "\xef\xbb\xbf");
+    SKIP(&p, end, "\xef\xbb\xbf");
     return uptime(scan_blanks(p, end), end, out);
 }
 
 static const char *open_kernel(const char *p, const char *end, struct log_header *out)
 {
     uint32_t pri = 0;
-    TAKE(&p, end, "\xef\xbb\xbf");
+    SKIP(&p, end, "\xef\xbb\xbf");
     const char *decoded = decoded_priority(p, end), *start = p;
     if (decoded) {
         p = dmesg_time(decoded, end, out);

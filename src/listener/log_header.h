@@ -52,7 +52,7 @@ struct log_header {
     const char *uptime;    /* "1234.567890", in LOG_KMSG microseconds; NULL: none */
     const char *delta;     /* "1.234567" since the line before, with a sign perhaps; NULL: none */
     size_t timestamp_len, uptime_len, delta_len;
-    struct log_header_time time; /* the parts of `stamp` */
+    struct log_header_time time; /* the parts of `timestamp` */
 };
 
 /* False when the line isn't one that a collector writes of the kernel's messages. Everything in

@@ -1,8 +1,8 @@
 /*
- * The life of a file: the newest, read from where the keeper says -> replaced: read on, up to where
- * its end was then before newer ones are, and beside them from there -> its time is over, or there
- * are too many: read to its end, and closed. Half a line at its end is dropped with it and never
- * joined to another file's beginning.
+ * The life of a file: the newest, read from the offset that the keeper sent -> replaced: read on,
+ * up to where its end was then before newer ones are, and beside them from there -> its time is
+ * over, or there are too many: read to its end, and closed. Half a line at its end is dropped with
+ * it and never joined to another file's beginning.
  */
 #include "listener/log_stream.h"
 
@@ -16,7 +16,7 @@
 /* How long a writer may go on with the file that was renamed under it. */
 static const int64_t linger = 60 * CLOCK_SECOND;
 
-/* Blocks or records that one call reads before others get their turn. */
+/* Blocks, or records of /dev/kmsg, that one call reads before other streams get their turn. */
 enum { SHARE = 64 };
 
 /* How long a log that is rewritten may take to get its old lines back. */
@@ -56,7 +56,7 @@ static void start_over(struct log_stream *stream, struct tail *f)
 {
     if (f != stream->files) {
         /* Its lines have been read under the name that it had; nobody writes knocks there. */
-        tail_let_go(f);
+        tail_close(f);
         return;
     }
     tail_start_over(f);
@@ -120,7 +120,7 @@ static bool kmsg_number(const char *message, size_t len, uint64_t *out)
     return true;
 }
 
-static void take_kmsg(struct log_stream *stream, const char *message, size_t len)
+static void pass_kmsg(struct log_stream *stream, const char *message, size_t len)
 {
     uint64_t number;
     if (!kmsg_number(message, len, &number))
@@ -138,12 +138,12 @@ static bool read_kmsg(struct log_stream *stream)
         char message[LINES_LONGEST];
         ssize_t got = read(stream->files[0].fd, message, sizeof(message));
         if (got > 0) {
-            take_kmsg(stream, message, (size_t)got);
+            pass_kmsg(stream, message, (size_t)got);
         } else if (got < 0 && errno == EAGAIN) {
             return false;
         } else if (got == 0 || (errno != EPIPE && errno != EINTR && errno != EINVAL)) {
             stream->calls.event(stream->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-            tail_let_go(stream->files);
+            tail_close(stream->files);
             return false;
         }
         /* EPIPE: records were overwritten; the next one's number tells how many, unless none was
@@ -160,7 +160,7 @@ static void finish(struct log_stream *stream, struct tail *f)
 {
     for (int i = 0; i < SHARE && f->fd >= 0 && read_file(stream, f); i++)
         ;
-    tail_let_go(f);
+    tail_close(f);
 }
 
 /* Makes the newest file one that was replaced. */
@@ -188,15 +188,15 @@ static void note_line_before(struct log_stream *stream)
     replayed_note(&stream->replayed, line, len);
 }
 
-void log_stream_take(struct log_stream *stream, const struct message_fd *message, int fd,
+void log_stream_open(struct log_stream *stream, const struct message_fd *message, int fd,
                      int64_t now)
 {
     struct tail *f = stream->files;
     stream->now = now;
     if (f->fd >= 0 && stream->type == SOURCE_FILE)
         replace_newest(stream);
-    tail_let_go(f);
-    tail_take(f, message, fd);
+    tail_close(f);
+    tail_open(f, message, fd);
     if (message->offset > 0 && stream->type == SOURCE_FILE)
         note_line_before(stream);
 }
@@ -217,10 +217,10 @@ static void read_stream(struct log_stream *stream)
         stream->calls.event(stream->calls.arg, EVENT_LONG, f->lines->too_long - too_long);
     if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)))
         return;
-    /* A program that ended is started again by the keeper, who knows how it ended. */
+    /* A program that ended is started again by the keeper, which knows how it ended. */
     if (stream->type == SOURCE_STDIN)
         stream->calls.event(stream->calls.arg, EVENT_CLOSED, got < 0 ? (uint64_t)errno : 0);
-    tail_let_go(f);
+    tail_close(f);
 }
 
 static bool read_files(struct log_stream *stream)

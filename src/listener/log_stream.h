@@ -33,10 +33,11 @@ int log_stream_init(struct log_stream *stream, uint32_t type, enum log_format fo
 void log_stream_free(struct log_stream *stream);
 
 /*
- * Takes descriptor `fd`, handed over by `message`, and owns it. A file read so far is read on for a
- * minute after `now`, or until LOG_FILES newer ones have come: then it is read to its end first.
+ * Begins to read descriptor `fd`, handed over by `message`, and owns it. A file read so far is read
+ * on for a minute after `now`, or until LOG_FILES newer ones have come: then it is read to its end
+ * first.
  */
-void log_stream_take(struct log_stream *stream, const struct message_fd *message, int fd,
+void log_stream_open(struct log_stream *stream, const struct message_fd *message, int fd,
                      int64_t now);
 
 /* Reads what is there at `now`, a bounded share of each file. True: there may be more, call again
@@ -47,7 +48,7 @@ bool log_stream_read(struct log_stream *stream, int64_t now);
 bool log_stream_is_open(const struct log_stream *stream);
 
 /* Closes the files that were replaced and whose time is over, after a last look at each. Returns
- * when to call again, INT64_MAX: not before log_stream_take. */
+ * when to call again, INT64_MAX: not before log_stream_open. */
 int64_t log_stream_tidy(struct log_stream *stream, int64_t now);
 
 /* Whether inotify watch `watch` means that one of the files was written to. */

@@ -1,3 +1,5 @@
+/* Parses a line of the firewall: header, prefix, interfaces, link header, and then the packet's
+ * fields. */
 #include "listener/logline.h"
 
 #include "listener/log_header.h"
@@ -50,36 +52,36 @@ static const char *skip_blanks(const char *text)
 }
 
 /* Returns what follows the prefix, its blanks and "IN=", or NULL. */
-static const char *after_prefix(const struct log_header *env, const char *prefix, bool escaped)
+static const char *after_prefix(const struct log_header *header, const char *prefix, bool escaped)
 {
-    const char *p = env->message;
+    const char *p = header->message;
     for (prefix = skip_blanks(prefix); *prefix; prefix++) {
         char ch;
-        const char *next = message_byte(p, env->end, escaped, &ch);
+        const char *next = message_byte(p, header->end, escaped, &ch);
         if (!next || ch != *prefix)
             break;
         p = next;
     }
     if (*skip_blanks(prefix))
         return NULL;
-    return SCAN(scan_blanks(p, env->end), env->end, "IN=");
+    return SCAN(scan_blanks(p, header->end), header->end, "IN=");
 }
 
 /*
  * The first "IN=" that an interface and " OUT=" follow, at the start of the message or behind a
  * blank; else, where a prefix abuts, anywhere. The kernel keeps PREFIX_MAX bytes of a prefix.
  */
-static const char *first_in(const struct log_header *env, bool escaped)
+static const char *first_in(const struct log_header *header, bool escaped)
 {
     size_t most = (size_t)PREFIX_MAX * (escaped ? ESCAPE : 1) + 1;
-    size_t len = (size_t)(env->end - env->message);
-    const char *limit = env->message + (len < most ? len : most), *abutting = NULL;
-    for (const char *p = env->message; p < limit; p++) {
-        if (*p != 'I' || !SCAN(p, env->end, "IN="))
+    size_t len = (size_t)(header->end - header->message);
+    const char *limit = header->message + (len < most ? len : most), *abutting = NULL;
+    for (const char *p = header->message; p < limit; p++) {
+        if (*p != 'I' || !SCAN(p, header->end, "IN="))
             continue;
-        if (!SCAN(device(p + 3, env->end), env->end, " OUT="))
+        if (!SCAN(device(p + 3, header->end), header->end, " OUT="))
             continue;
-        if (p == env->message || p[-1] == ' ')
+        if (p == header->message || p[-1] == ' ')
             return p;
         abutting = abutting ? abutting : p;
     }
@@ -87,25 +89,25 @@ static const char *first_in(const struct log_header *env, bool escaped)
 }
 
 /* rsyslog's "message repeated 2 times: [ ...]" is a line of its own making, not a packet. */
-static bool is_repetition(const struct log_header *env)
+static bool is_repetition(const struct log_header *header)
 {
-    return SCAN(env->message, env->end, "message repeated ");
+    return SCAN(header->message, header->end, "message repeated ");
 }
 
 /* Finds what follows "IN=" in a message that is ours; NULL and the verdict in any other. */
-static const char *find_packet(const struct line_spec *spec, const struct log_header *env,
+static const char *find_packet(const struct line_spec *spec, const struct log_header *header,
                                enum line_verdict *verdict)
 {
     bool escaped = spec->format == LOG_KMSG;
     *verdict = LINE_FOREIGN;
-    if (is_repetition(env))
+    if (is_repetition(header))
         return NULL;
     for (unsigned i = 0; i < spec->prefix_count; i++) {
-        const char *after = after_prefix(env, spec->prefixes[i], escaped);
+        const char *after = after_prefix(header, spec->prefixes[i], escaped);
         if (after)
             return after;
     }
-    const char *in = first_in(env, escaped);
+    const char *in = first_in(header, escaped);
     if (in && spec->prefix_count == 0)
         return in + 3;
     *verdict = in ? LINE_PREFIX : LINE_FOREIGN;
@@ -113,21 +115,21 @@ static const char *find_packet(const struct line_spec *spec, const struct log_he
 }
 
 /* The same, where a host and "kernel:" may be journalctl's or the prefix's beginning. Leaves in
- * env->message which they are. */
-static const char *find_in_either(const struct line_spec *spec, struct log_header *env,
+ * header->message which they are. */
+static const char *find_in_either(const struct line_spec *spec, struct log_header *header,
                                   enum line_verdict *verdict)
 {
-    const char *whole = env->message;
-    if (env->tagged)
-        env->message = env->tagged;
-    const char *p = find_packet(spec, env, verdict);
-    if (p || !env->tagged || *verdict != LINE_PREFIX)
+    const char *whole = header->message;
+    if (header->tagged)
+        header->message = header->tagged;
+    const char *p = find_packet(spec, header, verdict);
+    if (p || !header->tagged || *verdict != LINE_PREFIX)
         return p;
-    env->message = whole;
-    return find_packet(spec, env, verdict);
+    header->message = whole;
+    return find_packet(spec, header, verdict);
 }
 
-/* "xx:xx:..." of any length; counts the bytes and tells the first. */
+/* "xx:xx:..." of any length; counts the bytes and returns the first. */
 static const char *hardware_address(const char *p, const char *end, int *count, unsigned *first)
 {
     const char *start = p;
@@ -154,7 +156,7 @@ static const char *decoded_mac(const char *p, const char *end, struct packet *pa
     if (source_count != 6 || dest_count != 6)
         return NULL;
     packet->link_group = dest & 1;
-    if (TAKE(&p, end, "VPROTO=")) {
+    if (SKIP(&p, end, "VPROTO=")) {
         p = SCAN(scan_hex(p, end, 4, 4), end, " VID=");
         p = SCAN(scan_number(p, end, 65535, &vid), end, " ");
     }
@@ -194,7 +196,7 @@ static const char *raw_mac(const char *p, const char *end, struct packet *packet
     } else if (!SCAN(p, end, " ")) {
         p = hardware_address(p, end, &count, &first);
     }
-    bool tunnel = TAKE(&p, end, " TUNNEL=");
+    bool tunnel = SKIP(&p, end, " TUNNEL=");
     if (tunnel)
         p = scan_quad(SCAN(scan_quad(p, end, ignored), end, "->"), end, ignored);
     packet->link_group = !tunnel && count >= ETHERNET_HEADER && (first & 1);
@@ -210,9 +212,9 @@ static const char *names(const char *p, const char *end, struct packet *packet)
     packet->in = p;
     packet->in_len = (uint8_t)(after - p);
     p = SCAN(device(SCAN(after, end, " OUT="), end), end, " ");
-    if (TAKE(&p, end, "PHYSIN="))
+    if (SKIP(&p, end, "PHYSIN="))
         p = bridge_port(p, end);
-    if (TAKE(&p, end, "PHYSOUT="))
+    if (SKIP(&p, end, "PHYSOUT="))
         p = bridge_port(p, end);
     return p;
 }
@@ -220,9 +222,9 @@ static const char *names(const char *p, const char *end, struct packet *packet)
 static const char *link_header(const char *p, const char *end, struct packet *packet)
 {
     packet->link_group = false;
-    if (TAKE(&p, end, "MACSRC="))
+    if (SKIP(&p, end, "MACSRC="))
         return decoded_mac(p, end, packet);
-    return TAKE(&p, end, "MAC=") ? raw_mac(p, end, packet) : p;
+    return SKIP(&p, end, "MAC=") ? raw_mac(p, end, packet) : p;
 }
 
 size_t logline_length(const char *line, size_t len)
@@ -231,15 +233,15 @@ size_t logline_length(const char *line, size_t len)
 }
 
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
-                               struct log_header *env, struct packet *packet, const char **items)
+                               struct log_header *header, struct packet *packet, const char **items)
 {
     enum line_verdict verdict;
-    if (!log_header_parse(spec->format, line, len, env))
+    if (!log_header_parse(spec->format, line, len, header))
         return LINE_FOREIGN;
-    const char *p = find_in_either(spec, env, &verdict);
+    const char *p = find_in_either(spec, header, &verdict);
     if (!p)
         return verdict;
-    *items = names(p, env->end, packet);
+    *items = names(p, header->end, packet);
     return *items ? LINE_PACKET : LINE_DAMAGED;
 }
 
@@ -253,25 +255,25 @@ enum line_verdict logline_items(const struct line_spec *spec, const char *items,
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet)
 {
-    struct log_header env;
+    struct log_header header;
     const char *items;
     len = logline_length(line, len);
-    enum line_verdict verdict = logline_head(spec, line, len, &env, packet, &items);
+    enum line_verdict verdict = logline_head(spec, line, len, &header, packet, &items);
     if (verdict != LINE_PACKET)
         return verdict;
-    return logline_items(spec, items, env.end, packet);
+    return logline_items(spec, items, header.end, packet);
 }
 
 const char *logline_prefix(enum log_format format, const char *line, size_t len, size_t *prefix_len)
 {
-    struct log_header env;
-    if (!log_header_parse(format, line, len, &env))
+    struct log_header header;
+    if (!log_header_parse(format, line, len, &header))
         return NULL;
-    if (env.tagged)
-        env.message = env.tagged;
-    if (is_repetition(&env))
+    if (header.tagged)
+        header.message = header.tagged;
+    if (is_repetition(&header))
         return NULL;
-    const char *in = first_in(&env, format == LOG_KMSG);
-    *prefix_len = in ? (size_t)(in - env.message) : 0;
-    return in ? env.message : NULL;
+    const char *in = first_in(&header, format == LOG_KMSG);
+    *prefix_len = in ? (size_t)(in - header.message) : 0;
+    return in ? header.message : NULL;
 }

@@ -1,3 +1,4 @@
+/* Indexes the doors by the ports of their steps, and by what else they ask of a packet. */
 #include "listener/match_index.h"
 
 #include <assert.h>

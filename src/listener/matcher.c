@@ -1,3 +1,4 @@
+/* Matches packets with the sequences of the doors: reads the runs of an address backwards. */
 #include "listener/matcher.h"
 
 #include <assert.h>

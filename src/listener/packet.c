@@ -1,3 +1,4 @@
+/* Writes a packet as text, for `knockd -r LOG --packets`. */
 #include "listener/packet.h"
 
 #include <netinet/in.h>

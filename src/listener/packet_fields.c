@@ -42,7 +42,7 @@ static inline const char *item_end(const char *p, const struct items *it)
  * forgets the blank, so UID= or MARK= may abut. */
 static bool take_incomplete(const char **p, const struct items *it)
 {
-    if (!TAKE(p, it->end, "INCOMPLETE"))
+    if (!SKIP(p, it->end, "INCOMPLETE"))
         return false;
     if (it->ulogd) {
         *p = scan_blanks(*p, it->end);
@@ -76,9 +76,9 @@ static const char *tcp_flags(const char *p, const char *end, uint8_t *out)
 {
     static const char names[] = "CWR ECE URG ACK PSH RST SYN FIN ";
     *out = 0;
-    TAKE(&p, end, "AE ");
+    SKIP(&p, end, "AE ");
     for (int i = 0; i < 8; i++)
-        *out |= scan_take(&p, end, names + (ptrdiff_t)4 * i, 4) ? TCP_CWR >> i : 0;
+        *out |= scan_skip(&p, end, names + (ptrdiff_t)4 * i, 4) ? TCP_CWR >> i : 0;
     return p;
 }
 
@@ -87,7 +87,7 @@ static const char *tcp_end(const char *p, const struct items *it, struct packet 
 {
     uint32_t ignored;
     packet->flags = TCP_SYN;
-    if (!it->ulogd && TAKE(&p, it->end, "RES=0x00 SYN URGP=0 "))
+    if (!it->ulogd && SKIP(&p, it->end, "RES=0x00 SYN URGP=0 "))
         return p;
     if (!it->ulogd)
         p = SCAN(scan_hex(SCAN(p, it->end, "RES=0x"), it->end, 2, 2), it->end, " ");
@@ -103,12 +103,12 @@ static const char *tcp(const char *p, const struct items *it, struct packet *pac
         return p;
     uint32_t ignored;
     p = ports(p, end, packet);
-    if (TAKE(&p, end, "SEQ=")) {
+    if (SKIP(&p, end, "SEQ=")) {
         p = SCAN(scan_number(p, end, UINT32_MAX, &ignored), end, " ");
         p = FIELD(p, end, "ACK=", UINT32_MAX, &ignored);
     }
     p = tcp_end(FIELD(p, end, "WINDOW=", 65535, &ignored), it, packet);
-    if (TAKE(&p, end, "OPT (")) {
+    if (SKIP(&p, end, "OPT (")) {
         const char *cut = SCAN(p, end, "TRUNCATED");
         p = item_end(SCAN(cut ? cut : scan_hex(p, end, 2, 80), end, ")"), it);
     }
@@ -155,7 +155,7 @@ static const char *quoted(const char *p, const struct items *it)
     struct packet scratch;
     if (it->inner)
         return NULL;
-    if (!TAKE(&p, it->end, "TRUNCATED"))
+    if (!SKIP(&p, it->end, "TRUNCATED"))
         p = ip_packet(p, &inner, &scratch);
     return item_end(SCAN(p, it->end, "]"), it);
 }
@@ -173,19 +173,19 @@ static const char *icmp(const char *p, const struct items *it, int16_t proto, st
     p = LAST_FIELD(p, it, "CODE=", 255, &ignored);
     if (take_incomplete(&p, it))
         return p;
-    if (TAKE(&p, end, "ID=")) {
+    if (SKIP(&p, end, "ID=")) {
         p = SCAN(scan_number(p, end, 65535, &ignored), end, " ");
         return LAST_FIELD(p, it, "SEQ=", 65535, &ignored);
     }
-    if (TAKE(&p, end, "PARAMETER="))
+    if (SKIP(&p, end, "PARAMETER="))
         return item_end(scan_number(p, end, 255, &ignored), it);
-    if (TAKE(&p, end, "GATEWAY="))
+    if (SKIP(&p, end, "GATEWAY="))
         p = item_end(scan_quad(p, end, gateway.bytes), it);
-    if (TAKE(&p, end, "POINTER="))
+    if (SKIP(&p, end, "POINTER="))
         p = item_end(scan_hex(p, end, 8, 8), it);
-    if (TAKE(&p, end, "["))
+    if (SKIP(&p, end, "["))
         p = quoted(p, it);
-    if (TAKE(&p, end, "MTU="))
+    if (SKIP(&p, end, "MTU="))
         p = item_end(scan_number(p, end, UINT32_MAX, &ignored), it);
     return p;
 }
@@ -222,10 +222,10 @@ static const char *transport_items(const char *p, const struct items *it, struct
 static const char *service(const char *p, const struct items *it)
 {
     /* Zeros are what nearly every packet has. */
-    if (TAKE(&p, it->end, "TOS=0x00 PREC=0x00 "))
+    if (SKIP(&p, it->end, "TOS=0x00 PREC=0x00 "))
         return p;
     p = SCAN(p, it->end, "TOS=");
-    if (!TAKE(&p, it->end, "0x") && !it->ulogd)
+    if (!SKIP(&p, it->end, "0x") && !it->ulogd)
         return NULL;
     p = SCAN(scan_hex(p, it->end, 2, 2), it->end, " PREC=0x");
     return SCAN(scan_hex(p, it->end, 2, 2), it->end, " ");
@@ -237,15 +237,15 @@ static const char *ip4(const char *p, struct items *it, struct packet *packet)
     uint32_t ignored, offset = 0;
     p = service(FIELD(p, end, "LEN=", LENGTH_MAX, &packet->length), it);
     p = FIELD(FIELD(p, end, "TTL=", 255, &ignored), end, "ID=", 65535, &ignored);
-    TAKE(&p, end, "CE ");
-    TAKE(&p, end, "DF ");
-    TAKE(&p, end, "MF ");
-    if (TAKE(&p, end, "FRAG:"))
+    SKIP(&p, end, "CE ");
+    SKIP(&p, end, "DF ");
+    SKIP(&p, end, "MF ");
+    if (SKIP(&p, end, "FRAG:"))
         p = item_end(scan_number(p, end, 8191, &offset), it);
     it->fragment = offset > 0;
-    if (TAKE(&p, end, "TRUNCATED"))
+    if (SKIP(&p, end, "TRUNCATED"))
         return item_end(p, it);
-    if (TAKE(&p, end, "OPT ("))
+    if (SKIP(&p, end, "OPT ("))
         p = item_end(SCAN(scan_hex(p, end, 2, 80), end, ")"), it);
     /* The kernel says nothing at all of the protocol of AH's later fragments. */
     return it->fragment && !SCAN(p, end, "PROTO=") ? p : transport_items(p, it, packet);
@@ -257,13 +257,13 @@ static const char *fragment_header(const char *p, struct items *it)
     const char *end = it->end;
     uint32_t offset = 0;
     if (it->ulogd)
-        TAKE(&p, end, " ");
+        SKIP(&p, end, " ");
     p = SCAN(scan_number(p, end, 65535, &offset), end, " ");
     it->fragment |= offset > 0;
-    TAKE(&p, end, "INCOMPLETE ");
+    SKIP(&p, end, "INCOMPLETE ");
     p = SCAN(p, end, "ID:");
     if (it->ulogd)
-        TAKE(&p, end, " ");
+        SKIP(&p, end, " ");
     return item_end(scan_hex(p, end, 8, 8), it);
 }
 
@@ -273,7 +273,7 @@ static const char *security_header(const char *p, const struct items *it)
     uint32_t bytes;
     if (SCAN(p, it->end, ")"))
         return p;
-    if (TAKE(&p, it->end, "INCOMPLETE ["))
+    if (SKIP(&p, it->end, "INCOMPLETE ["))
         return SCAN(scan_number(p, it->end, UINT32_MAX, &bytes), it->end, " bytes] ");
     return SCAN(scan_hex(SCAN(p, it->end, "SPI=0x"), it->end, 1, 8), it->end, " ");
 }
@@ -283,14 +283,14 @@ static const char *extensions(const char *p, struct items *it)
 {
     const char *end = it->end;
     while (p) {
-        bool bracket = TAKE(&p, end, "OPT ( ");
-        if (TAKE(&p, end, "FRAG:TRUNCATED"))
+        bool bracket = SKIP(&p, end, "OPT ( ");
+        if (SKIP(&p, end, "FRAG:TRUNCATED"))
             return item_end(p, it);
-        if (TAKE(&p, end, "FRAG:"))
+        if (SKIP(&p, end, "FRAG:"))
             p = fragment_header(p, it);
         else if (!bracket)
             return p;
-        else if (TAKE(&p, end, "AH ") || TAKE(&p, end, "ESP "))
+        else if (SKIP(&p, end, "AH ") || SKIP(&p, end, "ESP "))
             p = security_header(p, it);
         if (bracket)
             p = item_end(SCAN(p, end, ")"), it);
@@ -307,7 +307,7 @@ static const char *ip6(const char *p, struct items *it, struct packet *packet)
     p = FIELD(p, end, "HOPLIMIT=", 255, &ignored);
     p = LAST_FIELD(p, it, "FLOWLBL=", 0xfffff, &ignored);
     p = extensions(p, it);
-    if (TAKE(&p, end, "TRUNCATED"))
+    if (SKIP(&p, end, "TRUNCATED"))
         return item_end(p, it);
     /* A chain that ends in its extension headers (ESP, a later fragment) names no protocol. */
     return SCAN(p, end, "PROTO=") ? transport_items(p, it, packet) : p;
@@ -332,14 +332,14 @@ static const char *owner_and_mark(const char *p, const struct items *it)
 {
     const char *end = it->end;
     uint32_t ignored;
-    if (TAKE(&p, end, "UID=")) {
+    if (SKIP(&p, end, "UID=")) {
         p = item_end(scan_number(p, end, UINT32_MAX, &ignored), it);
-        if (it->ulogd ? TAKE(&p, end, "GID=") : (p = SCAN(p, end, "GID=")) != NULL)
+        if (it->ulogd ? SKIP(&p, end, "GID=") : (p = SCAN(p, end, "GID=")) != NULL)
             p = item_end(scan_number(p, end, UINT32_MAX, &ignored), it);
     }
-    if (!TAKE(&p, end, "MARK="))
+    if (!SKIP(&p, end, "MARK="))
         return p;
-    if (!TAKE(&p, end, "0x") && !it->ulogd)
+    if (!SKIP(&p, end, "0x") && !it->ulogd)
         return NULL;
     return item_end(scan_hex(p, end, 1, 8), it);
 }

@@ -37,7 +37,7 @@ static void send_open(const struct pipeline *p, unsigned source, unsigned door,
 }
 
 static void send_sealed(const struct pipeline *p, unsigned source, const struct addr *address,
-                        const struct assembled *made)
+                        const struct reassembled *made)
 {
     struct message message = {
         .type = MESSAGE_SEALED,
@@ -63,7 +63,7 @@ enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char 
     struct listener_config_source *from = &setup->sources[source];
     struct packet packet;
     struct message_seen seen;
-    struct assembled made = {0};
+    struct reassembled made = {0};
     enum line_verdict verdict =
         line_cache_parse(&from->line_cache, &from->spec, line, len, &packet);
     if (diagnostics_line(&p->diagnostics, setup, source, verdict, line, len, now, &seen))

@@ -1,3 +1,4 @@
+/* Remembers the fragments that came in, and evicts entries when it is full. */
 #include "listener/reassembly_table.h"
 
 #include <assert.h>
@@ -10,10 +11,10 @@
 _Static_assert(sizeof(struct reassembly_entry_name) == sizeof(struct addr) + 5,
                "names have no padding");
 _Static_assert(sizeof(struct reassembly_entry) <= 256 && CARRIER_SLOTS_MAX < 64,
-               "records stay small");
+               "entries stay small");
 
 /*
- * Every record is either in the list of those with as many slots, the newest there in front, and in
+ * Every entry is either in the list of those with as many slots, the newest there in front, and in
  * the list of all by age; or in the free list, which is the first list beyond them.
  */
 enum { RANKS = CARRIER_SLOTS_MAX + 1, RANK_FREE = RANKS, RANK_LISTS };
@@ -21,19 +22,19 @@ enum { RANKS = CARRIER_SLOTS_MAX + 1, RANK_FREE = RANKS, RANK_LISTS };
 struct reassembly_table {
     uint8_t key[CRYPTO_KEY_SIZE];
     uint32_t max;
-    uint32_t used; /* records from here on were never needed */
+    uint32_t used; /* entries from here on were never needed */
     uint32_t bucket_mask;
-    uint32_t *buckets;  /* first record of each, plus one: calloc's zero is "none" */
-    struct link *ranks; /* of the records, then the heads */
+    uint32_t *buckets;  /* first entry of each, plus one: calloc's zero is "none" */
+    struct link *ranks; /* of the entries, then the heads */
     struct link *ages;  /* likewise; one head */
     uint64_t ranked;    /* a bit for each of the first RANKS lists that isn't empty */
     struct reassembly_entry *items;
 };
 
 static uint32_t number_of(const struct reassembly_table *table,
-                          const struct reassembly_entry *assembly)
+                          const struct reassembly_entry *entry)
 {
-    return (uint32_t)(assembly - table->items);
+    return (uint32_t)(entry - table->items);
 }
 
 struct reassembly_table *reassembly_table_new(unsigned max, const uint8_t key[16])
@@ -98,9 +99,9 @@ static void remove_node(struct reassembly_table *table, uint32_t node)
     links_push(table->ranks, table->max + RANK_FREE, node);
 }
 
-static bool is_over(const struct reassembly_entry *assembly, int64_t now)
+static bool is_over(const struct reassembly_entry *entry, int64_t now)
 {
-    return now - assembly->since >= REASSEMBLY_LIFE;
+    return now - entry->since >= REASSEMBLY_LIFE;
 }
 
 static bool remove_oldest_if_over(struct reassembly_table *table, int64_t now)
@@ -112,13 +113,14 @@ static bool remove_oldest_if_over(struct reassembly_table *table, int64_t now)
     return true;
 }
 
-static bool is_young(const struct reassembly_entry *assembly, int64_t now)
+static bool is_young(const struct reassembly_entry *entry, int64_t now)
 {
-    return now - assembly->since < REASSEMBLY_YOUNG;
+    return now - entry->since < REASSEMBLY_YOUNG;
 }
 
-/* The record that a newcomer displaces. Of those with as many slots, the last one alone is looked
- * at: who would have a young one stand last everywhere has to outrun the whole list. */
+/* The entry that is evicted for a new one. Of those with as many slots, the last one alone is
+ * looked at: to have a young one stand last everywhere, an attacker has to outrun the whole list.
+ */
 static uint32_t weakest(const struct reassembly_table *table, int64_t now,
                         const struct reassembly_entry *keep)
 {
@@ -137,7 +139,7 @@ static uint32_t weakest(const struct reassembly_table *table, int64_t now,
     return first;
 }
 
-/* A record that is in no list and no bucket. Those that are over come before fresh memory. */
+/* An entry that is in no list and no bucket. Those that are over come before fresh memory. */
 static uint32_t take_node(struct reassembly_table *table, int64_t now,
                           const struct reassembly_entry *keep, bool *evicted)
 {
@@ -187,40 +189,40 @@ struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
                                               const struct reassembly_entry *keep, bool *evicted)
 {
     uint32_t bucket = bucket_of(table, name);
-    struct reassembly_entry *assembly = find_in(table, bucket, name, now);
+    struct reassembly_entry *entry = find_in(table, bucket, name, now);
     *evicted = false;
-    if (assembly)
-        return assembly;
+    if (entry)
+        return entry;
     uint32_t node = take_node(table, now, keep, evicted);
-    assembly = &table->items[node];
-    assembly->since = now;
-    assembly->agreeing = 0;
-    assembly->name = *name;
-    assembly->handed = assembly->mixed = assembly->count = 0;
-    assembly->bucket = bucket;
-    assembly->chain = table->buckets[bucket];
+    entry = &table->items[node];
+    entry->since = now;
+    entry->agreeing = 0;
+    entry->name = *name;
+    entry->handed = entry->inconsistent = entry->count = 0;
+    entry->bucket = bucket;
+    entry->chain = table->buckets[bucket];
     table->buckets[bucket] = node + 1;
     enter_rank(table, node);
     links_push(table->ages, table->max, node);
-    return assembly;
+    return entry;
 }
 
-void reassembly_table_grow(struct reassembly_table *table, struct reassembly_entry *assembly)
+void reassembly_table_grow(struct reassembly_table *table, struct reassembly_entry *entry)
 {
-    uint32_t node = number_of(table, assembly);
-    assert(assembly->count < CARRIER_SLOTS_MAX);
+    uint32_t node = number_of(table, entry);
+    assert(entry->count < CARRIER_SLOTS_MAX);
     leave_rank(table, node);
-    assembly->count++;
+    entry->count++;
     enter_rank(table, node);
 }
 
-void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *assembly)
+void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *entry)
 {
-    uint32_t node = number_of(table, assembly);
-    assert(assembly->count > 0);
+    uint32_t node = number_of(table, entry);
+    assert(entry->count > 0);
     leave_rank(table, node);
-    assembly->count--;
+    entry->count--;
     enter_rank(table, node);
-    if (assembly->count == 0)
+    if (entry->count == 0)
         remove_node(table, node);
 }

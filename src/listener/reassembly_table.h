@@ -1,13 +1,13 @@
 /*
- * The bounded table of what has come in of sealed knocks, for the assembler. All memory is taken
- * once; pages that no record needed yet are never touched.
+ * The bounded table of what has come in of sealed knocks. All memory is taken
+ * once; pages that no entry needed yet are never touched.
  *
- * A record lives for REASSEMBLY_LIFE from its first packet. When the table is full, one makes room:
+ * An entry lives for REASSEMBLY_LIFE from its first packet. When the table is full, one is evicted:
  * one that is over, else of those with the fewest slots the one that has had no new slot for the
- * longest. So whoever sends single packets, from however many addresses, pushes out such as have
+ * longest. So a flood of single packets, from however many addresses, evicts only entries that have
  * no second one yet. But what is younger than REASSEMBLY_YOUNG is spared as long as something older
- * is there: else those who filled the table with knocks that lack a piece would keep everybody out
- * who begins with his first.
+ * is there: else an attacker who filled the table with knocks that lack a fragment would keep out
+ * everybody who begins with his first.
  */
 #ifndef LISTENER_REASSEMBLY_TABLE_H
 #define LISTENER_REASSEMBLY_TABLE_H
@@ -33,7 +33,7 @@ struct reassembly_entry_name {
     uint16_t port;  /* they come from */
 };
 
-/* One record, about 250 bytes. The table changes since, bucket, chain, name and count alone. */
+/* One entry, about 250 bytes. The table changes since, bucket, chain, name and count alone. */
 struct reassembly_entry {
     int64_t since;     /* ns, when its first packet came */
     uint64_t agreeing; /* slots whose value is known to be that of the message handed over last */
@@ -41,7 +41,7 @@ struct reassembly_entry {
     uint32_t chain; /* next of the bucket, plus one */
     struct reassembly_entry_name name;
     uint16_t handed;                  /* messages handed over */
-    uint16_t mixed;                   /* messages that were not, since no further piece agreed */
+    uint16_t inconsistent;            /* messages that were not, since no further fragment agreed */
     uint8_t count;                    /* slots that have a value */
     uint8_t order[CARRIER_SLOTS_MAX]; /* those slots, the one that came last in front */
     uint16_t values[CARRIER_SLOTS_MAX];
@@ -50,27 +50,27 @@ struct reassembly_entry {
 
 struct reassembly_table;
 
-/* A table for `max` (2 or more) records, its hash keyed with `key`. NULL and errno on error. */
+/* A table for `max` (2 or more) entries, its hash keyed with `key`. NULL and errno on error. */
 struct reassembly_table *reassembly_table_new(unsigned max, const uint8_t key[16]);
 void reassembly_table_free(struct reassembly_table *table);
 
 /*
- * The living record of that name, or a new one that is empty. `keep`, unless NULL, is not the one
- * that makes room for it. *evicted says whether a live one had to.
+ * The living entry of that name, or a new one that is empty. `keep`, unless NULL, is not
+ * evicted for it. *evicted says whether a live one was.
  */
 struct reassembly_entry *reassembly_table_get(struct reassembly_table *table,
                                               const struct reassembly_entry_name *name, int64_t now,
                                               const struct reassembly_entry *keep, bool *evicted);
 
-/* The living record of that name, or NULL. */
+/* The living entry of that name, or NULL. */
 struct reassembly_entry *reassembly_table_find(struct reassembly_table *table,
                                                const struct reassembly_entry_name *name,
                                                int64_t now);
 
-/* `assembly` has one slot more, which counts when room is made. */
-void reassembly_table_grow(struct reassembly_table *table, struct reassembly_entry *assembly);
+/* `entry` has one slot more, which counts when room is made. */
+void reassembly_table_grow(struct reassembly_table *table, struct reassembly_entry *entry);
 
-/* `assembly` has one slot less; a record without slots is forgotten. */
-void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *assembly);
+/* `entry` has one slot less; an entry without slots is removed. */
+void reassembly_table_shrink(struct reassembly_table *table, struct reassembly_entry *entry);
 
 #endif

@@ -1,3 +1,4 @@
+/* Steps through numbers and addresses in a text. */
 #include "listener/scan.h"
 
 #include <arpa/inet.h>

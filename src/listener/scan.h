@@ -14,7 +14,7 @@
 
 #include "lib/addr.h"
 
-/* Reads a dotted quad; what follows it is the caller's to judge. */
+/* Reads a dotted quad; what follows it is for the caller to check. */
 const char *scan_quad(const char *p, const char *end, uint8_t out[4]);
 
 /* Reads an address of either family, which must end in a blank: the token as a whole counts. *out
@@ -29,8 +29,8 @@ static inline const char *scan_text(const char *p, const char *end, const char *
 
 #define SCAN(p, end, literal) scan_text(p, end, "" literal, sizeof(literal) - 1)
 
-/* Steps over `text` if it is here, and says whether it was. */
-static inline bool scan_take(const char **p, const char *end, const char *text, size_t n)
+/* Steps over `text` if it is here, and returns whether it was. */
+static inline bool scan_skip(const char **p, const char *end, const char *text, size_t n)
 {
     const char *after = scan_text(*p, end, text, n);
     if (after)
@@ -38,7 +38,7 @@ static inline bool scan_take(const char **p, const char *end, const char *text, 
     return after;
 }
 
-#define TAKE(p, end, literal) scan_take(p, end, "" literal, sizeof(literal) - 1)
+#define SKIP(p, end, literal) scan_skip(p, end, "" literal, sizeof(literal) - 1)
 
 /* Above 9 for what isn't a decimal digit. */
 static inline unsigned digit_value(char ch)

@@ -1,3 +1,4 @@
+/* Remembers the last runs of packets of each address, and evicts addresses when it is full. */
 #include "listener/source_table.h"
 
 #include <assert.h>

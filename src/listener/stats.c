@@ -1,3 +1,4 @@
+/* Counts what a source brought, and remembers examples of lines that don't count. */
 #include "listener/stats.h"
 
 #include <string.h>
@@ -35,7 +36,8 @@ bool foreign_is_firewall(const struct line_spec *spec, const char *line, size_t 
 {
     const char *end = line + len;
     struct log_header ignored;
-    return spec->format != LOG_KMSG &&
+    /* Most lines of other programs have no '=' at all. */
+    return spec->format != LOG_KMSG && memchr(line, '=', len) &&
            behind(behind(behind(line, end, "IN="), end, " SRC="), end, " DST=") &&
            holds_prefix(spec, line, end) && !is_record(line, end) &&
            !log_header_parse(spec->format, line, len, &ignored);
@@ -119,7 +121,7 @@ bool prefix_is_of_accepted(const char *prefix, size_t len)
 
 void stats_reset(struct stats *stats)
 {
-    *stats = (struct stats){.say_at = 50, .say_foreign_at = 10};
+    *stats = (struct stats){.report_prefixes_at = 50, .report_headers_at = 10};
 }
 
 static bool is(const struct stats_prefix *seen, const char *prefix, size_t len)
@@ -155,19 +157,20 @@ void stats_line(struct stats *stats, enum line_verdict verdict, const char *pref
         count_prefix(stats, prefix, len);
 }
 
-bool stats_speaks(struct stats *stats)
+bool stats_report_prefixes(struct stats *stats)
 {
-    if (stats->verdicts[LINE_PACKET] > 0 || stats->verdicts[LINE_PREFIX] < stats->say_at)
+    if (stats->verdicts[LINE_PACKET] > 0 ||
+        stats->verdicts[LINE_PREFIX] < stats->report_prefixes_at)
         return false;
-    stats->say_at *= 10;
+    stats->report_prefixes_at *= 10;
     return true;
 }
 
-bool stats_speaks_of_headers(struct stats *stats)
+bool stats_report_headers(struct stats *stats)
 {
-    if (stats->verdicts[LINE_PACKET] > 0 || stats->foreign.count < stats->say_foreign_at)
+    if (stats->verdicts[LINE_PACKET] > 0 || stats->foreign.count < stats->report_headers_at)
         return false;
-    stats->say_foreign_at *= 10;
+    stats->report_headers_at *= 10;
     return true;
 }
 

@@ -1,3 +1,4 @@
+/* Reads one log file from where it stopped, and notices when the file was emptied or rewritten. */
 #include "listener/tail.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@ int tail_init(struct tail *f)
     return f->lines ? 0 : -1;
 }
 
-void tail_let_go(struct tail *f)
+void tail_close(struct tail *f)
 {
     if (f->fd >= 0)
         close(f->fd);
@@ -20,7 +21,7 @@ void tail_let_go(struct tail *f)
 
 void tail_free(struct tail *f)
 {
-    tail_let_go(f);
+    tail_close(f);
     free(f->lines);
 }
 
@@ -74,7 +75,7 @@ static bool starts_midway(int fd, int64_t offset)
     return offset > 0 && pread(fd, &before, 1, offset - 1) == 1 && before != '\n';
 }
 
-void tail_take(struct tail *f, const struct message_fd *message, int fd)
+void tail_open(struct tail *f, const struct message_fd *message, int fd)
 {
     f->fd = fd;
     f->watch = message->watch;

@@ -1,6 +1,6 @@
 /*
  * One file that is being read, whatever name it has by now. It is known by the bytes before the
- * place where reading stopped: when others stand there, it was emptied or written anew.
+ * place where reading stopped: when others stand there, it was emptied or rewritten.
  */
 #ifndef LISTENER_TAIL_H
 #define LISTENER_TAIL_H
@@ -15,7 +15,7 @@ struct tail {
     int watch;
     bool polled;
     int64_t offset;
-    int64_t until;     /* when it was replaced: it is let go then */
+    int64_t until;     /* when it was replaced: it is closed then */
     int64_t first;     /* when it was replaced: up to here, newer files have to wait for it */
     unsigned mark_len; /* the bytes before `offset`, to know the file by */
     char mark[TAIL_MARK];
@@ -26,11 +26,11 @@ struct tail {
 int tail_init(struct tail *f);
 void tail_free(struct tail *f);
 
-/* Takes the file `fd`, handed over by `record`, and owns it. */
-void tail_take(struct tail *f, const struct message_fd *message, int fd);
+/* Begins to read the file `fd`, handed over by `message`, and owns it. */
+void tail_open(struct tail *f, const struct message_fd *message, int fd);
 
 /* Closes the file, if there is one. */
-void tail_let_go(struct tail *f);
+void tail_close(struct tail *f);
 
 enum tail_found {
     TAIL_BYTES,

@@ -1,3 +1,4 @@
+/* Parses the time that a log line states, and finds the year where the log names none. */
 #include "listener/timestamp.h"
 
 #include <stdio.h>
@@ -160,6 +161,19 @@ static inline bool zone(const char *p, const char *end, struct timestamp *out)
     return true;
 }
 
+/* The same for a line of the day that timestamps->midnight begins: most have the same zone. */
+static inline bool known_zone(const struct timestamps *timestamps, const char *p, const char *end,
+                              struct timestamp *out)
+{
+    if (timestamps->zone_mask == 0 || end - p < 8 ||
+        ((scan_load8(p) ^ timestamps->zone_text) & timestamps->zone_mask) != 0)
+        return zone(p, end, out);
+    out->zone = timestamps->zone;
+    out->offset = timestamps->zone_offset;
+    out->time -= out->offset * 60 * SECOND;
+    return true;
+}
+
 static bool is_gap(char ch)
 {
     return ch == ' ' || ch == '\t';
@@ -171,8 +185,8 @@ static bool is_year(const char *p, const char *end)
     return end - p > 5 && is_digit(p[1]) && digits4(p + 1) >= 0 && is_gap(p[5]);
 }
 
-/* What follows the date in a line of the day that stamps->midnight begins. False for anything but a
- * clock, its zone and a blank. */
+/* What follows the date in a line of the day that timestamps->midnight begins. False for anything
+ * but a clock, its zone and a blank. */
 static bool rest(const struct timestamps *timestamps, const char *p, const char *end,
                  struct timestamp *out)
 {
@@ -180,7 +194,7 @@ static bool rest(const struct timestamps *timestamps, const char *p, const char 
     p = clock_time(p, end, &read);
     if (!p || p == end)
         return false;
-    if (is_gap(*p) ? is_year(p, end) : !zone(p, end, &read))
+    if (is_gap(*p) ? is_year(p, end) : !known_zone(timestamps, p, end, &read))
         return false;
     /* One by one: a copy of the whole would wait for its parts, just written, to reach the cache.
      */
@@ -360,13 +374,37 @@ static int day_number(const char *p)
 }
 
 /* What comes before the clock decides about all lines that begin the same. */
-static void remember(struct timestamps *timestamps, const char *line, const char *clock)
+static void remember_head(struct timestamps *timestamps, const char *line, const char *clock)
 {
     size_t len = (size_t)(clock - line);
-    if (len <= sizeof(timestamps->head)) {
-        memcpy(timestamps->head, line, len);
-        timestamps->head_len = (uint8_t)len;
-    }
+    if (len > TIMESTAMP_HEAD)
+        return;
+    memset(timestamps->head_mask, 0, TIMESTAMP_HEAD);
+    memset(timestamps->head_mask, 0xff, len);
+    memcpy(timestamps->head, line, len);
+    timestamps->head_len = (uint8_t)len;
+}
+
+/* And so does what comes behind it. */
+static void remember_zone(struct timestamps *timestamps, const struct log_header_time *time,
+                          const char *end, const struct timestamp *read)
+{
+    size_t len = time->zone_len + 1;
+    timestamps->zone_mask = 0;
+    if (!time->zone || len > 8 || end - time->zone < 8)
+        return;
+    timestamps->zone_mask = UINT64_MAX >> (64 - 8 * len);
+    timestamps->zone_text = scan_load8(time->zone);
+    timestamps->zone = read->zone;
+    timestamps->zone_offset = read->offset;
+}
+
+static bool has_head(const struct timestamps *timestamps, const char *line, size_t len)
+{
+    if (timestamps->head_len == 0 || len < TIMESTAMP_HEAD)
+        return false;
+    scan_bytes others = scan_load16(line) ^ scan_load16(timestamps->head);
+    return scan_none(others & scan_load16(timestamps->head_mask));
 }
 
 /* Behind the clock: Z, an offset, or a name, of which only UTC says where. */
@@ -390,11 +428,11 @@ static bool read_clock(const struct log_header_time *time, const char *end, stru
 }
 
 /* A date that stands before its clock, the zone right behind that, makes the next line's cheap. */
-static bool dated(struct timestamps *timestamps, const char *line, const struct log_header *env,
+static bool dated(struct timestamps *timestamps, const char *line, const struct log_header *header,
                   struct timestamp *out)
 {
-    const struct log_header_time *time = &env->time;
-    const char *end = env->timestamp + env->timestamp_len;
+    const struct log_header_time *time = &header->time;
+    const char *end = header->timestamp + header->timestamp_len;
     struct timestamp read = {.zone = TIMESTAMP_LOCAL, .yearless = !time->year};
     struct timestamp_date date = {.day = day_number(time->day)};
     if (!read_clock(time, end, &read))
@@ -412,8 +450,11 @@ static bool dated(struct timestamps *timestamps, const char *line, const struct 
     read.time += timestamps->midnight;
     named_zone(time, &read);
     bool year_first = !time->year || time->year < time->clock;
-    if (time->clock && year_first && time->month_len <= 3 && (!time->zone || time->zone[-1] != ' '))
-        remember(timestamps, line, time->clock);
+    if (time->clock && year_first && time->month_len <= 3 &&
+        (!time->zone || time->zone[-1] != ' ')) {
+        remember_head(timestamps, line, time->clock);
+        remember_zone(timestamps, time, header->end, &read);
+    }
     *out = read;
     return true;
 }
@@ -478,34 +519,34 @@ void timestamps_init(struct timestamps *timestamps, int64_t today)
     *timestamps = (struct timestamps){.today = today, .leap_turn = -1};
 }
 
-static bool read_envelope(struct timestamps *timestamps, enum log_format format, const char *line,
-                          const struct log_header *env, struct timestamp *out)
+static bool read_header_time(struct timestamps *timestamps, enum log_format format,
+                             const char *line, const struct log_header *header,
+                             struct timestamp *out)
 {
-    if (env->time.unix_time)
-        return since_1970(env->timestamp, env->timestamp_len, out);
-    if (env->timestamp) {
-        bool good = dated(timestamps, line, env, out);
-        if (good && env->time.minute)
+    if (header->time.unix_time)
+        return since_1970(header->timestamp, header->timestamp_len, out);
+    if (header->timestamp) {
+        bool good = dated(timestamps, line, header, out);
+        if (good && header->time.minute)
             timestamps->relative = *out;
         return good;
     }
-    if (env->uptime)
-        return uptime(format, env->uptime, env->uptime_len, out);
-    return env->delta && since_before(timestamps, env->delta, env->delta_len, out);
+    if (header->uptime)
+        return uptime(format, header->uptime, header->uptime_len, out);
+    return header->delta && since_before(timestamps, header->delta, header->delta_len, out);
 }
 
 bool timestamp_read(struct timestamps *timestamps, enum log_format format, const char *line,
                     size_t len, struct timestamp *out)
 {
-    size_t head = timestamps->head_len;
-    if (head > 0 && len > head && memcmp(line, timestamps->head, head) == 0 &&
-        rest(timestamps, line + head, line + len, out))
+    if (has_head(timestamps, line, len) &&
+        rest(timestamps, line + timestamps->head_len, line + len, out))
         return true;
     /* Whatever comes now is of another day, and not each kind of line sets this again. */
     timestamps->head_len = 0;
-    struct log_header env;
-    return log_header_parse(format, line, len, &env) &&
-           read_envelope(timestamps, format, line, &env, out);
+    struct log_header header;
+    return log_header_parse(format, line, len, &header) &&
+           read_header_time(timestamps, format, line, &header, out);
 }
 
 const char *timestamp_format(const struct timestamp *timestamp, char out[TIMESTAMP_TEXT_SIZE])

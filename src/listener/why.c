@@ -1,3 +1,4 @@
+/* Matches the last packets of an address once more, and reports what each did. */
 #include "listener/why.h"
 
 #include <limits.h>
@@ -33,7 +34,7 @@ static void send_packet(const struct why *why, const struct history_packet *entr
                         enum match_verdict verdict)
 {
     const struct packet *packet = &entry->packet;
-    struct assembled made = {0};
+    struct reassembled made = {0};
     if (verdict == MATCH_SEALED)
         reassembly_feed(why->reassembly, entry->source, packet, entry->time, &made);
     struct message message = {.type = MESSAGE_PACKET,
@@ -43,7 +44,7 @@ static void send_packet(const struct why *why, const struct history_packet *entr
                                            .proto = packet->proto,
                                            .spt = packet->has_ports ? packet->spt : 0,
                                            .dpt = packet->has_ports ? packet->dpt : 0,
-                                           .pieces = made.pieces,
+                                           .pieces = made.fragments,
                                            .needed = made.needed,
                                            .message = made.length > 0,
                                            .dst = packet->dst,

@@ -51,7 +51,7 @@ static void arrive(struct knock *k, const struct carrier_packet *sent)
                             .dpt = sent->port,
                             .flags = sent->proto == IPPROTO_TCP ? TCP_SYN : 0,
                             .length = sent->length + 8u};
-    struct assembled out;
+    struct reassembled out;
     reassembly_feed(k->reassembly, 0, &packet, k->now, &out);
     k->open |= out.length > 0 && memcmp(out.message, k->message, out.length) == 0;
 }

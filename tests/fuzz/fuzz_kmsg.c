@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLAIM(log_stream_init(&stream, SOURCE_KMSG, LOG_KMSG,
                           (struct log_stream_calls){on_line, on_event, &sent}) == 0);
     CLAIM(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0);
-    log_stream_take(&stream, &message, ends[0], 0);
+    log_stream_open(&stream, &message, ends[0], 0);
     send_records(&in, ends[1], &sent);
     while (log_stream_read(&stream, 0))
         ;

@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct line_spec *spec = &specs[input_byte(&in) % (sizeof(specs) / sizeof(*specs))];
     size_t len = (size_t)(in.end - in.p), prefix_len = 0;
     struct packet packet;
-    struct log_header env;
+    struct log_header header;
     const char *items;
     enum line_verdict verdict = logline_parse(spec, in.p, len, &packet);
     const char *prefix = logline_prefix(spec->format, in.p, len, &prefix_len);
@@ -125,9 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     claim_packet(&packet, in.p, len);
     claim_time(spec->format, in.p, len);
-    CLAIM(logline_head(spec, in.p, logline_length(in.p, len), &env, &packet, &items) ==
+    CLAIM(logline_head(spec, in.p, logline_length(in.p, len), &header, &packet, &items) ==
           LINE_PACKET);
     logline_parse(spec, in.p, len, &packet);
-    claim_moved(spec, env.message, (size_t)(env.end - env.message), &packet);
+    claim_moved(spec, header.message, (size_t)(header.end - header.message), &packet);
     return 0;
 }

@@ -37,7 +37,7 @@ static bool has_piece(const struct world *w, uint8_t host, const struct carrier_
 }
 
 static void claim_sent(const struct world *w, uint8_t host, unsigned window,
-                       const struct assembled *made)
+                       const struct reassembled *made)
 {
     const struct carrier_shape *shape = carrier_shape(window);
     struct carrier_packet packets[CARRIER_SLOTS_MAX];
@@ -64,7 +64,7 @@ static void stream(struct world *w, uint8_t host, uint16_t spt,
                             .has_ports = true,
                             .in = "eth0",
                             .in_len = 4};
-    struct assembled made;
+    struct reassembled made;
     struct carrier_piece piece;
     bool tcp = carried->proto == IPPROTO_TCP;
     packet.length = tcp ? 60u : carried->length + (uint32_t)UDP_HEADER;
@@ -77,12 +77,12 @@ static void stream(struct world *w, uint8_t host, uint16_t spt,
         w->pieces[w->count++].piece = piece;
     }
     reassembly_feed(w->reassembly, 0, &packet, w->now, &made);
-    CLAIM((made.pieces > 0) == is_piece && (is_piece || made.length == 0));
+    CLAIM((made.fragments > 0) == is_piece && (is_piece || made.length == 0));
     if (made.length > 0)
         claim_sent(w, host, piece.window, &made);
     else if (is_piece)
         CLAIM(made.needed == carrier_shape(piece.window)->message_slots &&
-              made.pieces <= carrier_shape(piece.window)->slots);
+              made.fragments <= carrier_shape(piece.window)->slots);
 }
 
 static void send_part(struct world *w, unsigned how, unsigned part)

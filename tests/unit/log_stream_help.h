@@ -70,7 +70,7 @@ static inline void take(struct log_stream_world *w, const char *name, int64_t of
         .kind = FD_LOG, .watch = watch, .polled = watch < 0, .offset = offset};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    log_stream_take(&w->stream, &message, fd, now);
+    log_stream_open(&w->stream, &message, fd, now);
 }
 
 /* Reads all there is and compares what was heard since the last time. */

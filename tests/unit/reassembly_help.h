@@ -78,17 +78,17 @@ static inline struct packet forged(const struct knock *knock, unsigned slot)
     return packet;
 }
 
-static inline bool is_message_of(const struct assembled *made, const struct knock *knock)
+static inline bool is_message_of(const struct reassembled *made, const struct knock *knock)
 {
     return made->length == knock->shape->length &&
            memcmp(made->message, knock->message, made->length) == 0;
 }
 
 /* Feeds one packet of the knock; what it came to. */
-static inline struct assembled send_slot(struct reassembly *a, const struct knock *knock,
-                                         unsigned slot, int64_t now)
+static inline struct reassembled send_slot(struct reassembly *a, const struct knock *knock,
+                                           unsigned slot, int64_t now)
 {
-    struct assembled made;
+    struct reassembled made;
     struct packet packet = packet_of(knock, slot);
     reassembly_feed(a, 0, &packet, now, &made);
     return made;
@@ -114,7 +114,7 @@ static inline unsigned send_round(struct reassembly *a, const struct knock *knoc
     unsigned right = 0;
     shuffle(order, knock->shape->slots);
     for (unsigned i = 0; i < knock->shape->slots; i++, *now += 2 * MS) {
-        struct assembled made = send_slot(a, knock, order[i], *now);
+        struct reassembled made = send_slot(a, knock, order[i], *now);
         right += is_message_of(&made, knock);
     }
     return right;

@@ -187,7 +187,7 @@ static void counts_the_gaps_of_kmsg(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
                      0);
     struct message_fd message = {.kind = FD_LOG, .watch = -1};
-    log_stream_take(&w.stream, &message, ends[0], 0);
+    log_stream_open(&w.stream, &message, ends[0], 0);
     for (size_t i = 0; i < sizeof(records) / sizeof(*records); i++)
         assert_int_equal(send(ends[1], records[i], strlen(records[i]), 0), strlen(records[i]));
     assert_heard(&w, "<6,10,1,-;a\n><6,11,1,-;b\n>!gap:3!<6,15,1,-;c\n><6,16,1,-;d\n>"

@@ -26,10 +26,10 @@ static void assert_last_completes(const uint8_t *order, unsigned count, enum car
     struct reassembly *a = fresh();
     struct knock knock = knock_from(7, 4000, window);
     for (unsigned i = 0; i < count; i++) {
-        struct assembled made = send_slot(a, &knock, order[i], i);
+        struct reassembled made = send_slot(a, &knock, order[i], i);
         bool last = i == count - 1;
-        if (made.pieces != i + 1 || made.needed != knock.shape->message_slots)
-            fail_msg("%s, window %d: packet %u: %u of %u pieces", what, window, i, made.pieces,
+        if (made.fragments != i + 1 || made.needed != knock.shape->message_slots)
+            fail_msg("%s, window %d: packet %u: %u of %u pieces", what, window, i, made.fragments,
                      made.needed);
         if (last ? !is_message_of(&made, &knock) : made.length != 0)
             fail_msg("%s, window %d: packet %u of %u", what, window, i + 1, count);
@@ -103,7 +103,7 @@ static void rounds_repair_what_is_lost(void **state)
                     for (unsigned times = 1 + (draw(100) < rows[row].doubled); times > 0; times--) {
                         if (draw(100) < rows[row].lost)
                             continue;
-                        struct assembled made = send_slot(a, &knock, order[k], 0);
+                        struct reassembled made = send_slot(a, &knock, order[k], 0);
                         right += is_message_of(&made, &knock);
                         assert_true(made.length == 0 || is_message_of(&made, &knock));
                     }
@@ -141,17 +141,17 @@ static void what_is_no_piece(void **state)
     count += 5;
     struct reassembly *a = fresh();
     for (unsigned i = 0; i < count; i++) {
-        struct assembled made;
+        struct reassembled made;
         reassembly_feed(a, 0, &packets[i], 0, &made);
-        if (made.pieces != 0 || made.length != 0)
+        if (made.fragments != 0 || made.length != 0)
             fail_msg("packet %u was taken for a piece", i);
     }
-    assert_int_equal(reassembly_counters(a).pieces, 0);
+    assert_int_equal(reassembly_counters(a).fragments, 0);
     /* ECN asks for more flags in a SYN (RFC 3168). */
-    struct assembled made;
+    struct reassembled made;
     packets[0].flags = TCP_SYN | TCP_ECE | TCP_CWR;
     reassembly_feed(a, 0, &packets[0], 0, &made);
-    assert_int_equal(made.pieces, 1);
+    assert_int_equal(made.fragments, 1);
     reassembly_free(a);
 }
 
@@ -168,7 +168,7 @@ static void the_latest_value_wins(void **state)
             unsigned right = 0;
             for (unsigned slot = 0; slot < shape->slots; slot++) {
                 struct packet packet = forged(&knock, 3);
-                struct assembled made;
+                struct reassembled made;
                 if (slot == (after ? 4 : 2))
                     reassembly_feed(a, 0, &packet, 0, &made);
                 made = send_slot(a, &knock, slot, 0);
@@ -194,9 +194,9 @@ static void a_record_lives_30_seconds(void **state)
         struct knock knock = knock_from(7, 4000, CARRIER_TCP);
         for (unsigned slot = 0; slot < 31; slot++)
             assert_int_equal(send_slot(a, &knock, slot, slot ? SECOND : 0).length, 0);
-        struct assembled made = send_slot(a, &knock, 31, rows[i].last);
+        struct reassembled made = send_slot(a, &knock, 31, rows[i].last);
         assert_int_equal(is_message_of(&made, &knock), rows[i].messages);
-        assert_int_equal(made.pieces, rows[i].messages ? 32 : 1);
+        assert_int_equal(made.fragments, rows[i].messages ? 32 : 1);
         /* Dead records make no room: they are no loss. */
         assert_int_equal(reassembly_counters(a).evicted, 0);
         reassembly_free(a);
@@ -215,7 +215,7 @@ static void a_record_has_a_budget(void **state)
             unsigned right = 0;
             for (unsigned slot = 0; slot < knock.shape->slots; slot++) {
                 knock.spt = (uint16_t)(common ? 1024 + draw(60000) : 4000);
-                struct assembled made = send_slot(a, &knock, slot, 0);
+                struct reassembled made = send_slot(a, &knock, slot, 0);
                 right += is_message_of(&made, &knock);
             }
             assert_int_equal(right, n < budget);
@@ -238,7 +238,7 @@ static void noise_is_given_up(void **state)
     (void)state;
     for (unsigned common = 0; common < 2; common++) {
         struct reassembly *a = fresh();
-        unsigned mixtures = common ? REASSEMBLY_MIXED_COMMON : REASSEMBLY_MIXED;
+        unsigned mixtures = common ? REASSEMBLY_INCONSISTENT_COMMON : REASSEMBLY_INCONSISTENT;
         unsigned sent = 16 + mixtures + 50;
         for (unsigned i = 0; i < sent; i++) {
             struct knock knock = knock_from(7, (uint16_t)(common ? 1024 + i : 4000), CARRIER_UDP);
@@ -247,7 +247,7 @@ static void noise_is_given_up(void **state)
 
         struct reassembly_counters counters = reassembly_counters(a);
         assert_int_equal(counters.messages, 1);
-        assert_int_equal(counters.mixtures, mixtures);
+        assert_int_equal(counters.inconsistent, mixtures);
         assert_int_equal(counters.spent[common], 50);
         reassembly_free(a);
     }
@@ -273,7 +273,7 @@ static void all_records_have_a_rate(void **state)
         late.from.bytes[1] = 255;
         for (unsigned slot = 0; slot < 16; slot++, late.spt += (uint16_t)common)
             assert_int_equal(send_slot(a, &late, slot, 0).length, 0);
-        struct assembled made = send_slot(a, &late, 16, MS);
+        struct reassembled made = send_slot(a, &late, 16, MS);
         assert_true(is_message_of(&made, &late));
         reassembly_free(a);
     }

@@ -34,7 +34,7 @@ static unsigned knock_together(struct reassembly *a, unsigned users, unsigned sc
                     continue;
                 if (scatter)
                     knocks[u].spt = (uint16_t)(1024 + draw(scatter));
-                struct assembled made = send_slot(a, &knocks[u], order[u][i], *now);
+                struct reassembled made = send_slot(a, &knocks[u], order[u][i], *now);
                 came[u] |= is_message_of(&made, &knocks[u]);
             }
     }
@@ -103,7 +103,7 @@ static unsigned knock_once(struct reassembly *a, enum carrier_window window, boo
     for (unsigned i = 0; i < knock.shape->slots; i++, *now += 2 * MS) {
         if (scattered)
             knock.spt = (uint16_t)(1024 + draw(60000));
-        struct assembled made = send_slot(a, &knock, order[i], *now);
+        struct reassembled made = send_slot(a, &knock, order[i], *now);
         right += is_message_of(&made, &knock);
     }
     return right;
@@ -159,7 +159,7 @@ static void rounds_that_go_on_make_no_mixture(void **state)
             for (unsigned i = 0; i < count; i++) {
                 if (draw(100) < lost[row / CARRIER_WINDOWS])
                     continue;
-                struct assembled made = send_slot(a, &knock, order[i], round * SECOND);
+                struct reassembled made = send_slot(a, &knock, order[i], round * SECOND);
                 if (made.length > 0 && !is_message_of(&made, &knock))
                     fail_msg("window %d, %u %% lost: a mixture in round %u", (int)window,
                              lost[row / CARRIER_WINDOWS], round);
@@ -183,7 +183,7 @@ static void a_nat_with_few_ports(void **state)
             bool right = false;
             for (unsigned i = 0; i < 2u * knock.shape->slots; i++) {
                 knock.spt = (uint16_t)(4000 + draw(PORTS));
-                struct assembled made = send_slot(a, &knock, i % knock.shape->slots, i * 2 * MS);
+                struct reassembled made = send_slot(a, &knock, i % knock.shape->slots, i * 2 * MS);
                 right |= is_message_of(&made, &knock);
             }
             came += right;
@@ -226,7 +226,7 @@ static void forged_pieces_with_the_same_address(void **state)
         bool right = false;
         shuffle(order, knock.shape->slots);
         for (unsigned i = 0; i < knock.shape->slots; i++, now += 2 * MS) {
-            struct assembled made = send_slot(a, &knock, order[i], now);
+            struct reassembled made = send_slot(a, &knock, order[i], now);
             right |= is_message_of(&made, &knock);
             for (unsigned junk = 0; junk < 2; junk++) {
                 struct knock other = knock_from(7, (uint16_t)(1024 + draw(38000)), knock.window);
@@ -254,7 +254,7 @@ static void a_flood_of_forged_addresses(void **state)
         bool right = false;
         shuffle(order, knock.shape->slots);
         for (unsigned i = 0; i < knock.shape->slots; i++, now += 2 * MS) {
-            struct assembled made = send_slot(a, &knock, order[i], now);
+            struct reassembled made = send_slot(a, &knock, order[i], now);
             right |= is_message_of(&made, &knock);
             /* Each makes two records: they fill what earlier knocks leave of the table. */
             for (unsigned junk = 0; junk < MAX / 2 - 64; junk++, address++) {
@@ -281,7 +281,7 @@ static void a_table_full_of_patient_strangers(void **state)
     (void)state;
     enum { MAX = 1024 };
     struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
-    struct assembled made;
+    struct reassembled made;
     int64_t now = 0;
     struct knock filler = knock_from(7, 4000, CARRIER_TCP);
     /* One after another, since each has two records until he has sent half a message. */
@@ -335,9 +335,9 @@ static void the_weakest_makes_room(void **state)
             send_slot(a, &users[*p - 'a'], sent[*p - 'a']++, 0);
         for (const char *p = rows[i].left; *p; p += 2) {
             unsigned u = (unsigned)(*p - 'a'), pieces = (unsigned)(p[1] - '0');
-            struct assembled made = send_slot(a, &users[u], sent[u]++, 0);
-            if (made.pieces != pieces)
-                fail_msg("%s: %c has %u pieces, not %u", rows[i].sent, *p, made.pieces, pieces);
+            struct reassembled made = send_slot(a, &users[u], sent[u]++, 0);
+            if (made.fragments != pieces)
+                fail_msg("%s: %c has %u pieces, not %u", rows[i].sent, *p, made.fragments, pieces);
         }
         reassembly_free(a);
     }
@@ -354,10 +354,10 @@ static void a_packet_spares_its_own_record(void **state)
     assert_int_equal(send_round(a, &knock, &now), 1);
     assert_int_equal(reassembly_counters(a).evicted, 2);
     /* Other addresses, sources and windows are no part of it. */
-    struct assembled made;
+    struct reassembled made;
     struct packet packet = packet_of(&knock, 0);
     reassembly_feed(a, 1, &packet, now, &made);
-    assert_int_equal(made.pieces, 1);
+    assert_int_equal(made.fragments, 1);
     reassembly_free(a);
 }
 

@@ -229,7 +229,7 @@ static uint64_t compare(unsigned max)
         knocks[i] = knock_from((uint8_t)draw(2), (uint16_t)(4000 + draw(2)), draw(CARRIER_WINDOWS));
     for (unsigned i = 0; i < PACKETS; i++) {
         struct packet packet = next_packet(knocks, places);
-        struct assembled made;
+        struct reassembled made;
         uint8_t message[SEALED_LONG];
         now += draw((uint32_t)(pause / MS)) * MS;
         unsigned length = stream(&model, &packet, now, message);

@@ -162,7 +162,7 @@ static void own_packets_are_no_pieces(void **state)
         logged(&packet, 0);
     }
     assert_int_equal(said_of(MESSAGE_SEALED), 0);
-    assert_int_equal(reassembly_counters(setup.reassembly).pieces, 0);
+    assert_int_equal(reassembly_counters(setup.reassembly).fragments, 0);
 }
 
 static void why_tells_of_pieces(void **state)

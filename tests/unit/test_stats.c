@@ -23,7 +23,7 @@ static void speaks_of_other_prefixes(void **state)
     unsigned said[3] = {0}, times = 0;
     for (unsigned i = 1; i <= 5000; i++) {
         line_with(&stats, i % 10 ? "[UFW BLOCK] " : "");
-        if (stats_speaks(&stats))
+        if (stats_report_prefixes(&stats))
             said[times++] = i;
     }
     assert_int_equal(times, 3);
@@ -42,7 +42,7 @@ static void is_quiet_once_one_was_ours(void **state)
     stats_line(&stats, LINE_PACKET, NULL, 0);
     for (unsigned i = 0; i < 1000; i++) {
         line_with(&stats, "X");
-        assert_false(stats_speaks(&stats));
+        assert_false(stats_report_prefixes(&stats));
     }
     assert_int_equal(stats.lines, 1001);
     assert_int_equal(stats.verdicts[LINE_PREFIX], 1000);
