@@ -10,8 +10,7 @@
 enum { LINES_ROOM = 65536, LINES_LONGEST = 8192 };
 
 struct lines {
-    size_t start;    /* of what was not returned yet */
-    size_t searched; /* no newline stands from `start` to here */
+    size_t start; /* of what was not returned yet */
     size_t used;
     bool skipping; /* in a line that is too long, or whose beginning was never seen */
     uint64_t too_long;

@@ -6,7 +6,7 @@
 
 void lines_reset(struct lines *lines, bool in_line)
 {
-    lines->start = lines->searched = lines->used = 0;
+    lines->start = lines->used = 0;
     lines->skipping = in_line;
 }
 
@@ -44,18 +44,21 @@ static void keep_rest(struct lines *lines)
     }
     memmove(lines->text, start, rest);
     lines->start = 0;
-    lines->searched = lines->used = rest;
+    lines->used = rest;
 }
 
 bool lines_next(struct lines *lines, const char **line, size_t *len)
 {
     const char *newline;
-    while ((newline = memchr(lines->text + lines->searched, '\n', lines->used - lines->searched))) {
-        *line = skip_hole(lines->text + lines->start, newline);
-        *len = (size_t)(newline - *line);
-        lines->start = lines->searched = (size_t)(newline + 1 - lines->text);
-        if (!lines->skipping && *len <= LINES_LONGEST)
+    while ((newline = memchr(lines->text + lines->start, '\n', lines->used - lines->start))) {
+        const char *start = skip_hole(lines->text + lines->start, newline);
+        size_t found = (size_t)(newline - start);
+        lines->start = (size_t)(newline + 1 - lines->text);
+        if (!lines->skipping && found <= LINES_LONGEST) {
+            *line = start;
+            *len = found;
             return true;
+        }
         lines->too_long += !lines->skipping;
         lines->skipping = false;
     }

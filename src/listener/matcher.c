@@ -74,8 +74,16 @@ void matcher_set_span(struct matcher *m, uint16_t span)
     m->span = span;
 }
 
+/* No group, nor the unspecified address, begins with 1 to 223, in either family. */
+static bool is_ordinary(const struct addr *address)
+{
+    return address->bytes[0] - 1u < 223;
+}
+
 static bool is_group(const struct packet *packet)
 {
+    if (is_ordinary(&packet->dst) && is_ordinary(&packet->src))
+        return packet->link_group;
     return packet->link_group || addr_is_group(&packet->dst) || addr_is_group(&packet->src) ||
            addr_is_unspecified(&packet->src);
 }
