@@ -336,7 +336,7 @@ static int unknown_month(struct timestamps *timestamps, const char *text, size_t
     memcpy(name, text + word, len - word < sizeof(name) ? len - word : sizeof(name));
     if (timestamps->named == 0) {
         timestamps->named = 12;
-        while (timestamps->named > 1 && year > 0 &&
+        while (timestamps->named > 1 && calendar_exists(year, 1, 1) &&
                calendar_midnight(year, timestamps->named, day) > timestamps->today + DAY)
             timestamps->named--;
     } else if (memcmp(name, timestamps->name, sizeof(name)) != 0) {

@@ -137,6 +137,7 @@ static const struct {
     {LOG_KERNEL, "Apr 31 14:28:52 gate kernel: IN=", "-", 0},
     {LOG_KERNEL, "Apr  0 14:28:52 gate kernel: IN=", "-", 0},
     {LOG_KERNEL, "Mon Nov 23 14:28:52 9999 kernel: IN=", "-", 0},
+    {LOG_KERNEL, "[x unknown 8 14:28:52 2826] IN=", "-", 0},
     {LOG_KERNEL, "[99999999999999999999.5] IN=", "-", 0},
     {LOG_KERNEL, "[9300000000.5] IN=", "-", 0},
     {LOG_KMSG, "4,1,99999999999999999999,-;IN=", "-", 0},
