@@ -1,6 +1,6 @@
 /*
- * What keeper and listener say to each other: records of fixed size over a SOCK_SEQPACKET pair,
- * one a datagram. Numbers and addresses; the one text that comes up is of a line, to be shown.
+ * The messages between keeper and listener: of fixed size, over a SOCK_SEQPACKET pair, one a
+ * datagram. Numbers and addresses; the one text that comes up is of a line, to be shown.
  *
  *   0        4            8
  *   +--------+------------+----------------------------+
@@ -8,7 +8,8 @@
  *   +--------+------------+----------------------------+
  *
  * Both ends are the same program on the same machine, so bytes are as the compiler lays them out.
- * A record of another size or an unknown type ends the listener.
+ * A message of another size or of an unknown type ends the listener, and so does one that comes up
+ * and isn't right in every field: keeper/inbound.h.
  */
 #ifndef LIB_MESSAGE_H
 #define LIB_MESSAGE_H
@@ -152,7 +153,7 @@ enum listener_count {
     COUNT_SEALED,
     COUNT_EVICTED, /* addresses that had to make room for others */
     COUNT_UNSAID,  /* knocks that stayed behind, of which no event tells */
-    COUNT_PIECES,  /* of COUNT_SEALED, pieces of sealed knocks; the rest as in the assembler */
+    COUNT_PIECES,  /* of COUNT_SEALED, pieces of sealed knocks; the rest as in reassembly.h */
     COUNT_MESSAGES,
     COUNT_MIXTURES,
     COUNT_PIECES_EVICTED,
@@ -303,30 +304,31 @@ static inline bool message_is_answer(uint32_t type)
     return type >= MESSAGE_COUNTERS && type <= MESSAGE_ANSWERED;
 }
 
-/* The number of the question that an answer's record belongs to: all of them begin with it. */
+/* The number of the question that a part of an answer belongs to: all of them begin with it. */
 static inline uint32_t message_answers(const struct message *msg)
 {
     return msg->u.answered.query;
 }
 
-/* The exact size of a record of `type`; 0 when there is no such type. */
+/* The exact size of a message of `type`; 0 when there is no such type. */
 size_t message_size(uint32_t type);
 
 enum message_result {
     MESSAGE_GOT,
     MESSAGE_NONE, /* nothing there just now, or no room to send */
     MESSAGE_END,  /* the other end is gone */
-    MESSAGE_BAD,  /* not a record: the sender is not to be trusted */
+    MESSAGE_BAD,  /* not a message: the sender is not to be trusted */
 };
 
 /*
- * Receives one record without waiting. A descriptor that came with it is stored in *fd, close on
- * exec, and the caller owns it; -1 when there was none. Descriptors with MESSAGE_BAD are closed.
+ * Receives one message of the exact size of its type, without waiting. A descriptor that came with
+ * it is stored in *fd, close on exec, and the caller owns it; -1 when there was none. Descriptors
+ * with MESSAGE_BAD are closed.
  */
 enum message_result message_receive(int socket, struct message *msg, int *fd);
 
 /*
- * Sends one record, with descriptor `fd` unless it is -1. Waits for room when `wait`, else
+ * Sends one message, with descriptor `fd` unless it is -1. Waits for room when `wait`, else
  * returns MESSAGE_NONE. Never raises SIGPIPE.
  */
 enum message_result message_send(int socket, const struct message *msg, int fd, bool wait);

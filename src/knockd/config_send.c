@@ -1,3 +1,4 @@
+/* Makes the messages of which listener/config_receive.c makes the configuration again. */
 #include "knockd/config_send.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ static void send_ignored(const struct port_proto *steps, unsigned count, send_ca
     }
 }
 
-/* `like`: 1 + number of the door, sent before, whose ignored ports it has; 0: they are sent. */
+/* `like`: 1 + number of the earlier door whose ignored ports it has; 0: its own are sent. */
 static void send_door(const struct config_door *door, const struct sequence *sequence,
                       uint32_t like, send_call *send, void *arg)
 {
@@ -48,7 +49,7 @@ static void send_door(const struct config_door *door, const struct sequence *seq
         send_ignored(door->ignore, door->ignore_count, send, arg);
 }
 
-static struct message_config config_record(const struct config *config, const struct one_time *once)
+static struct message_config make_first(const struct config *config, const struct one_time *once)
 {
     return (struct message_config){.sources = config->source_count,
                                    .doors = config->door_count + (once ? once->count : 0),
@@ -59,17 +60,17 @@ static struct message_config config_record(const struct config *config, const st
 
 uint64_t config_send_memory(const struct config *config, const struct one_time *once)
 {
-    struct message_config first = config_record(config, once);
+    struct message_config first = make_first(config, once);
     uint64_t ignored = 0;
     for (unsigned i = 0; i < config->door_count; i++)
         ignored += config->doors[i].ignore_count;
     return listener_config_memory(&first, ignored);
 }
 
-void config_send_send(const struct config *config, const struct one_time *once, bool debug,
-                      send_call *send, void *arg)
+void config_send(const struct config *config, const struct one_time *once, bool debug,
+                 send_call *send, void *arg)
 {
-    struct message first = {.type = MESSAGE_CONFIG, .u.config = config_record(config, once)};
+    struct message first = {.type = MESSAGE_CONFIG, .u.config = make_first(config, once)};
     first.u.config.debug = debug;
     crypto_random(first.u.config.key, sizeof(first.u.config.key));
     send(arg, &first);

@@ -1,3 +1,4 @@
+/* Puts the events of the listener into words for the log. */
 #include "knockd/listener_events.h"
 
 #include <netinet/in.h>
@@ -50,8 +51,8 @@ static void log_silence(const struct config *config, const struct message_event 
                 config->sources[event->source].name, (unsigned long long)event->number / 60);
 }
 
-/* Where a knock stayed behind: what came in place of the next step, or that nothing came, which
- * makes one suspect the log. */
+/* Where a knock stalled: what came in place of the next step, or that nothing came, which makes one
+ * suspect the log. */
 static void log_stalled(const struct config *config, const struct message_event *event)
 {
     char address[ADDR_TEXT_SIZE], what[64];

@@ -1,4 +1,4 @@
-/* What a listener tells of, put into words; never more often than an administrator would read. */
+/* Logs the events of the listener; never more often than an administrator would read. */
 #ifndef KNOCKD_LISTENER_EVENTS_H
 #define KNOCKD_LISTENER_EVENTS_H
 

@@ -366,7 +366,7 @@ struct listener_process *listener_process_start(struct loop *loop,
         return NULL;
     }
     send_queue_init(&l->send_queue, loop, l->socket);
-    config_send_send(config, authorize->once, log_debugging(), send_message, l);
+    config_send(config, authorize->once, log_debugging(), send_message, l);
     send_queue_bound(&l->send_queue);
     loop_timer_set(loop, &l->patience, clock_now() + reply_time);
     log_debug("listener %d started, generation %u", (int)l->pid, generation);

@@ -410,7 +410,7 @@ static bool prepare(struct replay *r, const struct options *options)
     if (!options->packets) {
         r->doors = log_doors_new();
         r->no_memory |= !r->doors;
-        config_send_send(r->config, NULL, false, configure_matcher, r);
+        config_send(r->config, NULL, false, configure_matcher, r);
     }
     return !r->no_memory;
 }

@@ -1,3 +1,4 @@
+/* Sends messages to the listener as soon as there is room in the socket, in order. */
 #include "knockd/send_queue.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static void on_room(void *arg)
     struct send_queue *send_queue = arg;
     while (send_queue->first) {
         struct send_queue_item *item = send_queue->first;
-        /* A listener that is gone is noticed by the one who reads. */
+        /* That the listener is gone is noticed by receiving from it. */
         if (message_send(send_queue->socket, &item->message, item->fd, false) == MESSAGE_NONE)
             return;
         drop_first(send_queue);

@@ -1,6 +1,6 @@
 /*
- * Records on their way to a listener that may be slow: the keeper never waits for it. What waits is
- * bounded: its configuration by its own length, all that comes after that by SEND_QUEUE_MAX.
+ * Messages that wait to be sent to a listener. It may be slow, and the keeper never waits for it.
+ * What waits is bounded: its configuration by its own length, what follows by SEND_QUEUE_MAX.
  */
 #ifndef KNOCKD_SEND_QUEUE_H
 #define KNOCKD_SEND_QUEUE_H
@@ -8,7 +8,7 @@
 #include "lib/loop.h"
 #include "lib/message.h"
 
-/* An honest listener is told of a log, a question and a ping now and then. */
+/* An honest listener is sent a log, a question and a ping now and then. */
 enum { SEND_QUEUE_MAX = 256 };
 
 struct send_queue_item;
@@ -20,16 +20,16 @@ struct send_queue {
     struct send_queue_item **end;
     struct watch *on_room;
     bool bounded;   /* the configuration has been sent, or waits */
-    unsigned count; /* records that wait behind it */
+    unsigned count; /* messages that wait behind it */
 };
 
 void send_queue_init(struct send_queue *send_queue, struct loop *loop, int socket);
 
-/* From here on no more than SEND_QUEUE_MAX further records may wait. */
+/* The configuration is complete: from here on at most SEND_QUEUE_MAX further messages may wait. */
 void send_queue_bound(struct send_queue *send_queue);
 
 /*
- * Sends `record`, with descriptor `fd` (duplicated) unless it is -1, as soon as there is room. -1
+ * Sends `message`, with descriptor `fd` (duplicated) unless it is -1, as soon as there is room. -1
  * and errno if it can't even wait: ENOBUFS when SEND_QUEUE_MAX do, else there is no memory or no
  * descriptor.
  */

@@ -1,4 +1,5 @@
 /* Sends and receives messages between keeper and listener, each with its exact size. */
+/* Sends and receives messages, each in one datagram of exactly its size. */
 #include "lib/message.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ union control {
 
 /* The one descriptor of a message, -1 if it has none. Alignment makes room for a second one, which
  * nobody honest sends: then all are closed and -2 is returned. */
-static int take_fd(struct msghdr *message)
+static int receive_fd(struct msghdr *message)
 {
     const struct cmsghdr *c = CMSG_FIRSTHDR(message);
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -92,7 +93,7 @@ enum message_result message_receive(int socket, struct message *msg, int *fd)
         return errno == EAGAIN ? MESSAGE_NONE : MESSAGE_END;
     if (got == 0)
         return MESSAGE_END;
-    *fd = take_fd(&message);
+    *fd = receive_fd(&message);
     bool whole = *fd != -2 && (size_t)got >= sizeof(msg->type) &&
                  !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
                  (size_t)got == message_size(msg->type);

@@ -34,7 +34,7 @@ static void take(void *arg, const struct message *message)
 static void claim_briefed(const struct config *config)
 {
     struct listener_config setup = {0};
-    config_send_send(config, NULL, true, take, &setup);
+    config_send(config, NULL, true, take, &setup);
     CLAIM(setup.matcher && setup.door_count == config->door_count);
     listener_config_free(&setup);
 }

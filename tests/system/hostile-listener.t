@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=sealed.sh
 . "$(dirname "$0")/sealed.sh"
 
-# The numbers of the doors are those of their order here, and of the records those of include/lib/message.h.
+# The numbers of the doors are those of their order here, and of the types of messages those of include/lib/message.h.
 doors_file() {
     local access="rule = \"INPUT -s %IP% -p tcp --dport $SERVICE -m comment --comment %DOOR% -j ACCEPT\""
     sealed_file <<TABLE
@@ -125,7 +125,7 @@ a folder that can't be|reopen -2
 a folder without a number|reopen 0
 the end of a source by no known error|event 5 0 0 - 4096
 an event of a source, with an address|event 2 0 0 192.0.2.10 1
-an answer that nobody asked for|answer tally
+an answer that nobody asked for|answer stats
 the end of an answer that nobody asked for|answer answered
 a pong without a ping|pong 1000
 a sealed knock of a source that isn't there|sealed 1 192.0.2.10 $(printf '0%.0s' {1..64})
@@ -134,11 +134,11 @@ a message between the two lengths|sealed 0 192.0.2.10 $(printf '0%.0s' {1..66})
 another generation|generation open 0 4 198.51.100.1
 IPv4 with more behind it|dirty open 0 4 198.51.100.1
 a descriptor|descriptor open 0 4 198.51.100.1
-a record cut short|raw 3 40
-a record that is too long|raw 3 2000
-a record of the other direction|raw start 8
-a record of no kind|raw 4711 8
-no record|raw 1 3
+a datagram cut short|raw 3 40
+a datagram that is too long|raw 3 2000
+a message of the other direction|raw start 8
+a message of no type|raw 4711 8
+no message|raw 1 3
 that it is ready, twice|raw reply 8
 TABLE
 }

@@ -13,7 +13,7 @@
  *   generation LINE               one of these, of another generation
  *   dirty LINE                    with something behind the four bytes of an IPv4 address
  *   descriptor LINE               with a descriptor
- *   raw TYPE SIZE                 a record of zeros; TYPE is a name of those below, or a number
+ *   raw TYPE SIZE                 a message of zeros; TYPE is a name of those below, or a number
  *   flood MS VARIETY LINE         says LINE as fast as it can: each time another of VARIETY
  *                                 addresses, doors, kinds or types, whichever it has, counted on
  *                                 from that in LINE
@@ -41,7 +41,7 @@
 static const char *const types[MESSAGE_TYPES] = {
     [MESSAGE_REPLY] = "reply",       [MESSAGE_OPEN] = "open",     [MESSAGE_SEALED] = "sealed",
     [MESSAGE_EVENT] = "event",       [MESSAGE_REOPEN] = "reopen", [MESSAGE_SEEN] = "seen",
-    [MESSAGE_COUNTERS] = "counters", [MESSAGE_STATS] = "tally",   [MESSAGE_OTHER] = "other",
+    [MESSAGE_COUNTERS] = "counters", [MESSAGE_STATS] = "stats",   [MESSAGE_OTHER] = "other",
     [MESSAGE_PACKET] = "packet",     [MESSAGE_EFFECT] = "effect", [MESSAGE_ANSWERED] = "answered",
     [MESSAGE_PONG] = "pong",         [MESSAGE_START] = "start",
 };
@@ -96,7 +96,7 @@ static uint32_t read_type(const char *name)
     return (uint32_t)strtoul(name, NULL, 10);
 }
 
-static bool make_message(const char *line, struct message *msg)
+static bool make_sealed(const char *line, struct message *msg)
 {
     char address[64], hex[2 * SEALED_LONG + 3];
     struct message_sealed *sealed = &msg->u.sealed;
@@ -126,7 +126,7 @@ static bool make_event(const char *line, struct message *msg)
     return strcmp(address, "-") == 0 || read_address(address, &event->address);
 }
 
-static bool make_record(const char *line, struct message *msg)
+static bool make_message(const char *line, struct message *msg)
 {
     char address[64], name[16];
     struct message_open *open = &msg->u.open;
@@ -144,12 +144,12 @@ static bool make_record(const char *line, struct message *msg)
         msg->type = read_type(name);
         msg->u.answered.query = query;
     } else
-        return make_event(line, msg) || make_message(line, msg);
+        return make_event(line, msg) || make_sealed(line, msg);
     return true;
 }
 
 /* Whether `line` begins with `word`; then goes on to what is behind it. */
-static bool take_word(const char **line, const char *word)
+static bool skip_word(const char **line, const char *word)
 {
     size_t len = strlen(word);
     if (strncmp(*line, word, len) != 0 || (*line)[len] != ' ')
@@ -158,7 +158,7 @@ static bool take_word(const char **line, const char *word)
     return true;
 }
 
-static void hear_all(void);
+static void receive_all(void);
 
 /* The same once more, of the variety number `i`. */
 static struct message vary(const struct message *msg, unsigned i)
@@ -202,7 +202,7 @@ static void flood(const struct message *msg, unsigned ms, unsigned variety)
         if (message_send(LISTENER_SOCKET, &other, -1, true) == MESSAGE_END)
             exit(0);
         if (i % 16 == 0 && !deaf)
-            hear_all();
+            receive_all();
     }
 }
 
@@ -222,10 +222,10 @@ static void obey(const char *line)
     }
     if (sscanf(line, "flood %u %u %n", &ms, &variety, &used) == 2)
         line += used;
-    msg.generation += take_word(&line, "generation");
-    bool dirty = take_word(&line, "dirty");
-    int fd = take_word(&line, "descriptor") ? STDIN_FILENO : -1;
-    if (!make_record(line, &msg))
+    msg.generation += skip_word(&line, "generation");
+    bool dirty = skip_word(&line, "dirty");
+    int fd = skip_word(&line, "descriptor") ? STDIN_FILENO : -1;
+    if (!make_message(line, &msg))
         exit(3);
     if (dirty)
         msg.u.open.address.bytes[15] = 1;
@@ -235,9 +235,9 @@ static void obey(const char *line)
         message_send(LISTENER_SOCKET, &msg, fd, true);
 }
 
-/* Takes its configuration as it should, or it wouldn't be heard; and answers pings. False at the
+/* Receives its configuration, without which nothing it says counts, and answers pings. False at the
  * end. */
-static bool hear(enum message_result *result)
+static bool receive(enum message_result *result)
 {
     struct message msg;
     int fd;
@@ -258,11 +258,11 @@ static bool hear(enum message_result *result)
     return true;
 }
 
-static void hear_all(void)
+static void receive_all(void)
 {
     enum message_result result;
     do {
-        if (!hear(&result))
+        if (!receive(&result))
             exit(0);
     } while (result == MESSAGE_GOT);
 }
@@ -280,7 +280,7 @@ int listener_main(uid_t uid, gid_t gid, uint64_t memory)
     char line[512];
     while (poll(ends, 2, -1) > 0) {
         enum message_result result;
-        if (!deaf && ends[0].revents && !hear(&result))
+        if (!deaf && ends[0].revents && !receive(&result))
             break;
         if (deaf && ends[0].revents & (POLLHUP | POLLERR))
             break;

@@ -1,4 +1,4 @@
-/* Records between the two processes: what goes over whole comes over whole, the rest is refused. */
+/* Messages between the two processes: what is sent whole is received whole, the rest is refused. */
 #include "keeper_help.h"
 
 #include <sys/socket.h>
@@ -74,7 +74,7 @@ static void unknown_types_have_no_size(void **state)
         assert_int_equal(message_size(types[i]), 0);
 }
 
-/* Sends `len` bytes that begin as a record of `type`, with `count` descriptors of /dev/null. */
+/* Sends `len` bytes that begin as a message of `type`, with `count` descriptors of /dev/null. */
 static void send_raw(int socket, uint32_t type, size_t len, int count)
 {
     static char bytes[2 * sizeof(struct message)];
@@ -102,8 +102,8 @@ static void send_raw(int socket, uint32_t type, size_t len, int count)
         close(fds[i]);
 }
 
-/* Nothing that isn't a record is taken, and none of its descriptors stays open. */
-static void refuses_what_is_no_record(void **state)
+/* Nothing that isn't a message is received, and none of its descriptors stays open. */
+static void refuses_what_is_no_message(void **state)
 {
     (void)state;
     const size_t open_size = message_size(MESSAGE_OPEN);
@@ -144,7 +144,7 @@ static void refuses_what_is_no_record(void **state)
     end_pair(ends);
 }
 
-/* A record brings one descriptor at most; a good size doesn't excuse more, nor does it leak them.
+/* A message brings one descriptor at most; a good size doesn't excuse more, nor does it leak them.
  */
 static void refuses_many_descriptors(void **state)
 {
@@ -202,7 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_goes_round),      cmocka_unit_test(carries_a_descriptor),
-        cmocka_unit_test(unknown_types_have_no_size), cmocka_unit_test(refuses_what_is_no_record),
+        cmocka_unit_test(unknown_types_have_no_size), cmocka_unit_test(refuses_what_is_no_message),
         cmocka_unit_test(refuses_many_descriptors),   cmocka_unit_test(the_other_end_is_gone),
         cmocka_unit_test(a_full_socket_takes_none),
     };

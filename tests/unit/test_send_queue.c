@@ -1,11 +1,11 @@
-/* Records to a listener that is slow: all arrive, in order, with their descriptors. */
+/* Messages to a listener that is slow: all arrive, in order, with their descriptors. */
 #include "keeper_help.h"
 
 #include <sys/socket.h>
 
 #include "knockd/send_queue.h"
 
-enum { COUNT = 3000, EACH_FD = 100 }; /* every EACH_FDth record brings a descriptor */
+enum { COUNT = 3000, EACH_FD = 100 }; /* every EACH_FDth message brings a descriptor */
 
 struct send_queue_world {
     struct bench bench;
@@ -30,7 +30,7 @@ static void end_world(struct send_queue_world *w)
     bench_end(&w->bench, none);
 }
 
-/* Sends record `number`; if it is one of those, with the reading end of a pipe that holds it. */
+/* Sends message `number`; if it is one of those, with the reading end of a pipe that holds it. */
 static void send_numbered(struct send_queue_world *w, unsigned number)
 {
     struct message message = {.type = MESSAGE_FD, .generation = number};
@@ -40,7 +40,7 @@ static void send_numbered(struct send_queue_world *w, unsigned number)
         assert_int_equal(write(pipes[1], &number, sizeof(number)), sizeof(number));
     }
     assert_int_equal(send_queue_send(&w->send_queue, &message, pipes[0]), 0);
-    /* The outbox has its own by now. */
+    /* The queue has its own by now. */
     if (pipes[0] >= 0) {
         close(pipes[0]);
         close(pipes[1]);
@@ -126,7 +126,7 @@ static bool is_drained(void *arg)
     return !w->send_queue.first && !w->send_queue.on_room;
 }
 
-/* A listener that died with records waiting: they are dropped, and nobody waits for it. */
+/* A listener that died with messages waiting: they are dropped, and nobody waits for it. */
 static void a_dead_listener_takes_nothing(void **state)
 {
     (void)state;
@@ -141,7 +141,7 @@ static void a_dead_listener_takes_nothing(void **state)
     end_world(&w);
 }
 
-/* Freed with records waiting, it closes their descriptors. */
+/* Freed with messages waiting, it closes their descriptors. */
 static void freeing_closes_descriptors(void **state)
 {
     (void)state;
@@ -164,7 +164,7 @@ static bool has_room(void *arg)
     return w->send_queue.count < SEND_QUEUE_MAX;
 }
 
-/* Behind the configuration, however long that is, a bounded number of records may wait. */
+/* Behind the configuration, however long that is, a bounded number of messages may wait. */
 static void what_waits_is_bounded(void **state)
 {
     (void)state;
