@@ -1,6 +1,6 @@
 /*
- * /etc/knockd.conf as values: read once, checked, then never changed. Everything a value needs to
- * be spoken of later (file and line) stays with it, since commands are checked by the keeper.
+ * /etc/knockd.conf as values: read once, checked, then never changed. Each value
+ * keeps its place (file and line), for later messages: the keeper checks commands.
  */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -14,13 +14,13 @@
 
 enum { CONFIG_SOURCES_MAX = 64, CONFIG_DOORS_MAX = 4096, CONFIG_NAME_MAX = 63 };
 
-/* The most addresses that a listener may be told to remember. */
+/* The most addresses that a listener may remember (max_sources). */
 enum { CONFIG_MAX_SOURCES = 4194304 };
 
 /* The most openings at a time that may be configured, and the default. */
 enum { CONFIG_MAX_OPEN = 16384 };
 
-/* How often an open door is checked when it doesn't say, in ns. */
+/* The default of check_interval in ns: how often an open door is checked. */
 #define CONFIG_CHECK_INTERVAL (INT64_C(30) * 1000000000)
 
 /* A text with its place. */
@@ -29,7 +29,7 @@ struct config_text {
     struct config_pos pos;
 };
 
-/* A list of texts. `set` tells `key = {}` or "" (none, on purpose) from no key at all; `pos` is the
+/* A list of texts. `set`: the key was given, perhaps as {} or "": none, on purpose; `pos` is the
  * place of the first text. */
 struct config_list {
     struct config_text *items;
@@ -87,7 +87,7 @@ struct config_door {
     int64_t check_interval;       /* ns between runs of its check command */
     struct flag_match flags;
     bool strict;
-    struct port_proto port;    /* what the door opens; port 0: not said */
+    struct port_proto port;    /* what the door opens; port 0: none */
     struct port_proto *ignore; /* never strays: ignore = {...}, and `port` */
     unsigned ignore_count;
     struct addr target;          /* family 0: any */
@@ -103,10 +103,10 @@ struct config_door {
     struct port_proto *ports; /* what a sealed knock may ask for besides `port` */
     unsigned port_count;
     int64_t max_timeout; /* ns, the longest time that a sealed knock may ask for; 0: cmd_timeout */
-    bool bound;          /* takes only sealed knocks that are bound to their source */
+    bool bound;          /* only sealed knocks that are bound to their source open it */
     bool for_others;     /* key `for`: a sealed knock may name another address */
     uint64_t stop_ok[4]; /* bit n: exit status n of a stop command means closed */
-    struct config_pos timeout_pos;    /* of cmd_timeout; line 0: not said */
+    struct config_pos timeout_pos;    /* of cmd_timeout; line 0: not given */
     struct config_list closes;        /* names of the doors that a knock at this one closes */
     bool is_undo;                     /* its start commands are the undo of one of them */
     const struct config_door *closer; /* whose start commands undo this one; NULL: none */
@@ -116,12 +116,12 @@ struct config_door {
 
 /* Sealed knocks in general. */
 struct config_sealed {
-    struct config_pos pos; /* of the section; line 0: none was written */
-    unsigned span;         /* first port; 0: no door takes sealed knocks */
-    unsigned span_said;    /* the same, even while no door takes any */
-    unsigned packet_port;  /* UDP port that takes a knock in one packet, by sources that capture */
-    int64_t max_skew;      /* ns between a knock's time and the clock */
-    char *server;          /* the name that key files must have */
+    struct config_pos pos;    /* of the section; line 0: none was written */
+    unsigned span;            /* first port; 0: no door has a key */
+    unsigned span_configured; /* the same, even if no door has a key */
+    unsigned packet_port; /* UDP port that takes a knock in one packet, by sources that capture */
+    int64_t max_skew;     /* ns between a knock's time and the clock */
+    char *server;         /* the name that key files must have */
 };
 
 struct config {
@@ -149,7 +149,7 @@ struct config {
 
 /*
  * Reads the file at `path`, checks all that can be checked without running or resolving anything,
- * and tells `report` of every mistake and doubt. Returns NULL if there was an error.
+ * and reports every error and warning. Returns NULL if there was an error.
  */
 struct config *config_load(const char *path, struct report *report);
 void config_free(struct config *config);
@@ -159,8 +159,7 @@ void config_free(struct config *config);
 
 /*
  * The state folder of the configuration at `path`, which may be wrong elsewhere, or everywhere; its
- * mistakes are told to nobody. The default where none can be made out. False when the file can't be
- * read.
+ * errors aren't reported. The default where none is found. False when the file can't be read.
  */
 bool config_find_state_dir(const char *path, char *out, size_t size);
 
@@ -171,8 +170,8 @@ bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size)
  * other ways to open one. */
 bool config_is_key_name(const char *name);
 
-/* What a door opens when a knock doesn't say: its `port`, else the first of its `ports`; port 0:
- * neither was said. */
+/* What a door opens for a knock that names no port: its `port`, else the first of its `ports`; port
+ * 0: it has neither. */
 struct port_proto config_own_port(const struct config_door *door);
 
 /* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.

@@ -28,7 +28,7 @@ struct key_file {
 /*
  * Reads the key file at `path`, which may be a symbolic link to it. Refuses one that isn't a
  * regular file, that doesn't belong to root or the caller, or on which others have any permission.
- * False after telling `report`, which hears nothing of the secret. The caller frees *out by
+ * Reports an error and returns false; no message has a part of the secret. The caller frees *out by
  * key_file_free either way, which wipes it; memory of crypto_alloc suits it.
  */
 bool key_file_read(const char *path, struct report *report, struct key_file *out);

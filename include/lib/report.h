@@ -10,7 +10,7 @@ struct config_pos {
     int line;
 };
 
-/* Counts what it was told; say() gets each finding as one line "file:line: ..." without newline. */
+/* Counts findings; say() gets each as one line "file:line: ..." without newline. */
 struct report {
     void (*say)(void *arg, bool error, const char *text);
     void *arg;

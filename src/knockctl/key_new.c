@@ -184,9 +184,9 @@ static void put_profile(struct text *text, const struct config *config,
     put(text, "    key     = \"~/.config/knock/%s-%s.key\"\n    carrier = udp\n", options->name,
         sealed->server);
     put_binding(text, door, options);
-    if (sealed->span_said != CARRIER_SPAN_DEFAULT)
-        put(text, "    span    = %u\n", sealed->span_said);
-    if (sealed->packet_port != sealed->span_said + CARRIER_SPAN_SIZE - 1)
+    if (sealed->span_configured != CARRIER_SPAN_DEFAULT)
+        put(text, "    span    = %u\n", sealed->span_configured);
+    if (sealed->packet_port != sealed->span_configured + CARRIER_SPAN_SIZE - 1)
         put(text, "    packet_port = %u\n", sealed->packet_port);
     put(text, "}\n\n");
 }

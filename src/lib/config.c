@@ -68,7 +68,7 @@ void config_free(struct config *config)
     free(config);
 }
 
-/* sealed { }: a host without a name has to be given one before its keys can be made. */
+/* A host without a name has to get one by sealed { server } before keys can be made for it. */
 static void set_sealed_defaults(struct parse_context *context, struct config_sealed *sealed)
 {
     char host[SEALED_SERVER_MAX + 1] = "";
@@ -76,7 +76,7 @@ static void set_sealed_defaults(struct parse_context *context, struct config_sea
         host[0] = '\0';
     host[SEALED_SERVER_MAX] = '\0';
     read_copy(context, host, &sealed->server);
-    sealed->span_said = CARRIER_SPAN_DEFAULT;
+    sealed->span_configured = CARRIER_SPAN_DEFAULT;
     sealed->max_skew = INT64_C(120) * 1000000000;
 }
 
@@ -98,7 +98,7 @@ static void set_defaults(struct parse_context *context, const char *path, struct
 
 /* --- from sections to values --- */
 
-/* Copies the title of a section, the name of a `what`; tells if it is none. */
+/* Copies the title of a section, which is the name of a `what`; reports one that can't be. */
 static void read_title(struct parse_context *context, const struct config_section *section,
                        const char *what, char **name)
 {
@@ -151,7 +151,7 @@ static void warn_of_any_prefix(struct parse_context *context, const struct confi
                    section->title);
 }
 
-static void fill_source(struct parse_context *context, const struct config_section *section,
+static void read_source(struct parse_context *context, const struct config_section *section,
                         struct config_source *source)
 {
     source->pos = section->pos;
@@ -161,7 +161,7 @@ static void fill_source(struct parse_context *context, const struct config_secti
     if (!config_given(section, "type"))
         report_error(context->report, section->pos,
                      "source \"%s\" has no type: expected " CONFIG_SOURCE_TYPES, section->title);
-    /* What contradicts a type or path that wasn't understood would only confuse. */
+    /* Beside a type or path that is wrong, what contradicts it would only confuse. */
     if (context->report->errors == before)
         check_source_keys(context, section, source);
     if (context->report->errors == before && !source->prefixes.set)
@@ -181,7 +181,7 @@ static void add_ignored(struct parse_context *context, struct config_door *door,
     more[door->ignore_count++] = step;
 }
 
-/* What a door says about sealed knocks that it doesn't take. */
+/* Keys about sealed knocks of a door that sealed knocks don't open. */
 static void warn_of_unused(struct parse_context *context, const struct config_section *section)
 {
     static const char *const names[] = {"ports", "max_timeout", "bound", "for"};
@@ -192,7 +192,7 @@ static void warn_of_unused(struct parse_context *context, const struct config_se
                            section->title, names[i]);
 }
 
-static void fill_door(struct parse_context *context, const struct config_section *section,
+static void read_door(struct parse_context *context, const struct config_section *section,
                       struct config_door *door)
 {
     door->pos = section->pos;
@@ -217,13 +217,13 @@ static void fill_door(struct parse_context *context, const struct config_section
         door->stop_ok[0] = config_given(section, "rule") ? 3 : 1;
 }
 
-static void fill_global(struct parse_context *context, const struct config_section *section,
+static void read_global(struct parse_context *context, const struct config_section *section,
                         struct config *config)
 {
     config_read_keys(context, section, config);
 }
 
-static void fill_sealed(struct parse_context *context, const struct config_section *section,
+static void read_sealed(struct parse_context *context, const struct config_section *section,
                         struct config_sealed *sealed)
 {
     sealed->pos = section->pos;
@@ -231,17 +231,17 @@ static void fill_sealed(struct parse_context *context, const struct config_secti
 }
 
 /* The listener looks for sealed knocks only if there is a door for them. */
-static void settle_sealed(struct config *config)
+static void settle_spans(struct config *config)
 {
     struct config_sealed *sealed = &config->sealed;
     if (sealed->packet_port == 0)
-        sealed->packet_port = sealed->span_said + CARRIER_SPAN_SIZE - 1;
+        sealed->packet_port = sealed->span_configured + CARRIER_SPAN_SIZE - 1;
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].keys.count > 0)
-            sealed->span = sealed->span_said;
+            sealed->span = sealed->span_configured;
 }
 
-static void fill_sections(struct parse_context *context, const struct config_sections *sections,
+static void read_sections(struct parse_context *context, const struct config_sections *sections,
                           struct config *config)
 {
     config->sources = calloc(sections->count + 1, sizeof(*config->sources));
@@ -253,19 +253,19 @@ static void fill_sections(struct parse_context *context, const struct config_sec
     for (size_t i = 0; i < sections->count; i++) {
         const struct config_section *section = &sections->items[i];
         if (section->kind == CONFIG_GLOBAL)
-            fill_global(context, section, config);
+            read_global(context, section, config);
         else if (section->kind == CONFIG_SOURCE)
-            fill_source(context, section, &config->sources[config->source_count++]);
+            read_source(context, section, &config->sources[config->source_count++]);
         else if (section->kind == CONFIG_DOOR)
-            fill_door(context, section, &config->doors[config->door_count++]);
+            read_door(context, section, &config->doors[config->door_count++]);
         else
-            fill_sealed(context, section, &config->sealed);
+            read_sealed(context, section, &config->sealed);
     }
-    settle_sealed(config);
+    settle_spans(config);
     config_settle_closes(context, config);
 }
 
-static void read_into(struct parse_context *context, const char *path, struct config *config)
+static void load_into(struct parse_context *context, const char *path, struct config *config)
 {
     struct config_sections sections;
     bool good = config_parse(path, config_schema(), context->report, &sections);
@@ -275,7 +275,7 @@ static void read_into(struct parse_context *context, const char *path, struct co
     sections.file_count = 0;
     if (good) {
         set_defaults(context, path, config);
-        fill_sections(context, &sections, config);
+        read_sections(context, &sections, config);
         if (!context->no_memory)
             config_check(config, context->report);
     }
@@ -288,7 +288,7 @@ struct config *config_load(const char *path, struct report *report)
     struct parse_context context = {.report = report};
     struct config *config = calloc(1, sizeof(*config));
     if (config)
-        read_into(&context, path, config);
+        load_into(&context, path, config);
     if (!config || context.no_memory)
         report_error(report, (struct config_pos){path, 0},
                      "out of memory while reading the configuration");

@@ -1,6 +1,7 @@
-#include <string.h>
-
+/* What knockd.conf lacks, contradicts itself in, or invites a port scan by. */
 #include "lib/config_check.h"
+
+#include <string.h>
 
 static bool is_step(const struct sequence *sequence, struct port_proto step)
 {
@@ -56,7 +57,7 @@ static void check_commands(const struct config_door *door, struct report *report
                      door->name);
 }
 
-/* An empty stop_command says that nothing need be undone: then there is no doubt to speak of. */
+/* An empty stop_command means that nothing need be undone: no reason to warn. */
 static void check_undo(const struct config_door *door, struct report *report)
 {
     if (door->closer || door->closes.count > 0 || door->expires)
@@ -132,7 +133,7 @@ static void check_ignored(const struct config_door *door, struct report *report)
     }
 }
 
-/* Without the address in it, one knock lets everybody in. */
+/* Without %IP%, one knock opens for every address. */
 static void check_rules(const struct config_door *door, struct report *report)
 {
     for (unsigned i = 0; i < door->rules.count; i++)

@@ -53,7 +53,7 @@ static void check_closed(struct parse_context *context, struct config *config,
 }
 
 /* The start commands of `door` become the undo of `other`, unless it has one. */
-static void join(struct config_door *door, struct config_door *other)
+static void set_closer(struct config_door *door, struct config_door *other)
 {
     if (other->closer || !starts(door) || !lacks_undo(other))
         return;
@@ -61,8 +61,8 @@ static void join(struct config_door *door, struct config_door *other)
     door->is_undo = true;
 }
 
-static void settle_said(struct parse_context *context, struct config *config,
-                        struct config_door *door)
+static void settle_named(struct parse_context *context, struct config *config,
+                         struct config_door *door)
 {
     check_closer(context, door);
     for (unsigned i = 0; i < door->closes.count; i++) {
@@ -70,7 +70,7 @@ static void settle_said(struct parse_context *context, struct config *config,
         struct config_door *other = find_door(config, name->text);
         check_closed(context, config, door, name);
         if (other && other != door && !other->closes.set)
-            join(door, other);
+            set_closer(door, other);
     }
 }
 
@@ -96,9 +96,9 @@ static bool undoes_door(const struct config_door *door, const struct config_door
     return good && (a4->count == 0 || undoes_all(a4, b4)) && (a6->count == 0 || undoes_all(a6, b6));
 }
 
-/* Two doors, one of which takes away what the other adds, as knockd's users write them. */
-static void settle_unsaid(struct parse_context *context, struct config *config,
-                          struct config_door *door)
+/* A door without `closes` whose commands delete what those of another one add. */
+static void settle_inverse(struct parse_context *context, struct config *config,
+                           struct config_door *door)
 {
     for (unsigned i = 0; i < config->door_count; i++) {
         struct config_door *other = &config->doors[i];
@@ -109,7 +109,7 @@ static void settle_unsaid(struct parse_context *context, struct config *config,
             context->no_memory = true;
             return;
         }
-        join(door, other);
+        set_closer(door, other);
     }
 }
 
@@ -165,13 +165,13 @@ void config_settle_closes(struct parse_context *context, struct config *config)
 {
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].closes.set)
-            settle_said(context, config, &config->doors[i]);
+            settle_named(context, config, &config->doors[i]);
     for (unsigned i = 0; i < config->door_count; i++)
         if (!config->doors[i].closes.set && lacks_undo(&config->doors[i]))
-            settle_unsaid(context, config, &config->doors[i]);
+            settle_inverse(context, config, &config->doors[i]);
     for (unsigned i = 0; i < config->door_count; i++)
         settle_time(&config->doors[i]);
-    /* Beside a mistake they would only confuse. */
+    /* Beside an error these warnings would only confuse. */
     for (unsigned i = 0; context->report->errors == 0 && i < config->door_count; i++)
         warn_of_time(context, &config->doors[i]);
 }

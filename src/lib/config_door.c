@@ -1,4 +1,4 @@
-/* Values of doors: sequences, ports, addresses, commands. */
+/* Readers of sequences, ports, addresses and commands. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +88,7 @@ static bool is_blank(const char *text)
 }
 
 /* A name is half of a path in key_dir, so nothing that could lead elsewhere is one. One empty text
- * says that there is none, on purpose: the last key may have been taken away. */
+ * means none, on purpose: the last key may have been removed. */
 void read_key_names(struct parse_context *context, const struct config_key *key,
                     const struct config_list *values, void *field)
 {
@@ -227,7 +227,7 @@ void read_command(struct parse_context *context, const struct config_key *key,
     read_program(context, key, values, field);
 }
 
-/* One empty text says that there is none, on purpose: such a list is set, but holds nothing. */
+/* One empty text means none, on purpose: such a list is set, but holds nothing. */
 void read_commands(struct parse_context *context, const struct config_key *key,
                    const struct config_list *values, void *field)
 {

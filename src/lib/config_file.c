@@ -1,3 +1,4 @@
+/* Reads a file whole, whatever is done to it meanwhile. */
 #include "lib/config_file.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #include "lib/crypto.h"
 
-/* Reads to the end, however long fstat said that the file is: it may be growing. */
+/* Reads to the end, however long the file was for fstat: it may be growing. */
 static bool read_all(int fd, struct config_file *out, const char **why)
 {
     char *data = malloc(CONFIG_FILE_SIZE_MAX + 1);

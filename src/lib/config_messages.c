@@ -1,3 +1,7 @@
+/*
+ * Explains why libconfuse stopped: by the word that it named, by the schema, and by the tokens
+ * before that place.
+ */
 #include "lib/config_messages.h"
 
 #include <stdio.h>
@@ -37,13 +41,13 @@ static unsigned distance_of(const char *a, const char *b)
     return row[len];
 }
 
-/* Whether the key does something: refused keys are only known to say what to use instead. */
+/* Whether the key may be written: others are in the schema for their error message alone. */
 static bool is_accepted(const struct config_key *key)
 {
     return key->read && key->read != read_gone;
 }
 
-static void closer(const char *word, const char *name, unsigned *best, const char **found)
+static void compare_name(const char *word, const char *name, unsigned *best, const char **found)
 {
     unsigned distance = distance_of(word, name);
     if (distance < *best && distance < strlen(name) && distance < strlen(word)) {
@@ -52,17 +56,17 @@ static void closer(const char *word, const char *name, unsigned *best, const cha
     }
 }
 
-/* The name that may stand here and was perhaps meant. */
-static const char *meant(const struct config_failure *f)
+/* The name nearest to the word, of those that may stand here. */
+static const char *nearest_name(const struct config_failure *f)
 {
     const struct config_schema *schema = f->schema;
     const char *found = NULL;
     unsigned best = DISTANCE_MAX + 1;
     for (const struct config_key *key = schema->kinds[f->kind].keys; key->name; key++)
         if (is_accepted(key))
-            closer(f->word, key->name, &best, &found);
+            compare_name(f->word, key->name, &best, &found);
     for (unsigned kind = 1; f->kind == 0 && kind < schema->kind_count; kind++)
-        closer(f->word, schema->kinds[kind].name, &best, &found);
+        compare_name(f->word, schema->kinds[kind].name, &best, &found);
     return found;
 }
 
@@ -100,7 +104,7 @@ static void list_names(const struct config_failure *f, char *out, size_t size)
         used += (size_t)snprintf(out + used, size - used, " %s", schema->kinds[kind].name);
 }
 
-static const char *place(const struct config_failure *f, char *out, size_t size)
+static const char *section_name(const struct config_failure *f, char *out, size_t size)
 {
     const char *name = f->schema->kinds[f->kind].name;
     if (f->schema->kind_count == 1)
@@ -129,10 +133,10 @@ static const char *replacement(const struct config_failure *f)
 static void unknown_word(const struct config_failure *f, char *out, size_t size)
 {
     char where[128], keys[360];
-    const char *found = meant(f);
+    const char *found = nearest_name(f);
     unsigned home = home_of(f->schema, f->word);
     const char *advice = replacement(f);
-    place(f, where, sizeof(where));
+    section_name(f, where, sizeof(where));
     if (advice) {
         snprintf(out, size, "%s can't stand %s: %s", f->word, where, advice);
     } else if (f->kind != 0 && kind_named(f->schema, f->word)) {
@@ -159,7 +163,7 @@ static void unexpected(const struct config_failure *f, char *out, size_t size)
         advice = "expected a list as { a, b }, or the whole text in quotes";
     else if (strcmp(f->word, "=") == 0)
         advice = "expected key = value; is a brace missing before it?";
-    snprintf(out, size, "unexpected \"%s\" %s: %s", f->word, place(f, where, sizeof(where)),
+    snprintf(out, size, "unexpected \"%s\" %s: %s", f->word, section_name(f, where, sizeof(where)),
              advice);
 }
 

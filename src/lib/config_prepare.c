@@ -1,3 +1,4 @@
+/* Copies a file token by token into the text that libconfuse gets. */
 #include "lib/config_prepare.h"
 
 #include <ctype.h>
@@ -219,7 +220,7 @@ static bool put_open_brace(struct preparation *p, const struct config_token *bra
     return put(p, "{", 1);
 }
 
-/* libconfuse tells nobody of an empty list, so it gets the empty text, which means the same. */
+/* libconfuse calls back for no empty list, so it gets the empty text, which means the same. */
 static bool put_close_brace(struct preparation *p, const struct config_token *brace)
 {
     bool empty = config_token_is(&p->last, '{');
@@ -242,7 +243,7 @@ static bool put_mark(struct preparation *p, const struct config_token *mark)
     return put_blank(p, mark->line) && put(p, mark->text, mark->len);
 }
 
-/* libconfuse takes other forms of include("FILE"), and loses memory by wrong ones. */
+/* libconfuse accepts other forms of include("FILE"), and leaks memory on wrong ones. */
 static bool check_include(struct preparation *p, const struct config_token *token)
 {
     bool good = p->include == 0 || (p->include == 1 && token->kind == TOKEN_QUOTED) ||

@@ -1,3 +1,4 @@
+/* The same borders between tokens as in libconfuse's lexer: a word ends where one of its does. */
 #include "lib/config_scan.h"
 
 #include <string.h>

@@ -77,7 +77,8 @@ static const struct config_key door_keys[] = {
 };
 
 static const struct config_key sealed_keys[] = {
-    {"span", read_number, AT(config_sealed, span_said), 1, CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
+    {"span", read_number, AT(config_sealed, span_configured), 1,
+     CARRIER_SPAN_END - CARRIER_SPAN_SIZE},
     {"max_skew", read_duration, AT(config_sealed, max_skew), 1, CONFIG_SKEW_MAX},
     {"server", read_server_name, AT(config_sealed, server), 1, SEALED_SERVER_MAX},
     {"packet_port", read_number, AT(config_sealed, packet_port), 1, UINT16_MAX},

@@ -113,7 +113,7 @@ static void check_names(const struct config *config, struct report *report)
     free(list);
 }
 
-/* What a source that captures packets would take for both. */
+/* A source that captures packets couldn't tell one from the other. */
 static void check_packet_port(const struct config *config, struct report *report)
 {
     const struct config_sealed *sealed = &config->sealed;

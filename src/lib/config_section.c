@@ -1,3 +1,4 @@
+/* Owns the sections, keys and texts that were read of configuration files. */
 #include "lib/config_section.h"
 
 #include <ctype.h>

@@ -186,7 +186,7 @@ bool parse_duration(const char *text, int64_t *out)
 {
     const char *unit;
     int64_t number;
-    /* Thirty years are longer than anything here may take, and fit when counted in ns. */
+    /* Thirty years are longer than any limit here, and fit when counted in ns. */
     const int64_t longest = 1000000000;
     if (!read_digits(text, &number, &unit) || unit_seconds(unit) == 0 ||
         number > longest / unit_seconds(unit))
@@ -216,7 +216,7 @@ void read_duration(struct parse_context *context, const struct config_key *key,
     *(int64_t *)field = duration;
 }
 
-/* False, told already, if the text isn't a number that the key may have. */
+/* Reports a text that isn't a number within the key's bounds, and returns false. */
 static bool read_range(struct parse_context *context, const struct config_key *key,
                        const struct config_text *value, int64_t *number)
 {

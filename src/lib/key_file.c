@@ -1,3 +1,4 @@
+/* Reads key files: who may have written them, and then what is in them. */
 #include "lib/key_file.h"
 
 #include <stdio.h>
@@ -73,7 +74,7 @@ bool key_file_day(const char *text, int64_t *out)
             return false;
     int year = atoi(text), month = atoi(text + 5), day = atoi(text + 8);
     struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
-    int64_t start = timegm(&tm); /* it makes March 2 of February 30, and says so */
+    int64_t start = timegm(&tm); /* makes March 2 of February 30, in tm too */
     if (tm.tm_year != year - 1900 || tm.tm_mon != month - 1 || tm.tm_mday != day)
         return false;
     *out = start + 86400;
@@ -134,8 +135,8 @@ static bool parse(struct parse_context *context, struct config_file *file, const
     return good;
 }
 
-/* Whoever could read the file may have the key, and whoever could write it may have put in another:
- * such a file is no secret, whatever it holds. */
+/* Others who could read the file may have the key, and those who could write it may have replaced
+ * it: such a file is no secret. */
 static bool is_private(const struct config_file *file, const char *path, struct report *report)
 {
     struct config_pos pos = {path, 0};

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void say(struct report *report, bool error, struct config_pos pos, const char *format,
-                va_list args)
+static void report_finding(struct report *report, bool error, struct config_pos pos,
+                           const char *format, va_list args)
 {
     char text[1024];
     int used = pos.line > 0 ? snprintf(text, sizeof(text), "%s:%d: ", pos.file, pos.line)
@@ -21,7 +21,7 @@ void report_error(struct report *report, struct config_pos pos, const char *form
 {
     va_list args;
     va_start(args, format);
-    say(report, true, pos, format, args);
+    report_finding(report, true, pos, format, args);
     va_end(args);
     report->errors++;
 }
@@ -30,7 +30,7 @@ void report_warning(struct report *report, struct config_pos pos, const char *fo
 {
     va_list args;
     va_start(args, format);
-    say(report, false, pos, format, args);
+    report_finding(report, false, pos, format, args);
     va_end(args);
     report->warnings++;
 }

@@ -32,7 +32,7 @@ static void reads_every_key(void **state)
              "door web { key = { alice, bob-2 } port = 80 ports = { 443, 8443:udp }" RULE_LINE
              "cmd_timeout = 20 max_timeout = 2h bound = no for = yes }\n");
     assert_int_equal(c->sealed.span, 10000);
-    assert_int_equal(c->sealed.span_said, 10000);
+    assert_int_equal(c->sealed.span_configured, 10000);
     assert_int_equal(c->sealed.packet_port, 443);
     assert_int_equal(c->sealed.pos.line, 2);
     assert_true(c->sealed.max_skew == 300 * SECOND);
@@ -75,7 +75,7 @@ static void fills_in_defaults(void **state)
     /* Without a keyed door nobody listens for sealed knocks, whatever else is said of them. */
     c = good(&told, SOURCE DOOR "sealed { span = 6000 }\n");
     assert_int_equal(c->sealed.span, 0);
-    assert_int_equal(c->sealed.span_said, 6000);
+    assert_int_equal(c->sealed.span_configured, 6000);
     assert_int_equal(config_own_port(&c->doors[0]).port, 0);
     config_free(c);
     end(&told);
