@@ -56,7 +56,7 @@ static const struct config_key keys[] = {
 
 enum { FIRST_SEALED = 5, FIRST_GLOBAL = 10, LAST_SEALED = 14 };
 
-/* It holds sequences, and names who is knocked at: nobody else may read it, let alone write. */
+/* The file holds sequences and names hosts: nobody else may read or write it. */
 static bool check_owner(const struct config_file *file, const char *path, struct report *report)
 {
     struct config_pos pos = {path, 0};
@@ -161,7 +161,7 @@ struct word {
     int value;
 };
 
-/* -1, told already, if the one value of the key is none of the words. */
+/* -1, reported already, if the one value of the key is none of the words. */
 static int read_word(struct parse_context *context, const struct config_key *key,
                      const struct config_list *values, const struct word *words,
                      const char *expected)
@@ -263,30 +263,31 @@ static void set_defaults(struct profile *profile)
                                 .span = CARRIER_SPAN_DEFAULT};
 }
 
-static void take_section(struct parse_context *context, const struct config_section *section,
-                         struct profile *profile)
+static void apply_section(struct parse_context *context, const struct config_section *section,
+                          struct profile *profile)
 {
     config_read_keys(context, section, profile);
     for (size_t i = 0; i < section->count && section->kind == PROFILE_PROFILE; i++)
         profile->given |= profile_key_bit(section->entries[i].key);
 }
 
-/* Only the profile asked for is understood: a mistake in another must not keep this one shut. */
-static bool take_profile(struct parse_context *context, const struct config_sections *sections,
+/* Reads that one profile alone, so that a mistake in another one does no harm; false: there is none
+ * of that name. */
+static bool find_profile(struct parse_context *context, const struct config_sections *sections,
                          const char *name, struct profile *profile)
 {
     for (size_t i = 1; i < sections->count; i++) {
         if (strcmp(sections->items[i].title, name) != 0)
             continue;
-        take_section(context, &sections->items[0], profile);
-        take_section(context, &sections->items[i], profile);
+        apply_section(context, &sections->items[0], profile);
+        apply_section(context, &sections->items[i], profile);
         read_copy(context, name, &profile->name);
         return true;
     }
     return false;
 }
 
-static void no_profile(const char *path, const char *name)
+static void say_no_profile(const char *path, const char *name)
 {
     say("there is no profile \"%s\" in %s: add it, see knock.conf(5); or to knock at ports of a "
         "host, give them: knock HOST PORT[:PROTO]...",
@@ -298,8 +299,8 @@ static void read_file_into(struct parse_context *context, const char *path, cons
 {
     struct config_sections sections;
     if (config_parse(path, &profile_schema, context->report, &sections) &&
-        !take_profile(context, &sections, name, profile)) {
-        no_profile(path, name);
+        !find_profile(context, &sections, name, profile)) {
+        say_no_profile(path, name);
         context->report->errors++;
     }
     config_sections_free(&sections);
@@ -312,12 +313,12 @@ static void read_profile(struct parse_context *context, const char *path, const 
         read_file_into(context, path, name, profile);
         return;
     }
-    no_profile(path, name);
+    say_no_profile(path, name);
     context->report->errors++;
 }
 
-static void take_value(struct parse_context *context, const struct profile_value *value,
-                       struct profile *profile)
+static void apply_value(struct parse_context *context, const struct profile_value *value,
+                        struct profile *profile)
 {
     struct config_pos pos = {"command line", 0};
     const struct config_key *key = profile_key(value->key);
@@ -331,7 +332,7 @@ static void take_value(struct parse_context *context, const struct profile_value
 }
 
 /* What is wrong with `bind`; NULL: nothing. */
-static const char *find_binding_fault(const struct profile *profile)
+static const char *find_binding_mistake(const struct profile *profile)
 {
     if (!profile->key && (profile->bind == BIND_STUN || profile->bind == BIND_COMMAND))
         return "only sealed knocks are bound to what stun or address_command tells: bind this one to "
@@ -344,13 +345,13 @@ static const char *find_binding_fault(const struct profile *profile)
 }
 
 /* What is wrong with the profile as a whole; NULL: nothing. */
-static const char *find_fault(const struct profile *profile)
+static const char *find_mistake(const struct profile *profile)
 {
     if (!profile->host)
         return "host is missing: say whom to knock at";
     if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
         return "expected one of key, sequence and once";
-    const char *fault = find_binding_fault(profile);
+    const char *fault = find_binding_mistake(profile);
     if (fault || !profile->key)
         return fault;
     if (!profile->door)
@@ -362,14 +363,14 @@ static const char *find_fault(const struct profile *profile)
     return NULL;
 }
 
-static bool check(const char *path, const struct profile *profile)
+static bool check_profile(const char *path, const struct profile *profile)
 {
-    const char *fault = find_fault(profile), *key = profile_sealed_key(profile);
+    const char *mistake = find_mistake(profile), *key = profile_sealed_key(profile);
     char where[512] = "command line";
     if (profile->name)
         snprintf(where, sizeof(where), "%s: profile %s", path, profile->name);
-    if (fault)
-        say("%s: %s", where, fault);
+    if (mistake)
+        say("%s: %s", where, mistake);
     else if (!profile->key && key)
         say("%s: %s is about sealed knocks, and here is no key: remove it, or give a key and a door",
             where, key);
@@ -378,8 +379,9 @@ static bool check(const char *path, const struct profile *profile)
     return false;
 }
 
-/* The file of --once takes the place of the profile's own way to knock. */
-static void make_way(struct profile *profile, const struct profile_value *values, unsigned count)
+/* --once replaces the key or sequence of the profile. */
+static void use_once_file(struct profile *profile, const struct profile_value *values,
+                          unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         if (strcmp(values[i].key, "once") == 0) {
@@ -390,11 +392,11 @@ static void make_way(struct profile *profile, const struct profile_value *values
         }
 }
 
-static void take_values(struct parse_context *context, const struct profile_value *values,
-                        unsigned count, struct profile *profile)
+static void apply_values(struct parse_context *context, const struct profile_value *values,
+                         unsigned count, struct profile *profile)
 {
     for (unsigned i = 0; context->report->errors == 0 && i < count; i++)
-        take_value(context, &values[i], profile);
+        apply_value(context, &values[i], profile);
     if (context->no_memory)
         say("out of memory");
 }
@@ -404,13 +406,13 @@ bool profile_of_values(const struct profile_value *values, unsigned count, struc
     struct report report = {.say = say_finding};
     struct parse_context context = {.report = &report};
     set_defaults(profile);
-    take_values(&context, values, count, profile);
+    apply_values(&context, values, count, profile);
     if (report.errors > 0 || context.no_memory)
         return false;
-    const char *fault = find_binding_fault(profile);
-    if (fault)
-        say("%s", fault);
-    return !fault;
+    const char *mistake = find_binding_mistake(profile);
+    if (mistake)
+        say("%s", mistake);
+    return !mistake;
 }
 
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
@@ -422,22 +424,22 @@ bool profile_load(const char *path, const char *name, const struct profile_value
     if (name)
         read_profile(&context, path, name, profile);
     if (report.errors == 0)
-        make_way(profile, values, count);
-    take_values(&context, values, count, profile);
+        use_once_file(profile, values, count);
+    apply_values(&context, values, count, profile);
     if (profile->packet_port == 0)
         profile->packet_port = profile->span + CARRIER_SPAN_SIZE - 1;
-    return report.errors == 0 && !context.no_memory && check(path, profile);
+    return report.errors == 0 && !context.no_memory && check_profile(path, profile);
 }
 
-static bool see_one(const char *path, const struct config_sections *sections, const char *name,
-                    profile_see *see)
+static bool report_profile(const char *path, const struct config_sections *sections,
+                           const char *name, profile_see *see)
 {
     struct report report = {.say = say_finding};
     struct parse_context context = {.report = &report};
     struct profile profile;
     set_defaults(&profile);
-    bool good = take_profile(&context, sections, name, &profile) && report.errors == 0 &&
-                !context.no_memory && check(path, &profile);
+    bool good = find_profile(&context, sections, name, &profile) && report.errors == 0 &&
+                !context.no_memory && check_profile(path, &profile);
     if (profile.name)
         see(&profile, good);
     profile_free(&profile);
@@ -454,7 +456,7 @@ bool profile_each(const char *path, profile_see *see)
     }
     bool good = config_parse(path, &profile_schema, &report, &sections);
     for (size_t i = 1; report.errors == 0 && i < sections.count; i++)
-        good &= see_one(path, &sections, sections.items[i].title, see);
+        good &= report_profile(path, &sections, sections.items[i].title, see);
     config_sections_free(&sections);
     return good;
 }

@@ -48,27 +48,25 @@ struct profile_value {
 };
 
 /*
- * Reads the profile called `name` from the file at `path`; NULL: sets *profile to what holds where
- * nothing is said. Then puts `count` values of the command line over it, and checks the whole.
- * False, told already, when there is no such profile or something isn't right. The caller frees
- * *profile by profile_free() either way.
+ * Reads the profile called `name` from the file at `path`; NULL: begins with the
+ * defaults. Then puts `count` values of the command line over it, and checks the whole. Reports
+ * what is wrong, and returns false. The caller frees *profile by profile_free() either way.
  */
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
                   unsigned count, struct profile *profile);
 
 /*
- * Sets *profile to what holds where nothing is said, and puts `count` values of the command line
- * over it; whether they make a profile isn't checked. Otherwise like profile_load().
+ * Sets *profile to the defaults, and puts `count` values of the command line over them; whether
+ * they make a profile isn't checked. Otherwise like profile_load().
  */
 bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile);
 
-/* Takes a profile of a file; `good`: it is one that can be knocked by. */
+/* Gets a profile of a file; `good`: it can be used to knock. */
 typedef void profile_see(const struct profile *profile, bool good);
 
 /*
- * Reads each profile of the file at `path`, in its order, and gives it to `see`; what is wrong with
- * one is told, and the others are seen. False, told already, when the file can't be read or
- * something is wrong with a profile.
+ * Reads each profile of the file at `path`, in its order, and gives it to `see`; reports what is
+ * wrong with one, and goes on. False when the file can't be read or something is wrong.
  */
 bool profile_each(const char *path, profile_see *see);
 
