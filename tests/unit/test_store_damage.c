@@ -325,8 +325,8 @@ static void takes_no_row_that_changed(void **state)
         "UPDATE command SET words = '' WHERE kind = 'start'",
         "UPDATE command SET words = CAST(words AS BLOB) WHERE kind = 'stop'",
         "UPDATE command SET words = 5 WHERE kind = 'stop'",
-        "UPDATE command SET words = (SELECT c.words FROM command AS c WHERE c.opening = 2"
-        " AND c.kind = command.kind)",
+        ("UPDATE command SET words = (SELECT c.words FROM command AS c WHERE c.opening = 2"
+         " AND c.kind = command.kind)"),
         "UPDATE command SET kind = 'check' WHERE kind = 'stop'",
         "UPDATE command SET kind = 'Stop' WHERE kind = 'stop'",
         "UPDATE command SET opening = 3 WHERE kind = 'stop'",
