@@ -115,6 +115,15 @@ int store_update(struct store *store, int64_t id, enum stored_state state, int64
 /* Forgets an opening and completes its line of the history. An id that isn't stored is no error. */
 int store_remove(struct store *store, int64_t id, int64_t closed_wall, const char *end);
 
+/*
+ * From here on, asks may_replace(arg, why, size) before the store's files are made again at their
+ * path: false, with one line in `why`, when what is there belongs to another process; then nothing
+ * is touched, and the check fails.
+ */
+void store_ask_before_replacing(struct store *store,
+                                bool (*may_replace)(void *arg, char *why, size_t why_size),
+                                void *arg);
+
 /* Whether something waits for store_commit. */
 bool store_dirty(const struct store *store);
 

@@ -34,6 +34,8 @@ struct store {
     bool unwritten;         /* the folder's mark couldn't follow */
     bool away;              /* its files were, and it isn't made again yet */
     unsigned remade;
+    bool (*may_replace)(void *arg, char *why, size_t why_size); /* NULL: it may */
+    void *arg;
 };
 
 static const int64_t second = 1 << 16; /* in units of a message's time */
@@ -338,6 +340,9 @@ void store_close(struct store *store)
 static int replace(struct store *store, bool whole)
 {
     char *moved = NULL;
+    if (store->may_replace &&
+        !store->may_replace(store->arg, store->db.error, sizeof(store->db.error)))
+        return -1;
     if (store_file_folder(store->path, store->db.error, sizeof(store->db.error)) < 0)
         return -1;
     if (access(store->path, F_OK) == 0 &&
@@ -401,6 +406,14 @@ int store_check_files(struct store *store)
             "knock isn't known wait for %lld s",
             (long long)store->skew);
     return 0;
+}
+
+void store_ask_before_replacing(struct store *store,
+                                bool (*may_replace)(void *arg, char *why, size_t why_size),
+                                void *arg)
+{
+    store->may_replace = may_replace;
+    store->arg = arg;
 }
 
 unsigned store_remade(const struct store *store)

@@ -311,23 +311,39 @@ static void on_pulse(void *arg)
     loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
 
-/* Files of ours may be gone. They are made again before a second start, or knockctl, misses them.
+/* Makes the state folder and its locks again where they are gone. `why` is of what it found last.
  */
-static void on_files_changed(void *arg)
+static enum state_dir_found mend_state_dir(struct daemon *d, char *why, size_t why_size)
+{
+    enum state_dir_found found = STATE_DIR_MENDED;
+    for (int i = 0; i < 4 && found == STATE_DIR_MENDED; i++) {
+        found = state_dir_check(d->dir, why, why_size);
+        runner_set_lock(d->runner, d->dir->commands);
+        bool broken = found == STATE_DIR_BROKEN || found == STATE_DIR_ANOTHERS;
+        if (found == STATE_DIR_MENDED || (broken && !d->dir_broken))
+            log_error("%s", why);
+        d->dir_broken = broken;
+    }
+    return found;
+}
+
+/* Whether the store may be made again at its path: not in a folder that is another knockd's. */
+static bool may_replace_store(void *arg, char *why, size_t why_size)
+{
+    return mend_state_dir(arg, why, why_size) != STATE_DIR_ANOTHERS;
+}
+
+/* Files of ours may be gone. They are made again before a second start, or knockctl, misses them.
+ * Whether all is well then. */
+static bool on_files_changed(void *arg)
 {
     struct daemon *d = arg;
     char why[1024];
-    enum state_dir_found found = STATE_DIR_MENDED;
-    for (int i = 0; i < 4 && found == STATE_DIR_MENDED; i++) {
-        found = state_dir_check(d->dir, why, sizeof(why));
-        runner_set_lock(d->runner, d->dir->commands);
-        if (found == STATE_DIR_MENDED || (found == STATE_DIR_BROKEN && !d->dir_broken))
-            log_error("%s", why);
-    }
-    d->dir_broken = found == STATE_DIR_BROKEN;
+    mend_state_dir(d, why, sizeof(why));
     /* The control socket lies beside it by default, and both may have been removed. */
     generation_make_root(why, sizeof(why));
     requests_check_socket(d->requests);
+    return !d->dir_broken;
 }
 
 /* --- what the requests of knockctl may use --- */
@@ -431,6 +447,7 @@ static int set_up(struct daemon *d, const struct config *config)
         log_error("can't start: %s", strerror(errno));
         return -1;
     }
+    store_ask_before_replacing(d->store, may_replace_store, d);
     in_force_start(d->current->keyring, d->store, d->refused, sealed_now(config));
     doors_set_max(d->doors, config->max_open);
     d->requests = open_requests(d);
@@ -513,6 +530,7 @@ int daemon_run(struct generation *generation, struct state_dir *dir, const struc
         state_dir_forget(d.path);
     bool recorded = d.doors != NULL;
     tear_down(&d);
+    state_dir_unclaim(d.path);
     /* Without a store that can be written to, a copy of it may do. */
     if (!recorded)
         close_due(options->config);

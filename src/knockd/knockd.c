@@ -117,13 +117,14 @@ static int fail_early(const struct options *options, struct generation *generati
     return 1;
 }
 
-/* The state folder's locks, held until the process ends. */
-static bool take_state_dir(const struct config *config, struct state_dir *dir,
-                           struct report *report)
+/* The locks of the state folder and the configuration, held until the process ends. */
+static bool take_locks(const char *path, const struct config *config, struct state_dir *dir,
+                       struct report *report)
 {
     char why[512];
     bool good = safe_folder_make(config->state_dir, 0700, why, sizeof(why)) &&
-                state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN;
+                state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN &&
+                state_dir_claim(path, why, sizeof(why));
     if (!good)
         report_error(report, (struct config_pos){config->path, 0}, "%s", why);
     return good;
@@ -145,7 +146,7 @@ static int start_daemon(struct options *options)
         fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
         return fail_early(options, generation);
     }
-    if (!take_state_dir(generation->config, &dir, &report)) {
+    if (!take_locks(options->config, generation->config, &dir, &report)) {
         generation_free(generation);
         return 1;
     }

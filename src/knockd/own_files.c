@@ -16,6 +16,7 @@
 
 static const int64_t wait_time = CLOCK_SECOND / 10;
 static const int64_t check_again = 60 * CLOCK_SECOND;
+static const int64_t check_soon = 2 * CLOCK_SECOND;
 
 enum { STATE, CONTROL, FOLDERS };
 
@@ -28,7 +29,7 @@ struct own_files {
         char path[PATH_MAX];
         int number; /* of inotify; -1: not watched */
     } folders[FOLDERS];
-    void (*changed)(void *arg);
+    bool (*changed)(void *arg);
     void *arg;
 };
 
@@ -49,8 +50,8 @@ static void watch_folders(struct own_files *files)
 static void on_timer(void *arg)
 {
     struct own_files *files = arg;
-    loop_timer_set(files->loop, &files->timer, clock_now() + check_again);
-    files->changed(files->arg);
+    int64_t pause = files->changed(files->arg) ? check_again : check_soon;
+    loop_timer_set(files->loop, &files->timer, clock_now() + pause);
     watch_folders(files);
 }
 
@@ -66,7 +67,7 @@ static void on_inotify(void *arg)
 }
 
 struct own_files *own_files_watch(struct loop *loop, const char *state_dir, const char *control,
-                                  void (*changed)(void *arg), void *arg)
+                                  bool (*changed)(void *arg), void *arg)
 {
     struct own_files *files = calloc(1, sizeof(*files));
     if (!files || loop_timer_register(loop, &files->timer, on_timer, files) < 0) {

@@ -9,10 +9,11 @@ struct own_files;
 /*
  * Calls changed(arg) soon after something was removed, renamed or replaced in the folders of
  * `state_dir` and of the file `control`, and once a minute besides, since inotify doesn't report
- * all that happens to a path. NULL when memory or descriptors are short.
+ * all that happens to a path; but after two seconds where it returns false, since not all is well.
+ * NULL when memory or descriptors are short.
  */
 struct own_files *own_files_watch(struct loop *loop, const char *state_dir, const char *control,
-                                  void (*changed)(void *arg), void *arg);
+                                  bool (*changed)(void *arg), void *arg);
 
 /* NULL is fine. */
 void own_files_free(struct own_files *files);

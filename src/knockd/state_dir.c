@@ -8,7 +8,8 @@
  * file.
  *
  * Which folder a configuration has is noted in /run while its doors may be open: at the next start
- * the file may name another folder, or be unreadable.
+ * the file may name another folder, or be unreadable. The configuration is locked there, too: where
+ * the state folder was moved, a second knockd would find another one, which isn't locked.
  */
 #include "knockd/state_dir.h"
 
@@ -28,13 +29,15 @@
 
 static const char lock_name[] = "lock", commands_name[] = "commands.lock";
 
-/* Tries for half a second: a command that an earlier run had just forked may still hold the lock.
- */
-static int lock_soon(int fd)
+/* How often a lock is tried, 20 ms apart. At a start, a command that an earlier run had just forked
+ * may still hold it; a knockd that runs checks again anyway, and doesn't wait. */
+enum { TRIES_TO_START = 26, TRIES_TO_MEND = 1 };
+
+static int try_lock(int fd, int tries)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
     int rc = flock(fd, LOCK_EX | LOCK_NB);
-    for (int i = 0; rc < 0 && errno == EWOULDBLOCK && i < 25; i++) {
+    for (int i = 1; rc < 0 && errno == EWOULDBLOCK && i < tries; i++) {
         nanosleep(&pause, NULL);
         rc = flock(fd, LOCK_EX | LOCK_NB);
     }
@@ -57,13 +60,13 @@ static int open_lock(int folder, const char *name)
 
 /* Opens and locks the file. One that is renamed or removed before it is locked is no lock that
  * another knockd would find: then it is made again. */
-static int lock_file(int folder, const char *name)
+static int lock_file(int folder, const char *name, int tries)
 {
     for (int i = 0; i < 10; i++) {
         int fd = open_lock(folder, name);
         if (fd < 0)
             return -1;
-        if (lock_soon(fd) < 0) {
+        if (try_lock(fd, tries) < 0) {
             int error = errno;
             close(fd);
             errno = error;
@@ -79,10 +82,10 @@ static int lock_file(int folder, const char *name)
 
 /* Opens and locks the folder. Some file systems, NFS for one, lock no folders: there the file has
  * to do. */
-static int lock_folder(const char *path)
+static int lock_folder(const char *path, int tries)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || lock_soon(fd) == 0 || errno != EWOULDBLOCK)
+    if (fd < 0 || try_lock(fd, tries) == 0 || errno != EWOULDBLOCK)
         return fd;
     close(fd);
     errno = EWOULDBLOCK;
@@ -105,13 +108,13 @@ static enum state_dir_taken not_taken(const char *path, char *why, size_t why_si
 }
 
 /* Opens and locks what is at `path` now. */
-static enum state_dir_taken take_locks(struct state_dir *dir, const char *path, char *why,
-                                       size_t why_size)
+static enum state_dir_taken take_locks(struct state_dir *dir, const char *path, int tries,
+                                       char *why, size_t why_size)
 {
-    dir->folder = lock_folder(path);
+    dir->folder = lock_folder(path, tries);
     if (dir->folder < 0)
         return not_taken(path, why, why_size);
-    dir->lock = lock_file(dir->folder, lock_name);
+    dir->lock = lock_file(dir->folder, lock_name, tries);
     if (dir->lock >= 0)
         return STATE_DIR_TAKEN;
     enum state_dir_taken taken = not_taken(path, why, why_size);
@@ -126,7 +129,7 @@ enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, cha
     *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
     if (!safe_folder_check(path, why, why_size))
         return STATE_DIR_REFUSED;
-    enum state_dir_taken taken = take_locks(dir, path, why, why_size);
+    enum state_dir_taken taken = take_locks(dir, path, TRIES_TO_START, why, why_size);
     if (taken == STATE_DIR_TAKEN && !(dir->path = strdup(path))) {
         snprintf(why, why_size, "out of memory");
         taken = STATE_DIR_REFUSED;
@@ -164,7 +167,7 @@ static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, cons
 {
     if (*fd < 0 || same_file(*fd, dir->folder, name))
         return STATE_DIR_WHOLE;
-    int made = lock_file(dir->folder, name);
+    int made = lock_file(dir->folder, name, TRIES_TO_MEND);
     if (made < 0) {
         snprintf(why, why_size, "%s/%s was removed while knockd runs, and can't be made again: %s",
                  dir->path, name,
@@ -178,24 +181,37 @@ static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, cons
     return STATE_DIR_MENDED;
 }
 
+/* Takes all locks of the folder at the path. */
+static enum state_dir_taken take_again(const struct state_dir *dir, struct state_dir *made,
+                                       char *why, size_t why_size)
+{
+    *made = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+    if (!safe_folder_make(dir->path, 0700, why, why_size))
+        return STATE_DIR_REFUSED;
+    enum state_dir_taken taken = take_locks(made, dir->path, TRIES_TO_MEND, why, why_size);
+    if (taken != STATE_DIR_TAKEN || dir->commands < 0)
+        return taken;
+    made->commands = lock_file(made->folder, commands_name, TRIES_TO_MEND);
+    if (made->commands >= 0)
+        return STATE_DIR_TAKEN;
+    taken = errno == EWOULDBLOCK ? STATE_DIR_BUSY : STATE_DIR_REFUSED;
+    snprintf(why, why_size, "can't lock its %s: %s", commands_name, strerror(errno));
+    close_locks(made);
+    return taken;
+}
+
 /* Takes the folder that is at the path now in place of the removed one, if it can be used. */
 static enum state_dir_found mend_folder(struct state_dir *dir, char *why, size_t why_size)
 {
     char reason[512];
-    struct state_dir made = {.folder = -1, .lock = -1, .commands = -1};
-    bool good = safe_folder_make(dir->path, 0700, reason, sizeof(reason)) &&
-                take_locks(&made, dir->path, reason, sizeof(reason)) == STATE_DIR_TAKEN;
-    if (good && dir->commands >= 0 && (made.commands = lock_file(made.folder, commands_name)) < 0) {
-        snprintf(reason, sizeof(reason), "can't lock its %s: %s", commands_name, strerror(errno));
-        close_locks(&made);
-        good = false;
-    }
-    if (!good) {
+    struct state_dir made;
+    enum state_dir_taken taken = take_again(dir, &made, reason, sizeof(reason));
+    if (taken != STATE_DIR_TAKEN) {
         snprintf(why, why_size,
                  "the state folder %s was removed or replaced while knockd runs, and what is there "
                  "now can't be used: %s",
                  dir->path, reason);
-        return STATE_DIR_BROKEN;
+        return taken == STATE_DIR_BUSY ? STATE_DIR_ANOTHERS : STATE_DIR_BROKEN;
     }
     close_locks(dir);
     dir->folder = made.folder;
@@ -221,15 +237,16 @@ enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t wh
     return mend_lock(dir, &dir->commands, commands_name, why, why_size);
 }
 
-/* --- the note of which folder a configuration has --- */
+/* --- what is known of a configuration, wherever its state folder is --- */
 
-#define NOTES "/run/knockd/state"
+#define NOTES  "/run/knockd/state"
+#define CLAIMS "/run/knockd/lock"
 
-/* The path of the note: the configuration's path as systemd-escape(1) makes a name of it. False if
- * it is too long. */
-static bool note_path(const char *config, char out[PATH_MAX])
+/* The path of a configuration's file in `folder`: its own path as systemd-escape(1) makes a name of
+ * it. False if it is too long. */
+static bool path_in(const char *folder, const char *config, char out[PATH_MAX])
 {
-    size_t start = (size_t)snprintf(out, PATH_MAX, "%s/", NOTES), used = start;
+    size_t start = (size_t)snprintf(out, PATH_MAX, "%s/", folder), used = start;
     for (config += *config == '/'; *config && used - start < NAME_MAX - 4; config++) {
         bool plain = *config != '-' && *config != '\\' && *config != '/';
         if (plain || *config == '/')
@@ -241,10 +258,29 @@ static bool note_path(const char *config, char out[PATH_MAX])
     return *config == '\0' && used > start;
 }
 
+bool state_dir_claim(const char *config, char *why, size_t why_size)
+{
+    char path[PATH_MAX], reason[512];
+    if (!path_in(CLAIMS, config, path) || !safe_folder_make(CLAIMS, 0700, reason, sizeof(reason)))
+        return true;
+    /* The descriptor stays open: the lock ends with the process. */
+    if (lock_file(AT_FDCWD, path, TRIES_TO_START) >= 0 || errno != EWOULDBLOCK)
+        return true;
+    snprintf(why, why_size, "another knockd is running with %s: it holds %s", config, path);
+    return false;
+}
+
+void state_dir_unclaim(const char *config)
+{
+    char path[PATH_MAX];
+    if (path_in(CLAIMS, config, path))
+        unlink(path);
+}
+
 void state_dir_note(const char *config, const char *state_dir)
 {
     char path[PATH_MAX], made[PATH_MAX + 8], why[512];
-    if (!note_path(config, path) || !safe_folder_make(NOTES, 0755, why, sizeof(why)))
+    if (!path_in(NOTES, config, path) || !safe_folder_make(NOTES, 0755, why, sizeof(why)))
         return;
     snprintf(made, sizeof(made), "%s.new", path);
     unlink(made);
@@ -255,7 +291,7 @@ void state_dir_note(const char *config, const char *state_dir)
 void state_dir_forget(const char *config)
 {
     char path[PATH_MAX];
-    if (note_path(config, path))
+    if (path_in(NOTES, config, path))
         unlink(path);
 }
 
@@ -263,7 +299,7 @@ bool state_dir_noted(const char *config, char *out, size_t size)
 {
     char path[PATH_MAX], why[512];
     ssize_t len = -1;
-    if (note_path(config, path) && safe_folder_check(NOTES, why, sizeof(why)))
+    if (path_in(NOTES, config, path) && safe_folder_check(NOTES, why, sizeof(why)))
         len = readlink(path, out, size);
     if (len <= 0 || (size_t)len >= size || *out != '/')
         return false;

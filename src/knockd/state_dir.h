@@ -36,15 +36,27 @@ void state_dir_release(struct state_dir *dir);
 
 enum state_dir_found {
     STATE_DIR_WHOLE,
-    STATE_DIR_MENDED, /* one was removed or replaced, and is there again; `commands` may differ */
-    STATE_DIR_BROKEN, /* it can't be mended */
+    STATE_DIR_MENDED,   /* one was removed or replaced, and is there again; `commands` may differ */
+    STATE_DIR_BROKEN,   /* it can't be mended */
+    STATE_DIR_ANOTHERS, /* another knockd has the folder that is at the path now */
 };
 
 /*
  * Checks whether folder and locks are still those at their paths, and mends the first that isn't.
- * Unless all is whole, there is one line in `why`. To be called again after STATE_DIR_MENDED.
+ * Unless all is whole, there is one line in `why`. To be called again after STATE_DIR_MENDED. Waits
+ * for no lock.
  */
 enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t why_size);
+
+/*
+ * Locks the configuration at the absolute path `config` until the process ends, so that no second
+ * knockd starts with it, wherever the state folder is moved. False, with one line in `why`, when
+ * another has it; it is no error when there can be no such lock.
+ */
+bool state_dir_claim(const char *config, char *why, size_t why_size);
+
+/* Removes the file of that lock: this process is about to end. */
+void state_dir_unclaim(const char *config);
 
 /* Notes that the configuration at the absolute path `config` has its state in `state_dir`, until
  * the machine stops. It is no error if that fails. */

@@ -13,7 +13,7 @@ first_config() {
 
 # second_start DESCRIPTION SAYING: it fails, and the first lives on.
 second_start() {
-    ip netns exec "$GATE" "$KNOCKD" -c "${second:-$CONFIG}" </dev/null >"$WORK/second.log" 2>&1
+    timeout 20 ip netns exec "$GATE" "$KNOCKD" -c "${second:-$CONFIG}" </dev/null >"$WORK/second.log" 2>&1
     is "$1: a second start fails" $? 1
     like "$1: and says why" "$(cat "$WORK/second.log")" "$2"
     ok "$1: the first lives" kill -0 "$KNOCKD_PID"
@@ -97,6 +97,83 @@ folder_moved() {
     rm -rf "$WORK/state.away"
 }
 
+# The folder is moved and a new one made, in which the second starts before the first has looked.
+moved_and_second_at_once() {
+    rule_door hatch 6 | with_config
+    starts "second at once: starts"
+    knock_at hatch $who
+    ok "second at once: a door opens" says "door hatch: opened for $who"
+    mv "$WORK/state" "$WORK/state.away"
+    mkdir -m 700 "$WORK/state"
+    second_start "second at once" "another knockd is running"
+    ok "second at once: the first locks the new folder" poll 5 both_locked
+    ok "second at once: its state is there" poll 5 test -s "$WORK/state/state.db"
+    is "second at once: nothing is moved aside" "$(find "$WORK/state" -name "*.replaced-*")" ""
+    ok "second at once: the door closes in time" says "door hatch: closed for $who" 12
+    ends "second at once"
+    rm -rf "$WORK/state.away"
+}
+
+other=192.0.2.11
+
+second_says() {
+    poll "${2:-5}" grep -q "$1" "$WORK/second.log"
+}
+
+# A second of another configuration, with the same folder and log, starts before the first has looked.
+second_runs() {
+    local first=$CONFIG
+    CONFIG=$WORK/second.conf
+    rule_door other 60 | configure_file
+    sed -i 's,/control",/control2",' "$CONFIG"
+    mv "$WORK/state" "$WORK/state.away"
+    mkdir -m 700 "$WORK/state"
+    ip netns exec "$GATE" "$KNOCKD" -c "$CONFIG" </dev/null >"$WORK/second.log" 2>&1 &
+    second_pid=$!
+    started $second_pid
+    CONFIG=$first
+    ok "$1: a second starts in the new folder" second_says "ready"
+    knock_at other $other
+    ok "$1: and opens a door" second_says "door other: opened for $other"
+    ok "$1: the first finds the folder taken" says "another knockd is running: it holds $WORK/state/lock" 8
+    ok "$1: and can't record" says "can't be recorded, so nothing new is opened" 8
+    is "$1: it moves nothing of the second's aside" "$(find "$WORK/state" -name "*.replaced-*")" ""
+}
+
+# kill -9 of both: what each has open is on record, in the folder that is its own.
+folder_of_another() {
+    rule_door hatch 60 | with_config
+    starts "another's folder: starts"
+    knock_at hatch $who
+    ok "another's folder: a door opens" says "door hatch: opened for $who"
+    second_runs "another's folder"
+    kill -KILL "$KNOCKD_PID" "$second_pid"
+    wait "$KNOCKD_PID" "$second_pid" 2>/dev/null
+    is "another's folder: both doors are left open" "$(rule_count)" 2
+    ip netns exec "$GATE" "$KNOCKD" -c "$WORK/second.conf" --close-all </dev/null >"$WORK/second.log" 2>&1
+    is "another's folder: the second's record closes its own" "$?:$(rule_count)" 0:1
+    ip netns exec "$GATE" "$KNOCKD" --close-all --state-dir "$WORK/state.away" </dev/null >"$WORK/second.log" 2>&1
+    is "another's folder: the first's record its own" "$?:$(rules iptables)" 0:
+    rm -rf "$WORK/state.away"
+}
+
+# The second ends: the first takes up the folder.
+folder_of_another_again() {
+    rule_door hatch 60 | with_config
+    starts "another's folder, then free: starts"
+    knock_at hatch $who
+    ok "another's folder, then free: a door opens" says "door hatch: opened for $who"
+    second_runs "another's folder, then free"
+    stop "$second_pid"
+    ok "another's folder, then free: the first locks it" poll 10 both_locked
+    ok "another's folder, then free: and records there" says "the state is being recorded again" 20
+    kill_keeper
+    is "another's folder, then free: killed, its door is left open" "$(rule_count)" 1
+    ip netns exec "$GATE" "$KNOCKD" -c "$CONFIG" --close-all </dev/null >"$WORK/second.log" 2>&1
+    is "another's folder, then free: and closed by the record there" "$?:$(rules iptables)" 0:
+    rm -rf "$WORK/state.away"
+}
+
 # --- the control socket ---
 
 ctl_works() {
@@ -137,5 +214,8 @@ needs_gate
 locks_removed
 keeper_is_no_command
 folder_moved
+moved_and_second_at_once
+folder_of_another
+folder_of_another_again
 control_removed
 done_testing

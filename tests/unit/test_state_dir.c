@@ -143,6 +143,45 @@ static void another_folder_is_taken(void **state)
     folder_end(&f);
 }
 
+/* Moved away, and another knockd started where it was: that one's folder isn't taken from it. */
+static void a_folder_of_another_is_left_alone(void **state)
+{
+    (void)state;
+    struct folder f, away;
+    struct state_dir dir, other;
+    begin(&f, &dir);
+    folder_make(&away);
+    assert_int_equal(rename(f.dir, away.dir), 0);
+    assert_int_equal(mkdir(f.dir, 0700), 0);
+    assert_int_equal(state_dir_take(&other, f.dir, why, sizeof(why)), STATE_DIR_TAKEN);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(state_dir_check(&dir, why, sizeof(why)), STATE_DIR_ANOTHERS);
+        assert_non_null(strstr(why, "another knockd is running: it holds"));
+        assert_int_equal(state_dir_check(&other, why, sizeof(why)), STATE_DIR_WHOLE);
+    }
+    state_dir_release(&other);
+    assert_int_equal(state_dir_check(&dir, why, sizeof(why)), STATE_DIR_MENDED);
+    assert_int_equal(other_takes(f.dir), STATE_DIR_BUSY);
+    state_dir_release(&dir);
+    folder_end(&away);
+    folder_end(&f);
+}
+
+static void a_configuration_is_claimed_once(void **state)
+{
+    (void)state;
+    static const char path[] = "/nowhere/claimed/once.conf", other[] = "/nowhere/claimed-once.conf";
+    if (geteuid() != 0)
+        skip();
+    assert_true(state_dir_claim(path, why, sizeof(why)));
+    assert_true(state_dir_claim(other, why, sizeof(why)));
+    assert_false(state_dir_claim(path, why, sizeof(why)));
+    assert_non_null(strstr(why, "another knockd is running with /nowhere/claimed/once.conf"));
+    state_dir_unclaim(path);
+    state_dir_unclaim(other);
+    assert_int_not_equal(access("/run/knockd/lock/nowhere-claimed-once.conf", F_OK), 0);
+}
+
 /* Names that differ only in what separates their parts. */
 static void what_is_noted_is_found(void **state)
 {
@@ -174,6 +213,8 @@ int main(void)
         cmocka_unit_test(removed_files_are_made_again),
         cmocka_unit_test(a_lock_that_another_has_is_told),
         cmocka_unit_test(another_folder_is_taken),
+        cmocka_unit_test(a_folder_of_another_is_left_alone),
+        cmocka_unit_test(a_configuration_is_claimed_once),
         cmocka_unit_test(what_is_noted_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,39 @@ static void refuses_a_folder_that_others_may_write_to(void **state)
     clear(&f);
 }
 
+static bool may_replace(void *arg, char *reason, size_t size)
+{
+    snprintf(reason, size, "it is another's");
+    return *(bool *)arg;
+}
+
+/* What is at its path may be another's, who has it open: that is asked before it is touched. */
+static void asks_before_it_replaces(void **state)
+{
+    (void)state;
+    struct folder f;
+    bool may = false;
+    folder_make(&f);
+    struct store *store = folder_open(&f);
+    store_ask_before_replacing(store, may_replace, &may);
+    assert_int_equal(add_range(store, 0, 3), 0);
+    assert_int_equal(store_commit(store), 0);
+    happen(f.dir, "rm $D/state.db*; echo a >$D/state.db; echo b >$D/state.db-wal");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(i == 0 ? store_check_files(store) : add_range(store, 3, 4), -1);
+        assert_non_null(strstr(store_error(store), "can't make it again: it is another's"));
+        assert_false(store_dirty(store));
+    }
+    happen(f.dir, "[ $(cat $D/state.db)$(cat $D/state.db-wal) = ab ]");
+    may = true;
+    assert_int_equal(add_range(store, 3, 4), 0);
+    assert_int_equal(store_commit(store), 0);
+    assert_int_equal(folder_names(&f, "state.db.replaced-", false), 2);
+    store_close(store);
+    assert_int_equal(left_in(&f), 4);
+    clear(&f);
+}
+
 /* Without descriptors nothing can be seen to be gone, and what is open goes on. */
 static void stays_without_descriptors(void **state)
 {
@@ -241,6 +274,7 @@ int main(void)
         cmocka_unit_test(nothing_is_committed_elsewhere),
         cmocka_unit_test(a_close_touches_no_other_file),
         cmocka_unit_test(refuses_a_folder_that_others_may_write_to),
+        cmocka_unit_test(asks_before_it_replaces),
         cmocka_unit_test(stays_without_descriptors),
         cmocka_unit_test(what_is_open_is_recorded_again),
         cmocka_unit_test(nothing_opens_meanwhile),
