@@ -1,9 +1,9 @@
 /*
  * Keys come into force by a start or a reload. A message that was refused before, since its key
- * wasn't in force, is to stay refused, whether knockd was reloaded or started again meanwhile; all
+ * wasn't in force, stays refused, whether knockd was reloaded or started again meanwhile; all
  * others of a new key are good at once. What must be known for that after a restart is in the
- * store: which keys were in force, and the time of the newest message that was unknown; after a
- * crash that one isn't known, and new keys wait for max_skew.
+ * store: which keys were in force, and the time of the newest message of an unknown key; after a
+ * crash that time isn't known, and new keys wait for max_skew.
  */
 #ifndef KEEPER_IN_FORCE_H
 #define KEEPER_IN_FORCE_H
@@ -18,16 +18,16 @@ struct in_force_time {
     int64_t skew;
 };
 
-/* The keys of a start. What can't be recorded is logged, and what follows from it in this life is
- * done all the same. */
+/* Puts the keys of a start in force. What can't be recorded is logged; until knockd ends it holds
+ * all the same. */
 void in_force_start(struct keyring *keyring, struct store *store, struct refused *refused,
                     struct in_force_time time);
 
-/* Those of a reload, in place of `old`, where max_skew was `old_skew` s. */
+/* Puts those of a reload in force in place of `old`, where max_skew was `old_skew` s. */
 void in_force_reload(struct keyring *keyring, const struct keyring *old, int64_t old_skew,
                      struct store *store, const struct refused *refused, struct in_force_time time);
 
-/* At the end, for the next start. */
+/* Records at the end what the next start has to know. */
 void in_force_end(struct store *store, const struct refused *refused);
 
 #endif

@@ -1,3 +1,4 @@
+/* From which time on the messages of each key are good, and what of that is recorded. */
 #include "keeper/in_force.h"
 
 #include "lib/log.h"
@@ -53,8 +54,8 @@ static int write_keys(const struct keyring *keyring, struct store *store)
     return store_sealed_force_end(store);
 }
 
-static void message(const struct keyring *keyring, struct store *store, uint64_t all,
-                    struct in_force_time time)
+static void record_keys(const struct keyring *keyring, struct store *store, uint64_t all,
+                        struct in_force_time time)
 {
     if (write_keys(keyring, store) < 0 || store_sealed_begin(store, all) < 0 ||
         store_number_set(store, last_skew, time.skew) < 0 ||
@@ -82,7 +83,7 @@ void in_force_start(struct keyring *keyring, struct store *store, struct refused
     refused_note_all(refused, newest < 0 ? latest(time) : no_later((uint64_t)newest, time));
     find_fresh(keyring, store);
     set_begins(keyring, refused, all, time);
-    message(keyring, store, all, time);
+    record_keys(keyring, store, all, time);
 }
 
 void in_force_reload(struct keyring *keyring, const struct keyring *old, int64_t old_skew,
@@ -91,7 +92,7 @@ void in_force_reload(struct keyring *keyring, const struct keyring *old, int64_t
     uint64_t all = begin_of_skew(old_skew, time);
     keyring_follow(keyring, old);
     set_begins(keyring, refused, all, time);
-    message(keyring, store, all, time);
+    record_keys(keyring, store, all, time);
 }
 
 void in_force_end(struct store *store, const struct refused *refused)

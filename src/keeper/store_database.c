@@ -1,3 +1,7 @@
+/*
+ * The store's database: the tables and the statements on them, what opening, making and copying the
+ * file takes, and SQLite's errors put into words.
+ */
 #include "keeper/store_database.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * The files of the store: making, checking and moving them, and noticing that an open one was
+ * removed, replaced or written to by another program.
+ */
 #include "keeper/store_file.h"
 
 #include <errno.h>

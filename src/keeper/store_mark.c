@@ -1,3 +1,4 @@
+/* The file beside the store by which an older copy of the store is told. */
 #include "keeper/store_mark.h"
 
 #include <errno.h>

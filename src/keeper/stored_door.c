@@ -1,3 +1,7 @@
+/*
+ * The text in which the store keeps a command, and the sum over an opening by which damage is
+ * noticed.
+ */
 #include "keeper/stored_door.h"
 
 #include <stdlib.h>
