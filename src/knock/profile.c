@@ -351,9 +351,9 @@ static const char *find_mistake(const struct profile *profile)
         return "host is missing: say whom to knock at";
     if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
         return "expected one of key, sequence and once";
-    const char *fault = find_binding_mistake(profile);
-    if (fault || !profile->key)
-        return fault;
+    const char *mistake = find_binding_mistake(profile);
+    if (mistake || !profile->key)
+        return mistake;
     if (!profile->door)
         return "door is missing: say which door the key opens, as the server's knockd.conf calls it";
     if (profile->open_for.family && profile->carrier == PACKETS_TCP)

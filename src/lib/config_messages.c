@@ -202,10 +202,11 @@ static bool next_token(struct config_scan *scan, struct recent *recent)
     return recent->t[4].kind != TOKEN_END;
 }
 
-/* Whether the token is what libconfuse named. */
+/* Whether the token may be what libconfuse named: one with an escape in it can't be compared. */
 static bool is_named(const struct config_failure *f, const struct config_token *token)
 {
-    return token->line == f->line && config_token_equals(token, f->word);
+    bool escape = token->kind == TOKEN_QUOTED && memchr(token->text, '\\', token->len);
+    return token->line == f->line && (escape || config_token_equals(token, f->word));
 }
 
 /* The key of that name in the section, NULL if it has none. */
@@ -225,8 +226,8 @@ static bool lacks_comma(const struct config_failure *f, const struct recent *r)
     return r->list && config_token_is_word(&r->t[3]) && is_named(f, &r->t[4]);
 }
 
-/* Whether a value goes on behind a blank, as in rule = INPUT -s. What is followed by = or { begins
- * a setting of its own, and so does a key that nothing follows on its line. */
+/* Whether a value goes on behind a blank, as in rule = INPUT -s. A key begins a
+ * setting of its own, and so does what is followed by = or {. */
 static bool holds_blank(const struct config_failure *f, const struct recent *r)
 {
     const struct config_token *key = &r->t[0], *first = &r->t[2], *second = &r->t[3];

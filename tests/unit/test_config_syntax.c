@@ -146,6 +146,7 @@ static void wrong_syntax(void **state)
         {"wrong =\nuser = a\n", "1: unknown key \"wrong\""},
         {"user = wrong =\nfacility = cron\n", "1: unexpected \"=\""},
         {SOURCE DOOR "user =\n\nknocker", ""},
+        {"door d { rule = { a\"$b\" } }", "1: unexpected \"$b\" in door \"d\""},
         {"door d { rule = { a b } }", "1: unexpected \"b\" in door \"d\""},
         {"user = a }\ndor d { }", "1: this } closes nothing"},
         {SOURCE DOOR "door d { }\ndoor e { usr = 1 }",
