@@ -1,6 +1,6 @@
 /*
- * Sealed knocks judged: whose a message is, and whether what it asks for may be. Pure: the caller
- * brings the time, remembers what was used up, and opens and closes.
+ * Whose a sealed message is, and whether it may have what it asks for. Pure: the caller brings the
+ * time, remembers what was used up, and opens and closes.
  *
  *   stale? -> unknown? -> a copy, or replayed? -> used up, durably -> expired? -> door? key? bound?
  *   allowed? port? -> open or close
@@ -58,7 +58,7 @@ struct sealed_wish {
 
 /*
  * The first half: stale, unknown, or by whom it is. `now` as sealed_time has it, `skew` in ns.
- * The record's length and address are such as an honest listener sends.
+ * The message has passed inbound.h.
  */
 enum unseal_verdict unseal_open(const struct keyring *keyring, const struct message_sealed *msg,
                                 uint64_t now, int64_t skew, struct unsealed *out);
@@ -66,9 +66,9 @@ enum unseal_verdict unseal_open(const struct keyring *keyring, const struct mess
 /*
  * The second half, once the message is used up; `now` in s since 1970. Sets *out as far as it gets.
  */
-enum unseal_verdict unseal_judge(const struct config *config, const struct keyring *keyring,
-                                 const struct unsealed *message, const struct addr *source,
-                                 int64_t now, struct sealed_wish *out);
+enum unseal_verdict unseal_validate(const struct config *config, const struct keyring *keyring,
+                                    const struct unsealed *message, const struct addr *source,
+                                    int64_t now, struct sealed_wish *out);
 
 /* Why a message was refused, for people: "stale: ...". */
 const char *unseal_reason(enum unseal_verdict verdict);

@@ -255,7 +255,8 @@ static enum unseal_verdict carry_out(const struct authorize *a, const struct uns
 {
     const struct key *key = &a->keyring->keys[message->key];
     struct knock knock;
-    enum unseal_verdict verdict = unseal_judge(a->config, a->keyring, message, source, wall, wish);
+    enum unseal_verdict verdict =
+        unseal_validate(a->config, a->keyring, message, source, wall, wish);
     bool opens = verdict == UNSEAL_GOOD && wish->op == SEALED_OPEN;
     if (opens)
         verdict = make_knock(a, key, wish, now, &knock, why);

@@ -80,7 +80,7 @@ static void release(const struct log_sources *sources, const int *watches, unsig
             inotify_rm_watch(sources->inotify, watches[i]);
 }
 
-/* Looks at the path anew, and gives up the watches that nobody needs any more. */
+/* Looks at the path again, and removes the watches that are no longer needed. */
 static int look_at(struct log *log)
 {
     const struct log_sources *sources = log->sources;
@@ -178,8 +178,8 @@ static void log_polled(struct log *log)
     log->logged_polled = true;
 }
 
-/* It came to be while we were there, so all of it is new. */
-static void take_new_file(struct log *log)
+/* It was made while knockd ran, so all of it is new. */
+static void hand_over_new_file(struct log *log)
 {
     log_notice("source %s: reading the new %s", log->source->name, log->source->path);
     log_polled(log);
@@ -195,7 +195,7 @@ static void reopen(struct log *log)
                     watched_file_reason(error));
     log->logged_unreadable = rc < 0 && (log->logged_unreadable || log->unreadable);
     if (rc == 1)
-        take_new_file(log);
+        hand_over_new_file(log);
 }
 
 void log_sources_reopen(struct log_sources *sources, int watch)

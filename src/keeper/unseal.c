@@ -57,8 +57,8 @@ static bool find_door(const struct config *config, const struct keyring *keyring
 }
 
 /* Whom it is for: the sender, or another address where the door lets keys vouch for one. */
-static enum unseal_verdict judge_address(const struct sealed_request *request,
-                                         const struct addr *source, struct sealed_wish *out)
+static enum unseal_verdict validate_address(const struct sealed_request *request,
+                                            const struct addr *source, struct sealed_wish *out)
 {
     bool named = request->address.family != 0;
     out->address = named ? request->address : *source;
@@ -86,16 +86,16 @@ static bool find_port(const struct config_door *door, const struct sealed_reques
     return out->port != 0;
 }
 
-static int64_t judge_length(const struct config_door *door, uint16_t seconds)
+static int64_t allowed_length(const struct config_door *door, uint16_t seconds)
 {
     int64_t longest = door->max_timeout ? door->max_timeout : door->cmd_timeout;
     int64_t asked = seconds ? seconds * second : door->cmd_timeout;
     return asked < longest ? asked : longest;
 }
 
-enum unseal_verdict unseal_judge(const struct config *config, const struct keyring *keyring,
-                                 const struct unsealed *message, const struct addr *source,
-                                 int64_t now, struct sealed_wish *out)
+enum unseal_verdict unseal_validate(const struct config *config, const struct keyring *keyring,
+                                    const struct unsealed *message, const struct addr *source,
+                                    int64_t now, struct sealed_wish *out)
 {
     const struct key *key = &keyring->keys[message->key];
     const struct sealed_request *request = &message->request;
@@ -109,12 +109,12 @@ enum unseal_verdict unseal_judge(const struct config *config, const struct keyri
         return UNSEAL_OTHER_DOOR;
     if (out->door->bound && !message->bound)
         return UNSEAL_UNBOUND;
-    enum unseal_verdict verdict = judge_address(request, source, out);
+    enum unseal_verdict verdict = validate_address(request, source, out);
     if (verdict != UNSEAL_GOOD)
         return verdict;
     if (!find_port(out->door, request, &out->port))
         return UNSEAL_PORT;
-    out->length = judge_length(out->door, request->seconds);
+    out->length = allowed_length(out->door, request->seconds);
     return request->op == SEALED_OPEN || request->op == SEALED_CLOSE ? UNSEAL_GOOD : UNSEAL_OP;
 }
 

@@ -49,7 +49,7 @@ static void send_door(const struct config_door *door, const struct sequence *seq
         send_ignored(door->ignore, door->ignore_count, send, arg);
 }
 
-static struct message_config make_first(const struct config *config, const struct one_time *once)
+static struct message_config make_config(const struct config *config, const struct one_time *once)
 {
     return (struct message_config){.sources = config->source_count,
                                    .doors = config->door_count + (once ? once->count : 0),
@@ -60,7 +60,7 @@ static struct message_config make_first(const struct config *config, const struc
 
 uint64_t config_send_memory(const struct config *config, const struct one_time *once)
 {
-    struct message_config first = make_first(config, once);
+    struct message_config first = make_config(config, once);
     uint64_t ignored = 0;
     for (unsigned i = 0; i < config->door_count; i++)
         ignored += config->doors[i].ignore_count;
@@ -70,7 +70,7 @@ uint64_t config_send_memory(const struct config *config, const struct one_time *
 void config_send(const struct config *config, const struct one_time *once, bool debug,
                  send_call *send, void *arg)
 {
-    struct message first = {.type = MESSAGE_CONFIG, .u.config = make_first(config, once)};
+    struct message first = {.type = MESSAGE_CONFIG, .u.config = make_config(config, once)};
     first.u.config.debug = debug;
     crypto_random(first.u.config.key, sizeof(first.u.config.key));
     send(arg, &first);

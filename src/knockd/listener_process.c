@@ -415,7 +415,7 @@ static void reap_later(struct listener_process *l)
     free(straggler);
 }
 
-/* It holds nothing that could be lost. One that a sanitizer watches gets time to be judged. */
+/* It holds nothing that could be lost. One that a sanitizer watches gets time for its report. */
 static void reap(struct listener_process *l)
 {
     struct pollfd exits = {.fd = l->pidfd, .events = POLLIN};

@@ -108,8 +108,8 @@ static inline void sealed_claim_wish(const struct sealed_keeper *k,
     struct sealed_wish wish = {0};
     uint64_t now = sealed_time(sealed_wall.tv_sec, 0);
     CLAIM(unseal_open(k->keyring, msg, now, k->config->sealed.max_skew, &message) == UNSEAL_GOOD);
-    if (unseal_judge(k->config, k->keyring, &message, &msg->address, sealed_wall.tv_sec, &wish) !=
-        UNSEAL_GOOD)
+    if (unseal_validate(k->config, k->keyring, &message, &msg->address, sealed_wall.tv_sec,
+                        &wish) != UNSEAL_GOOD)
         return;
     CLAIM(wish.door == &k->config->doors[wish.number] && wish.door->keys.count > 0);
     CLAIM(message.bound || !wish.door->bound);

@@ -275,6 +275,35 @@ static void no_watch_is_left_of_a_long_way(void **state)
     keeper_end(&k);
 }
 
+static bool has_last(void *arg)
+{
+    const struct keeper *k = arg;
+    return k->inode == inode_at(k);
+}
+
+/* A listener that tells of changes without an end has paths looked at 20 times a second and no
+ * more; the last change isn't missed. */
+static void many_changes_share_a_look(void **state)
+{
+    (void)state;
+    struct keeper k;
+    keeper_make(&k, 1, "touch a", "a");
+    char path[128];
+    bench_path(&k.bench, "n", path);
+    unsigned before = k.handed;
+    int64_t start = clock_now();
+    for (int i = 0; i < 200; i++) {
+        bench_write(&k.bench, "n", "x\n");
+        assert_int_equal(rename(path, k.path), 0);
+        log_sources_changed(k.sources, -1);
+    }
+    int64_t most = 20 + 20 * (clock_now() - start) / CLOCK_SECOND + 1;
+    assert_true(k.handed - before >= 20);
+    assert_true(k.handed - before <= most);
+    bench_until(&k.bench, has_last, &k);
+    keeper_end(&k);
+}
+
 /* A link to a FIFO in the place of the log: it isn't read, and not even opened. */
 static void only_regular_files_are_opened(void **state)
 {
@@ -305,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_reused_inode_is_another_file),
         cmocka_unit_test(no_watch_is_left),
         cmocka_unit_test(no_watch_is_left_of_a_long_way),
+        cmocka_unit_test(many_changes_share_a_look),
         cmocka_unit_test(only_regular_files_are_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

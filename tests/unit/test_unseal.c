@@ -101,7 +101,7 @@ static enum unseal_verdict judge(const struct unseal_world *w, const struct mess
     if (verdict != UNSEAL_GOOD)
         return verdict;
     assert_true(message.time == sealed_message_time(msg->message));
-    return unseal_judge(w->config, w->keyring, &message, &msg->address, NOW, wish);
+    return unseal_validate(w->config, w->keyring, &message, &msg->address, NOW, wish);
 }
 
 static void judges_in_the_designed_order(void **state)
