@@ -59,13 +59,13 @@ void requests_check_socket(struct requests *requests);
 void requests_close(struct requests *requests);
 
 /* Passes a checked event of the listener on to those who run `knockctl watch`. */
-void requests_heard(struct requests *requests, const struct config *config,
-                    const struct message *message);
+void requests_listener_event(struct requests *requests, const struct config *config,
+                             const struct message *message);
 
 /* Passes a checked part of the listener's answer on to the request that waits for it; `config` is
  * what the listener works by. */
-void requests_record(struct requests *requests, const struct config *config,
-                     const struct message *message);
+void requests_listener_answer(struct requests *requests, const struct config *config,
+                              const struct message *message);
 
 /* A reload is over; `why` it failed, or NULL. NULL requests are fine. */
 void requests_reloaded(struct requests *requests, const char *why);

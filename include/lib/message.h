@@ -142,6 +142,20 @@ struct message_seen {
     char text[MESSAGE_TEXT_MAX + 1];
 };
 
+/* Why the matcher left out a packet; MATCH_SEEN: it didn't. Of several reasons the first one
+ * counts. */
+enum match_verdict {
+    MATCH_SEEN,
+    MATCH_OUTGOING, /* IN= is empty */
+    MATCH_GROUP,    /* sent to multicast or broadcast, or from it, or from nobody */
+    MATCH_PROTOCOL, /* neither TCP nor UDP, or a later fragment */
+    MATCH_FLAGS,    /* TCP, flags of no door */
+    MATCH_REPEAT,   /* a retransmission */
+    MATCH_IDLE,     /* begins no sequence, and its address has none in progress */
+    MATCH_SEALED,   /* to a port of sealed knocks: for reassembly */
+    MATCH_VERDICTS, /* how many there are */
+};
+
 /* What a listener left out, forgot or kept to itself since it began, all sources together. */
 enum listener_count {
     COUNT_OUTGOING, /* packets, by the reasons of enum match_verdict, in the same order */
@@ -192,13 +206,10 @@ struct message_other {
     char text[MESSAGE_TEXT_MAX + 1];
 };
 
-/* enum match_verdict: MATCH_SEEN, and then the reasons from COUNT_OUTGOING to COUNT_SEALED. */
-enum { MESSAGE_VERDICTS = COUNT_SEALED - COUNT_OUTGOING + 2 };
-
 struct message_packet {
     uint32_t query;
     uint32_t source;
-    uint32_t verdict; /* enum match_verdict, below MESSAGE_VERDICTS */
+    uint32_t verdict; /* enum match_verdict, below MATCH_VERDICTS */
     int32_t proto;    /* IPPROTO_*, -1: not said */
     uint16_t spt, dpt;
     uint32_t pieces, needed; /* of a sealed knock, when the packet is one; else 0 */

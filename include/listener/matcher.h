@@ -15,6 +15,7 @@
 
 #include <net/if.h>
 
+#include "lib/message.h"
 #include "lib/sequence.h"
 #include "listener/packet.h"
 
@@ -33,19 +34,6 @@ struct match_door {
     unsigned ignore_count;           /* never strays for this door: what it opens, `ignore` */
     const struct port_proto *ignore; /* owned by the caller, must outlive the matcher; a step of the
                                   sequence stays one, here or not */
-};
-
-/* Why a packet was left out; MATCH_SEEN: it wasn't. Of several reasons the first one counts. */
-enum match_verdict {
-    MATCH_SEEN,
-    MATCH_OUTGOING, /* IN= is empty */
-    MATCH_GROUP,    /* sent to multicast or broadcast, or from it, or from nobody */
-    MATCH_PROTOCOL, /* neither TCP nor UDP, or a later fragment */
-    MATCH_FLAGS,    /* TCP, flags of no door */
-    MATCH_REPEAT,   /* a retransmission */
-    MATCH_IDLE,     /* begins no sequence, and its address has none in progress */
-    MATCH_SEALED,   /* to a port of sealed knocks: for reassembly */
-    MATCH_VERDICTS, /* how many there are */
 };
 
 struct matcher_counters {

@@ -61,10 +61,17 @@ struct pending *query_find(struct requests *requests, uint32_t query);
  * asks the next one. */
 void query_answered(struct requests *requests, struct pending *pending);
 
+/* Answers `status` and `sources` with what the listener counted: of a source, of lines in it that
+ * don't count, and for `status` alone of all packets. */
+void request_list_source(const struct requests *requests, const struct pending *pending,
+                         const struct config_source *source, const struct message_stats *stats);
+void request_list_other(const struct pending *pending, const struct message_other *other);
+void request_list_counters(const struct pending *pending, const struct message_counters *counters);
+
 /* Answers `why` with a row for each packet, and for what the packet did to each door. */
-void requests_list_packet(const struct pending *pending, const struct config *config,
-                          const struct message_packet *packet);
-void requests_list_effect(const struct pending *pending, const struct config *config,
-                          const struct message_effect *effect);
+void request_list_packet(const struct pending *pending, const struct config *config,
+                         const struct message_packet *packet);
+void request_list_effect(const struct pending *pending, const struct config *config,
+                         const struct message_effect *effect);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the sources brought: asked of the listener, and answered part by part. */
+/* knockctl sources, and those of status: what each source brought, asked of the listener. */
 #include <stdio.h>
 
 #include "control/request_parts.h"
@@ -71,8 +71,8 @@ static void add_prefixes(struct row *row, const struct config_source *source)
         row_list(row, "prefixes", source->prefixes.items[i].text);
 }
 
-static void list_source(const struct requests *requests, const struct pending *pending,
-                        const struct config_source *source, const struct message_stats *stats)
+void request_list_source(const struct requests *requests, const struct pending *pending,
+                         const struct config_source *source, const struct message_stats *stats)
 {
     struct row row;
     int64_t listening = ago(requests_state(requests).listening_since);
@@ -97,7 +97,7 @@ static void list_source(const struct requests *requests, const struct pending *p
     answer_row(pending->answer, &row);
 }
 
-static void list_other(const struct pending *pending, const struct message_other *other)
+void request_list_other(const struct pending *pending, const struct message_other *other)
 {
     struct row row;
     bool header = other->kind == SEEN_HEADER;
@@ -111,8 +111,7 @@ static void list_other(const struct pending *pending, const struct message_other
     answer_row(pending->answer, &row);
 }
 
-/* Who asks for the sources alone, or why an address opened nothing, isn't told. */
-static void list_counters(const struct pending *pending, const struct message_counters *counters)
+void request_list_counters(const struct pending *pending, const struct message_counters *counters)
 {
     static const char *const names[LISTENER_COUNTS] = {
         [COUNT_OUTGOING] = "ignored_outgoing",
@@ -134,38 +133,11 @@ static void list_counters(const struct pending *pending, const struct message_co
         [COUNT_LIMITED_COMMON] = "sealed_limited_common",
     };
     struct row row;
+    /* `sources` and `why` list no counters. */
     if (pending->depth == 0 || pending->address.family != 0)
         return;
     row_begin(&row, pending->depth, "listener");
     for (int i = 0; i < LISTENER_COUNTS; i++)
         row_number(&row, names[i], (int64_t)counters->counts[i]);
     answer_row(pending->answer, &row);
-}
-
-void requests_record(struct requests *requests, const struct config *config,
-                     const struct message *message)
-{
-    struct pending *pending = query_find(requests, message_answers(message));
-    if (message->type == MESSAGE_ANSWERED)
-        query_answered(requests, pending);
-    if (!pending)
-        return;
-    switch (message->type) {
-    case MESSAGE_COUNTERS:
-        list_counters(pending, &message->u.counters);
-        break;
-    case MESSAGE_STATS:
-        list_source(requests, pending, &config->sources[message->u.stats.source],
-                    &message->u.stats);
-        break;
-    case MESSAGE_OTHER:
-        list_other(pending, &message->u.other);
-        break;
-    case MESSAGE_PACKET:
-        requests_list_packet(pending, config, &message->u.packet);
-        break;
-    case MESSAGE_EFFECT:
-        requests_list_effect(pending, config, &message->u.effect);
-        break;
-    }
 }

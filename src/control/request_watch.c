@@ -93,8 +93,8 @@ static void watch_source(struct requests *requests, const char *source, const ch
     send_to_watchers(requests, &row);
 }
 
-void requests_heard(struct requests *requests, const struct config *config,
-                    const struct message *message)
+void requests_listener_event(struct requests *requests, const struct config *config,
+                             const struct message *message)
 {
     static const char *const names[EVENT_KINDS] = {[EVENT_GAP] = "lines-lost",
                                                    [EVENT_LONG] = "lines-too-long",

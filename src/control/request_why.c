@@ -1,13 +1,12 @@
-/* knockctl why: what the last packets of an address did to each door. */
+/* knockctl why: what the last packets of an address did to each door, asked of the listener. */
 #include <netinet/in.h>
 #include <stdio.h>
 
 #include "control/request_parts.h"
 #include "keeper/refusal_log.h"
 #include "lib/clock.h"
-#include "listener/matcher.h"
 
-/* What became of its last sealed knock that was refused. */
+/* The last sealed knock of the address that was refused, and why. */
 static void add_refusal(const struct refusal_log *refusals, const struct addr *address,
                         struct answer *answer)
 {
@@ -46,8 +45,6 @@ void requests_serve_why(void *arg, struct answer *answer, char *const *words)
     query_listener(requests, answer, 1, &address);
 }
 
-_Static_assert((int)MESSAGE_VERDICTS == (int)MATCH_VERDICTS, "messages know every verdict");
-
 static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_OUTGOING] = "sent by this host",
     [MATCH_GROUP] = "to or from a group of hosts",
@@ -65,8 +62,8 @@ static void add_pieces(struct row *row, const struct message_packet *packet)
     row_flag(row, "message", packet->message);
 }
 
-void requests_list_packet(const struct pending *pending, const struct config *config,
-                          const struct message_packet *packet)
+void request_list_packet(const struct pending *pending, const struct config *config,
+                         const struct message_packet *packet)
 {
     struct row row;
     char text[ADDR_TEXT_SIZE];
@@ -97,8 +94,8 @@ static const char *result(const struct message_effect *effect, bool allowed)
     return effect->after < effect->before ? "reset" : "unchanged";
 }
 
-void requests_list_effect(const struct pending *pending, const struct config *config,
-                          const struct message_effect *effect)
+void request_list_effect(const struct pending *pending, const struct config *config,
+                         const struct message_effect *effect)
 {
     struct row row;
     char expected[32];

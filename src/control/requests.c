@@ -1,6 +1,6 @@
 /*
- * The requests of knockctl: their table, and what comes to them from elsewhere, which are events of
- * doors, the end of a reload and connections that are gone.
+ * The requests of knockctl: their table, and what those that wait are answered by: events of doors,
+ * answers of the listener, the end of a reload.
  */
 #include "control/requests.h"
 
@@ -38,6 +38,36 @@ void requests_reloaded(struct requests *requests, const char *why)
     row_number(&row, "doors", config->door_count);
     row_number(&row, "sources", config->source_count);
     pending_reloaded(&requests->pending, why, &row);
+}
+
+/* --- answers of the listener --- */
+
+void requests_listener_answer(struct requests *requests, const struct config *config,
+                              const struct message *message)
+{
+    struct pending *pending = query_find(requests, message_answers(message));
+    if (message->type == MESSAGE_ANSWERED)
+        query_answered(requests, pending);
+    if (!pending)
+        return;
+    switch (message->type) {
+    case MESSAGE_COUNTERS:
+        request_list_counters(pending, &message->u.counters);
+        break;
+    case MESSAGE_STATS:
+        request_list_source(requests, pending, &config->sources[message->u.stats.source],
+                            &message->u.stats);
+        break;
+    case MESSAGE_OTHER:
+        request_list_other(pending, &message->u.other);
+        break;
+    case MESSAGE_PACKET:
+        request_list_packet(pending, config, &message->u.packet);
+        break;
+    case MESSAGE_EFFECT:
+        request_list_effect(pending, config, &message->u.effect);
+        break;
+    }
 }
 
 /* --- all of them --- */

@@ -224,7 +224,7 @@ static bool check_other(const struct inbound *in, const struct message *message)
 static bool check_packet(const struct inbound *in, const struct message *message)
 {
     const struct message_packet *packet = &message->u.packet;
-    return is_source(in, packet->source) && packet->verdict < MESSAGE_VERDICTS &&
+    return is_source(in, packet->source) && packet->verdict < MATCH_VERDICTS &&
            packet->proto >= -1 && packet->proto <= UINT8_MAX &&
            packet->pieces <= CARRIER_SLOTS_MAX && packet->needed <= CARRIER_SLOTS_MAX &&
            is_flag(packet->message) && (is_address(&packet->dst) || is_no_address(&packet->dst)) &&

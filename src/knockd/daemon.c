@@ -99,13 +99,13 @@ static void on_event(void *arg, struct generation *g, const struct message *mess
 {
     struct daemon *d = arg;
     event_log(g->config, message, &d->messages, clock_now());
-    requests_heard(d->requests, g->config, message);
+    requests_listener_event(d->requests, g->config, message);
 }
 
 static void on_answer(void *arg, struct generation *g, const struct message *message)
 {
     struct daemon *d = arg;
-    requests_record(d->requests, g->config, message);
+    requests_listener_answer(d->requests, g->config, message);
 }
 
 /* --- reload --- */

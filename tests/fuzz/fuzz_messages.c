@@ -43,7 +43,7 @@ static void keeper_serve(const struct message *message)
         break; /* of any watch: one that isn't there means nothing */
     default:
         CLAIM(message_is_answer(message->type));
-        requests_record(&keeper.requests, keeper.config, message);
+        requests_listener_answer(&keeper.requests, keeper.config, message);
     }
 }
 

@@ -391,8 +391,8 @@ static const struct field fields[] = {
 
     NUMBER_FIELD(PACKET, packet.query, QUERY),
     SOURCE_FIELD(PACKET, packet.source),
-    {PACKET, OF(packet.verdict), MESSAGE_VERDICTS - 1, true},
-    {PACKET, OF(packet.verdict), MESSAGE_VERDICTS, false},
+    {PACKET, OF(packet.verdict), MATCH_VERDICTS - 1, true},
+    {PACKET, OF(packet.verdict), MATCH_VERDICTS, false},
     {PACKET, OF(packet.verdict), UINT32_MAX, false},
     {PACKET, OF(packet.proto), (uint32_t)-1, true},
     {PACKET, OF(packet.proto), 255, true},
