@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "knock/ending.h"
-#include "knock/say.h"
+#include "knock/output.h"
 #include "lib/clock.h"
 #include "lib/command_words.h"
 
@@ -174,7 +174,8 @@ static bool read_address(struct running *running, struct addr *out)
     for (char *p = begin; *p; p++)
         if (*p < ' ' || *p > '~')
             *p = '?';
-    say("address_command prints \"%.60s\" in its first line; nothing was sent: it has to print this "
+    output_error(
+        "address_command prints \"%.60s\" in its first line; nothing was sent: it has to print this "
         "machine's public address",
         begin);
     return false;
@@ -185,12 +186,14 @@ static bool ended_well(int status)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (WIFEXITED(status))
-        say("address_command ended with exit status %d; nothing was sent", WEXITSTATUS(status));
+        output_error("address_command ended with exit status %d; nothing was sent",
+                     WEXITSTATUS(status));
     else if (WIFSTOPPED(status))
-        say("address_command wants to use the terminal, and was killed; nothing was sent: make it do "
+        output_error(
+            "address_command wants to use the terminal, and was killed; nothing was sent: make it do "
             "without");
     else
-        say("address_command was ended by signal %d; nothing was sent", WTERMSIG(status));
+        output_error("address_command was ended by signal %d; nothing was sent", WTERMSIG(status));
     return false;
 }
 
@@ -211,21 +214,21 @@ bool address_command_ask(const char *command, int64_t until, struct addr *out)
     int64_t began = clock_now();
     const char *why = command_words_split(command, &words);
     if (why) {
-        say("cannot run the address_command: %s; nothing was sent", why);
+        output_error("cannot run the address_command: %s; nothing was sent", why);
         return false;
     }
     find_home(&words, path, sizeof(path));
-    say_progress("asking %s for this machine's public address", words.words[0]);
+    output_progress("asking %s for this machine's public address", words.words[0]);
     bool begun = start(&running, words.words);
     int error = errno;
     bool ended = begun && wait_for(&running, until);
     end(&running, ended && !WIFSTOPPED(running.status));
-    say_no_progress();
+    output_progress_end();
     if (!begun)
-        say("cannot run the address_command %s: %s; nothing was sent", words.words[0],
-            strerror(error));
+        output_error("cannot run the address_command %s: %s; nothing was sent", words.words[0],
+                     strerror(error));
     else if (!ended)
-        say("address_command did not end within %d s, and was killed; nothing was sent",
-            (int)((clock_now() - began + CLOCK_SECOND / 2) / CLOCK_SECOND));
+        output_error("address_command did not end within %d s, and was killed; nothing was sent",
+                     (int)((clock_now() - began + CLOCK_SECOND / 2) / CLOCK_SECOND));
     return ended && ended_well(running.status) && read_address(&running, out);
 }

@@ -10,7 +10,7 @@
 /*
  * Runs the command, found by PATH, without a shell, and takes the first line that it prints as the
  * address. It has to end before `until` (clock_now()), with exit status 0, or it is killed with its
- * process group. False, told already, when it tells no address.
+ * process group. False, reported already, when it tells no address.
  */
 bool address_command_ask(const char *command, int64_t until, struct addr *out);
 

@@ -1,3 +1,5 @@
+/* One attempt from its files to its end: look at the port, send rounds, watch, report the outcome.
+ */
 #include "knock/attempt.h"
 
 #include <string.h>
@@ -5,10 +7,10 @@
 
 #include "knock/cause.h"
 #include "knock/clock_state.h"
+#include "knock/endpoints.h"
 #include "knock/nat.h"
 #include "knock/once_file.h"
-#include "knock/say.h"
-#include "knock/sides.h"
+#include "knock/output.h"
 #include "knock/transmission.h"
 #include "lib/clock.h"
 #include "lib/crypto.h"
@@ -22,103 +24,104 @@ enum {
 };
 
 /* An attempt under way. */
-struct going {
+struct attempt_state {
     const struct attempt *attempt;
     const struct profile *profile;
     FILE *list; /* where packets are named; NULL: nowhere */
-    struct sides sides;
+    struct endpoints endpoints;
     struct seal seal;
-    struct transmission messages[SIDES_MAX];
-    bool prepared;       /* the messages are open */
-    bool looked;         /* at the ports before the knock */
-    bool partly;         /* the port of one family was open before */
-    bool sent;           /* a message went out */
-    int told[SIDES_MAX]; /* errno of sending that was told last */
+    struct transmission messages[ENDPOINTS_MAX];
+    bool prepared;               /* the messages are open */
+    bool looked;                 /* at the ports before the knock */
+    bool partly;                 /* the port of one family was open before */
+    bool sent;                   /* a message went out */
+    int reported[ENDPOINTS_MAX]; /* errno of sending that was reported last */
     struct watch watch;
     int64_t started, until; /* clock_now(); until: INT64_MAX if there is no limit */
 };
 
-/* What the packets won't show. */
-static void list_seal(const struct going *go, const struct side *side)
+/* Lists what the packets don't show. */
+static void list_seal(const struct attempt_state *state, const struct endpoint *endpoint)
 {
     char text[ADDR_TEXT_SIZE];
-    const struct addr *other = &go->profile->open_for;
-    if (side->target.named)
-        fprintf(go->list, "%s is %s\n", go->profile->host, side->target.text);
-    if (!go->profile->key)
+    const struct addr *other = &state->profile->open_for;
+    if (endpoint->target.named)
+        fprintf(state->list, "%s is %s\n", state->profile->host, endpoint->target.text);
+    if (!state->profile->key)
         return;
-    fprintf(go->list, "sealed for door %s, ", go->profile->door);
+    fprintf(state->list, "sealed for door %s, ", state->profile->door);
     if (other->family)
-        fprintf(go->list, "to open for %s, ", addr_format(other, text));
-    fprintf(go->list, "%s\n", side->source.binding);
+        fprintf(state->list, "to open for %s, ", addr_format(other, text));
+    fprintf(state->list, "%s\n", endpoint->source.binding);
 }
 
 /* A file is looked at before anything is asked or sent, even if it isn't needed this time. */
-static bool check_files(struct going *go)
+static bool check_files(struct attempt_state *state)
 {
-    const struct profile *profile = go->profile;
-    enum sealed_op op = go->attempt->close ? SEALED_CLOSE : SEALED_OPEN;
+    const struct profile *profile = state->profile;
+    enum sealed_op op = state->attempt->close ? SEALED_CLOSE : SEALED_OPEN;
     if (profile->key)
-        return seal_open(&go->seal, profile, op);
+        return seal_open(&state->seal, profile, op);
     return !profile->once || once_file_check(profile->once);
 }
 
-/* `list`: where the packets are named; NULL: nowhere. False, told already; finish() follows either
- * way. */
-static bool begin(struct going *go, const struct attempt *attempt, FILE *list)
+/* `list`: where the packets are named; NULL: nowhere. False, reported already; finish() follows
+ * either way. */
+static bool begin(struct attempt_state *state, const struct attempt *attempt, FILE *list)
 {
     int64_t timeout = attempt->profile->timeout;
-    *go = (struct going){.attempt = attempt, .profile = attempt->profile, .list = list};
-    go->seal.last.fd = -1;
-    if (!check_files(go) || !sides_find(go->profile, attempt->proxy_host, list, &go->sides))
+    *state = (struct attempt_state){.attempt = attempt, .profile = attempt->profile, .list = list};
+    state->seal.last.fd = -1;
+    if (!check_files(state) ||
+        !endpoints_find(state->profile, attempt->proxy_host, list, &state->endpoints))
         return false;
     /* To look up a name takes as long as the resolver takes. */
-    go->started = clock_now();
-    go->until = timeout > 0 ? go->started + timeout : INT64_MAX;
-    watch_open(&go->watch, go->sides.ports, go->sides.count);
+    state->started = clock_now();
+    state->until = timeout > 0 ? state->started + timeout : INT64_MAX;
+    watch_open(&state->watch, state->endpoints.ports, state->endpoints.count);
     return true;
 }
 
-/* Begins to watch the ports that the sides have now. */
-static void watch_again(struct going *go)
+/* Begins to watch the ports that the endpoints have now. */
+static void watch_again(struct attempt_state *state)
 {
-    watch_close(&go->watch);
-    watch_open(&go->watch, go->sides.ports, go->sides.count);
+    watch_close(&state->watch);
+    watch_open(&state->watch, state->endpoints.ports, state->endpoints.count);
 }
 
-/* Gets the messages ready. False, told already. */
-static bool prepare(struct going *go, bool only_list)
+/* Gets the messages ready. False, reported already. */
+static bool prepare(struct attempt_state *state, bool only_list)
 {
-    const struct profile *profile = go->profile;
-    unsigned count = go->sides.count;
-    if (!sides_bind(profile, go->until, only_list, go->list, &go->sides))
+    const struct profile *profile = state->profile;
+    unsigned count = state->endpoints.count;
+    if (!endpoints_bind(profile, state->until, only_list, state->list, &state->endpoints))
         return false;
-    if (go->sides.count != count)
-        watch_again(go);
-    for (unsigned i = 0; i < go->sides.count; i++) {
-        const struct side *side = &go->sides.all[i];
-        if (go->list)
-            list_seal(go, side);
-        go->messages[i] = (struct transmission){.profile = profile,
-                                                .target = &side->target,
-                                                .source = &side->source,
-                                                .seal = &go->seal,
-                                                .list = go->list,
-                                                .only_list = only_list};
-        transmission_open(&go->messages[i]);
-        go->sides.ports[i].replies = &go->messages[i].replies;
+    if (state->endpoints.count != count)
+        watch_again(state);
+    for (unsigned i = 0; i < state->endpoints.count; i++) {
+        const struct endpoint *endpoint = &state->endpoints.all[i];
+        if (state->list)
+            list_seal(state, endpoint);
+        state->messages[i] = (struct transmission){.profile = profile,
+                                                   .target = &endpoint->target,
+                                                   .source = &endpoint->source,
+                                                   .seal = &state->seal,
+                                                   .list = state->list,
+                                                   .only_list = only_list};
+        transmission_open(&state->messages[i]);
+        state->endpoints.ports[i].replies = &state->messages[i].replies;
     }
-    go->prepared = true;
+    state->prepared = true;
     return true;
 }
 
-static void finish(struct going *go)
+static void finish(struct attempt_state *state)
 {
-    for (unsigned i = 0; i < go->sides.count && go->prepared; i++)
-        transmission_close(&go->messages[i]);
-    watch_close(&go->watch);
-    if (go->profile->key)
-        seal_close(&go->seal);
+    for (unsigned i = 0; i < state->endpoints.count && state->prepared; i++)
+        transmission_close(&state->messages[i]);
+    watch_close(&state->watch);
+    if (state->profile->key)
+        seal_close(&state->seal);
 }
 
 /*
@@ -135,124 +138,125 @@ static int64_t length_of_wait(unsigned round)
 }
 
 /* Waits for the port after `round`, but not past the end. */
-static int wait_after(struct going *go, unsigned round)
+static int wait_after(struct attempt_state *state, unsigned round)
 {
     int64_t until = clock_now() + length_of_wait(round);
-    return watch_ports(&go->watch, until < go->until ? until : go->until);
+    return watch_ports(&state->watch, until < state->until ? until : state->until);
 }
 
-static bool time_is_left(const struct going *go)
+static bool time_is_left(const struct attempt_state *state)
 {
-    return clock_now() < go->until;
+    return clock_now() < state->until;
 }
 
-/* Makes a message for each side, as far as there are any: one-time sequences may be too few for
- * both. False, told already, when there is none at all. */
-static bool next_messages(struct going *go)
+/* Makes a message for each endpoint, as far as there are any: one-time sequences may be too few for
+ * both. False, reported already, when there is none at all. */
+static bool next_messages(struct attempt_state *state)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < go->sides.count; i++) {
+    for (unsigned i = 0; i < state->endpoints.count; i++) {
         char why[512] = "";
         if (count > 0)
-            say_into(why, sizeof(why));
-        count += transmission_next(&go->messages[i]);
-        say_into(NULL, 0);
-        if (why[0] && go->list)
-            fprintf(go->list, "%s\n", why);
+            output_capture(why, sizeof(why));
+        count += transmission_next(&state->messages[i]);
+        output_capture(NULL, 0);
+        if (why[0] && state->list)
+            fprintf(state->list, "%s\n", why);
     }
     return count > 0;
 }
 
 /* What comes back from now on doesn't matter. */
-static void collect_last(struct going *go)
+static void collect_last(struct attempt_state *state)
 {
-    for (unsigned i = 0; i < go->sides.count; i++)
-        transmission_collect(&go->messages[i], true);
+    for (unsigned i = 0; i < state->endpoints.count; i++)
+        transmission_collect(&state->messages[i], true);
 }
 
-static bool send_round(struct going *go, bool whole)
+static bool send_round(struct attempt_state *state, bool whole)
 {
-    return transmission_send(go->messages, go->sides.count, whole);
+    return transmission_send(state->messages, state->endpoints.count, whole);
 }
 
-/* Of both families one is enough; without any, nothing was sent. Each reason is told once, however
- * often it is met. */
-static void tell_failures(struct going *go, bool sent)
+/* Of both families one is enough; without any, nothing was sent. Each reason is reported once,
+ * however often it is met. */
+static void report_failures(struct attempt_state *state, bool sent)
 {
     char text[512];
-    for (unsigned i = 0; i < go->sides.count; i++) {
-        int failure = go->messages[i].failure;
-        if (failure == 0 || failure == go->told[i])
+    for (unsigned i = 0; i < state->endpoints.count; i++) {
+        int failure = state->messages[i].failure;
+        if (failure == 0 || failure == state->reported[i])
             continue;
-        go->told[i] = failure;
-        transmission_failure(&go->messages[i], text, sizeof(text));
+        state->reported[i] = failure;
+        transmission_failure(&state->messages[i], text, sizeof(text));
         if (!sent)
-            say("%s", text);
-        else if (go->list)
-            fprintf(go->list, "%s\n", text);
+            output_error("%s", text);
+        else if (state->list)
+            fprintf(state->list, "%s\n", text);
     }
 }
 
 /* Without a port to wait for there is no asking for more: parity is sent at once. */
-static enum attempt_end send_blind(struct going *go)
+static enum attempt_end send_blind(struct attempt_state *state)
 {
-    bool more = go->profile->retries > 0;
-    if (!go->attempt->verbose)
-        say_progress("sending to %s", go->profile->host);
-    if (!next_messages(go))
+    bool more = state->profile->retries > 0;
+    if (!state->attempt->verbose)
+        output_progress("sending to %s", state->profile->host);
+    if (!next_messages(state))
         return ATTEMPT_NOT_SENT;
-    bool sent = send_round(go, more);
-    tell_failures(go, sent);
+    bool sent = send_round(state, more);
+    report_failures(state, sent);
     if (!sent)
         return ATTEMPT_NOT_SENT;
     /* The carrier without parity is repeated. */
-    if (more && go->profile->key && go->messages[0].packets.parity == 0)
-        send_round(go, true);
-    say_no_progress();
+    if (more && state->profile->key && state->messages[0].packets.parity == 0)
+        send_round(state, true);
+    output_progress_end();
     return ATTEMPT_OPEN;
 }
 
-static void show_round(const struct going *go, unsigned round, unsigned rounds)
+static void show_round(const struct attempt_state *state, unsigned round, unsigned rounds)
 {
-    const struct sides *sides = &go->sides;
-    if (!go->attempt->verbose)
-        say_progress("waiting for port %u of %s, round %u of %u", go->profile->port,
-                     sides->count > 1 ? sides->watched_name : sides->ports[0].target.text,
-                     round + 1, rounds);
+    const struct endpoints *endpoints = &state->endpoints;
+    if (!state->attempt->verbose)
+        output_progress("waiting for port %u of %s, round %u of %u", state->profile->port,
+                        endpoints->count > 1 ? endpoints->watched_name
+                                             : endpoints->ports[0].target.text,
+                        round + 1, rounds);
 }
 
 /*
- * One message a side, round after round. If none can be sent, though one could before, this machine
- * may be on its way from one network to another: then it waits as long as after a round.
+ * One message an endpoint, round after round. If none can be sent, though one could before, this
+ * machine may be on its way from one network to another: then it waits as long as after a round.
  */
-static enum attempt_end send_messages(struct going *go, int *connected)
+static enum attempt_end send_messages(struct attempt_state *state, int *connected)
 {
-    unsigned rounds = go->profile->retries + 1;
-    for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(go)); round++) {
-        show_round(go, round, rounds);
-        bool sent = send_round(go, round > 0);
+    unsigned rounds = state->profile->retries + 1;
+    for (unsigned round = 0; round < rounds && (round == 0 || time_is_left(state)); round++) {
+        show_round(state, round, rounds);
+        bool sent = send_round(state, round > 0);
         if (round == 0)
-            tell_failures(go, sent);
-        go->sent |= sent;
-        if (!go->sent)
+            report_failures(state, sent);
+        state->sent |= sent;
+        if (!state->sent)
             return ATTEMPT_NOT_SENT;
-        *connected = wait_after(go, round);
+        *connected = wait_after(state, round);
         if (*connected >= 0)
             return ATTEMPT_OPEN;
-        if (!sent || go->partly)
+        if (!sent || state->partly)
             break;
     }
     return ATTEMPT_SHUT;
 }
 
 /* A command chooses by itself which family it uses: the other gets its time to open. */
-static void wait_for_other(struct going *go)
+static void wait_for_other(struct attempt_state *state)
 {
     const int64_t ms = CLOCK_SECOND / 1000;
     struct watch watch;
-    struct watched *other = &go->sides.ports[go->sides.ports[0].open ? 1 : 0];
-    int64_t now = clock_now(), wait = now - go->started;
-    if (go->sides.count < SIDES_MAX || go->attempt->proxy_host)
+    struct watched *other = &state->endpoints.ports[state->endpoints.ports[0].open ? 1 : 0];
+    int64_t now = clock_now(), wait = now - state->started;
+    if (state->endpoints.count < ENDPOINTS_MAX || state->attempt->proxy_host)
         return;
     wait = wait < OTHER_MIN_MS * ms ? OTHER_MIN_MS * ms : wait;
     wait = wait > OTHER_MAX_MS * ms ? OTHER_MAX_MS * ms : wait;
@@ -264,34 +268,35 @@ static void wait_for_other(struct going *go)
 }
 
 /* Message after message, until the port opens, the time is over, or there is none any more. */
-static enum attempt_end send_all(struct going *go, int *connected)
+static enum attempt_end send_all(struct attempt_state *state, int *connected)
 {
-    bool more = go->profile->timeout > 0 && !go->partly;
+    bool more = state->profile->timeout > 0 && !state->partly;
     enum attempt_end end = ATTEMPT_SHUT;
     do {
-        if (!next_messages(go))
+        if (!next_messages(state))
             break;
-        end = send_messages(go, connected);
-    } while (end == ATTEMPT_SHUT && more && time_is_left(go));
-    collect_last(go);
+        end = send_messages(state, connected);
+    } while (end == ATTEMPT_SHUT && more && time_is_left(state));
+    collect_last(state);
     if (end == ATTEMPT_OPEN)
-        wait_for_other(go);
-    say_no_progress();
-    return go->sent || end == ATTEMPT_OPEN ? end : ATTEMPT_NOT_SENT;
+        wait_for_other(state);
+    output_progress_end();
+    return state->sent || end == ATTEMPT_OPEN ? end : ATTEMPT_NOT_SENT;
 }
 
 /* " (192.0.2.1)", or nothing where the user calls it so. */
-static const char *address_of(const struct going *go, unsigned i, char out[KNOCK_HOST_SIZE + 4])
+static const char *address_of(const struct attempt_state *state, unsigned i,
+                              char out[KNOCK_HOST_SIZE + 4])
 {
-    const char *text = go->sides.ports[i].target.text;
+    const char *text = state->endpoints.ports[i].target.text;
     out[0] = '\0';
-    if (strcmp(go->sides.watched_name, text) != 0)
+    if (strcmp(state->endpoints.watched_name, text) != 0)
         snprintf(out, KNOCK_HOST_SIZE + 4, " (%s)", text);
     return out;
 }
 
-/* The texts that a struct seen points to. */
-struct seen_texts {
+/* The texts that a struct evidence points to. */
+struct evidence_texts {
     char port_sender[ADDR_TEXT_SIZE], knock_sender[ADDR_TEXT_SIZE];
     char own[ADDR_TEXT_SIZE], bound[ADDR_TEXT_SIZE];
 };
@@ -303,150 +308,154 @@ static const char *address_text(const struct addr *address, char out[ADDR_TEXT_S
     return address->family ? addr_format(address, out) : out;
 }
 
-static struct seen_obstacle obstacle_of(const struct answers *answers, char sender[ADDR_TEXT_SIZE])
+static struct obstacle obstacle_of(const struct answers *answers, char sender[ADDR_TEXT_SIZE])
 {
-    return (struct seen_obstacle){.count = answers->unreachable,
-                                  .kind = answers->obstacle.kind,
-                                  .error = strerror(answers->obstacle.error),
-                                  .sender = address_text(&answers->obstacle.sender, sender)};
+    return (struct obstacle){.count = answers->unreachable,
+                             .kind = answers->obstacle.kind,
+                             .error = strerror(answers->obstacle.error),
+                             .sender = address_text(&answers->obstacle.sender, sender)};
 }
 
-static struct seen see(const struct going *go, unsigned i, struct seen_texts *texts)
+static struct evidence collect_evidence(const struct attempt_state *state, unsigned i,
+                                        struct evidence_texts *texts)
 {
-    const struct side *side = &go->sides.all[i];
-    const struct addr *bound = &side->source.bound;
-    const struct watched *port = &go->sides.ports[i];
-    const struct answers *knock = &go->messages[i].replies.answers;
-    struct addr own = knock_target_addr(&side->source.own), to = knock_target_addr(&side->target);
-    return (struct seen){.sealed = go->profile->key != NULL,
-                         .by_udp = go->profile->carrier != PACKETS_TCP,
-                         .port = go->profile->port,
-                         .server = side->target.text,
-                         .target = port->target.text,
-                         .looked = go->looked,
-                         .reset_before = port->reset_before,
-                         .reset = port->answers.reset,
-                         .port_obstacle = obstacle_of(&port->answers, texts->port_sender),
-                         .knock_obstacle = obstacle_of(knock, texts->knock_sender),
-                         .knock_reset = knock->reset,
-                         .knock_rejected = knock->rejected,
-                         .rejection = knock->rejection,
-                         .own = address_text(&own, texts->own),
-                         .translated = nat_between(&own, &to),
-                         .bound = address_text(bound, texts->bound),
-                         .bound_inside = bound->family && nat_between(bound, &to),
-                         .told = side->source.told_by != TOLD_BY_NOBODY,
-                         .udp_answered = side->source.told_by == TOLD_BY_STUN,
-                         .behind = go->seal.last.behind,
-                         .unsynchronised = clock_state_is_unsynchronised()};
+    const struct endpoint *endpoint = &state->endpoints.all[i];
+    const struct addr *bound = &endpoint->source.bound;
+    const struct watched *port = &state->endpoints.ports[i];
+    const struct answers *knock = &state->messages[i].replies.answers;
+    struct addr own = knock_target_addr(&endpoint->source.own),
+                to = knock_target_addr(&endpoint->target);
+    return (struct evidence){.sealed = state->profile->key != NULL,
+                             .by_udp = state->profile->carrier != PACKETS_TCP,
+                             .port = state->profile->port,
+                             .server = endpoint->target.text,
+                             .target = port->target.text,
+                             .looked = state->looked,
+                             .reset_before = port->reset_before,
+                             .reset = port->answers.reset,
+                             .port_obstacle = obstacle_of(&port->answers, texts->port_sender),
+                             .knock_obstacle = obstacle_of(knock, texts->knock_sender),
+                             .knock_reset = knock->reset,
+                             .knock_rejected = knock->rejected,
+                             .rejection = knock->rejection,
+                             .own = address_text(&own, texts->own),
+                             .translated = nat_between(&own, &to),
+                             .bound = address_text(bound, texts->bound),
+                             .bound_inside = bound->family && nat_between(bound, &to),
+                             .told = endpoint->source.learned_from != LEARNED_FROM_NOBODY,
+                             .udp_answered = endpoint->source.learned_from == LEARNED_FROM_STUN,
+                             .behind = state->seal.last.behind,
+                             .unsynchronised = clock_state_is_unsynchronised()};
 }
 
-/* The causes of all sides, each once. */
-static void tell_causes(const struct seen *seen, unsigned count)
+/* The causes of all endpoints, each once. */
+static void report_causes(const struct evidence *evidence, unsigned count)
 {
-    char told[SIDES_MAX * CAUSES_MAX][CAUSE_SIZE], causes[CAUSES_MAX][CAUSE_SIZE];
+    char told[ENDPOINTS_MAX * CAUSES_MAX][CAUSE_SIZE], causes[CAUSES_MAX][CAUSE_SIZE];
     unsigned told_count = 0;
     for (unsigned i = 0; i < count; i++) {
-        unsigned found = cause_find(&seen[i], causes);
+        unsigned found = cause_find(&evidence[i], causes);
         for (unsigned c = 0; c < found; c++) {
             unsigned known = 0;
             while (known < told_count && strcmp(told[known], causes[c]) != 0)
                 known++;
             if (known == told_count && told_count < CAUSES_MAX) {
                 strcpy(told[told_count], causes[c]);
-                say("%s: %s", told_count++ == 0 ? "likely" : "or", causes[c]);
+                output_error("%s: %s", told_count++ == 0 ? "likely" : "or", causes[c]);
             }
         }
     }
 }
 
-static void tell_shut(const struct going *go)
+static void report_shut(const struct attempt_state *state)
 {
-    struct seen_texts texts[SIDES_MAX];
-    char where[SIDES_MAX][KNOCK_HOST_SIZE + 4] = {"", ""};
-    struct seen seen[SIDES_MAX] = {{0}};
-    for (unsigned i = 0; i < go->sides.count; i++) {
-        seen[i] = see(go, i, &texts[i]);
-        address_of(go, i, where[i]);
+    struct evidence_texts texts[ENDPOINTS_MAX];
+    char where[ENDPOINTS_MAX][KNOCK_HOST_SIZE + 4] = {"", ""};
+    struct evidence evidence[ENDPOINTS_MAX] = {{0}};
+    for (unsigned i = 0; i < state->endpoints.count; i++) {
+        evidence[i] = collect_evidence(state, i, &texts[i]);
+        address_of(state, i, where[i]);
     }
-    bool two = go->sides.count > 1;
-    const char *address = cause_address(&seen[0]);
-    say("sent, but port %u of %s%s%s did not answer within %d s; on the server, \"knockctl why "
+    bool two = state->endpoints.count > 1;
+    const char *address = cause_address(&evidence[0]);
+    output_error(
+        "sent, but port %u of %s%s%s did not answer within %d s; on the server, \"knockctl why "
         "%s\"%s%s%s tells what became of it%s",
-        go->profile->port, go->sides.watched_name, where[0], where[1],
-        (int)((clock_now() - go->started) / CLOCK_SECOND), address,
-        two ? " or \"knockctl why " : "", two ? cause_address(&seen[1]) : "", two ? "\"" : "",
+        state->profile->port, state->endpoints.watched_name, where[0], where[1],
+        (int)((clock_now() - state->started) / CLOCK_SECOND), address,
+        two ? " or \"knockctl why " : "", two ? cause_address(&evidence[1]) : "", two ? "\"" : "",
         strcmp(address, "ADDRESS") == 0 ? ", ADDRESS being what the translator (NAT) has outside"
                                         : "");
-    tell_causes(seen, go->sides.count);
-    if (!go->list && go->sides.left_out[0])
-        say("%s", go->sides.left_out);
+    report_causes(evidence, state->endpoints.count);
+    if (!state->list && state->endpoints.left_out[0])
+        output_error("%s", state->endpoints.left_out);
 }
 
-static void tell_open(const struct going *go, const char *more)
+static void report_open(const struct attempt_state *state, const char *more)
 {
     char where[KNOCK_HOST_SIZE + 4];
-    for (unsigned i = 0; i < go->sides.count; i++)
-        if (go->sides.ports[i].open && (!go->attempt->quiet || go->list))
-            fprintf(go->attempt->quiet ? go->list : stdout, "port %u of %s%s is open%s\n",
-                    go->profile->port, go->sides.watched_name, address_of(go, i, where), more);
+    for (unsigned i = 0; i < state->endpoints.count; i++)
+        if (state->endpoints.ports[i].open && (!state->attempt->quiet || state->list))
+            fprintf(state->attempt->quiet ? state->list : stdout, "port %u of %s%s is open%s\n",
+                    state->profile->port, state->endpoints.watched_name,
+                    address_of(state, i, where), more);
 }
 
 /*
  * Looks at the ports before the knock. Of both families, one whose port answers is done, and the
  * other is knocked at; but a proxy takes the first. Whether there is nothing to knock for.
  */
-static bool is_open_already(struct going *go, int *connected)
+static bool is_open_already(struct attempt_state *state, int *connected)
 {
     int64_t until = clock_now() + LOOK_MS * (CLOCK_SECOND / 1000);
-    go->looked = true;
-    *connected = watch_look(&go->watch, until);
+    state->looked = true;
+    *connected = watch_look(&state->watch, until);
     if (*connected < 0)
         return false;
     unsigned open = 0;
-    for (unsigned i = 0; i < go->sides.count; i++)
-        open += go->sides.ports[i].open;
-    if (open == go->sides.count || go->attempt->proxy_host) {
-        tell_open(go, " already: nothing was sent (--always sends)");
+    for (unsigned i = 0; i < state->endpoints.count; i++)
+        open += state->endpoints.ports[i].open;
+    if (open == state->endpoints.count || state->attempt->proxy_host) {
+        report_open(state, " already: nothing was sent (--always sends)");
         return true;
     }
-    tell_open(go, " already");
-    go->partly = true;
-    sides_leave_open(&go->sides);
-    watch_again(go);
+    report_open(state, " already");
+    state->partly = true;
+    endpoints_leave_open(&state->endpoints);
+    watch_again(state);
     close(*connected);
     *connected = -1;
     return false;
 }
 
-static void tell_sent(const struct going *go)
+static void report_sent(const struct attempt_state *state)
 {
     char where[KNOCK_HOST_SIZE + 4];
-    for (unsigned i = 0; i < go->sides.count && !go->attempt->quiet; i++)
-        if (go->messages[i].made && !go->messages[i].failure)
-            printf("sent to %s%s\n", go->sides.watched_name, address_of(go, i, where));
+    for (unsigned i = 0; i < state->endpoints.count && !state->attempt->quiet; i++)
+        if (state->messages[i].made && !state->messages[i].failure)
+            printf("sent to %s%s\n", state->endpoints.watched_name, address_of(state, i, where));
 }
 
 /* Of both families one is enough: if its port was open before, that is how the attempt ends. */
-static enum attempt_end knock(struct going *go, bool watched, int *connected)
+static enum attempt_end knock(struct attempt_state *state, bool watched, int *connected)
 {
     enum attempt_end end = ATTEMPT_NOT_SENT;
-    if (prepare(go, false) && (!go->profile->key || seal_lock(&go->seal, go->until)))
-        end = watched ? send_all(go, connected) : send_blind(go);
-    if (go->partly && end != ATTEMPT_OPEN)
+    if (prepare(state, false) && (!state->profile->key || seal_lock(&state->seal, state->until)))
+        end = watched ? send_all(state, connected) : send_blind(state);
+    if (state->partly && end != ATTEMPT_OPEN)
         return ATTEMPT_OPEN;
     if (end == ATTEMPT_SHUT)
-        tell_shut(go);
+        report_shut(state);
     else if (end == ATTEMPT_OPEN && watched)
-        tell_open(go, "");
+        report_open(state, "");
     else if (end == ATTEMPT_OPEN)
-        tell_sent(go);
+        report_sent(state);
     return end;
 }
 
 enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
-    struct going go;
+    struct attempt_state state;
     const struct profile *profile = attempt->profile;
     enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
@@ -454,23 +463,23 @@ enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
     /* If it is to open for another, our own connections tell nothing. */
     bool watched = profile->port > 0 && !attempt->close && profile->open_for.family == 0;
     bool look = watched && !attempt->always;
-    if (begin(&go, attempt, attempt->verbose ? out : NULL))
-        end =
-            look && is_open_already(&go, connected) ? ATTEMPT_OPEN : knock(&go, watched, connected);
-    finish(&go);
+    if (begin(&state, attempt, attempt->verbose ? out : NULL))
+        end = look && is_open_already(&state, connected) ? ATTEMPT_OPEN
+                                                         : knock(&state, watched, connected);
+    finish(&state);
     return end;
 }
 
 enum attempt_end attempt_show(const struct attempt *attempt)
 {
-    struct going go;
-    bool good = begin(&go, attempt, stdout) && prepare(&go, true) && next_messages(&go) &&
-                send_round(&go, true);
-    if (good && go.messages[0].packets.parity > 0 && go.profile->port > 0 && !attempt->close)
+    struct attempt_state state;
+    bool good = begin(&state, attempt, stdout) && prepare(&state, true) && next_messages(&state) &&
+                send_round(&state, true);
+    if (good && state.messages[0].packets.parity > 0 && state.profile->port > 0 && !attempt->close)
         printf("%u of them first; all, from another source port, until the port answers\n",
-               go.messages[0].packets.count);
-    if (good && go.profile->key)
+               state.messages[0].packets.count);
+    if (good && state.profile->key)
         puts("the ports and lengths change with each knock; no time was used up");
-    finish(&go);
+    finish(&state);
     return good ? ATTEMPT_OPEN : ATTEMPT_NOT_SENT;
 }

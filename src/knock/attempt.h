@@ -21,7 +21,7 @@ struct attempt {
 };
 
 /*
- * Knocks and tells how it ended, a failure on standard error. *connected becomes a connection to
+ * Knocks and reports how it ended, a failure on standard error. *connected becomes a connection to
  * the port that opened, which the caller closes; -1 if there is none.
  */
 enum attempt_end attempt_run(const struct attempt *attempt, int *connected);

@@ -7,7 +7,7 @@
 
 #include "knock/address_command.h"
 #include "knock/nat.h"
-#include "knock/say.h"
+#include "knock/output.h"
 #include "knock/stun.h"
 #include "lib/addr_scope.h"
 #include "lib/clock.h"
@@ -48,46 +48,50 @@ static const char *name_scope(const struct addr *address)
     return "a public address";
 }
 
-/* `teller`: who told the address, for the messages. */
-static bool take_told(const struct choice *choice, const char *teller, const struct addr *address)
+/* `informant`: whom the address is from, for the messages. */
+static bool use_answer(const struct choice *choice, const char *informant,
+                       const struct addr *address)
 {
     char text[ADDR_TEXT_SIZE];
     struct addr to = knock_target_addr(choice->target);
     uint8_t family = nat_seen_family(&to);
     addr_format(address, text);
     if (address->family != family) {
-        say("%s tells the address %s, but %s will see one of IPv%u; nothing was sent: ask by IPv%u, "
+        output_error(
+            "%s tells the address %s, but %s will see one of IPv%u; nothing was sent: ask by IPv%u, "
             "or knock by IPv%u (-%u)",
-            teller, text, choice->target->text, family, family, address->family, address->family);
+            informant, text, choice->target->text, family, family, address->family,
+            address->family);
         return false;
     }
     if (addr_scope(address) < addr_scope(&to)) {
-        say("%s tells %s, which is %s and not what %s will see; nothing was sent: ask one that is "
+        output_error(
+            "%s tells %s, which is %s and not what %s will see; nothing was sent: ask one that is "
             "outside of the translators (NAT) in between",
-            teller, text, name_scope(address), choice->target->text);
+            informant, text, name_scope(address), choice->target->text);
         return false;
     }
     choice->source->bound = *address;
-    explain(choice, "bound to %s, told by %s", text, teller);
+    explain(choice, "bound to %s, told by %s", text, informant);
     return true;
 }
 
 static bool ask(const struct choice *choice, bool by_stun)
 {
     const struct profile *profile = choice->profile;
-    char teller[300] = "address_command";
+    char informant[300] = "address_command";
     struct addr address;
     if (by_stun)
-        snprintf(teller, sizeof(teller), "the STUN server %s", profile->stun);
+        snprintf(informant, sizeof(informant), "the STUN server %s", profile->stun);
     if (choice->only_look) {
-        explain(choice, "to be bound to the address that %s will tell", teller);
+        explain(choice, "to be bound to the address that %s will tell", informant);
         return true;
     }
     bool told =
         by_stun ? stun_ask(profile->stun, choice->source, choice->target, choice->until, &address)
                 : address_command_ask(profile->address_command, choice->until, &address);
-    choice->source->told_by = by_stun ? TOLD_BY_STUN : TOLD_BY_COMMAND;
-    return told && take_told(choice, teller, &address);
+    choice->source->learned_from = by_stun ? LEARNED_FROM_STUN : LEARNED_FROM_COMMAND;
+    return told && use_answer(choice, informant, &address);
 }
 
 static bool choose_own(const struct choice *choice)
@@ -115,7 +119,8 @@ static bool choose_auto(const struct choice *choice)
         return ask(choice, profile->stun != NULL);
     if (profile->unbound)
         return choose_unbound(choice, "since a translator (NAT) changes this machine's");
-    say("%s will not see this machine's address %s but that of a translator (NAT): let a STUN server "
+    output_error(
+        "%s will not see this machine's address %s but that of a translator (NAT): let a STUN server "
         "tell it, by --stun HOST, or give it by --bind ADDRESS; or say unbound = true if the door has "
         "bound = false",
         choice->target->text, choice->source->own.text);

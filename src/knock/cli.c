@@ -1,3 +1,4 @@
+/* Reads the command line and does what its form asks for. */
 #include "knock/cli.h"
 
 #include <errno.h>
@@ -8,9 +9,9 @@
 
 #include "knock/attempt.h"
 #include "knock/options.h"
-#include "knock/ports.h"
+#include "knock/output.h"
+#include "knock/plain_form.h"
 #include "knock/proxy.h"
-#include "knock/say.h"
 
 /* The shell's exit statuses of a command that isn't there, or can't be run. */
 enum { NOT_FOUND = 127, NOT_RUN = 126 };
@@ -38,7 +39,7 @@ static bool find_config(const struct options *options, char *out, size_t size)
         len = snprintf(out, size, "%s/.config/knock/knock.conf", home ? home : "");
     if (len > 0 && (size_t)len < size)
         return true;
-    say("the path of the profiles is too long: name the file with -c FILE");
+    output_error("the path of the profiles is too long: name the file with -c FILE");
     return false;
 }
 
@@ -57,7 +58,7 @@ static int run(char **command)
 {
     execvp(command[0], command);
     int error = errno;
-    say("cannot run %s: %s", command[0], strerror(error));
+    output_error("cannot run %s: %s", command[0], strerror(error));
     return error == ENOENT ? NOT_FOUND : NOT_RUN;
 }
 
@@ -72,15 +73,16 @@ static int knock_profile(const struct options *options, const struct profile *pr
                               .quiet = proxy || command};
     int connected;
     if (options->close && !profile->key) {
-        say("--close needs a sealed knock: a sequence can only open");
+        output_error("--close needs a sealed knock: a sequence can only open");
         return ATTEMPT_NOT_SENT;
     }
     if (proxy && profile->port == 0) {
-        say("--proxy needs a PORT to connect to, not 0");
+        output_error("--proxy needs a PORT to connect to, not 0");
         return ATTEMPT_NOT_SENT;
     }
     if (proxy && profile->open_for.family) {
-        say("--proxy can't connect to a port that opens for another address: leave out --for");
+        output_error(
+            "--proxy can't connect to a port that opens for another address: leave out --for");
         return ATTEMPT_NOT_SENT;
     }
     if (options->dry_run)
@@ -160,10 +162,10 @@ int knock_main(int argc, char **argv)
     if (argc > 0)
         argv[0] = name;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    enum verdict verdict = options_read(argc, argv, &options);
-    if (verdict == DONE)
+    enum options_result result = options_read(argc, argv, &options);
+    if (result == OPTIONS_DONE)
         status = EXIT_SUCCESS;
-    else if (verdict == GO_ON)
+    else if (result == OPTIONS_RUN)
         status = act(&options);
     return flush_output() || status != EXIT_SUCCESS ? status : EXIT_FAILURE;
 }

@@ -1,3 +1,4 @@
+/* Asks the kernel for the state of its clock. */
 #include "knock/clock_state.h"
 
 #ifdef __linux__

@@ -1,3 +1,4 @@
+/* Syncs directories: a file's own sync doesn't put its name on the disk. */
 #include "knock/durable.h"
 
 #include <errno.h>

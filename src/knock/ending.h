@@ -1,4 +1,4 @@
-/* What is still to be done when a signal ends the client: Ctrl-C, or whoever started it. */
+/* What is still to be done when a signal ends the client: Ctrl-C, or one of another program. */
 #ifndef KNOCK_ENDING_H
 #define KNOCK_ENDING_H
 

@@ -1,4 +1,4 @@
-/* ICMP errors about the packets that a socket sent, where the system tells them. */
+/* ICMP errors about the packets that a socket sent, where the system keeps them. */
 #ifndef KNOCK_ICMP_H
 #define KNOCK_ICMP_H
 
@@ -7,7 +7,7 @@
 
 #include "lib/addr.h"
 
-/* What an error says of the packet. */
+/* Why the packet wasn't delivered. */
 enum icmp_kind {
     ICMP_KIND_OTHER,
     ICMP_KIND_NO_ROUTE,   /* no route, or nobody at the address */
@@ -20,7 +20,7 @@ enum icmp_kind {
 struct icmp_error {
     enum icmp_kind kind;
     int error;          /* the errno that the kernel makes of it */
-    struct addr sender; /* as the error's packet says; family 0: not known */
+    struct addr sender; /* as its packet has it; family 0: not known */
 };
 
 /* The kind of the error with that type and code, of ICMP (`family` 4) or ICMPv6 (6). Pure. */

@@ -1,3 +1,4 @@
+/* Compares the scopes of two addresses, and knows those that translators to IPv4 use. */
 #include "knock/nat.h"
 
 #include <stddef.h>

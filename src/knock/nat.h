@@ -8,7 +8,7 @@
 
 /*
  * Whether packets from `own` can reach `target` only with another source address: `own` is of a
- * smaller scope, or a translator to IPv4 is the target. False also where it can't be told.
+ * smaller scope, or a translator to IPv4 is the target. False also where that isn't known.
  */
 bool nat_between(const struct addr *own, const struct addr *target);
 

@@ -1,3 +1,4 @@
+/* Locks the file of one-time sequences, finds the next one, and marks it as used. */
 #include "knock/once_file.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "knock/durable.h"
-#include "knock/say.h"
+#include "knock/output.h"
 #include "lib/config_file.h"
 
 /* The file as it is, and where its next sequence begins. */
@@ -25,7 +26,7 @@ struct lines {
 
 static bool failed(const char *what, const char *path, const char *why)
 {
-    say("can't %s the one-time sequences in %s: %s", what, path, why);
+    output_error("can't %s the one-time sequences in %s: %s", what, path, why);
     return false;
 }
 
@@ -52,12 +53,12 @@ static bool lock(struct lines *lines)
     }
 }
 
-/* It is a list of keys: whoever can read it can open the door. */
+/* It is a list of keys: all who can read it can open the door. */
 static bool check_mode(const struct lines *lines)
 {
     if (lines->st.st_mode & 077) {
-        say("%s: others may read or write it (mode %04o): chmod 600 it", lines->path,
-            (unsigned)lines->st.st_mode & 07777);
+        output_error("%s: others may read or write it (mode %04o): chmod 600 it", lines->path,
+                     (unsigned)lines->st.st_mode & 07777);
         return false;
     }
     return true;
@@ -79,13 +80,14 @@ static bool find_next(struct lines *lines, struct sequence *out)
         why = "the line is too long";
         if ((size_t)snprintf(text, sizeof(text), "%.*s", (int)len, data + at) >= sizeof(text) ||
             !sequence_append(out, text, &why)) {
-            say("%s:%u: this is no sequence: %s", lines->path, number, why);
+            output_error("%s:%u: this is no sequence: %s", lines->path, number, why);
             return false;
         }
         lines->next = at;
         return true;
     }
-    say("no one-time sequence is left in %s: add new ones, there and on the server", lines->path);
+    output_error("no one-time sequence is left in %s: add new ones, there and on the server",
+                 lines->path);
     return false;
 }
 
@@ -129,7 +131,7 @@ static bool mark(const struct lines *lines)
     return durable_name(lines->path) || failed("mark one of", lines->path, strerror(errno));
 }
 
-static bool take(struct lines *lines, bool peek, struct sequence *out)
+static bool next_sequence(struct lines *lines, bool peek, struct sequence *out)
 {
     const char *why;
     if (!lock(lines) || !check_mode(lines))
@@ -141,12 +143,12 @@ static bool take(struct lines *lines, bool peek, struct sequence *out)
     return good;
 }
 
-bool once_file_take(const char *path, bool peek, struct sequence *out)
+bool once_file_next(const char *path, bool peek, struct sequence *out)
 {
     struct lines lines = {.fd = -1};
     if (!realpath(path, lines.path))
         return failed("read", path, strerror(errno));
-    bool good = take(&lines, peek, out);
+    bool good = next_sequence(&lines, peek, out);
     if (lines.fd >= 0)
         close(lines.fd);
     return good;

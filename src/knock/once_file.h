@@ -11,11 +11,11 @@
 
 /*
  * Takes the next sequence of the file at `path`: marked as used on the disk before this returns.
- * `peek`: only looks. False, told already, when there is none or it can't be marked.
+ * `peek`: only looks. False, reported already, when there is none or it can't be marked.
  */
-bool once_file_take(const char *path, bool peek, struct sequence *out);
+bool once_file_next(const char *path, bool peek, struct sequence *out);
 
-/* Whether the file can be read and marked: it need not hold a sequence. False, told already. */
+/* Whether the file can be read and marked: it need not hold a sequence. False, reported already. */
 bool once_file_check(const char *path);
 
 #endif

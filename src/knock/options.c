@@ -1,3 +1,4 @@
+/* A table of options: getopt, the help, and the forms that take each are made of it. */
 #include "knock/options.h"
 
 #include <getopt.h>
@@ -69,7 +70,7 @@ static const struct row {
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
-enum verdict options_wrong(const char *format, ...)
+enum options_result options_wrong(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -77,7 +78,7 @@ enum verdict options_wrong(const char *format, ...)
     vfprintf(stderr, format, args);
     fprintf(stderr, "\n%s", usage);
     va_end(args);
-    return WRONG;
+    return OPTIONS_WRONG;
 }
 
 static void print_help(void)
@@ -95,30 +96,30 @@ static void print_help(void)
          "NAME is a profile: see knock.conf(5).");
 }
 
-static enum verdict set_delay(struct options *options, const char *text)
+static enum options_result set_delay(struct options *options, const char *text)
 {
     size_t digits = strspn(text, "0123456789");
     unsigned long value = digits > 0 && digits <= 9 ? strtoul(text, NULL, 10) : DELAY_MAX + 1;
     if (text[digits] != '\0' || value > DELAY_MAX)
         return options_wrong("delay \"%s\": expected milliseconds from 0 to %d", text, DELAY_MAX);
     options->delay_ms = (unsigned)value;
-    return GO_ON;
+    return OPTIONS_RUN;
 }
 
-static enum verdict set_family(struct options *options, int family)
+static enum options_result set_family(struct options *options, int family)
 {
     if (options->family != AF_UNSPEC && options->family != family)
         return options_wrong("-4 and -6 exclude each other: give one of them");
     options->family = family;
-    return GO_ON;
+    return OPTIONS_RUN;
 }
 
-static enum verdict apply(struct options *options, int letter)
+static enum options_result apply(struct options *options, int letter)
 {
     switch (letter) {
     case 'u':
         options->proto = IPPROTO_UDP;
-        return GO_ON;
+        return OPTIONS_RUN;
     case 'd':
         return set_delay(options, optarg);
     case '4':
@@ -127,53 +128,53 @@ static enum verdict apply(struct options *options, int letter)
         return set_family(options, AF_INET6);
     case 'v':
         options->verbose = true;
-        return GO_ON;
+        return OPTIONS_RUN;
     case 'c':
         options->config = optarg;
-        return GO_ON;
+        return OPTIONS_RUN;
     case 'k':
         options->form |= FORM_KEY;
-        return GO_ON;
+        return OPTIONS_RUN;
     case DRY_RUN:
         options->dry_run = true;
-        return GO_ON;
+        return OPTIONS_RUN;
     case PROXY:
         options->form |= FORM_PROXY;
-        return GO_ON;
+        return OPTIONS_RUN;
     case CLOSE:
         options->close = true;
-        return GO_ON;
+        return OPTIONS_RUN;
     case ALWAYS:
         options->always = true;
-        return GO_ON;
+        return OPTIONS_RUN;
     case LIST:
         options->form |= FORM_LIST;
-        return GO_ON;
+        return OPTIONS_RUN;
     case 'p':
         options->waits = true;
-        return GO_ON;
+        return OPTIONS_RUN;
     case 'V':
         puts("knock " KNOCKD_VERSION);
-        return DONE;
+        return OPTIONS_DONE;
     case 'h':
         print_help();
-        return DONE;
+        return OPTIONS_DONE;
     default:
-        return GO_ON;
+        return OPTIONS_RUN;
     }
 }
 
 /* What an option says of the profile: "4" for -4, else its argument. */
-static enum verdict keep_value(struct options *options, const struct row *row)
+static enum options_result keep_value(struct options *options, const struct row *row)
 {
     if (!row->key)
-        return GO_ON;
+        return OPTIONS_RUN;
     if (options->value_count == OPTION_VALUES_MAX)
         return options_wrong("more than %d options", OPTION_VALUES_MAX);
     struct profile_value *value = &options->values[options->value_count++];
     value->key = row->key;
     value->text = row->argument ? optarg : row->letter == '4' ? "4" : "6";
-    return GO_ON;
+    return OPTIONS_RUN;
 }
 
 static const struct row *row_of(int letter)
@@ -185,7 +186,7 @@ static const struct row *row_of(int letter)
 }
 
 /* *used: a bit for each row whose option was given. */
-static enum verdict read_all(int argc, char **argv, struct options *options, uint32_t *used)
+static enum options_result read_all(int argc, char **argv, struct options *options, uint32_t *used)
 {
     struct option names[ROWS + 1] = {{0}};
     char letters[2 * ROWS + 1] = "";
@@ -195,24 +196,25 @@ static enum verdict read_all(int argc, char **argv, struct options *options, uin
             snprintf(letters + strlen(letters), 3, "%c%s", rows[i].letter,
                      rows[i].argument ? ":" : "");
     }
-    enum verdict verdict = GO_ON;
+    enum options_result result = OPTIONS_RUN;
     int letter;
     optind = 0; /* starts getopt_long over, should it have run before */
-    while (verdict == GO_ON && (letter = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+    while (result == OPTIONS_RUN &&
+           (letter = getopt_long(argc, argv, letters, names, NULL)) != -1) {
         const struct row *row = row_of(letter);
         if (!row) {
             fputs(usage, stderr);
-            return WRONG;
+            return OPTIONS_WRONG;
         }
         *used |= UINT32_C(1) << (row - rows);
-        verdict = apply(options, letter);
-        if (verdict == GO_ON)
-            verdict = keep_value(options, row);
+        result = apply(options, letter);
+        if (result == OPTIONS_RUN)
+            result = keep_value(options, row);
     }
-    return verdict;
+    return result;
 }
 
-static enum verdict choose_form(struct options *options)
+static enum options_result choose_form(struct options *options)
 {
     if (options->form == (FORM_KEY | FORM_PROXY))
         return options_wrong("-k and --proxy exclude each other: make a profile of the key");
@@ -227,16 +229,16 @@ static enum verdict choose_form(struct options *options)
         return options_wrong("--list is followed by nothing: it lists all profiles");
     if (options->form == 0)
         options->form = options->word_count == 1 ? FORM_PROFILE : FORM_PORTS;
-    return GO_ON;
+    return OPTIONS_RUN;
 }
 
-static enum verdict check_used(const struct options *options, uint32_t used)
+static enum options_result check_used(const struct options *options, uint32_t used)
 {
     for (unsigned i = 0; i < ROWS; i++)
         if ((used >> i & 1) && !(rows[i].forms & options->form))
             return options_wrong("--%s is not for this form of the command: see knock(1)",
                                  rows[i].name);
-    return GO_ON;
+    return OPTIONS_RUN;
 }
 
 /* Everything behind the first "--" is a command, unless it turns out that its end is meant. */
@@ -262,29 +264,29 @@ static bool ends_options(const struct options *options, char **behind)
     return !options->waits && digits > 0 && (behind[0][digits] == '\0' || behind[0][digits] == ':');
 }
 
-enum verdict options_read(int argc, char **argv, struct options *out)
+enum options_result options_read(int argc, char **argv, struct options *out)
 {
     *out = (struct options){.family = AF_UNSPEC, .proto = IPPROTO_TCP, .delay_ms = DELAY_DEFAULT};
     uint32_t used = 0;
     int end = find_command(argc, argv);
-    enum verdict verdict = read_all(end, argv, out, &used);
-    if (verdict != GO_ON)
-        return verdict;
+    enum options_result result = read_all(end, argv, out, &used);
+    if (result != OPTIONS_RUN)
+        return result;
     out->words = argv + optind;
     out->word_count = (unsigned)(end - optind);
-    verdict = choose_form(out);
-    if (verdict == GO_ON)
-        verdict = check_used(out, used);
+    result = choose_form(out);
+    if (result == OPTIONS_RUN)
+        result = check_used(out, used);
     if (end == argc)
-        return verdict;
+        return result;
     if (!ends_options(out, argv + end + 1)) {
         out->command = argv + end + 1;
-        if (verdict == GO_ON && *out->command && (out->form & (FORM_PROXY | FORM_LIST)))
+        if (result == OPTIONS_RUN && *out->command && (out->form & (FORM_PROXY | FORM_LIST)))
             return options_wrong("%s runs no COMMAND: leave it out",
                                  out->form == FORM_LIST ? "--list" : "--proxy");
-        return verdict;
+        return result;
     }
     memmove(argv + end, argv + end + 1, (size_t)(argc - end) * sizeof(*argv));
     out->word_count += (unsigned)(argc - end - 1);
-    return verdict;
+    return result;
 }

@@ -21,7 +21,7 @@ enum { OPTION_VALUES_MAX = 32, OPTION_WORDS_MAX = 2, DELAY_DEFAULT = 20 };
 struct options {
     enum knock_form form;
     int family;
-    uint8_t proto; /* of ports that don't say it */
+    uint8_t proto; /* of ports that are given without one */
     unsigned delay_ms;
     bool verbose, dry_run, close, always;
     bool waits;         /* -p was given */
@@ -34,12 +34,13 @@ struct options {
 };
 
 /* What to do after the options were read. */
-enum verdict { GO_ON, DONE, WRONG };
+enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
 
-/* Reads the command line. WRONG: told already, with the usage. `argv` is put into another order. */
-enum verdict options_read(int argc, char **argv, struct options *out);
+/* Reads the command line. OPTIONS_WRONG: reported already, with the usage. `argv` is put into
+ * another order. */
+enum options_result options_read(int argc, char **argv, struct options *out);
 
-/* Tells what is wrong with the arguments, and the usage. Returns WRONG. */
-enum verdict options_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Reports what is wrong with the arguments, with the usage. Returns OPTIONS_WRONG. */
+enum options_result options_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

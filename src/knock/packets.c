@@ -1,24 +1,26 @@
+/* Makes the packets of a message, and shuffles them for a round. */
 #include "knock/packets.h"
 
 #include <netinet/in.h>
 
 #include "lib/sealed.h"
 
-void packets_make(struct packets_way way, const uint8_t *message, size_t len, struct packets *out)
+void packets_make(struct packets_options options, const uint8_t *message, size_t len,
+                  struct packets *out)
 {
     *out = (struct packets){0};
-    if (way.carrier == PACKETS_ONE) {
+    if (options.carrier == PACKETS_ONE) {
         out->count = 1;
         out->payload = message;
         out->all[0] = (struct carrier_packet){
-            .proto = IPPROTO_UDP, .port = way.packet_port, .length = (uint16_t)len};
+            .proto = IPPROTO_UDP, .port = options.packet_port, .length = (uint16_t)len};
         return;
     }
-    enum carrier_window window = way.carrier == PACKETS_TCP ? CARRIER_TCP
-                                 : len == SEALED_LONG       ? CARRIER_UDP_LONG
-                                                            : CARRIER_UDP;
+    enum carrier_window window = options.carrier == PACKETS_TCP ? CARRIER_TCP
+                                 : len == SEALED_LONG           ? CARRIER_UDP_LONG
+                                                                : CARRIER_UDP;
     const struct carrier_shape *shape = carrier_shape(window);
-    carrier_packets(window, way.span, message, out->all);
+    carrier_packets(window, options.span, message, out->all);
     out->count = shape->message_slots;
     out->parity = (unsigned)(shape->slots - shape->message_slots);
 }

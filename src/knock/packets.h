@@ -9,8 +9,8 @@
 
 enum packets_carrier { PACKETS_UDP, PACKETS_TCP, PACKETS_ONE };
 
-/* What decides which packets say a message. */
-struct packets_way {
+/* What decides which packets carry a message. */
+struct packets_options {
     enum packets_carrier carrier;
     uint16_t span;        /* first port, for PACKETS_UDP and PACKETS_TCP */
     uint16_t packet_port; /* for PACKETS_ONE */
@@ -26,7 +26,8 @@ struct packets {
 
 /* The packets of `message`, of `len` bytes. TCP carries SEALED_SHORT bytes only. `message` has to
  * live as long as *out. */
-void packets_make(struct packets_way way, const uint8_t *message, size_t len, struct packets *out);
+void packets_make(struct packets_options options, const uint8_t *message, size_t len,
+                  struct packets *out);
 
 /*
  * Draws from `random` the order in which packets->all is sent in a round, and returns how many of

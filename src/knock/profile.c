@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "knock/port.h"
-#include "knock/say.h"
+#include "knock/output.h"
+#include "knock/port_argument.h"
 #include "lib/addr_scope.h"
 #include "lib/command_words.h"
 #include "lib/config_values.h"
@@ -289,7 +289,8 @@ static bool find_profile(struct parse_context *context, const struct config_sect
 
 static void say_no_profile(const char *path, const char *name)
 {
-    say("there is no profile \"%s\" in %s: add it, see knock.conf(5); or to knock at ports of a "
+    output_error(
+        "there is no profile \"%s\" in %s: add it, see knock.conf(5); or to knock at ports of a "
         "host, give them: knock HOST PORT[:PROTO]...",
         name, path);
 }
@@ -370,9 +371,10 @@ static bool check_profile(const char *path, const struct profile *profile)
     if (profile->name)
         snprintf(where, sizeof(where), "%s: profile %s", path, profile->name);
     if (mistake)
-        say("%s: %s", where, mistake);
+        output_error("%s: %s", where, mistake);
     else if (!profile->key && key)
-        say("%s: %s is about sealed knocks, and here is no key: remove it, or give a key and a door",
+        output_error(
+            "%s: %s is about sealed knocks, and here is no key: remove it, or give a key and a door",
             where, key);
     else
         return true;
@@ -398,12 +400,12 @@ static void apply_values(struct parse_context *context, const struct profile_val
     for (unsigned i = 0; context->report->errors == 0 && i < count; i++)
         apply_value(context, &values[i], profile);
     if (context->no_memory)
-        say("out of memory");
+        output_error("out of memory");
 }
 
 bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile)
 {
-    struct report report = {.say = say_finding};
+    struct report report = {.say = output_finding};
     struct parse_context context = {.report = &report};
     set_defaults(profile);
     apply_values(&context, values, count, profile);
@@ -411,14 +413,14 @@ bool profile_of_values(const struct profile_value *values, unsigned count, struc
         return false;
     const char *mistake = find_binding_mistake(profile);
     if (mistake)
-        say("%s", mistake);
+        output_error("%s", mistake);
     return !mistake;
 }
 
 bool profile_load(const char *path, const char *name, const struct profile_value *values,
                   unsigned count, struct profile *profile)
 {
-    struct report report = {.say = say_finding};
+    struct report report = {.say = output_finding};
     struct parse_context context = {.report = &report};
     set_defaults(profile);
     if (name)
@@ -432,31 +434,31 @@ bool profile_load(const char *path, const char *name, const struct profile_value
 }
 
 static bool report_profile(const char *path, const struct config_sections *sections,
-                           const char *name, profile_see *see)
+                           const char *name, profile_visit *visit)
 {
-    struct report report = {.say = say_finding};
+    struct report report = {.say = output_finding};
     struct parse_context context = {.report = &report};
     struct profile profile;
     set_defaults(&profile);
     bool good = find_profile(&context, sections, name, &profile) && report.errors == 0 &&
                 !context.no_memory && check_profile(path, &profile);
     if (profile.name)
-        see(&profile, good);
+        visit(&profile, good);
     profile_free(&profile);
     return good;
 }
 
-bool profile_each(const char *path, profile_see *see)
+bool profile_each(const char *path, profile_visit *visit)
 {
-    struct report report = {.say = say_finding};
+    struct report report = {.say = output_finding};
     struct config_sections sections;
     if (access(path, F_OK) < 0) {
-        say("there are no profiles in %s: %s; see knock.conf(5)", path, strerror(errno));
+        output_error("there are no profiles in %s: %s; see knock.conf(5)", path, strerror(errno));
         return false;
     }
     bool good = config_parse(path, &profile_schema, &report, &sections);
     for (size_t i = 1; report.errors == 0 && i < sections.count; i++)
-        good &= report_profile(path, &sections, sections.items[i].title, see);
+        good &= report_profile(path, &sections, sections.items[i].title, visit);
     config_sections_free(&sections);
     return good;
 }

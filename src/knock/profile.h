@@ -62,13 +62,13 @@ bool profile_load(const char *path, const char *name, const struct profile_value
 bool profile_of_values(const struct profile_value *values, unsigned count, struct profile *profile);
 
 /* Gets a profile of a file; `good`: it can be used to knock. */
-typedef void profile_see(const struct profile *profile, bool good);
+typedef void profile_visit(const struct profile *profile, bool good);
 
 /*
- * Reads each profile of the file at `path`, in its order, and gives it to `see`; reports what is
+ * Reads each profile of the file at `path`, in its order, and gives it to `visit`; reports what is
  * wrong with one, and goes on. False when the file can't be read or something is wrong.
  */
-bool profile_each(const char *path, profile_see *see);
+bool profile_each(const char *path, profile_visit *visit);
 
 void profile_free(struct profile *profile);
 

@@ -1,3 +1,4 @@
+/* Copies bytes in two directions without ever waiting for one of them. */
 #include "knock/proxy.h"
 
 #include <errno.h>
@@ -8,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "knock/say.h"
+#include "knock/output.h"
 
-/* One way: what was read from `from` and waits to be written to `to`. */
+/* One direction: what was read from `from` and waits to be written to `to`. */
 struct path_watch {
     int from, to;
     bool open;
@@ -19,13 +20,13 @@ struct path_watch {
     char bytes[65536];
 };
 
-static void end(struct path_watch *way, int error)
+static void end(struct path_watch *direction, int error)
 {
-    way->open = false;
-    way->error = error;
+    direction->open = false;
+    direction->error = error;
     /* A socket's other half lives on; what isn't one, as standard output, has no halves. */
-    if (shutdown(way->to, SHUT_WR) < 0 && errno == ENOTSOCK)
-        close(way->to);
+    if (shutdown(direction->to, SHUT_WR) < 0 && errno == ENOTSOCK)
+        close(direction->to);
 }
 
 static bool again(void)
@@ -33,56 +34,56 @@ static bool again(void)
     return errno == EINTR || errno == EAGAIN;
 }
 
-static void fill(struct path_watch *way)
+static void fill(struct path_watch *direction)
 {
-    ssize_t got = read(way->from, way->bytes, sizeof(way->bytes));
-    way->at = 0;
-    way->len = got > 0 ? (size_t)got : 0;
+    ssize_t got = read(direction->from, direction->bytes, sizeof(direction->bytes));
+    direction->at = 0;
+    direction->len = got > 0 ? (size_t)got : 0;
     if (got == 0 || (got < 0 && !again()))
-        end(way, got < 0 ? errno : 0);
+        end(direction, got < 0 ? errno : 0);
 }
 
 /* Never waits, or each side could be waiting for the other to read. A pipe that has room takes
- * PIPE_BUF bytes at least; to make it non-blocking would make it so for whoever shares it. */
-static ssize_t put(const struct path_watch *way)
+ * PIPE_BUF bytes at least; to make it non-blocking would make it so for all who share it. */
+static ssize_t put(const struct path_watch *direction)
 {
-    const char *bytes = way->bytes + way->at;
-    size_t len = way->len - way->at;
-    ssize_t sent = send(way->to, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const char *bytes = direction->bytes + direction->at;
+    size_t len = direction->len - direction->at;
+    ssize_t sent = send(direction->to, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == ENOTSOCK)
-        sent = write(way->to, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+        sent = write(direction->to, bytes, len < PIPE_BUF ? len : PIPE_BUF);
     return sent;
 }
 
-static void drain(struct path_watch *way)
+static void drain(struct path_watch *direction)
 {
-    ssize_t sent = put(way);
+    ssize_t sent = put(direction);
     if (sent >= 0)
-        way->at += (size_t)sent;
+        direction->at += (size_t)sent;
     else if (!again())
-        end(way, errno);
-    if (way->at == way->len)
-        way->at = way->len = 0;
+        end(direction, errno);
+    if (direction->at == direction->len)
+        direction->at = direction->len = 0;
 }
 
-/* What the way waits for: bytes to come, or room for those that came. */
-static struct pollfd wants(const struct path_watch *way)
+/* What the direction waits for: bytes to come, or room for those that came. */
+static struct pollfd wants(const struct path_watch *direction)
 {
-    if (!way->open)
+    if (!direction->open)
         return (struct pollfd){.fd = -1};
-    if (way->len > 0)
-        return (struct pollfd){.fd = way->to, .events = POLLOUT};
-    return (struct pollfd){.fd = way->from, .events = POLLIN};
+    if (direction->len > 0)
+        return (struct pollfd){.fd = direction->to, .events = POLLOUT};
+    return (struct pollfd){.fd = direction->from, .events = POLLIN};
 }
 
-static void step(struct path_watch *way, const struct pollfd *ready)
+static void step(struct path_watch *direction, const struct pollfd *ready)
 {
     if (!ready->revents)
         return;
-    if (way->len > 0)
-        drain(way);
+    if (direction->len > 0)
+        drain(direction);
     else
-        fill(way);
+        fill(direction);
 }
 
 bool proxy_relay(int fd)
@@ -103,6 +104,6 @@ bool proxy_relay(int fd)
     /* Who reads our output may leave when it has enough. */
     if (in.error == 0 || in.error == EPIPE)
         return true;
-    say("the connection broke: %s", strerror(in.error));
+    output_error("the connection broke: %s", strerror(in.error));
     return false;
 }

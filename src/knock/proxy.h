@@ -7,7 +7,7 @@
 /*
  * Passes bytes both ways until both have ended, or the peer's way has and nobody reads: the end of
  * standard input is passed on, and what the peer still sends comes through. Closes `fd`. False,
- * told already, when the connection broke.
+ * reported already, when the connection broke.
  */
 bool proxy_relay(int fd);
 

@@ -1,18 +1,19 @@
+/* Reads the key, reserves a time, and seals the request. */
 #include "knock/seal.h"
 
 #include <time.h>
 
-#include "knock/say.h"
+#include "knock/output.h"
 #include "lib/clock.h"
 #include "lib/crypto.h"
 #include "lib/key_file.h"
 
 static bool read_key(const char *path, struct sealed_key *out)
 {
-    struct report report = {.say = say_finding};
+    struct report report = {.say = output_finding};
     struct key_file *file = crypto_alloc(sizeof(*file));
     if (!file) {
-        say("out of memory for the key");
+        output_error("out of memory for the key");
         return false;
     }
     bool good = key_file_read(path, &report, file);
@@ -39,13 +40,13 @@ bool seal_open(struct seal *seal, const struct profile *profile, enum sealed_op 
     seal->request = request_of(profile, op);
     seal->key = crypto_alloc(sizeof(*seal->key));
     if (!seal->key)
-        say("out of memory for the key");
+        output_error("out of memory for the key");
     return seal->key && read_key(profile->key, seal->key);
 }
 
 bool seal_lock(struct seal *seal, int64_t until)
 {
-    return last_open(&seal->last, seal->key->id, until);
+    return last_time_open(&seal->last, seal->key->id, until);
 }
 
 static size_t make(const struct seal *seal, const struct sealed_key *key, uint64_t time,
@@ -57,7 +58,7 @@ static size_t make(const struct seal *seal, const struct sealed_key *key, uint64
 size_t seal_make(struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG])
 {
     uint64_t time;
-    return last_take(&seal->last, &time) ? make(seal, seal->key, time, bound, out) : 0;
+    return last_time_reserve(&seal->last, &time) ? make(seal, seal->key, time, bound, out) : 0;
 }
 
 size_t seal_sample(const struct seal *seal, const struct addr *bound, uint8_t out[SEALED_LONG])
@@ -73,7 +74,7 @@ size_t seal_sample(const struct seal *seal, const struct addr *bound, uint8_t ou
 
 void seal_close(struct seal *seal)
 {
-    last_close(&seal->last);
+    last_time_close(&seal->last);
     if (seal->key)
         crypto_free(seal->key);
     seal->key = NULL;

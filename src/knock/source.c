@@ -1,3 +1,4 @@
+/* Chooses address and interface, and makes the sockets that use them. */
 #include "knock/source.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "knock/say.h"
+#include "knock/output.h"
 
 /* Without CAP_NET_RAW since Linux 5.7. */
 static bool leave_by(int fd, const char *interface)
@@ -22,15 +23,42 @@ static bool leave_by(int fd, const char *interface)
 #endif
 }
 
+/* Closes the socket, and leaves errno as it is. Returns -1. */
+static int give_up(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 int source_socket(const struct source *source, const struct knock_target *target, int type)
 {
     int fd = socket(target->address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || !source->interface || leave_by(fd, source->interface))
         return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return give_up(fd);
+}
+
+/* Until the first packet is sent: the kernel counts on then as if there were no bind(). Where it
+ * can't, it chooses a port at once, which will do as well. */
+static void leave_port_open(int fd)
+{
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    const int on = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+#else
+    (void)fd;
+#endif
+}
+
+int source_bound_socket(const struct source *source, const struct knock_target *target, int type)
+{
+    int fd = source_socket(source, target, type);
+    if (fd < 0 || source->own.length == 0)
+        return fd;
+    leave_port_open(fd);
+    return bind(fd, &source->own.address.any, source->own.length) == 0 ? fd : give_up(fd);
 }
 
 /* The kernel's choice for packets to `target`: connecting by UDP sends none. */
@@ -61,14 +89,15 @@ static bool find_own(const struct knock_target *target, struct source *out)
     if (error == 0)
         return true;
     if (out->interface && error == EPERM) {
-        say("can't bind to the interface %s: Linux lets only root do that before version 5.7",
+        output_error(
+            "can't bind to the interface %s: Linux lets only root do that before version 5.7",
             out->interface);
         return false;
     }
     const char *advice = knock_target_advice(target, error);
-    say("cannot send to %s%s%s: %s%s%s", target->text, out->interface ? " by " : "",
-        out->interface ? out->interface : "", strerror(error), advice ? "; " : "",
-        advice ? advice : "");
+    output_error("cannot send to %s%s%s: %s%s%s", target->text, out->interface ? " by " : "",
+                 out->interface ? out->interface : "", strerror(error), advice ? "; " : "",
+                 advice ? advice : "");
     return false;
 }
 
@@ -89,7 +118,8 @@ static bool bind_to(const struct profile *profile, const struct knock_target *ta
     char text[ADDR_TEXT_SIZE];
     addr_format(&profile->bind_address, text);
     if (profile->bind_address.family != to.family) {
-        say("a knock to %s can't come from %s: bind it to an IPv%u address, or knock by IPv%u "
+        output_error(
+            "a knock to %s can't come from %s: bind it to an IPv%u address, or knock by IPv%u "
             "(-%u)",
             target->text, text, to.family, profile->bind_address.family,
             profile->bind_address.family);
@@ -99,7 +129,8 @@ static bool bind_to(const struct profile *profile, const struct knock_target *ta
     const char *why;
     bool ours = knock_target_resolve(text, AF_UNSPEC, &own, &why) && is_ours(out, &own);
     if (!ours && !profile->key) {
-        say("%s is not an address of this machine: bind the knock to one that \"ip address\" shows",
+        output_error(
+            "%s is not an address of this machine: bind the knock to one that \"ip address\" shows",
             text);
         return false;
     }
@@ -114,8 +145,8 @@ static bool find_interface(const struct profile *profile, struct source *out)
     out->interface = profile->interface;
     if (!profile->interface || if_nametoindex(profile->interface) != 0)
         return true;
-    say("this machine has no interface \"%s\": give one that \"ip link\" shows",
-        profile->interface);
+    output_error("this machine has no interface \"%s\": give one that \"ip link\" shows",
+                 profile->interface);
     return false;
 }
 

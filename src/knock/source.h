@@ -6,18 +6,18 @@
 #include "knock/profile.h"
 #include "knock/target.h"
 
-enum source_teller { TOLD_BY_NOBODY, TOLD_BY_STUN, TOLD_BY_COMMAND };
+enum source_informant { LEARNED_FROM_NOBODY, LEARNED_FROM_STUN, LEARNED_FROM_COMMAND };
 
 struct source {
     struct knock_target own; /* that the packets leave from, port 0; length 0: the kernel chooses */
     const char *interface;   /* that they leave by, the profile's; NULL: the kernel chooses */
     struct addr bound;       /* as the server sees it; family 0: not bound */
-    enum source_teller told_by; /* who told that address */
-    char binding[400];          /* what a sealed knock is bound to, and why, for -v */
+    enum source_informant learned_from; /* whom that address is from */
+    char binding[400];                  /* what a sealed knock is bound to, and why, for -v */
 };
 
 /* Finds the source that `profile` asks for, but binds it only to an address that the profile gives.
- * False, told already, when there is none. */
+ * False, reported already, when there is none. */
 bool source_choose(const struct profile *profile, const struct knock_target *target,
                    struct source *out);
 
@@ -26,5 +26,8 @@ bool source_choose(const struct profile *profile, const struct knock_target *tar
  * no address yet. Returns the descriptor, which the caller closes; -1 with errno.
  */
 int source_socket(const struct source *source, const struct knock_target *target, int type);
+
+/* The same, at the source's address; its port is chosen when it sends. */
+int source_bound_socket(const struct source *source, const struct knock_target *target, int type);
 
 #endif

@@ -10,8 +10,8 @@ enum { STUN_PORT = 3478 };
 /*
  * Asks `server`, HOST[:PORT], by UDP from `source`, in the family of `target`: seven times, ever
  * longer apart, and for 39.5 s, but not longer than `until` (clock_now()). Only an answer from the
- * address that was asked, with the transaction's id, counts. False, told already, when none came
- * that tells an address.
+ * address that was asked, with the transaction's id, counts. False, reported already, when none
+ * came with an address.
  */
 bool stun_ask(const char *server, const struct source *source, const struct knock_target *target,
               int64_t until, struct addr *out);

@@ -40,7 +40,7 @@ static bool is_answer(const uint8_t *bytes, size_t len, const uint8_t *id)
 
 /* Takes the next attribute off the `*len` bytes at `*p`, its padding as well. False if it doesn't
  * fit in. */
-static bool take_attribute(const uint8_t **p, size_t *len, struct attribute *out)
+static bool next_attribute(const uint8_t **p, size_t *len, struct attribute *out)
 {
     if (*len < 4)
         return false;
@@ -53,7 +53,7 @@ static bool take_attribute(const uint8_t **p, size_t *len, struct attribute *out
     return true;
 }
 
-/* Those of RFC 3489 and RFC 8489, whether they say anything here or not. */
+/* Those of RFC 3489 and RFC 8489, whether they matter here or not. */
 static bool is_understood(unsigned type)
 {
     static const uint8_t known[] = {0x14, 0x15, 0x1c, 0x1d, 0x1e, XOR_MAPPED};
@@ -100,7 +100,7 @@ static bool read_attributes(const uint8_t *bytes, size_t len,
         return false;
     while (left > 0) {
         struct attribute attribute;
-        if (!take_attribute(&p, &left, &attribute) || !is_understood(attribute.type))
+        if (!next_attribute(&p, &left, &attribute) || !is_understood(attribute.type))
             return false;
         if (attribute.type <= XOR_MAPPED && !found[attribute.type].value)
             found[attribute.type] = attribute;

@@ -12,8 +12,8 @@ enum { STUN_ID_SIZE = 12, STUN_REQUEST_SIZE = 20, STUN_ANSWER_MAX = 1500, STUN_R
 
 enum stun_kind {
     STUN_OTHER,   /* no answer to this request */
-    STUN_ADDRESS, /* tells the address */
-    STUN_ERROR,   /* the server refuses, and says why */
+    STUN_ADDRESS, /* holds the address */
+    STUN_ERROR,   /* the server refuses, with a reason */
     STUN_UNCLEAR, /* answers the request, but not so that it can be used */
 };
 

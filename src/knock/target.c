@@ -1,3 +1,4 @@
+/* Resolves the host, and writes it for the user. */
 #include "knock/target.h"
 
 #include <errno.h>
@@ -5,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "knock/say.h"
+#include "knock/output.h"
 
 /* One socket type, or each address would come three times. */
 static int look_up(const char *host, int family, int flags, struct addrinfo **list)
@@ -14,7 +15,7 @@ static int look_up(const char *host, int family, int flags, struct addrinfo **li
     return getaddrinfo(host, NULL, &hints, list);
 }
 
-static int take_first(const struct addrinfo *first, struct knock_target *out)
+static int use_first(const struct addrinfo *first, struct knock_target *out)
 {
     if (first->ai_addrlen > sizeof(out->address))
         return EAI_FAMILY;
@@ -28,14 +29,14 @@ bool knock_target_resolve(const char *host, int family, struct knock_target *out
 {
     struct knock_target target = {0};
     struct addrinfo *list = NULL;
-    /* An address needs no resolver, and knowing that it is one tells what -v has to explain. */
+    /* An address needs no resolver, and -v has to explain names alone. */
     int error = look_up(host, family, AI_NUMERICHOST, &list);
     if (error == EAI_NONAME) {
         target.named = true;
         error = look_up(host, family, 0, &list);
     }
     if (error == 0) {
-        error = take_first(list, &target);
+        error = use_first(list, &target);
         freeaddrinfo(list);
     }
     if (error != 0) {
@@ -51,18 +52,19 @@ static bool is_somewhere(const char *host, const struct knock_target *target)
 {
     struct addr address = knock_target_addr(target);
     if (addr_is_mapped(&address)) {
-        say("%s is an IPv4 address written as one of IPv6: give %s", target->text,
-            strrchr(target->text, ':') + 1);
+        output_error("%s is an IPv4 address written as one of IPv6: give %s", target->text,
+                     strrchr(target->text, ':') + 1);
         return false;
     }
     if (!addr_is_unspecified(&address))
         return true;
     if (target->named)
-        say("\"%s\" resolves to %s, which is no host's address: a DNS filter may block the name; "
+        output_error(
+            "\"%s\" resolves to %s, which is no host's address: a DNS filter may block the name; "
             "give the server's address",
             host, target->text);
     else
-        say("%s is no host's address: give the server's", target->text);
+        output_error("%s is no host's address: give the server's", target->text);
     return false;
 }
 
@@ -72,10 +74,10 @@ bool knock_target_find(const char *host, int family, struct knock_target *out)
     if (knock_target_resolve(host, family, out, &why))
         return is_somewhere(host, out);
     if (family == AF_UNSPEC)
-        say("cannot resolve \"%s\": %s; check the name or give an address", host, why);
+        output_error("cannot resolve \"%s\": %s; check the name or give an address", host, why);
     else
-        say("cannot resolve \"%s\" to an IPv%d address: %s; try by IPv%d", host,
-            family == AF_INET ? 4 : 6, why, family == AF_INET ? 6 : 4);
+        output_error("cannot resolve \"%s\" to an IPv%d address: %s; try by IPv%d", host,
+                     family == AF_INET ? 4 : 6, why, family == AF_INET ? 6 : 4);
     return false;
 }
 

@@ -34,7 +34,7 @@ struct knock_target {
  */
 bool knock_target_resolve(const char *host, int family, struct knock_target *out, const char **why);
 
-/* The same, and says on standard error why it isn't found, and what to do. */
+/* The same, and reports why it isn't found, and what to do. */
 bool knock_target_find(const char *host, int family, struct knock_target *out);
 
 /* Writes "tcp 192.0.2.1:7000" or "udp [2001:db8::1]:7000" to `out` and returns it. */
@@ -48,7 +48,7 @@ struct knock_target knock_target_at(const struct knock_target *target, uint16_t 
 struct addr knock_target_addr(const struct knock_target *target);
 
 /* What to do about `error`, an errno of sending packets to `target`, as a phrase; NULL when that
- * can't be told. */
+ * isn't known. */
 const char *knock_target_advice(const struct knock_target *target, int error);
 
 #endif

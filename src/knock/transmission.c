@@ -1,9 +1,10 @@
+/* Makes a message or takes a sequence, and sends it round after round. */
 #include "knock/transmission.h"
 
 #include <string.h>
 
 #include "knock/once_file.h"
-#include "knock/say.h"
+#include "knock/output.h"
 #include "knock/send.h"
 #include "lib/crypto.h"
 
@@ -12,7 +13,7 @@ enum { SEQUENCE_DELAY = 20, SEALED_DELAY = 2 };
 
 void transmission_open(struct transmission *message)
 {
-    message->volley.fd = -1;
+    message->round_port.fd = -1;
     message->failure = 0;
     replies_open(&message->replies, message->target, true);
 }
@@ -35,10 +36,10 @@ static bool next_sealed(struct transmission *message)
                                     : seal_make(message->seal, bound, message->bytes);
     if (len == 0)
         return false;
-    struct packets_way way = {.carrier = profile->carrier,
-                              .span = (uint16_t)profile->span,
-                              .packet_port = (uint16_t)profile->packet_port};
-    packets_make(way, message->bytes, len, &message->packets);
+    struct packets_options options = {.carrier = profile->carrier,
+                                      .span = (uint16_t)profile->span,
+                                      .packet_port = (uint16_t)profile->packet_port};
+    packets_make(options, message->bytes, len, &message->packets);
     return true;
 }
 
@@ -46,7 +47,7 @@ static bool next_sequence(struct transmission *message, bool unsent)
 {
     const char *once = message->profile->once;
     if (once)
-        return unsent || once_file_take(once, message->only_list, &message->sequence);
+        return unsent || once_file_next(once, message->only_list, &message->sequence);
     message->sequence = message->profile->sequence;
     return true;
 }
@@ -74,7 +75,7 @@ static void list(const struct transmission *message, struct port_proto step, int
 
 void transmission_collect(struct transmission *message, bool done)
 {
-    volley_collect(&message->volley);
+    round_port_collect(&message->round_port);
     if (done)
         replies_close(&message->replies);
     else
@@ -106,9 +107,9 @@ static int take_port(struct transmission *message)
 {
     if (message->only_list)
         return 0;
-    volley_leave(&message->volley);
-    return volley_open(&message->volley, message->target, message->source,
-                       message->packets.all[0].proto, &message->replies);
+    round_port_leave(&message->round_port);
+    return round_port_open(&message->round_port, message->target, message->source,
+                           message->packets.all[0].proto, &message->replies);
 }
 
 static void begin_round(struct transmission *message, bool whole)
@@ -136,7 +137,9 @@ static int send_sealed(struct transmission *message, unsigned i)
 {
     const struct carrier_packet *packet = &message->packets.all[i];
     list(message, step_at(message, i), packet->proto == IPPROTO_UDP ? packet->length : -1);
-    return message->only_list ? 0 : volley_send(&message->volley, packet, message->packets.payload);
+    return message->only_list
+               ? 0
+               : round_port_send(&message->round_port, packet, message->packets.payload);
 }
 
 static int send_step(struct transmission *message, unsigned i)
@@ -148,7 +151,7 @@ static int send_step(struct transmission *message, unsigned i)
                : knock_send(message->source, message->target, step, &message->replies);
 }
 
-/* Without its step before, no step of a sequence is worth sending; any packets say a message. */
+/* Without its step before, no step of a sequence is worth sending; any packets carry a message. */
 static bool is_over(const struct transmission *message, unsigned i)
 {
     return !message->made || message->failure || i >= message->count ||
@@ -192,5 +195,5 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
 void transmission_close(struct transmission *message)
 {
     replies_close(&message->replies);
-    volley_close(&message->volley);
+    round_port_close(&message->round_port);
 }

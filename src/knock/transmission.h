@@ -9,8 +9,8 @@
 
 #include "knock/packets.h"
 #include "knock/replies.h"
+#include "knock/round_port.h"
 #include "knock/seal.h"
-#include "knock/volley.h"
 
 struct transmission {
     const struct profile *profile;
@@ -21,7 +21,7 @@ struct transmission {
     bool only_list;    /* sends nothing, uses up nothing */
     uint8_t bytes[SEALED_LONG];
     struct packets packets;
-    struct volley volley;
+    struct round_port round_port;
     struct sequence sequence;
     struct replies replies;   /* of all rounds */
     bool made;                /* there is a message to send */
@@ -38,7 +38,7 @@ void transmission_open(struct transmission *message);
 
 /*
  * Makes a message that was never sent before: another time, another line of one-time sequences. One
- * of these that couldn't be sent is taken again. False, told already, when there is none.
+ * of these that couldn't be sent is taken again. False, reported already, when there is none.
  */
 bool transmission_next(struct transmission *message);
 

@@ -16,10 +16,6 @@
  */
 enum { FIRST_PAUSE_MS = 40, LONGEST_PAUSE_MS = 400 };
 
-/* Attempts to each port that stay when others are given up: the kernel goes on sending SYNs for
- * each, and the oldest are those that a router answers which finds nobody. */
-enum { OLDEST = 2 };
-
 void watch_open(struct watch *watch, struct watched *ports, unsigned port_count)
 {
     watch->ports = ports;
@@ -55,7 +51,7 @@ static void try_once(struct watch *watch, unsigned i)
     if (fd < 0)
         return;
     icmp_listen(fd, port->target.address.any.sa_family);
-    /* What the door opened for is this address; if it is gone, any other tells as much. */
+    /* What the door opened for is this address; if it is gone, any other shows as much. */
     if (own->length > 0)
         (void)!bind(fd, &own->address.any, own->length);
     if (connect(fd, &port->target.address.any, port->target.length) < 0 && errno != EINPROGRESS) {
@@ -74,7 +70,7 @@ static void try_all(struct watch *watch)
 
 /*
  * Whether the attempt succeeded; if not, how it ended is added to the port's answers. Whether a
- * port refused before or after the knock can't be told of one that began before and ends after.
+ * port refused before or after the knock isn't known of one that began before and ends after.
  */
 static bool is_connected(const struct pollfd *attempt, struct watched *port, bool looks)
 {
@@ -154,7 +150,9 @@ int watch_ports(struct watch *watch, int64_t until)
         collect_replies(watch);
         pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS;
     }
-    keep_oldest(watch, OLDEST * watch->port_count);
+    /* No more, for the kernel goes on sending SYNs for each; and the oldest is what a router
+     * answers that finds nobody. */
+    keep_oldest(watch, watch->port_count);
     return make_blocking(connected);
 }
 

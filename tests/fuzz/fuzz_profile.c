@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "knock/output.h"
 #include "knock/profile.h"
-#include "knock/say.h"
 
 static unsigned told;
 
 /* In the place of the client's own: what it has to say is made, but nobody reads it. */
-void say(const char *format, ...)
+void output_error(const char *format, ...)
 {
     static char line[1 << 16];
     va_list args;
@@ -25,11 +25,11 @@ void say(const char *format, ...)
     told++;
 }
 
-void say_finding(void *arg, bool error, const char *text)
+void output_finding(void *arg, bool error, const char *text)
 {
     (void)arg;
     (void)error;
-    say("%s", text);
+    output_error("%s", text);
 }
 
 static void claim_numbers(const struct profile *p)

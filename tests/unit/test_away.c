@@ -4,7 +4,7 @@
 
 #include "knock/address_command.h"
 #include "knock/nat.h"
-#include "knock/port.h"
+#include "knock/port_argument.h"
 #include "lib/clock.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

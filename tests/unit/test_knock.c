@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "knock/port.h"
+#include "knock/port_argument.h"
 #include "knock/target.h"
 
 /* Services of our own: /etc/services may be missing where this runs. */

@@ -1,4 +1,4 @@
-/* What the client holds for likely after a knock that didn't open, by what was seen. */
+/* What the client holds for likely after a knock that didn't open, by what was evidence. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 /* Words of each cause, in the order of the table; "" ends it. */
 static const struct row {
-    struct seen seen;
+    struct evidence evidence;
     bool sequence, by_tcp, unbound, not_looked;
     const char *causes[CAUSES_MAX];
 } rows[] = {
@@ -122,21 +122,21 @@ static const struct row {
      .causes = {"1 s behind", "bound to 198.51.100.7", "nothing keeps"}},
 };
 
-/* Silence is all that was seen, but for what the row says. */
-static struct seen seen_of(const struct row *row)
+/* Silence is all that was evidence, but for what the row says. */
+static struct evidence evidence_of(const struct row *row)
 {
-    struct seen seen = row->seen;
-    seen.port = 22;
-    seen.server = "203.0.113.1";
-    if (!seen.target)
-        seen.target = seen.server;
-    seen.looked = !row->not_looked;
-    seen.sealed = !row->sequence;
-    seen.by_udp = !row->by_tcp;
-    seen.bound = row->unbound || row->sequence ? "" : "198.51.100.7";
-    if (!seen.own)
-        seen.own = "198.51.100.7";
-    return seen;
+    struct evidence evidence = row->evidence;
+    evidence.port = 22;
+    evidence.server = "203.0.113.1";
+    if (!evidence.target)
+        evidence.target = evidence.server;
+    evidence.looked = !row->not_looked;
+    evidence.sealed = !row->sequence;
+    evidence.by_udp = !row->by_tcp;
+    evidence.bound = row->unbound || row->sequence ? "" : "198.51.100.7";
+    if (!evidence.own)
+        evidence.own = "198.51.100.7";
+    return evidence;
 }
 
 static void names_the_likeliest_causes(void **state)
@@ -144,8 +144,8 @@ static void names_the_likeliest_causes(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         char causes[CAUSES_MAX][CAUSE_SIZE];
-        struct seen seen = seen_of(&rows[i]);
-        unsigned count = cause_find(&seen, causes), wanted = 0;
+        struct evidence evidence = evidence_of(&rows[i]);
+        unsigned count = cause_find(&evidence, causes), wanted = 0;
         while (wanted < CAUSES_MAX && rows[i].causes[wanted])
             wanted++;
         if (count != wanted)
@@ -172,11 +172,11 @@ static void names_the_address_to_look_for(void **state)
         {"", "", false, false, "ADDRESS"},
     };
     for (size_t i = 0; i < COUNT(addresses); i++) {
-        struct seen seen = {.own = addresses[i].own,
-                            .bound = addresses[i].bound,
-                            .bound_inside = addresses[i].inside,
-                            .translated = addresses[i].translated};
-        assert_string_equal(cause_address(&seen), addresses[i].expected);
+        struct evidence evidence = {.own = addresses[i].own,
+                                    .bound = addresses[i].bound,
+                                    .bound_inside = addresses[i].inside,
+                                    .translated = addresses[i].translated};
+        assert_string_equal(cause_address(&evidence), addresses[i].expected);
     }
 }
 
@@ -187,12 +187,12 @@ static void long_names_fit(void **state)
     char causes[CAUSES_MAX][CAUSE_SIZE], name[300];
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    struct seen seen = {.sealed = true, .reset = 1, .knock_reset = 1};
-    seen.server = seen.target = seen.own = seen.bound = name;
+    struct evidence evidence = {.sealed = true, .reset = 1, .knock_reset = 1};
+    evidence.server = evidence.target = evidence.own = evidence.bound = name;
     for (int kind = ICMP_KIND_OTHER; kind <= ICMP_KIND_TOO_BIG; kind++) {
-        seen.knock_obstacle = (struct seen_obstacle){
+        evidence.knock_obstacle = (struct obstacle){
             .count = 1, .kind = (enum icmp_kind)kind, .error = name, .sender = "192.0.2.254"};
-        assert_int_equal(cause_find(&seen, causes), 3);
+        assert_int_equal(cause_find(&evidence, causes), 3);
         for (unsigned c = 0; c < CAUSES_MAX; c++)
             assert_true(strlen(causes[c]) < CAUSE_SIZE);
     }

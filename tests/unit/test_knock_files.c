@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "knock/last.h"
+#include "knock/last_time.h"
 #include "knock/once_file.h"
 #include "lib/sealed.h"
 
@@ -20,16 +20,16 @@ static void each_time_is_later(void **state)
     uint64_t before = 0;
     home_make(&home);
     for (int i = 0; i < 5; i++) {
-        struct last last;
+        struct last_time last;
         uint64_t time;
-        assert_true(last_open(&last, id, INT64_MAX));
+        assert_true(last_time_open(&last, id, INT64_MAX));
         assert_int_equal(last.time, before);
         for (int j = 0; j < 5; j++) {
-            assert_true(last_take(&last, &time));
+            assert_true(last_time_reserve(&last, &time));
             assert_true(time > before);
             before = time;
         }
-        last_close(&last);
+        last_time_close(&last);
     }
     assert_int_equal(strlen(home_read(&home, LAST)), 17);
     home_remove(&home);
@@ -38,15 +38,15 @@ static void each_time_is_later(void **state)
 /* Writes `text` as the last time and tries to take another; returns what was said. */
 static const char *take_after(struct home *home, const char *text, bool *taken)
 {
-    struct last last;
+    struct last_time last;
     uint64_t time;
     unlink(home->path);
-    assert_true(last_open(&last, id, INT64_MAX)); /* makes the directory */
-    last_close(&last);
+    assert_true(last_time_open(&last, id, INT64_MAX)); /* makes the directory */
+    last_time_close(&last);
     home_write(home, LAST, text, 0600);
     home_listen(home);
-    *taken = last_open(&last, id, INT64_MAX) && last_take(&last, &time);
-    last_close(&last);
+    *taken = last_time_open(&last, id, INT64_MAX) && last_time_reserve(&last, &time);
+    last_time_close(&last);
     return home_said(home);
 }
 
@@ -102,11 +102,11 @@ static void no_time_is_used_twice(void **state)
         for (int i = 0; i < PROCESSES; i++) {
             pids[i] = fork();
             while (pids[i] == 0) {
-                struct last last;
-                if (!last_open(&last, id, INT64_MAX) || !last_take(&last, &got) ||
+                struct last_time last;
+                if (!last_time_open(&last, id, INT64_MAX) || !last_time_reserve(&last, &got) ||
                     write(ends[1], &got, sizeof(got)) != sizeof(got))
                     _exit(1);
-                last_close(&last);
+                last_time_close(&last);
             }
         }
         close(ends[1]);
@@ -136,18 +136,18 @@ static void takes_one_line_after_another(void **state)
     home_write(&home, "once", "# mine\n\n#1,2\n7000,8000:udp,9000\r\n  1000, 2000\n3", 0600);
     char path[128];
     snprintf(path, sizeof(path), "%s/once", home.dir);
-    assert_true(once_file_take(path, true, &sequence));
-    assert_true(once_file_take(path, false, &sequence));
+    assert_true(once_file_next(path, true, &sequence));
+    assert_true(once_file_next(path, false, &sequence));
     assert_int_equal(sequence.count, 3);
     assert_int_equal(sequence.steps[1].port, 8000);
-    assert_true(once_file_take(path, false, &sequence));
+    assert_true(once_file_next(path, false, &sequence));
     assert_int_equal(sequence.steps[0].port, 1000);
     assert_string_equal(home_read(&home, "once"),
                         "# mine\n\n#1,2\n#7000,8000:udp,9000\r\n#  1000, 2000\n3");
-    assert_true(once_file_take(path, false, &sequence));
+    assert_true(once_file_next(path, false, &sequence));
     assert_int_equal(sequence.count, 1);
     home_listen(&home);
-    assert_false(once_file_take(path, false, &sequence));
+    assert_false(once_file_next(path, false, &sequence));
     assert_non_null(strstr(home_said(&home), "no one-time sequence is left in "));
     home_remove(&home);
 }
@@ -165,8 +165,8 @@ static void replaces_what_a_link_leads_to(void **state)
     snprintf(path, sizeof(path), "%s/once", home.dir);
     snprintf(link, sizeof(link), "%s/link", home.dir);
     assert_int_equal(symlink("once", link), 0);
-    assert_true(once_file_take(link, false, &sequence));
-    assert_true(once_file_take(path, false, &sequence));
+    assert_true(once_file_next(link, false, &sequence));
+    assert_true(once_file_next(path, false, &sequence));
     assert_int_equal(sequence.steps[0].port, 3);
     assert_int_equal(lstat(link, &st), 0);
     assert_true(S_ISLNK(st.st_mode));
@@ -195,7 +195,7 @@ static void refuses_files_of_sequences(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         home_write(&home, "once", rows[i].text, rows[i].mode);
         home_listen(&home);
-        assert_false(once_file_take(home.path, false, &sequence));
+        assert_false(once_file_next(home.path, false, &sequence));
         const char *said = home_said(&home);
         if (!strstr(said, rows[i].said))
             fail_msg("\"%s\": said \"%s\"", rows[i].text, said);
@@ -203,7 +203,7 @@ static void refuses_files_of_sequences(void **state)
     }
     snprintf(path, sizeof(path), "%s/none", home.dir);
     home_listen(&home);
-    assert_false(once_file_take(path, false, &sequence));
+    assert_false(once_file_next(path, false, &sequence));
     assert_non_null(strstr(home_said(&home), "No such file"));
     home_remove(&home);
 }
@@ -226,7 +226,7 @@ static void each_line_goes_to_one(void **state)
         if (fork() == 0) {
             struct sequence sequence;
             for (int j = 0; j < LINES / PROCESSES; j++)
-                if (!once_file_take(home.path, false, &sequence) ||
+                if (!once_file_next(home.path, false, &sequence) ||
                     write(ends[1], &sequence.steps[0].port, 2) != 2)
                     _exit(1);
             _exit(0);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knock/last.h"
+#include "knock/last_time.h"
 #include "knock/nat.h"
 #include "knock/packets.h"
 #include "lib/crypto.h"
@@ -79,16 +79,16 @@ static void takes_the_next_time(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint64_t time = none;
-        assert_int_equal(last_next(clock, rows[i].last, &time), rows[i].time != none);
+        assert_int_equal(last_time_next(clock, rows[i].last, &time), rows[i].time != none);
         assert_int_equal(time, rows[i].time);
     }
     uint64_t time = none; /* the end of all times */
-    assert_false(last_next(SEALED_TIME_MAX, SEALED_TIME_MAX, &time));
+    assert_false(last_time_next(SEALED_TIME_MAX, SEALED_TIME_MAX, &time));
 }
 
 /* Kinds of carriers, and how many packets of each kind they have. */
 static const struct {
-    struct packets_way way;
+    struct packets_options options;
     size_t len;
     unsigned message, parity;
     uint8_t proto;
@@ -116,7 +116,7 @@ static void sends_each_packet_once_a_round(void **state)
         uint32_t random[CARRIER_SLOTS_MAX];
         struct packets packets, before;
         crypto_random(message, sizeof(message));
-        packets_make(kinds[kind].way, message, kinds[kind].len, &packets);
+        packets_make(kinds[kind].options, message, kinds[kind].len, &packets);
         before = packets;
         for (unsigned round = 0; round < 6; round++) {
             const struct carrier_packet *got = packets.all;
@@ -142,7 +142,7 @@ static void orders_are_even(void **state)
     const uint8_t message[SEALED_SHORT] = {0};
     unsigned first[SLOTS] = {0};
     struct packets packets;
-    packets_make(kinds[1].way, message, sizeof(message), &packets);
+    packets_make(kinds[1].options, message, sizeof(message), &packets);
     for (unsigned i = 0; i < ROUNDS; i++) {
         uint32_t random[CARRIER_SLOTS_MAX];
         crypto_random(random, sizeof(random));
@@ -159,10 +159,10 @@ static void one_packet_is_the_message(void **state)
     uint8_t message[SEALED_LONG] = {1, 2, 3};
     for (size_t kind = 3; kind < COUNT(kinds); kind++) {
         struct packets packets;
-        packets_make(kinds[kind].way, message, kinds[kind].len, &packets);
+        packets_make(kinds[kind].options, message, kinds[kind].len, &packets);
         assert_ptr_equal(packets.payload, message);
         assert_int_equal(packets.all[0].length, kinds[kind].len);
-        assert_int_equal(packets.all[0].port, kinds[kind].way.packet_port);
+        assert_int_equal(packets.all[0].port, kinds[kind].options.packet_port);
     }
 }
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "knock/replies.h"
+#include "knock/round_port.h"
 #include "knock/send.h"
-#include "knock/volley.h"
 #include "lib/clock.h"
 
 enum { WAIT_MS = 5000 };
@@ -87,28 +87,28 @@ static void no_error_fails_the_next_packet(void **state)
     enum { PACKETS = 200 };
     struct source source = {0};
     struct replies replies;
-    struct volley volley;
+    struct round_port round_port;
     struct knock_target to, closed = closed_port(AF_INET, SOCK_DGRAM);
     int receiver = take_port(AF_INET, SOCK_DGRAM, &to);
     replies_open(&replies, &to, true);
     const char *why;
     assert_true(knock_target_resolve("127.0.0.1", AF_INET, &source.own, &why));
-    assert_int_equal(volley_open(&volley, &to, &source, IPPROTO_UDP, &replies), 0);
+    assert_int_equal(round_port_open(&round_port, &to, &source, IPPROTO_UDP, &replies), 0);
     for (unsigned i = 0; i < PACKETS; i++) {
         uint8_t number = (uint8_t)i, got;
         struct carrier_packet packet = {.proto = IPPROTO_UDP, .length = 1};
         packet.port = port_of(&closed);
-        assert_int_equal(volley_send(&volley, &packet, &number), 0);
+        assert_int_equal(round_port_send(&round_port, &packet, &number), 0);
         packet.port = port_of(&to);
-        assert_int_equal(volley_send(&volley, &packet, &number), 0);
+        assert_int_equal(round_port_send(&round_port, &packet, &number), 0);
         struct pollfd ready = {.fd = receiver, .events = POLLIN};
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
         assert_int_equal(recv(receiver, &got, 1, 0), 1);
         assert_int_equal(got, number);
     }
     assert_int_equal(recv(receiver, &(uint8_t){0}, 1, MSG_DONTWAIT), -1);
-    volley_collect(&volley);
-    volley_close(&volley);
+    round_port_collect(&round_port);
+    round_port_close(&round_port);
     assert_in_range(replies.answers.rejected, 1, PACKETS);
     replies_close(&replies);
     close(receiver);

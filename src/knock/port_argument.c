@@ -1,4 +1,5 @@
-#include "knock/port.h"
+/* Parses ports, protocols and hosts with a port. */
+#include "knock/port_argument.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /* PORT[:PROTO] as the client's arguments write it, numbers or names of services; and HOST[:PORT].
  */
-#ifndef KNOCK_PORT_H
-#define KNOCK_PORT_H
+#ifndef KNOCK_PORT_ARGUMENT_H
+#define KNOCK_PORT_ARGUMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
-#include "knock/last.h"
+/* Locks the file of a key, reads the last time from it, and records the next one. */
+#include "knock/last_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,14 @@
 #include <unistd.h>
 
 #include "knock/durable.h"
-#include "knock/say.h"
+#include "knock/output.h"
 #include "lib/clock.h"
 
 /* "1800000000 32768\n": seconds since 1970 and 1/65536 s, always as long, so that a later time is
  * written over an earlier one by one write of one block. */
 enum { LINE_LEN = 17, ID_BYTES = 16 };
 
-bool last_next(uint64_t clock, uint64_t last, uint64_t *time)
+bool last_time_next(uint64_t clock, uint64_t last, uint64_t *time)
 {
     uint64_t next = last + 1;
     if (next > SEALED_TIME_MAX || next > clock + ((uint64_t)LAST_AHEAD_MAX << 16))
@@ -42,15 +43,16 @@ static bool make_above(char *path)
     return true;
 }
 
-static bool set_path(struct last *last, const uint8_t *id)
+static bool set_path(struct last_time *last, const uint8_t *id)
 {
     char hex[2 * ID_BYTES + 1];
     for (unsigned i = 0; i < ID_BYTES; i++)
         snprintf(hex + 2 * (size_t)i, 3, "%02x", id[i]);
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    bool own = state && state[0] == '/'; /* others are to be ignored, says its specification */
+    bool own = state && state[0] == '/'; /* its specification has others ignored */
     if (!own && (!home || home[0] != '/')) {
-        say("HOME isn't set: set it, or XDG_STATE_HOME, to where the last time of a key can be "
+        output_error(
+            "HOME isn't set: set it, or XDG_STATE_HOME, to where the last time of a key can be "
             "kept");
         return false;
     }
@@ -58,19 +60,19 @@ static bool set_path(struct last *last, const uint8_t *id)
                        own ? "" : "/.local/state", hex);
     if ((size_t)len < sizeof(last->path))
         return true;
-    say("the path of the state directory is too long: %s", own ? state : home);
+    output_error("the path of the state directory is too long: %s", own ? state : home);
     return false;
 }
 
-static bool failed(const struct last *last, const char *what)
+static bool failed(const struct last_time *last, const char *what)
 {
-    say("can't %s %s: %s; nothing was sent, since no time may be used twice", what, last->path,
-        strerror(errno));
+    output_error("can't %s %s: %s; nothing was sent, since no time may be used twice", what,
+                 last->path, strerror(errno));
     return false;
 }
 
 /* An empty file is one of a process that was killed before its first knock. */
-static bool read_time(struct last *last)
+static bool read_time(struct last_time *last)
 {
     char line[LINE_LEN + 2] = "", *end;
     ssize_t len = pread(last->fd, line, LINE_LEN + 1, 0);
@@ -85,7 +87,8 @@ static bool read_time(struct last *last)
         last->time = seconds << 16 | ticks;
         return true;
     }
-    say("%s is damaged: if this machine's clock is right and has been since the last knock, "
+    output_error(
+        "%s is damaged: if this machine's clock is right and has been since the last knock, "
         "remove the file",
         last->path);
     return false;
@@ -107,9 +110,9 @@ static int lock_until(int fd, int64_t until)
     return 0;
 }
 
-bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE], int64_t until)
+bool last_time_open(struct last_time *last, const uint8_t id[SEALED_ID_SIZE], int64_t until)
 {
-    *last = (struct last){.fd = -1};
+    *last = (struct last_time){.fd = -1};
     if (!set_path(last, id))
         return false;
     if (!make_above(last->path))
@@ -117,11 +120,12 @@ bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE], int64_t unti
     last->fd = open(last->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (last->fd < 0)
         return failed(last, "open");
-    say_progress("waiting for another knock with this key to end");
+    output_progress("waiting for another knock with this key to end");
     errno = lock_until(last->fd, until);
-    say_no_progress();
+    output_progress_end();
     if (errno == ETIMEDOUT) {
-        say("another knock with this key was still under way when the time was over; nothing was "
+        output_error(
+            "another knock with this key was still under way when the time was over; nothing was "
             "sent: try again, or allow more by --timeout");
         return false;
     }
@@ -130,7 +134,7 @@ bool last_open(struct last *last, const uint8_t id[SEALED_ID_SIZE], int64_t unti
     return read_time(last);
 }
 
-static bool record(struct last *last, uint64_t time)
+static bool record(struct last_time *last, uint64_t time)
 {
     char line[LINE_LEN + 1];
     snprintf(line, sizeof(line), "%010u %05u\n", (unsigned)(time >> 16) & 0xffffffffu,
@@ -144,13 +148,14 @@ static bool record(struct last *last, uint64_t time)
     return true;
 }
 
-bool last_take(struct last *last, uint64_t *time)
+bool last_time_reserve(struct last_time *last, uint64_t *time)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t clock = sealed_time(now.tv_sec, (int32_t)now.tv_nsec);
-    if (!last_next(clock, last->time, time)) {
-        say("the clock is %llu s behind the last knock with this key: set the clock, or if it was "
+    if (!last_time_next(clock, last->time, time)) {
+        output_error(
+            "the clock is %llu s behind the last knock with this key: set the clock, or if it was "
             "wrong then and is right now, remove %s",
             (unsigned long long)((last->time - clock) >> 16), last->path);
         return false;
@@ -159,7 +164,7 @@ bool last_take(struct last *last, uint64_t *time)
     return record(last, *time);
 }
 
-void last_close(struct last *last)
+void last_time_close(struct last_time *last)
 {
     if (last->fd >= 0)
         close(last->fd);

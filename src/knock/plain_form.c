@@ -1,11 +1,12 @@
-#include "knock/ports.h"
+/* Sends the ports of the command line once, or makes a profile of them to be waited for. */
+#include "knock/plain_form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "knock/port.h"
-#include "knock/say.h"
+#include "knock/output.h"
+#include "knock/port_argument.h"
 #include "knock/send.h"
 #include "knock/target.h"
 
@@ -44,8 +45,8 @@ static bool knock_once(const struct source *source, const struct knock_target *t
     if (error == 0)
         return true;
     const char *advice = knock_target_advice(target, error);
-    say("cannot send to %s: %s%s%s", point, strerror(error), advice ? "; " : "",
-        advice ? advice : "");
+    output_error("cannot send to %s: %s%s%s", point, strerror(error), advice ? "; " : "",
+                 advice ? advice : "");
     return false;
 }
 
@@ -56,18 +57,18 @@ static bool knock_all(const struct knock_target *target, const struct source *so
     bool sent = true;
     replies_open(&replies, target, false);
     if (!options->verbose)
-        say_progress("knocking at %s", target->text);
+        output_progress("knocking at %s", target->text);
     for (unsigned i = 0; sent && i < count; i++) {
         if (i > 0 && !options->dry_run)
             knock_pause(options->delay_ms);
         sent = knock_once(source, target, steps[i], options, &replies);
     }
-    say_no_progress();
+    output_progress_end();
     replies_close(&replies);
     return sent;
 }
 
-/* Where nothing is said of it, the kernel chooses, and tells with the first packet if it can't. */
+/* Without bind and interface the kernel chooses, and sending the first packet fails if it can't. */
 static bool find_source(const struct profile *profile, const struct knock_target *target,
                         struct source *out)
 {
@@ -138,6 +139,6 @@ bool ports_profile(const struct options *options, struct profile *profile)
     profile->sequence.count = count;
     profile->host = strdup(options->words[0]);
     if (!profile->host)
-        say("out of memory");
+        output_error("out of memory");
     return profile->host != NULL;
 }

@@ -1,5 +1,5 @@
-/* Writes lines for the user, and on a terminal one that tells what is going on. */
-#include "knock/say.h"
+/* Writes lines for the user, and on a terminal one that shows what is going on. */
+#include "knock/output.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -89,7 +89,7 @@ static size_t room_for_text(void)
     return sizeof(progress.text) - 1;
 }
 
-void say_progress(const char *format, ...)
+void output_progress(const char *format, ...)
 {
     sigset_t alarm, before;
     va_list args;
@@ -110,7 +110,7 @@ void say_progress(const char *format, ...)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-void say_no_progress(void)
+void output_progress_end(void)
 {
     if (!progress.running)
         return;
@@ -122,10 +122,10 @@ void say_no_progress(void)
     ending_wipe(false);
 }
 
-void say(const char *format, ...)
+void output_error(const char *format, ...)
 {
     va_list args;
-    say_no_progress();
+    output_progress_end();
     va_start(args, format);
     if (into.text) {
         vsnprintf(into.text, into.size, format, args);
@@ -137,15 +137,15 @@ void say(const char *format, ...)
     va_end(args);
 }
 
-void say_into(char *out, size_t size)
+void output_capture(char *out, size_t size)
 {
     into.text = out;
     into.size = size;
 }
 
-void say_finding(void *arg, bool error, const char *text)
+void output_finding(void *arg, bool error, const char *text)
 {
     (void)arg;
     (void)error;
-    say("%s", text);
+    output_error("%s", text);
 }
