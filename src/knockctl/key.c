@@ -14,7 +14,8 @@
 #define DEFAULT_CONFIG "/etc/knockd.conf"
 
 static const char usage[] =
-    "usage: knockctl key new NAME [-c FILE] [--door DOOR]... [--expires YYYY-MM-DD] [--roaming]\n"
+    "usage: knockctl key new NAME [-c FILE] [--door DOOR]... [--expires YYYY-MM-DD]\n"
+    "           [--roaming | --stun HOST[:PORT]]\n"
     "       knockctl key list [-c FILE] [--json]\n"
     "       knockctl key remove NAME [-c FILE]\n";
 
@@ -23,6 +24,7 @@ static const char help[] =
     "      --door DOOR            let the key open this door alone; may be repeated\n"
     "      --expires YYYY-MM-DD   its last day, in UTC\n"
     "      --roaming              for clients that don't know the address they are seen with\n"
+    "      --stun HOST[:PORT]     let its profiles ask this STUN server for that address\n"
     "      --json                 print JSON\n"
     "  -h, --help                 print this\n";
 
@@ -68,22 +70,23 @@ static bool apply(struct key_options *o, int letter, int may)
     case 'r':
         o->roaming = true;
         break;
+    case 's':
+        o->stun = optarg;
+        break;
     default: /* getopt_long has named the option */
         fputs(usage, stderr);
         return false;
     }
-    return (may & MAY_NEW) || wrong("--door, --expires and --roaming are for new");
+    return (may & MAY_NEW) || wrong("--door, --expires, --roaming and --stun are for new");
 }
 
 static bool read_options(int argc, char **argv, const struct action *action, struct key_options *o)
 {
-    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
-                                          {"door", required_argument, NULL, 'd'},
-                                          {"expires", required_argument, NULL, 'e'},
-                                          {"roaming", no_argument, NULL, 'r'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'},  {"door", required_argument, NULL, 'd'},
+        {"expires", required_argument, NULL, 'e'}, {"roaming", no_argument, NULL, 'r'},
+        {"stun", required_argument, NULL, 's'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     optind = 0;
     for (int letter; (letter = getopt_long(argc, argv, "c:h", names, NULL)) != -1;)
         if (!apply(o, letter, action->may))

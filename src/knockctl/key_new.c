@@ -16,8 +16,12 @@
 #include "lib/key_file.h"
 
 /* Names of a server, a key and doors have at most 64 bytes, and each stands in a profile up to four
- * times. */
-enum { PROFILE_MAX = 1280, TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192 };
+ * times; that of a STUN server stands there once. */
+enum {
+    STUN_MAX = 255,
+    PROFILE_MAX = 1280 + STUN_MAX,
+    TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192
+};
 
 /* A text with a secret in it, in locked memory. */
 struct text {
@@ -59,6 +63,21 @@ static bool refuse(const char *format, ...)
     return false;
 }
 
+/* It stands between quotes in the profile; the client looks closer. */
+static bool check_stun(const struct key_options *options)
+{
+    if (!options->stun)
+        return true;
+    size_t len = strlen(options->stun);
+    bool good = len > 0 && len <= STUN_MAX;
+    for (const char *p = options->stun; *p; p++)
+        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$", *p);
+    if (!good)
+        return refuse("--stun: \"%.80s\" won't do: expected HOST or HOST:PORT", options->stun);
+    return !options->roaming ||
+           refuse("--roaming binds knocks to no address, --stun to what is told: give one of them");
+}
+
 static bool check(const struct config *config, const struct key_options *options)
 {
     int64_t end;
@@ -68,6 +87,8 @@ static bool check(const struct config *config, const struct key_options *options
     for (unsigned i = 0; i < options->door_count; i++)
         if (!find_door(config, options->doors[i]))
             return refuse("no door \"%s\" is configured in %s", options->doors[i], config->path);
+    if (!check_stun(options))
+        return false;
     if (!options->expires)
         return true;
     if (!key_file_day(options->expires, &end))
@@ -157,11 +178,15 @@ static void put_binding(struct text *text, const struct config_door *door,
                         const struct key_options *options)
 {
     if (options->roaming) {
-        put(text, "    bind    = any\n");
+        put(text, "    bind    = any    # the first who sends it gets in\n");
         return;
     }
     put(text, "    bind    = auto\n");
-    if (door->bound)
+    if (options->stun)
+        put(text,
+            "    stun    = \"%s\"    # behind a translator (NAT): tells the address outside\n",
+            options->stun);
+    else if (door->bound)
         put(text,
             "    # stun  = \"HOST\"    # behind a translator (NAT): who tells the address outside\n");
     else
@@ -239,6 +264,14 @@ static void advise_binding(const struct config *config, const struct key_options
     for (unsigned i = 0; i < config->door_count; i++)
         if (is_for(&config->doors[i], options, listed))
             ++*(config->doors[i].bound ? &bound : &unbound);
+    if (options->stun) {
+        fprintf(
+            stderr,
+            "knockctl key: knocks are bound to the client's public address; behind a translator "
+            "(NAT) %s tells it, and learns when and from where it is asked\n",
+            options->stun);
+        return;
+    }
     if (bound > 0)
         fputs("knockctl key: knocks are bound to the client's public address; behind a translator "
               "(NAT) the profile needs stun = \"HOST\": a STUN server, which learns when and from "
@@ -266,8 +299,10 @@ static void advise(const struct config *config, const struct key_options *option
         advise_binding(config, options, listed);
         return;
     }
-    fputs("knockctl key: its knocks aren't bound to an address, so its doors need bound = false\n",
-          stderr);
+    fputs(
+        "knockctl key: its knocks aren't bound to an address, and open for the first who sends the "
+        "packets; its doors need bound = false\n",
+        stderr);
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].bound && is_for(&config->doors[i], options, listed))
             fprintf(stderr, "knockctl key: door \"%s\" has not\n", config->doors[i].name);

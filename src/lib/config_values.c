@@ -107,13 +107,13 @@ void read_server_name(struct parse_context *context, const struct config_key *ke
     size_t len = strlen(value->text);
     bool good = len >= (size_t)key->min && len <= (size_t)key->max;
     for (const char *p = value->text; *p; p++)
-        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$", *p);
+        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$/", *p);
     if (good)
         read_copy(context, value->text, field);
     else
         report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected 1 to %d characters without blanks, quotes, "
-                     "\\ and $, like gate.example",
+                     "\\, / and $, like gate.example",
                      key->name, value->text, (int)key->max);
 }
 

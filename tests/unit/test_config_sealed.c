@@ -93,6 +93,7 @@ static void refuses_what_cant_work(void **state)
         {SEALED("server = ''"), "5: server: \"\" won't do"},
         {SEALED("server = 'a b'"), "5: server: \"a b\" won't do: expected 1 to 64 characters"},
         {SEALED("server = 'a\"b'"), "5: server"},
+        {SEALED("server = 'gate/../x'"), "5: server: \"gate/../x\" won't do"},
         {SEALED("server = 12345678901234567890123456789012345678901234567890123456789012345"),
          "5: server"},
         {SEALED("packet_port = 65536"), "5: packet_port: \"65536\" won't do"},

@@ -35,8 +35,12 @@ static void make_world(struct key_world *w)
 
 static void end_world(struct key_world *w)
 {
-    static const char *const files[] = {"etc/keys/alice.key", "etc/keys/bob.key",
-                                        "etc/keys/eve.key", "out", "err"};
+    static const char *const files[] = {"etc/keys/alice.key",
+                                        "etc/keys/bob.key",
+                                        "etc/keys/eve.key",
+                                        "etc/keys/dave.key",
+                                        "out",
+                                        "err"};
     char path[128];
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         remove_file(w->told.dir, files[i]);
@@ -244,9 +248,13 @@ static void says_what_is_left_to_do(void **state)
     assert_int_equal(key(&w, "new eve --door ssh --roaming"), 0);
     assert_says(w.err, "door \"ssh\" { key = { ..., \"eve\" } ... }; then: knockctl reload");
     assert_says(w.err, "its doors need bound = false\nknockctl key: door \"ssh\" has not");
-    assert_says(w.out, "    bind    = any\n");
+    assert_says(w.out, "    bind    = any    # the first who sends it gets in\n");
+    assert_says(w.err, "open for the first who sends the packets");
     assert_int_equal(key(&w, "new bob --door web --roaming"), 0);
     assert_null(strstr(w.err, "has not"));
+    assert_int_equal(key(&w, "new dave --door ssh --stun stun.example:3479"), 0);
+    assert_says(w.out, "    bind    = auto\n    stun    = \"stun.example:3479\"    # ");
+    assert_says(w.err, "(NAT) stun.example:3479 tells it, and learns when");
     end_world(&w);
 }
 
@@ -268,7 +276,10 @@ static void refuses(void **state)
         {"new a --expires tomorrow", "expected the last day as YYYY-MM-DD"},
         {"new a --json", "--json is for list"},
         {"list a", "no argument is expected"},
+        {"new a --stun x --roaming", "give one of them"},
+        {"new a --stun a\"b", "--stun: \"a\"b\" won't do: expected HOST or HOST:PORT"},
         {"list --roaming", "are for new"},
+        {"list --stun x", "are for new"},
         {"remove a", "can't remove"},
         {"remove a --door ssh", "are for new"},
     };
