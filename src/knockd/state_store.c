@@ -44,10 +44,13 @@ void state_store_log_gone(const char *state_dir)
               state_dir);
 }
 
-/* Logs what was lost with a store, and what to do about it. */
-static void log_found(const struct config *config, const struct store_found *found)
+/* Logs what was lost with a store, and what to do about it; `why`: what was wrong with it, or NULL.
+ */
+static void log_found(const struct config *config, const struct store_found *found, const char *why)
 {
     long long skew = config->sealed.max_skew / CLOCK_SECOND;
+    if (found->moved && why)
+        log_error("%s", why);
     if (found->moved)
         log_error(
             "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
@@ -85,7 +88,7 @@ struct store *state_store_open(struct state_dir *dir, const struct config *confi
     struct store *store =
         store_open(config->state_dir, boot_id, config->sealed.max_skew / CLOCK_SECOND, &found, why,
                    sizeof(why));
-    log_found(config, &found);
+    log_found(config, &found, store ? why : NULL);
     free(found.moved);
     if (!store)
         log_error("%s", why);

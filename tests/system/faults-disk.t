@@ -100,6 +100,7 @@ damaged() {
     starts "the store is damaged: starts all the same"
     ok "says so, loudly" said "error: THE STATE WAS DAMAGED and is now in $WORK/state/state.db.damaged-"
     ok "and that sealed knocks have to wait" said "sealed knocks are refused for the next 90 s"
+    ok "and why" said "state.db: can't .*: file is not a database"
     is "the old one is kept" "$(cat "$WORK"/state/state.db.damaged-*)" "no database"
     on_gate iptables -F INPUT
     ends "damaged"
