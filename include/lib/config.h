@@ -122,6 +122,7 @@ struct config_sealed {
     unsigned packet_port; /* UDP port that takes a knock in one packet, by sources that capture */
     int64_t max_skew;     /* ns between a knock's time and the clock */
     char *server;         /* the name that key files must have */
+    bool server_given;    /* else it is the host's name */
 };
 
 struct config {

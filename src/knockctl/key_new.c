@@ -78,12 +78,25 @@ static bool check_stun(const struct key_options *options)
            refuse("--roaming binds knocks to no address, --stun to what is told: give one of them");
 }
 
+/* A host's name is often that of a system, such as debian: on the device, the second key that is
+ * named after it would take the first one's file. */
+static bool check_server(const struct config *config)
+{
+    const char *host = config->sealed.server;
+    if (config->sealed.server_given)
+        return true;
+    if (host[0] == '\0' || strcmp(host, "localhost") == 0 || strcmp(host, "(none)") == 0)
+        host = "gate.example";
+    return refuse("no name is set for this server, which its keys are for: expected sealed { "
+                  "server = \"%s\" } in %s, or any name that none of your other servers has",
+                  host, config->path);
+}
+
 static bool check(const struct config *config, const struct key_options *options)
 {
     int64_t end;
-    if (config->sealed.server[0] == '\0')
-        return refuse("this host has no name: expected sealed { server = \"gate.example\" } in %s",
-                      config->path);
+    if (!check_server(config))
+        return false;
     for (unsigned i = 0; i < options->door_count; i++)
         if (!find_door(config, options->doors[i]))
             return refuse("no door \"%s\" is configured in %s", options->doors[i], config->path);

@@ -227,6 +227,7 @@ static void read_sealed(struct parse_context *context, const struct config_secti
                         struct config_sealed *sealed)
 {
     sealed->pos = section->pos;
+    sealed->server_given = config_given(section, "server");
     config_read_keys(context, section, sealed);
 }
 

@@ -37,6 +37,7 @@ static void reads_every_key(void **state)
     assert_int_equal(c->sealed.pos.line, 2);
     assert_true(c->sealed.max_skew == 300 * SECOND);
     assert_string_equal(c->sealed.server, "gate.example");
+    assert_true(c->sealed.server_given);
     const struct config_door *d = &c->doors[0];
     assert_int_equal(d->keys.count, 2);
     assert_string_equal(d->keys.items[0].text, "alice");
@@ -67,6 +68,7 @@ static void fills_in_defaults(void **state)
     assert_int_equal(c->sealed.packet_port, CARRIER_SPAN_DEFAULT + 12287);
     assert_true(c->sealed.max_skew == 120 * SECOND);
     assert_string_equal(c->sealed.server, host);
+    assert_false(c->sealed.server_given);
     assert_true(c->doors[0].bound);
     assert_false(c->doors[0].for_others);
     assert_true(c->doors[0].max_timeout == 0);

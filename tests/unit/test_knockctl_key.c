@@ -258,6 +258,32 @@ static void says_what_is_left_to_do(void **state)
     end_world(&w);
 }
 
+/* Else the keys of two servers that are called debian would have the same file on a device. */
+static void demands_a_name_of_the_server(void **state)
+{
+    (void)state;
+    static const char *const sections[] = {"", "sealed { span = 6000 }\n"};
+    struct key_world w;
+    char host[65] = "", whole[1024], expected[256];
+    make_world(&w);
+    assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+    bool named = *host && strcmp(host, "localhost") != 0 && strcmp(host, "(none)") != 0;
+    snprintf(expected, sizeof(expected), "expected sealed { server = \"%s\" } in %s",
+             named ? host : "gate.example", w.config);
+    for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+        int len = snprintf(whole, sizeof(whole),
+                           "key_dir = %s\n" SOURCE
+                           "door d { key = alice port = 22 start_command = true }\n%s",
+                           w.keys, sections[i]);
+        write_file(w.told.dir, "c", whole, (size_t)len);
+        assert_int_equal(key(&w, "new alice"), 1);
+        assert_says(w.err, expected);
+        assert_string_equal(w.out, "");
+    }
+    assert_int_equal(access(w.keys, F_OK), -1);
+    end_world(&w);
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -343,6 +369,7 @@ int main(void)
         cmocka_unit_test(profiles_work_behind_a_translator),
         cmocka_unit_test(the_client_gets_it_for_many_doors),
         cmocka_unit_test(says_what_is_left_to_do),
+        cmocka_unit_test(demands_a_name_of_the_server),
         cmocka_unit_test(refuses),
         cmocka_unit_test(refuses_a_folder_of_others),
         cmocka_unit_test(lists_and_removes),
