@@ -57,28 +57,3 @@ bool knock_port_parse(const char *text, uint8_t proto, knock_service *service,
     *out = step;
     return true;
 }
-
-bool knock_host_port_parse(const char *text, char host[KNOCK_HOST_MAX + 1], uint16_t *port)
-{
-    const char *begin = text, *end = strrchr(text, ':'), *more = NULL;
-    if (*text == '[') {
-        begin++;
-        end = strchr(text, ']');
-        more = end && end[1] ? end + 1 : NULL;
-    } else if (end && strchr(text, ':') == end) {
-        more = end;
-    } else {
-        end = text + strlen(text);
-    }
-    if (!end || end == begin || end - begin > KNOCK_HOST_MAX)
-        return false;
-    snprintf(host, KNOCK_HOST_MAX + 1, "%.*s", (int)(end - begin), begin);
-    if (!more)
-        return true;
-    size_t digits = *more == ':' ? strspn(more + 1, "0123456789") : 0;
-    unsigned long number = digits > 0 && digits <= 5 ? strtoul(more + 1, NULL, 10) : 0;
-    if (number < 1 || number > 65535 || more[1 + digits] != '\0')
-        return false;
-    *port = (uint16_t)number;
-    return true;
-}

@@ -1,5 +1,4 @@
-/* PORT[:PROTO] as the client's arguments write it, numbers or names of services; and HOST[:PORT].
- */
+/* PORT[:PROTO] as the client's arguments write it, numbers or names of services. */
 #ifndef KNOCK_PORT_ARGUMENT_H
 #define KNOCK_PORT_ARGUMENT_H
 
@@ -20,14 +19,5 @@ knock_service knock_service_lookup;
  */
 bool knock_port_parse(const char *text, uint8_t proto, knock_service *service,
                       struct port_proto *out, const char **why);
-
-enum { KNOCK_HOST_MAX = 255 };
-
-/*
- * Reads "host", "host:port", "[address]" or "[address]:port"; what has several colons and no
- * brackets is an IPv6 address. `*port` stays as it is where none is said. False when it is none of
- * these.
- */
-bool knock_host_port_parse(const char *text, char host[KNOCK_HOST_MAX + 1], uint16_t *port);
 
 #endif

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "knock/output.h"
-#include "knock/port_argument.h"
 #include "lib/addr_scope.h"
 #include "lib/command_words.h"
 #include "lib/config_values.h"
+#include "lib/host_port.h"
 
 /* --- keys --- */
 
@@ -226,10 +226,10 @@ static void read_bind(struct parse_context *context, const struct config_key *ke
 static void read_stun(struct parse_context *context, const struct config_key *key,
                       const struct config_list *values, void *field)
 {
-    char host[KNOCK_HOST_MAX + 1];
+    char host[HOST_PORT_MAX + 1];
     uint16_t port;
     const struct config_text *value = read_one(context, key, values);
-    if (value && knock_host_port_parse(value->text, host, &port))
+    if (value && host_port_parse(value->text, host, &port))
         read_copy(context, value->text, field);
     else if (value)
         report_error(context->report, value->pos,

@@ -10,10 +10,10 @@
 
 #include "knock/answers.h"
 #include "knock/output.h"
-#include "knock/port_argument.h"
 #include "knock/stun_message.h"
 #include "lib/clock.h"
 #include "lib/crypto.h"
+#include "lib/host_port.h"
 
 /* RFC 8489, 6.2.1, calls them Rc, RTO and Rm. */
 enum { REQUESTS = 7, FIRST_WAIT_MS = 500, LAST_WAIT = 16 };
@@ -31,10 +31,10 @@ struct stun_query {
 
 static bool find_server(struct stun_query *query, int family, int64_t until)
 {
-    char host[KNOCK_HOST_MAX + 1];
+    char host[HOST_PORT_MAX + 1];
     uint16_t port = STUN_PORT;
     const char *why;
-    if (!knock_host_port_parse(query->server, host, &port)) {
+    if (!host_port_parse(query->server, host, &port)) {
         output_error(
             "stun: \"%s\" won't do: expected HOST or HOST:PORT, an IPv6 address as [ADDRESS]:PORT",
             query->server);

@@ -23,8 +23,8 @@ static const char help[] =
     "  -c, --config FILE          read FILE instead of /etc/knockd.conf\n"
     "      --door DOOR            let the key open this door alone; may be repeated\n"
     "      --expires YYYY-MM-DD   its last day, in UTC\n"
-    "      --roaming              for clients that don't know the address they are seen with\n"
-    "      --stun HOST[:PORT]     let its profiles ask this STUN server for that address\n"
+    "      --roaming              bind its knocks to no address: the first who sends one gets in\n"
+    "      --stun HOST[:PORT]     let its profiles ask this STUN server for the address outside\n"
     "      --json                 print JSON\n"
     "  -h, --help                 print this\n";
 

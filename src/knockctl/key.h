@@ -13,7 +13,7 @@ struct key_options {
     const char *expires;              /* its last day; NULL: never */
     const char *doors[KEY_DOORS_MAX]; /* that it may open; none: whatever names it */
     unsigned door_count;
-    bool roaming;     /* its address isn't known to itself */
+    bool roaming;     /* its knocks are bound to no address */
     const char *stun; /* HOST[:PORT] of a STUN server for its profiles; NULL: none */
     bool json;
     bool help;

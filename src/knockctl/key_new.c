@@ -13,15 +13,12 @@
 #include "knockctl/key.h"
 #include "lib/carrier.h"
 #include "lib/crypto.h"
+#include "lib/host_port.h"
 #include "lib/key_file.h"
 
 /* Names of a server, a key and doors have at most 64 bytes, and each stands in a profile up to four
  * times; that of a STUN server stands there once. */
-enum {
-    STUN_MAX = 255,
-    PROFILE_MAX = 1280 + STUN_MAX,
-    TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192
-};
+enum { PROFILE_MAX = 1280 + HOST_PORT_MAX + 8, TEXT_SIZE = KEY_DOORS_MAX * PROFILE_MAX + 8192 };
 
 /* A text with a secret in it, in locked memory. */
 struct text {
@@ -63,19 +60,25 @@ static bool refuse(const char *format, ...)
     return false;
 }
 
-/* It stands between quotes in the profile; the client looks closer. */
+/* As the client reads it; and what has several colons is an IPv6 address, not stun:HOST:PORT. */
 static bool check_stun(const struct key_options *options)
 {
+    char host[HOST_PORT_MAX + 1];
+    uint16_t port;
+    struct addr address;
     if (!options->stun)
         return true;
-    size_t len = strlen(options->stun);
-    bool good = len > 0 && len <= STUN_MAX;
+    if (options->roaming)
+        return refuse("--roaming binds knocks to no address, so no STUN server is asked for one: "
+                      "give one of --roaming and --stun");
+    bool good = host_port_parse(options->stun, host, &port) &&
+                (!strchr(host, ':') || addr_parse(host, strlen(host), &address));
     for (const char *p = options->stun; *p; p++)
-        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$", *p);
-    if (!good)
-        return refuse("--stun: \"%.80s\" won't do: expected HOST or HOST:PORT", options->stun);
-    return !options->roaming ||
-           refuse("--roaming binds knocks to no address, --stun to what is told: give one of them");
+        good &= *p > ' ' && *p <= '~' && !strchr("\"'\\$/", *p);
+    return good ||
+           refuse("--stun: \"%.300s\" won't do: expected HOST or HOST:PORT, an IPv6 address with a "
+                  "port as [ADDRESS]:PORT",
+                  options->stun);
 }
 
 /* A host's name is often that of a system, such as debian: on the device, the second key that is
@@ -287,8 +290,8 @@ static void advise_binding(const struct config *config, const struct key_options
     }
     if (bound > 0)
         fputs("knockctl key: knocks are bound to the client's public address; behind a translator "
-              "(NAT) the profile needs stun = \"HOST\": a STUN server, which learns when and from "
-              "where it is asked, or knock --bind ADDRESS\n",
+              "(NAT) the profile needs stun = \"HOST\", as --stun HOST writes it: a STUN server, "
+              "which learns when and from where it is asked; or knock --bind ADDRESS\n",
               stderr);
     for (unsigned i = 0; unbound > 0 && i < config->door_count; i++)
         if (!config->doors[i].bound && is_for(&config->doors[i], options, listed))

@@ -4,8 +4,8 @@
 
 #include "knock/address_command.h"
 #include "knock/nat.h"
-#include "knock/port_argument.h"
 #include "lib/clock.h"
+#include "lib/host_port.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -42,9 +42,9 @@ static void reads_servers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(servers); i++) {
-        char host[KNOCK_HOST_MAX + 1];
+        char host[HOST_PORT_MAX + 1];
         uint16_t port = 3478;
-        bool good = knock_host_port_parse(servers[i].text, host, &port);
+        bool good = host_port_parse(servers[i].text, host, &port);
         if (good != (servers[i].host != NULL) ||
             (good && (strcmp(host, servers[i].host) != 0 || port != servers[i].port)))
             fail_msg("\"%s\": %d \"%s\" %u", servers[i].text, good, good ? host : "", port);
@@ -54,16 +54,16 @@ static void reads_servers(void **state)
 static void takes_hosts_up_to_the_limit(void **state)
 {
     (void)state;
-    char text[KNOCK_HOST_MAX + 8], host[KNOCK_HOST_MAX + 1];
+    char text[HOST_PORT_MAX + 8], host[HOST_PORT_MAX + 1];
     uint16_t port = 1;
     memset(text, 'a', sizeof(text));
-    strcpy(text + KNOCK_HOST_MAX, ":80");
-    assert_true(knock_host_port_parse(text, host, &port));
-    assert_int_equal(strlen(host), KNOCK_HOST_MAX);
+    strcpy(text + HOST_PORT_MAX, ":80");
+    assert_true(host_port_parse(text, host, &port));
+    assert_int_equal(strlen(host), HOST_PORT_MAX);
     assert_int_equal(port, 80);
     memset(text, 'a', sizeof(text));
-    strcpy(text + KNOCK_HOST_MAX + 1, ":80");
-    assert_false(knock_host_port_parse(text, host, &port));
+    strcpy(text + HOST_PORT_MAX + 1, ":80");
+    assert_false(host_port_parse(text, host, &port));
 }
 
 /* Much output is read, and only its begin is looked at. */

@@ -85,7 +85,7 @@ static void write_many_doors(const struct key_world *w, const char *key)
 /* Runs `knockctl key ARGUMENTS -c FILE`; returns its exit status. */
 static int key(struct key_world *w, const char *arguments)
 {
-    char program[] = "knockctl", command[] = "key", option[] = "-c", line[256];
+    char program[] = "knockctl", command[] = "key", option[] = "-c", line[512];
     char *argv[16] = {program, command};
     int argc = 2, status = -1;
     snprintf(line, sizeof(line), "%s", arguments);
@@ -216,15 +216,42 @@ static void profiles_work_behind_a_translator(void **state)
     end_world(&w);
 }
 
+/* For doors that take unbound knocks as well: a bound one is better. */
+static void profiles_ask_a_stun_server(void **state)
+{
+    (void)state;
+    static const char *const servers[] = {"stun.example", "stun.example:3479", "192.0.2.9",
+                                          "2001:db8::9", "[2001:db8::9]:3479"};
+    char command[128], expected[128];
+    struct key_world w;
+    make_world(&w);
+    for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++) {
+        snprintf(command, sizeof(command), "new bob --stun %s", servers[i]);
+        assert_int_equal(key(&w, command), 0);
+        snprintf(expected, sizeof(expected), "    bind    = auto\n    stun    = \"%s\" ",
+                 servers[i]);
+        assert_says(w.out, expected);
+        assert_says(strstr(w.out, "profile \"web-bob"), expected);
+        assert_null(strstr(w.out, "unbound"));
+        snprintf(expected, sizeof(expected), "(NAT) %s tells it, and learns when", servers[i]);
+        assert_says(w.err, expected);
+        assert_null(strstr(w.err, "needs stun"));
+        assert_null(strstr(w.err, "bound = false"));
+        assert_int_equal(key(&w, "remove bob"), 0);
+    }
+    end_world(&w);
+}
+
 /* The key is shown this once, however much there is to say before it. */
 static void the_client_gets_it_for_many_doors(void **state)
 {
     (void)state;
-    static char name[64], command[128];
+    static char name[64], stun[256], command[512];
     struct key_world w;
     make_world(&w);
     snprintf(name, sizeof(name), "%063d", 0);
-    snprintf(command, sizeof(command), "new %s", name);
+    snprintf(stun, sizeof(stun), "%0255d", 0);
+    snprintf(command, sizeof(command), "new %s --stun %s:65535", name, stun);
     write_many_doors(&w, name);
     assert_int_equal(key(&w, command), 0);
     unsigned profiles = 0;
@@ -302,7 +329,11 @@ static void refuses(void **state)
         {"new a --expires tomorrow", "expected the last day as YYYY-MM-DD"},
         {"new a --json", "--json is for list"},
         {"list a", "no argument is expected"},
-        {"new a --stun x --roaming", "give one of them"},
+        {"new a --stun x --roaming", "no STUN server is asked for one: give one of"},
+        {"new a --stun stun.example:0", "--stun: \"stun.example:0\" won't do: expected HOST or"},
+        {"new a --stun stun:stun.example:3478", "won't do: expected HOST or HOST:PORT"},
+        {"new a --stun [stun.example", "won't do"},
+        {"new a --stun stun://stun.example", "won't do"},
         {"new a --stun a\"b", "--stun: \"a\"b\" won't do: expected HOST or HOST:PORT"},
         {"list --roaming", "are for new"},
         {"list --stun x", "are for new"},
@@ -367,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_new_key_is_roots_alone),
         cmocka_unit_test(the_client_gets_its_half),
         cmocka_unit_test(profiles_work_behind_a_translator),
+        cmocka_unit_test(profiles_ask_a_stun_server),
         cmocka_unit_test(the_client_gets_it_for_many_doors),
         cmocka_unit_test(says_what_is_left_to_do),
         cmocka_unit_test(demands_a_name_of_the_server),
