@@ -63,7 +63,7 @@ enum open_door_state {
     OPEN_DOOR_STATES,
 };
 
-/* One opening, as it is shown. The texts live as long as the call that shows it. */
+/* One opening, as it is shown. What it points to lives until something is done with the doors. */
 struct open_door {
     enum open_door_state state;
     const char *door;
@@ -73,7 +73,8 @@ struct open_door {
     int64_t deadline;       /* ns, when it is due to close; INT64_MAX: no time closes it */
     unsigned failed_stops;
     const struct commands *stop;
-    uint64_t stopped; /* see open_door_undone */
+    uint64_t stopped;              /* see open_door_undone */
+    const struct opening *opening; /* for doors_next */
 };
 
 /* Whether its stop command number `i` has succeeded. */
@@ -126,10 +127,6 @@ int doors_record(struct doors *doors);
 /* Openings that are not closed yet. */
 unsigned doors_count(const struct doors *doors);
 
-/* Calls each(arg, door) for every one of them, the oldest first. It must not use the doors. */
-void doors_each(const struct doors *doors, void (*each)(void *arg, const struct open_door *door),
-                void *arg);
-
 /* Whether an opening of the door, for the address, waits for nothing but its start_delay. */
 bool doors_is_delayed(const struct doors *doors, const char *door, const struct addr *address,
                       struct port_proto port);
@@ -150,13 +147,17 @@ struct doors_choice {
 unsigned doors_close(struct doors *doors, const struct doors_choice *choice);
 
 /*
- * Gives up, without closing it, what is chosen and is being closed or couldn't be closed: what its
- * stop commands didn't undo stays as it is. Calls each(arg, door) for every one before. Returns how
- * many that are, and in *others how many are chosen but not being closed.
+ * Goes through the chosen ones, the oldest first: sets *door, all zeros before the first call, to
+ * the next one. Returns false when there are no more. Nothing may be done with the doors meanwhile.
  */
-unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
-                      void (*each)(void *arg, const struct open_door *door), void *arg,
-                      unsigned *others);
+bool doors_next(const struct doors *doors, const struct doors_choice *choice,
+                struct open_door *door);
+
+/*
+ * Gives up, without closing it, what is chosen and is being closed or couldn't be closed: what its
+ * stop commands didn't undo stays as it is.
+ */
+void doors_forget(struct doors *doors, const struct doors_choice *choice);
 
 /*
  * The configuration in force has changed, or is a new one for what an earlier run opened: how its

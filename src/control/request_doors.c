@@ -33,7 +33,7 @@ static void add_port(struct row *row, struct port_proto port)
         row_null(row, "port");
 }
 
-static void list_door(void *arg, const struct open_door *o)
+static void list_door(struct answer *answer, const struct open_door *o)
 {
     struct row row;
     char text[ADDR_TEXT_SIZE];
@@ -52,15 +52,18 @@ static void list_door(void *arg, const struct open_door *o)
     else
         row_null(&row, "key");
     row_number(&row, "failed_stops", o->failed_stops);
-    answer_row(arg, &row);
+    answer_row(answer, &row);
 }
 
 void requests_serve_doors(void *arg, struct answer *answer, char *const *words)
 {
     const struct requests *requests = arg;
+    const struct doors_choice all = {0};
+    struct open_door door = {0};
     (void)words;
     answer_begin(answer, ANSWER_LIST);
-    doors_each(requests->services.doors, list_door, answer);
+    while (doors_next(requests->services.doors, &all, &door))
+        list_door(answer, &door);
     answer_end(answer);
 }
 
@@ -191,20 +194,10 @@ void requests_serve_close(void *arg, struct answer *answer, char *const *words)
 
 /* --- forget --- */
 
-struct given_up {
-    struct answer *answer;
-    bool begun;
-};
-
 /* An opening that is given up, and its stop commands that haven't succeeded. */
-static void list_given_up(void *arg, const struct open_door *o)
+static void list_given_up(struct answer *answer, const struct open_door *o)
 {
-    struct given_up *given_up = arg;
-    struct answer *answer = given_up->answer;
     struct row row;
-    if (!given_up->begun)
-        answer_begin(answer, ANSWER_LIST);
-    given_up->begun = true;
     char text[1024];
     row_begin(&row, 0, "forget");
     row_text(&row, "door", o->door);
@@ -224,11 +217,19 @@ static void list_given_up(void *arg, const struct open_door *o)
 static void forget_doors(struct requests *requests, struct answer *answer,
                          const struct doors_choice *choice)
 {
-    unsigned others;
-    struct given_up given_up = {answer, false};
-    unsigned count =
-        doors_forget(requests->services.doors, choice, list_given_up, &given_up, &others);
-    if (count > 0)
+    struct open_door door = {0};
+    unsigned given_up = 0, others = 0;
+    while (doors_next(requests->services.doors, choice, &door)) {
+        if (door.state < OPEN_DOOR_CLOSING) {
+            others++;
+            continue;
+        }
+        if (given_up++ == 0)
+            answer_begin(answer, ANSWER_LIST);
+        list_given_up(answer, &door);
+    }
+    doors_forget(requests->services.doors, choice);
+    if (given_up > 0)
         answer_end(answer);
     else if (others > 0)
         answer_error(answer,

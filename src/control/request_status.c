@@ -5,16 +5,13 @@
 
 /* --- status --- */
 
-static void count_state(void *arg, const struct open_door *door)
-{
-    int64_t *counts = arg;
-    counts[door->state]++;
-}
-
 static void add_states(const struct requests *requests, struct row *row)
 {
+    const struct doors_choice all = {0};
+    struct open_door door = {0};
     int64_t counts[OPEN_DOOR_STATES] = {0};
-    doors_each(requests->services.doors, count_state, counts);
+    while (doors_next(requests->services.doors, &all, &door))
+        counts[door.state]++;
     row_number(row, "open", counts[OPEN_DOOR_OPEN]);
     row_number(row, "opening", counts[OPEN_DOOR_STARTING]);
     row_number(row, "closing", counts[OPEN_DOOR_CLOSING]);

@@ -227,7 +227,7 @@ int doors_record(struct doors *doors)
 
 /* --- closing and giving up what is chosen --- */
 
-/* Whether the rest of the choice is met, besides door and address. */
+/* Whether port and key are those of the choice; door and address are met already. */
 static bool is_chosen(const struct opening *o, const struct doors_choice *choice)
 {
     return (choice->port == 0 || choice->port == o->port.port) &&
@@ -280,7 +280,8 @@ static struct open_door show_opening(const struct opening *o)
                               .deadline = o->lasts ? INT64_MAX : o->deadline,
                               .failed_stops = o->attempts,
                               .stop = &o->stop,
-                              .stopped = o->stopped};
+                              .stopped = o->stopped,
+                              .opening = o};
 }
 
 /* What may stay is logged before: knockctl may be gone by the time that someone looks for it. */
@@ -296,29 +297,17 @@ static void log_given_up(const struct opening *o)
                         command_text(&o->stop.items[i], text, sizeof(text)));
 }
 
-unsigned doors_forget(struct doors *doors, const struct doors_choice *choice,
-                      void (*each)(void *arg, const struct open_door *door), void *arg,
-                      unsigned *others)
+void doors_forget(struct doors *doors, const struct doors_choice *choice)
 {
     const char *door = choice->door;
     const struct addr *address = choice->address;
-    unsigned count = 0;
-    *others = 0;
     for (struct opening *o = openings_first(&doors->openings, door, address), *next; o; o = next) {
         next = openings_next(o, door, address);
-        if (!is_chosen(o, choice))
+        if (o->state < STOPPING || !is_chosen(o, choice))
             continue;
-        if (o->state < STOPPING) {
-            (*others)++;
-            continue;
-        }
-        count++;
-        struct open_door shown = show_opening(o);
-        each(arg, &shown);
         log_given_up(o);
         opening_give_up(o);
     }
-    return count;
 }
 
 /* --- a new configuration --- */
@@ -393,14 +382,17 @@ unsigned doors_count(const struct doors *doors)
     return doors->openings.count - doors->context.left_open;
 }
 
-void doors_each(const struct doors *doors, void (*each)(void *arg, const struct open_door *door),
-                void *arg)
+bool doors_next(const struct doors *doors, const struct doors_choice *choice,
+                struct open_door *door)
 {
-    struct opening *o;
-    TAILQ_FOREACH(o, &doors->openings.ages, age) {
-        struct open_door shown = show_opening(o);
-        each(arg, &shown);
-    }
+    const struct opening *o = door->opening
+                                  ? openings_next(door->opening, choice->door, choice->address)
+                                  : openings_first(&doors->openings, choice->door, choice->address);
+    while (o && !is_chosen(o, choice))
+        o = openings_next(o, choice->door, choice->address);
+    if (o)
+        *door = show_opening(o);
+    return o != NULL;
 }
 
 bool doors_is_delayed(const struct doors *doors, const char *door, const struct addr *address,
