@@ -77,7 +77,9 @@ plain_knock() {
     log_packets 192.0.2.7 7412 8733:udp
     says "192.0.2.7: step 2 of 3"
     from=$(calls)
-    log_packets 192.0.2.7 51990
+    # From another host of the log, so that its header is new as well.
+    packet_line 192.0.2.7 51990
+    echo "${LINE/ gate kernel:/ door kernel:}" >>"$KERN_LOG"
     opened 192.0.2.7 plain "$from"
 }
 
