@@ -187,7 +187,7 @@ static void hint_stalled(const struct replay *r)
 
 /* --- time --- */
 
-/* More than any attempt may take, and than the pieces of a sealed knock are kept. */
+/* More than any attempt may take, and than the fragments of a sealed knock are kept. */
 static int64_t longer_than_attempts(const struct config *config)
 {
     int64_t longest = 60 * CLOCK_SECOND;
@@ -288,7 +288,7 @@ static void print_counters(struct replay *r)
         {"refused_allow", r->refused},
         {"opened", r->opened},
         {"extended", r->extended},
-        /* sealed knocks, good or not, as far as their pieces make a message */
+        /* sealed knocks, good or not, as far as their fragments make a message */
         {"sealed_messages", r->sealed},
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)

@@ -90,7 +90,7 @@ static const int allowed[] = {
     SCMP_SYS(gettid),
 };
 
-/* What a sanitizer build is refused, so that its tests can still tell. */
+/* What a sanitizer build is refused, so that its tests can still see a difference. */
 static const int refused[] = {
     SCMP_SYS(open),   SCMP_SYS(openat), SCMP_SYS(openat2),  SCMP_SYS(creat),
     SCMP_SYS(socket), SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(inotify_add_watch),

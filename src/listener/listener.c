@@ -46,7 +46,7 @@ struct listener {
     int64_t now; /* of the lines that are being read */
 };
 
-static void end(struct listener *l, int status)
+static void stop_serving(struct listener *l, int status)
 {
     l->status = status;
     loop_stop(l->loop);
@@ -57,7 +57,7 @@ static void send_message(void *arg, struct message *message)
     struct listener *l = arg;
     message->generation = l->setup.generation;
     if (message_send(l->socket, message, -1, true) != MESSAGE_GOT)
-        end(l, 0);
+        stop_serving(l, 0);
 }
 
 /* --- reading --- */
@@ -305,9 +305,9 @@ static void on_socket_ready(void *arg)
     if (result == MESSAGE_NONE)
         return;
     if (result == MESSAGE_END)
-        end(l, 0);
+        stop_serving(l, 0);
     else if (result == MESSAGE_BAD || !handle_message(l, &message, fd))
-        end(l, 1);
+        stop_serving(l, 1);
 }
 
 /* --- life --- */

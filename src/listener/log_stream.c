@@ -52,7 +52,7 @@ static void begin_rewritten(struct log_stream *stream)
 }
 
 /* An emptied file is read from its start: what it held is gone, what follows is new. */
-static void start_over(struct log_stream *stream, struct tail *f)
+static void restart_emptied(struct log_stream *stream, struct tail *f)
 {
     if (f != stream->files) {
         /* Its lines have been read under the name that it had; nobody writes knocks there. */
@@ -92,7 +92,7 @@ static bool read_block(struct log_stream *stream, struct tail *f)
     if (found == TAIL_BYTES)
         pass_lines(stream, f->lines);
     if (found == TAIL_CHANGED)
-        start_over(stream, f);
+        restart_emptied(stream, f);
     return found == TAIL_BYTES || (found == TAIL_CHANGED && f->fd >= 0);
 }
 
@@ -154,9 +154,9 @@ static bool read_kmsg(struct log_stream *stream)
     return true;
 }
 
-/* The oldest one has no more time: it is read to its end now, or as far as a writer that never ends
- * allows. */
-static void finish(struct log_stream *stream, struct tail *f)
+/* Reads a file whose time is over to its end, or as far as a writer that never ends allows, and
+ * closes it. */
+static void read_to_end(struct log_stream *stream, struct tail *f)
 {
     for (int i = 0; i < SHARE && f->fd >= 0 && read_file(stream, f); i++)
         ;
@@ -169,7 +169,7 @@ static void replace_newest(struct log_stream *stream)
     int last = 1;
     while (last < LOG_FILES - 1 && stream->files[last].fd >= 0)
         last++;
-    finish(stream, &stream->files[last]);
+    read_to_end(stream, &stream->files[last]);
     struct tail spare = stream->files[last], *old = &stream->files[1];
     memmove(old, stream->files, (size_t)last * sizeof(*old));
     stream->files[0] = spare;
@@ -202,7 +202,7 @@ void log_stream_open(struct log_stream *stream, const struct message_fd *message
 }
 
 /* A pipe or a terminal: one read, since a second one might wait. */
-static void read_stream(struct log_stream *stream)
+static void read_pipe(struct log_stream *stream)
 {
     struct tail *f = stream->files;
     size_t room;
@@ -229,7 +229,7 @@ static bool read_files(struct log_stream *stream)
     for (int i = LOG_FILES - 1; i >= 0; i--) {
         struct tail *f = &stream->files[i];
         bool left = f->fd >= 0 && read_file(stream, f);
-        /* What it held when it was replaced was written before anything in the newer ones. */
+        /* What the file held when it was replaced was written before anything in the newer ones. */
         if (left && i > 0 && f->offset < f->first)
             return true;
         more = more || left;
@@ -246,7 +246,7 @@ bool log_stream_read(struct log_stream *stream, int64_t now)
         return false;
     if (stream->type == SOURCE_KMSG)
         return read_kmsg(stream);
-    read_stream(stream);
+    read_pipe(stream);
     return false;
 }
 
@@ -257,7 +257,7 @@ int64_t log_stream_tidy(struct log_stream *stream, int64_t now)
     for (int i = LOG_FILES - 1; i > 0; i--) {
         struct tail *f = &stream->files[i];
         if (f->fd >= 0 && now >= f->until)
-            finish(stream, f);
+            read_to_end(stream, f);
         if (f->fd >= 0 && f->until < next)
             next = f->until;
     }

@@ -32,7 +32,7 @@ static const unsigned long securebits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
                                         SECBIT_NO_CAP_AMBIENT_RAISE |
                                         SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
-/* Never up: a smaller limit may have been set from outside. */
+/* Lowers a limit, never raises it: a smaller one may have been set from outside. */
 static int lower_limit(int resource, rlim_t value)
 {
     struct rlimit limit;
@@ -69,8 +69,9 @@ int sandbox_oom_score(int keeper)
     return score < 0 ? 0 : score > MOST ? MOST : score;
 }
 
-/* No privilege is at stake, so what can't be done here, as without /proc, is left. */
-static void unprotect(void)
+/* Gives up the protection from the OOM killer. No privilege is at stake, so failures, as without
+ * /proc, are ignored. */
+static void lower_oom_protection(void)
 {
     char text[16] = "";
     int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
@@ -143,7 +144,7 @@ static bool has_capability(void)
     return false;
 }
 
-/* Believes nothing: each way back must be shut, and all three ids must be what was asked for. */
+/* Tries each way back, which must be shut; and all three ids must be what was asked for. */
 static bool can_regain(uid_t uid, gid_t gid)
 {
     uid_t ruid, euid, suid;
@@ -160,7 +161,7 @@ enum sandbox_step sandbox_drop(uid_t uid, gid_t gid, uint64_t memory)
 {
     if (set_limits(memory) < 0)
         return SANDBOX_LIMITS;
-    unprotect();
+    lower_oom_protection();
     if (change_root() < 0)
         return SANDBOX_CHROOT;
     if (empty_bounds() < 0)

@@ -49,7 +49,7 @@ static void find_mark(struct tail *f)
 /* The next bytes to `into`, which has `room`, with the mark before them in one call: what is read
  * is what follows those bytes, even if the file is emptied meanwhile and grows beyond the old
  * place. */
-static enum tail_found look(struct tail *f, char *into, size_t room, size_t *fresh)
+static enum tail_found read_behind_mark(struct tail *f, char *into, size_t room, size_t *fresh)
 {
     ssize_t got;
     /* No mark was found: it was emptied before it was handed over. */
@@ -68,8 +68,8 @@ static enum tail_found look(struct tail *f, char *into, size_t room, size_t *fre
     return *fresh > 0 ? TAIL_BYTES : TAIL_NOTHING;
 }
 
-/* Whether the byte before `offset` ends a line; if not, its line began before our time. */
-static bool starts_midway(int fd, int64_t offset)
+/* Whether the byte before `offset` ends a line; if not, the line there began before the offset. */
+static bool starts_inside_line(int fd, int64_t offset)
 {
     char before;
     return offset > 0 && pread(fd, &before, 1, offset - 1) == 1 && before != '\n';
@@ -84,7 +84,7 @@ void tail_open(struct tail *f, const struct message_fd *message, int fd)
     f->mark_len = 0;
     if (f->offset > 0)
         find_mark(f);
-    lines_reset(f->lines, starts_midway(fd, f->offset));
+    lines_reset(f->lines, starts_inside_line(fd, f->offset));
     f->lines->too_long = 0;
 }
 
@@ -92,7 +92,7 @@ enum tail_found tail_read(struct tail *f)
 {
     size_t room, fresh = 0;
     char *into = lines_room(f->lines, &room);
-    enum tail_found found = look(f, into, room, &fresh);
+    enum tail_found found = read_behind_mark(f, into, room, &fresh);
     if (found != TAIL_BYTES)
         return found;
     set_mark(f, into, fresh);
