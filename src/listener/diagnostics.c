@@ -200,23 +200,24 @@ bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup
     const struct line_spec *spec = &setup->sources[source].spec;
     size_t prefix_len = 0;
     const char *prefix = prefix_to_report(spec, verdict, line, len, &prefix_len);
-    bool report = false;
     stats_line(stats, verdict, prefix, prefix_len);
     stats->last_line = now;
     if (verdict == LINE_PACKET)
         stats->last_packet = now;
     if (verdict == LINE_FOREIGN && foreign_is_firewall(spec, line, len)) {
         foreign_note(&stats->foreign, line, len);
-        if ((report = stats_report_headers(stats)))
-            *out = seen_header(&stats->foreign);
-    } else if (verdict == LINE_PREFIX && (report = stats_report_prefixes(stats))) {
+        if (!stats_report_headers(stats))
+            return false;
+        *out = seen_header(&stats->foreign);
+    } else if (verdict == LINE_PREFIX && stats_report_prefixes(stats)) {
         *out = seen_prefix(stats);
-    } else if (verdict == LINE_PACKET && (report = prefix && stats->accepted == 1)) {
+    } else if (verdict == LINE_PACKET && prefix && stats->accepted == 1) {
         *out = seen_accepted(prefix, prefix_len);
+    } else {
+        return false;
     }
-    if (report)
-        out->source = source;
-    return report;
+    out->source = source;
+    return true;
 }
 
 /* --- what is due --- */
