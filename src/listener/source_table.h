@@ -17,7 +17,8 @@
 
 enum {
     SOURCE_RUNS = 32,
-    RUN_PORTS = 4, /* source ports that are remembered of a run: who used one sends it again */
+    RUN_PORTS =
+        4, /* source ports remembered of a run: a packet from one of them is a retransmission */
     RUN_PACKETS_MAX = UINT8_MAX,
 };
 
