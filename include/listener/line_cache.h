@@ -22,9 +22,9 @@ struct line_pattern {
 };
 
 /* There may be some interfaces, and prefixes. */
-enum { HEADS = 4 };
+enum { LINE_HEADS = 4 };
 
-struct head {
+struct line_head {
     struct line_pattern pattern;
     uint8_t items; /* where "MAC=" or "SRC=" stands */
     uint8_t in;    /* the interface's name */
@@ -33,7 +33,7 @@ struct head {
 
 /* Zeros are an empty one. Belongs to one struct line_spec: with others it's of no use. */
 struct line_cache {
-    struct head list[HEADS];
+    struct line_head list[LINE_HEADS];
     uint8_t latest; /* the one that the last line had */
     uint8_t oldest;
 };

@@ -109,9 +109,9 @@ static void learn(struct line_cache *line_cache, const struct line_spec *spec, c
     if (spec->format == LOG_KMSG || !end || end - line > PATTERN_MOST ||
         !is_settled(spec, header, packet->in - 3))
         return;
-    struct head *head = &line_cache->list[line_cache->oldest];
+    struct line_head *head = &line_cache->list[line_cache->oldest];
     line_cache->latest = line_cache->oldest;
-    line_cache->oldest = (uint8_t)((line_cache->oldest + 1) % HEADS);
+    line_cache->oldest = (uint8_t)((line_cache->oldest + 1) % LINE_HEADS);
     line_pattern_set(&head->pattern, line, (size_t)(end - line));
     if (header->time.clock)
         loosen_clock(&head->pattern, line, header);
@@ -123,12 +123,12 @@ static void learn(struct line_cache *line_cache, const struct line_spec *spec, c
     head->in_len = packet->in_len;
 }
 
-static const struct head *find(struct line_cache *line_cache, const char *line, size_t len)
+static const struct line_head *find(struct line_cache *line_cache, const char *line, size_t len)
 {
-    const struct head *latest = &line_cache->list[line_cache->latest];
+    const struct line_head *latest = &line_cache->list[line_cache->latest];
     if (line_pattern_fits(&latest->pattern, line, len))
         return latest;
-    for (uint8_t i = 0; i < HEADS; i++) {
+    for (uint8_t i = 0; i < LINE_HEADS; i++) {
         if (i != line_cache->latest && line_pattern_fits(&line_cache->list[i].pattern, line, len)) {
             line_cache->latest = i;
             return &line_cache->list[i];
@@ -143,7 +143,7 @@ enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct l
     struct log_header header;
     const char *items;
     len = logline_length(line, len);
-    const struct head *head = find(line_cache, line, len);
+    const struct line_head *head = find(line_cache, line, len);
     if (head) {
         packet->in = line + head->in;
         packet->in_len = head->in_len;

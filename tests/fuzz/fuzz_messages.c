@@ -15,7 +15,7 @@
 struct bench {
     struct listener_config setup;
     enum listener_config_result result;
-    bool ready; /* the intake has begun */
+    bool ready; /* the pipeline has begun */
     int64_t now;
 };
 

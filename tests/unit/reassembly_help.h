@@ -1,4 +1,4 @@
-/* Sealed knocks for the tests of the assembler: their packets, and what becomes of them. */
+/* Sealed knocks for the tests of the reassembly: their packets, and what becomes of them. */
 #ifndef REASSEMBLY_HELP_H
 #define REASSEMBLY_HELP_H
 

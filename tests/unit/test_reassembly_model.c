@@ -1,5 +1,5 @@
 /*
- * The assembler against a slow model of the same rules: every record is looked at for every packet,
+ * The reassembly against a slow model of the same rules: every entry is looked at for every packet,
  * and every message is made anew. Few addresses, ports and messages, so that they meet.
  */
 #include <setjmp.h>
