@@ -260,11 +260,15 @@ void database_abandon(struct database *db)
 
 enum database_verdict database_open(struct database *db, const char *path)
 {
-    enum database_verdict (*const steps[])(struct database * db) = {check_version, check_pages,
-                                                                    use_wal, prepare};
     enum database_verdict verdict = connect_to(db, path);
-    for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps) && verdict == DATABASE_GOOD; i++)
-        verdict = steps[i](db);
+    if (verdict == DATABASE_GOOD)
+        verdict = check_version(db);
+    if (verdict == DATABASE_GOOD)
+        verdict = check_pages(db);
+    if (verdict == DATABASE_GOOD)
+        verdict = use_wal(db);
+    if (verdict == DATABASE_GOOD)
+        verdict = prepare(db);
     if (verdict == DATABASE_GOOD)
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     else
