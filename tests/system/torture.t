@@ -214,7 +214,7 @@ worker() {
     KERN_LOG=$WORK/kern.log CONFIG=$WORK/conf
     : >"$KERN_LOG"
     if [ "$kind" = full ]; then
-        mount -t tmpfs -o size=256k,mode=700 none "$WORK/state" || return
+        mount -t tmpfs -o size=320k,mode=700 none "$WORK/state" || return
         play=full_round
     fi
     on_gate iptables -N "$chain"
