@@ -2,14 +2,16 @@
  * The phases of the daemon:
  *
  *   STARTING  what an earlier run left is taken up, then init_command, then the first listener
- *      |  \
- *      |   \ init_command or the listener fails
- *      |    \
- *      |     FAILED    what is due of an earlier run's doors is closed, then knockd ends
+ *      |  |
+ *      |  +-- init_command or the listener fails
+ *      |      FAILED: what is due of an earlier run's doors is closed, then knockd ends
+ *      |
  *      | the listener is ready
- *   SERVING   a reload starts the next generation; once its listener is ready, it takes the place
- * of |      the current one, and if it never is, nothing has changed | SIGTERM, SIGINT STOPPING
- * every door is closed, then exit_command, then knockd ends
+ *   SERVING   a reload starts the next generation, which takes the current one's place once its
+ *      |      listener is ready; if it never is, nothing has changed
+ *      |
+ *      | SIGTERM, SIGINT
+ *   STOPPING  every door is closed, then exit_command, then knockd ends
  */
 #include "knockd/daemon.h"
 
