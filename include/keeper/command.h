@@ -7,7 +7,7 @@
 
 /*
  * What a knock asks for: what the door's commands are expanded with. The texts and the door live
- * as long as whoever is told of it needs.
+ * as long as those who are told of it need.
  */
 struct knock {
     const struct config_door *door;

@@ -31,7 +31,7 @@ struct log_sources *log_sources_open(struct loop *loop, const struct config *con
                                      struct report *report);
 void log_sources_close(struct log_sources *sources);
 
-/* Hands over what is open; from here on, also what comes to be. */
+/* Hands over what is open, and from here on each file that appears. */
 void log_sources_start(struct log_sources *sources, struct handover handover);
 
 /* Inotify watch `watch` told of a change on the way to a log, or -1, of any: opens the logs whose

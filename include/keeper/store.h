@@ -25,7 +25,7 @@ enum stored_state {
     STORED_CLOSING, /* its stop command ran or failed; it is to be tried again */
 };
 
-/* One opening as it is kept. Texts and commands belong to whoever holds the struct. */
+/* One opening as it is kept. Texts and commands belong to the holder of the struct. */
 struct stored_door {
     int64_t id; /* the store's own; 0: not stored yet */
     enum stored_state state;

@@ -21,7 +21,7 @@ struct knock knock_plain(const struct config_door *door, const struct plan *plan
 
 /*
  * Where nothing but keys opens a door, knockctl is the exception, for which "-" stands: no key has
- * that name. Elsewhere %KEY% would be nobody's for whoever knows the sequence.
+ * that name. Elsewhere %KEY% would be nobody's for those who know the sequence.
  */
 static const char *key_text(const struct knock *knock)
 {

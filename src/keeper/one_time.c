@@ -104,7 +104,7 @@ static bool read_line(struct reader *r, char *text)
     return add_line(r, &sequence);
 }
 
-/* It is a list of keys: whoever can read it can open the door, whoever can write it as well. */
+/* It is a list of keys: who can read it can open the door, and who can write it as well. */
 static FILE *open_file(struct reader *r)
 {
     struct stat st;

@@ -1,7 +1,7 @@
 /*
  * A folder that is moved says so itself, and so does a link, which is turned by another one in its
  * place. So only the last folder, in which the next name or the file is to appear, is watched for
- * what comes to be in it: what others do in /tmp on the way to a log wakes nobody. A folder that is
+ * what is created in it: what others do in /tmp on the way to a log wakes nobody. A folder that is
  * removed says so too late if the file that was in it is held open: while there is no other, the
  * folder's own folder is to tell of that.
  */

@@ -1,6 +1,6 @@
 /*
  * The way to a file: every folder and symbolic link that its path leads through. Each is watched,
- * so that it is noticed when one of them is replaced, turned elsewhere, or comes to be.
+ * so that it is noticed when one of them is replaced, turned elsewhere, or created.
  */
 #ifndef KEEPER_PATH_WATCH_H
 #define KEEPER_PATH_WATCH_H

@@ -87,7 +87,7 @@ pid_t process_start(const struct command *command, const struct process_world *w
     pid_t pid = fork();
     if (pid == 0)
         become(command, argv, world, parent);
-    /* In both processes, so that the group exists whoever runs first. */
+    /* In both processes, so that the group exists whichever runs first. */
     if (pid > 0)
         setpgid(pid, pid);
     return pid;

@@ -35,7 +35,7 @@ static void watch(struct watched_file *file, int inotify)
     file->polled = file->watch < 0 || !path_watch_hears_all(file->fd);
 }
 
-/* Opens nothing but a regular file: whoever may turn a link on the way could have it lead to a
+/* Opens nothing but a regular file: anyone who may turn a link on the way could have it lead to a
  * device, and to open some, a watchdog or a tape, does something. */
 static int open_regular(const char *path, struct stat *st)
 {

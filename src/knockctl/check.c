@@ -333,7 +333,7 @@ static void tell(FILE *out, const struct finding *finding)
     fprintf(out, "; %s\n", texts[finding->fault].todo);
 }
 
-/* A rule for both families is spoken of once. */
+/* A rule for both families is reported once. */
 static void merge(struct check *c)
 {
     for (unsigned i = 0; i < c->count; i++)

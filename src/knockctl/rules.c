@@ -132,7 +132,7 @@ static void say(void *arg, bool error, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-/* A port can't be both: for everyone, and for whoever knocks. */
+/* A port can't be both: for everyone, and for those who knock. */
 static bool check_accept(const struct rules *rules)
 {
     static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
@@ -175,7 +175,7 @@ static bool tell_listening(const struct rules *rules, const struct port_set *lis
     return any;
 }
 
-/* Whoever applies these rules should know what they close. */
+/* Who applies these rules should know what they close. */
 static void tell_closed(const struct rules *rules, enum rules_kind kind)
 {
     struct port_set listening = {0};
