@@ -55,7 +55,7 @@ struct process {
 int process_init(struct process *process, struct loop *loop,
                  void (*ended)(void *arg, const siginfo_t *how), void *arg);
 
-/* Kills and reaps what runs, without ended(). */
+/* Kills and reaps what runs, without ended(), as process_end does. */
 void process_free(struct process *process);
 
 /*
@@ -67,8 +67,12 @@ int process_watch(struct process *process, pid_t pid, int64_t limit);
 /* Kills the child with its group; ended() comes later. Nothing happens when none runs. */
 void process_kill(const struct process *process);
 
-/* Kills and reaps it now, without ended(). Nothing happens when none runs. */
-void process_end(struct process *process);
+/*
+ * Kills it unless it ends by itself within `grace` ms, and reaps it, without ended(). False when
+ * the kernel holds it, for example in a read that never returns: after a second it isn't waited
+ * for any more, and reaped when it ends at last. Nothing happens when none runs.
+ */
+bool process_end(struct process *process, int grace);
 
 /* Waits for such a process until `deadline` (clock_now()), then kills its group. Its exit status;
  * -1: it has none. Not for what the keeper runs while it serves, which waits for nobody. */

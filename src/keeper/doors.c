@@ -15,6 +15,7 @@
 #include "keeper/openings.h"
 #include "keeper/rates.h"
 #include "keeper/writeback.h"
+#include "lib/backoff.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -32,7 +33,7 @@ struct doors {
     struct rates rates;
     unsigned max_open;
     struct timer waiting; /* while all are being closed */
-    int64_t pause;        /* until it is logged again what is waited for */
+    struct backoff waits; /* until it is logged again what is waited for */
 };
 
 /* --- making and freeing --- */
@@ -469,8 +470,7 @@ static void log_waiting(void *arg)
     if (count == 0)
         return;
     log_warning("the stop waits for %u door%s: %s", count, count == 1 ? "" : "s", text);
-    loop_timer_set(doors->context.loop, &doors->waiting, clock_now() + doors->pause);
-    doors->pause = 2 * doors->pause < waiting_longest ? 2 * doors->pause : waiting_longest;
+    loop_timer_set(doors->context.loop, &doors->waiting, clock_now() + backoff_next(&doors->waits));
 }
 
 static void close_or_leave(struct opening *o)
@@ -495,7 +495,7 @@ void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
     /* From here on, the last one that goes calls it. */
     context->emptied = done;
     context->emptied_arg = arg;
-    doors->pause = waiting_first;
+    doors->waits = (struct backoff){.first = waiting_first, .longest = waiting_longest};
     loop_timer_set(context->loop, &doors->waiting, clock_now() + waiting_first);
     if (doors_count(doors) == 0)
         done(arg);

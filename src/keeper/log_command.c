@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #include "keeper/program.h"
+#include "lib/backoff.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-static const int64_t pause_first = 1 * CLOCK_SECOND;
-static const int64_t pause_longest = 60 * CLOCK_SECOND;
+/* Before a program that ended is started again; one that lived for so long begins over. */
+static const struct backoff restarts = {.first = 1 * CLOCK_SECOND, .longest = 60 * CLOCK_SECOND};
 
 /* The kernel's lines only, from now on, with a time stamp that has its zone (journalctl(1)). */
 #define JOURNAL_COMMAND "journalctl -k -f -n 0 -o short-iso-precise --no-pager -q"
@@ -34,7 +35,7 @@ struct log_command {
     struct process process;
     struct timer again;
     int64_t started;
-    int64_t pause;
+    struct backoff pauses;
     bool logged; /* that it ended */
 };
 
@@ -92,12 +93,11 @@ static int find_user(struct process_user *user, const char *name)
 static void plan_again(struct log_command *p)
 {
     int64_t now = clock_now();
-    if (now - p->started > pause_longest) {
-        p->pause = pause_first;
+    if (now - p->started > p->pauses.longest) {
+        backoff_reset(&p->pauses);
         p->logged = false;
     }
-    loop_timer_set(p->loop, &p->again, now + p->pause);
-    p->pause = 2 * p->pause < pause_longest ? 2 * p->pause : pause_longest;
+    loop_timer_set(p->loop, &p->again, now + backoff_next(&p->pauses));
 }
 
 static void log_once(struct log_command *p, const char *what, int number)
@@ -174,7 +174,7 @@ struct log_command *log_command_new(struct loop *loop, const struct config_sourc
     p->source = source;
     p->opened = opened;
     p->arg = arg;
-    p->pause = pause_first;
+    p->pauses = restarts;
     errno = ENOENT;
     if (find_user(&p->user, user) == 0 && make_command(source, &report, &p->command) == 0)
         return p;

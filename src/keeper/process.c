@@ -21,6 +21,9 @@
 #include "keeper/program.h"
 #include "lib/clock.h"
 
+/* How long the caller waits for a process that was killed. */
+enum { DIE_MS = 1000 };
+
 /* Handlers and masks of the caller mean nothing to the program. */
 static void reset_signals(void)
 {
@@ -142,7 +145,7 @@ int process_watch(struct process *process, pid_t pid, int64_t limit)
             loop_watch(process->loop, process->pidfd, LOOP_READ, on_exit_ready, process);
     if (!process->on_exit) {
         int error = errno;
-        process_end(process);
+        process_end(process, 0);
         errno = error;
         return -1;
     }
@@ -160,18 +163,57 @@ void process_kill(const struct process *process)
     kill(process->pid, SIGKILL);
 }
 
-void process_end(struct process *process)
+/* A process that even SIGKILL can't end now, since the kernel holds it. */
+struct straggler {
+    pid_t pid;
+    int pidfd;
+    struct watch *on_exit;
+};
+
+static void on_straggler_exit(void *arg)
 {
-    if (process->pid <= 0)
+    struct straggler *straggler = arg;
+    waitpid(straggler->pid, NULL, WNOHANG);
+    loop_unwatch(straggler->on_exit);
+    close(straggler->pidfd);
+    free(straggler);
+}
+
+/* Reaped when it ends at last. Without memory for that it stays a zombie. */
+static void reap_later(struct process *process)
+{
+    struct straggler *straggler = calloc(1, sizeof(*straggler));
+    if (!straggler)
         return;
-    process_kill(process);
-    waitpid(process->pid, NULL, 0);
+    *straggler = (struct straggler){.pid = process->pid, .pidfd = process->pidfd};
+    straggler->on_exit =
+        loop_watch(process->loop, straggler->pidfd, LOOP_READ, on_straggler_exit, straggler);
+    if (straggler->on_exit)
+        process->pidfd = -1;
+    else
+        free(straggler);
+}
+
+bool process_end(struct process *process, int grace)
+{
+    struct pollfd exits = {.fd = process->pidfd, .events = POLLIN};
+    if (process->pid <= 0)
+        return true;
+    if (grace == 0 || poll(&exits, 1, grace) != 1)
+        process_kill(process);
+    /* Without a pidfd it was started just now, and has nothing yet that could hold it. */
+    bool gone = process->pidfd < 0 || poll(&exits, 1, DIE_MS) == 1;
+    if (gone)
+        waitpid(process->pid, NULL, 0);
+    else
+        reap_later(process);
     forget(process);
+    return gone;
 }
 
 void process_free(struct process *process)
 {
-    process_end(process);
+    process_end(process, 0);
     loop_timer_unregister(process->loop, &process->limit);
 }
 

@@ -11,11 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/backoff.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-static const int64_t pause_first = 1 * CLOCK_SECOND;
-static const int64_t pause_longest = 60 * CLOCK_SECOND;
+/* Before a transaction that failed is tried again. */
+static const struct backoff retries = {.first = 1 * CLOCK_SECOND, .longest = 60 * CLOCK_SECOND};
 
 /* How often the store's files are looked at, while something is open. */
 static const int64_t look_interval = 2 * CLOCK_SECOND;
@@ -38,7 +39,7 @@ struct writeback {
     unsigned remade;          /* of the store that has all that is open */
     struct opening_list list; /* new or changed */
     STAILQ_HEAD(removals, removal) removals;
-    int64_t pause;
+    struct backoff retry;
     bool failing;
 };
 
@@ -217,7 +218,7 @@ static void succeed(struct writeback *writeback)
     if (writeback->failing)
         log_notice("the state is being recorded again");
     writeback->failing = false;
-    writeback->pause = pause_first;
+    backoff_reset(&writeback->retry);
     clear_removals(writeback);
 }
 
@@ -227,8 +228,7 @@ static void fail(struct writeback *writeback)
         log_error("the state can't be recorded, so nothing new is opened: %s",
                   store_error(writeback->store));
     writeback->failing = true;
-    flush_at(writeback, clock_now() + writeback->pause);
-    writeback->pause = 2 * writeback->pause < pause_longest ? 2 * writeback->pause : pause_longest;
+    flush_at(writeback, clock_now() + backoff_next(&writeback->retry));
 }
 
 /* Takes all off the list, and puts back what is to be written again; what waits for its done()
@@ -310,7 +310,7 @@ struct writeback *writeback_new(struct loop *loop, const struct openings *all, s
     STAILQ_INIT(&writeback->removals);
     writeback->store = store;
     writeback->remade = store ? store_remade(store) : 0;
-    writeback->pause = pause_first;
+    writeback->retry = retries;
     return writeback;
 }
 

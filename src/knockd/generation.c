@@ -20,8 +20,8 @@
 #include "lib/log.h"
 #include "listener/sandbox.h"
 
-static const int64_t pause_first = 1 * CLOCK_SECOND;
-static const int64_t pause_longest = 60 * CLOCK_SECOND;
+/* Before a listener that was lost is started again; one that lived for so long begins over. */
+static const struct backoff restarts = {.first = 1 * CLOCK_SECOND, .longest = 60 * CLOCK_SECOND};
 
 /* --- the configuration --- */
 
@@ -122,12 +122,12 @@ static void on_listener_lost(void *arg)
         return;
     }
     int64_t now = clock_now();
-    if (g->pause == 0 || now - g->started > pause_longest)
-        g->pause = pause_first;
+    if (now - g->started > g->pauses.longest)
+        backoff_reset(&g->pauses);
+    int64_t pause = backoff_next(&g->pauses);
     log_error("no listener: starting another in %lld s; open doors still close in time",
-              (long long)(g->pause / CLOCK_SECOND));
-    loop_timer_set(g->calls.loop, &g->restart, now + g->pause);
-    g->pause = 2 * g->pause < pause_longest ? 2 * g->pause : pause_longest;
+              (long long)(pause / CLOCK_SECOND));
+    loop_timer_set(g->calls.loop, &g->restart, now + pause);
 }
 
 bool generation_make_root(char *why, size_t why_size)
@@ -155,7 +155,7 @@ static void on_restart(void *arg)
 {
     struct generation *g = arg;
     if (!start_listener(g))
-        loop_timer_set(g->calls.loop, &g->restart, clock_now() + g->pause);
+        loop_timer_set(g->calls.loop, &g->restart, clock_now() + backoff_next(&g->pauses));
 }
 
 bool generation_start(struct generation *g, const struct generation_calls *calls)
@@ -165,6 +165,7 @@ bool generation_start(struct generation *g, const struct generation_calls *calls
         return false;
     }
     g->calls = *calls;
+    g->pauses = restarts;
     g->authorize = calls->authorize;
     g->authorize.config = g->config;
     g->authorize.plans = g->plans;

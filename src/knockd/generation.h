@@ -12,6 +12,7 @@
 #include "keeper/one_time.h"
 #include "keeper/plan.h"
 #include "knockd/listener_process.h"
+#include "lib/backoff.h"
 
 struct generation;
 
@@ -45,7 +46,7 @@ struct generation {
     int64_t started;                   /* when the listener was */
     bool served;                       /* a listener of it was ready */
     struct timer restart;
-    int64_t pause; /* before the next restart */
+    struct backoff pauses; /* before the next restart */
 };
 
 /*

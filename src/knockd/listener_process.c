@@ -11,16 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper/process.h"
 #include "knockd/config_send.h"
 #include "knockd/send_queue.h"
 #include "lib/clock.h"
@@ -46,20 +44,20 @@ enum { TURN_MESSAGES = 64 };
 static const int64_t turn_time = CLOCK_SECOND / 200;
 static const int64_t last_words_time = CLOCK_SECOND / 10;
 
-/* How long the keeper waits for one whose socket was closed, or that was killed. */
-enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 1000, DIE_MS = 1000 };
+/* How long the keeper waits for one whose socket was closed. */
+enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 1000 };
 
 struct listener_process {
     struct loop *loop;
     struct listener_process_calls calls;
     struct inbound inbound; /* what it says, and which answers it owes */
     struct send_queue send_queue;
-    pid_t pid;
-    int pidfd;
+    struct process process;
+    pid_t pid; /* for messages: also when it has ended */
     int socket;
-    struct watch *on_exit;
     struct watch *on_message;
     struct timer patience; /* until it replies, and until it answers */
+    bool lost;             /* its owner was told so */
     bool leaving;          /* its end of the socket is closed */
     bool deaf;             /* it doesn't read what it is sent */
     bool kill;             /* it gets no time to exit */
@@ -72,8 +70,8 @@ static void lose(struct listener_process *l)
     /* Nothing more of it is received. Its owner may end it at once: nobody touches it after this.
      */
     loop_unwatch(l->on_message);
-    loop_unwatch(l->on_exit);
-    l->on_message = l->on_exit = NULL;
+    l->on_message = NULL;
+    l->lost = true;
     loop_timer_cancel(l->loop, &l->patience);
     l->calls.lost(l->calls.arg);
 }
@@ -228,21 +226,20 @@ static void on_message_ready(void *arg)
         lose_at_once(arg);
 }
 
-static void on_exit_ready(void *arg)
+static void on_ended(void *arg, const siginfo_t *how)
 {
     struct listener_process *l = arg;
-    siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+    if (l->lost)
         return;
     /* Its last words may say why. */
     if (l->on_message)
         receive_some(l, INT_MAX, last_words_time);
-    if (info.si_code == CLD_EXITED)
-        log_error("listener %d exited with status %d", (int)l->pid, info.si_status);
+    if (how->si_code == CLD_EXITED)
+        log_error("listener %d exited with status %d", (int)l->pid, how->si_status);
     else
-        log_error("listener %d was killed by signal %d (%s)%s", (int)l->pid, info.si_status,
-                  strsignal(info.si_status),
-                  info.si_status == SIGSYS ? ": it tried what its sandbox forbids" : "");
+        log_error("listener %d was killed by signal %d (%s)%s", (int)l->pid, how->si_status,
+                  strsignal(how->si_status),
+                  how->si_status == SIGSYS ? ": it tried what its sandbox forbids" : "");
     lose(l);
 }
 
@@ -327,12 +324,27 @@ static int spawn(struct listener_process *l, uid_t uid, gid_t gid, uint64_t memo
     close(ends[1]);
     if (l->pid < 0)
         return -1;
-    l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
-    if (l->pidfd < 0)
+    if (process_watch(&l->process, l->pid, INT64_MAX) < 0)
         return -1;
-    l->on_exit = loop_watch(l->loop, l->pidfd, LOOP_READ, on_exit_ready, l);
     l->on_message = loop_watch(l->loop, l->socket, LOOP_READ | LOOP_LATE, on_message_ready, l);
-    return l->on_exit && l->on_message ? 0 : -1;
+    return l->on_message ? 0 : -1;
+}
+
+static struct listener_process *listener_process_new(struct loop *loop)
+{
+    struct listener_process *l = calloc(1, sizeof(*l));
+    if (!l || process_init(&l->process, loop, on_ended, l) < 0) {
+        free(l);
+        return NULL;
+    }
+    if (loop_timer_register(loop, &l->patience, on_impatience, l) < 0) {
+        process_free(&l->process);
+        free(l);
+        return NULL;
+    }
+    l->loop = loop;
+    l->socket = -1;
+    return l;
 }
 
 struct listener_process *listener_process_start(struct loop *loop,
@@ -345,20 +357,17 @@ struct listener_process *listener_process_start(struct loop *loop,
     struct log_sources *sources = log_sources_open(loop, config, report);
     if (!sources)
         return NULL;
-    struct listener_process *l = calloc(1, sizeof(*l));
-    if (!l || loop_timer_register(loop, &l->patience, on_impatience, l) < 0) {
+    struct listener_process *l = listener_process_new(loop);
+    if (!l) {
         report_error(report, (struct config_pos){config->path, 0}, "out of memory");
         log_sources_close(sources);
-        free(l);
         return NULL;
     }
-    l->loop = loop;
     l->calls = calls;
     l->inbound = (struct inbound){.authorize = authorize,
                                   .sources = sources,
                                   .calls = calls.messages,
                                   .generation = generation};
-    l->socket = l->pidfd = -1;
     if (spawn(l, uid, gid, config_send_memory(config, authorize->once)) < 0) {
         report_error(report, (struct config_pos){config->path, 0}, "can't start a listener: %s",
                      strerror(errno));
@@ -380,68 +389,28 @@ pid_t listener_process_pid(const struct listener_process *l)
 
 /* --- its end --- */
 
-/* A process that even SIGKILL can't end now, since the kernel holds it. */
-struct straggler {
-    pid_t pid;
-    int pidfd;
-    struct watch *on_exit;
-};
-
-static void on_straggler_exit(void *arg)
-{
-    struct straggler *straggler = arg;
-    waitpid(straggler->pid, NULL, WNOHANG);
-    loop_unwatch(straggler->on_exit);
-    close(straggler->pidfd);
-    free(straggler);
-}
-
-/* Reaped when it ends at last. Without memory for that it stays a zombie. */
-static void reap_later(struct listener_process *l)
-{
-    struct straggler *straggler = calloc(1, sizeof(*straggler));
-    log_error("listener %d was killed and doesn't end: the kernel holds it, for example in a read "
-              "that never returns",
-              (int)l->pid);
-    if (!straggler)
-        return;
-    *straggler = (struct straggler){.pid = l->pid, .pidfd = l->pidfd};
-    l->pidfd = -1;
-    straggler->on_exit =
-        loop_watch(l->loop, straggler->pidfd, LOOP_READ, on_straggler_exit, straggler);
-    if (straggler->on_exit)
-        return;
-    close(straggler->pidfd);
-    free(straggler);
-}
-
 /* It holds nothing that could be lost. One that a sanitizer watches gets time for its report. */
-static void reap(struct listener_process *l)
+static void end_process(struct listener_process *l)
 {
-    struct pollfd exits = {.fd = l->pidfd, .events = POLLIN};
     bool strict = strcmp(filter_profile(), "strict") == 0;
-    if (l->kill || l->pidfd < 0 || poll(&exits, 1, strict ? LEAVE_MS : LEAVE_SANITIZED_MS) != 1)
-        kill(l->pid, SIGKILL);
-    if (l->pidfd >= 0 && poll(&exits, 1, DIE_MS) != 1)
-        reap_later(l);
-    else
-        waitpid(l->pid, NULL, 0);
+    int grace = l->kill ? 0 : strict ? LEAVE_MS : LEAVE_SANITIZED_MS;
+    if (!process_end(&l->process, grace))
+        log_error("listener %d was killed and doesn't end: the kernel holds it, for example in a "
+                  "read that never returns",
+                  (int)l->pid);
+    process_free(&l->process);
 }
 
 void listener_process_end(struct listener_process *l)
 {
     if (!l)
         return;
-    loop_unwatch(l->on_exit);
     loop_unwatch(l->on_message);
     send_queue_free(&l->send_queue);
     loop_timer_unregister(l->loop, &l->patience);
     if (l->socket >= 0)
         close(l->socket);
-    if (l->pid > 0)
-        reap(l);
-    if (l->pidfd >= 0)
-        close(l->pidfd);
+    end_process(l);
     log_sources_close(l->inbound.sources);
     free(l);
 }
