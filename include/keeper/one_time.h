@@ -30,8 +30,8 @@ struct one_time {
 
 /*
  * Reads the files that the doors of `config` name. A line that is empty or begins with # doesn't
- * count. False after telling `report`, which also hears, one_time a file, of lines that port scans
- * open and of lines that are equal.
+ * count. False after telling `report`, which also hears, once a file, of lines that port scans open
+ * and of lines that are equal.
  */
 bool one_time_load(const struct config *config, struct one_time *one_time, struct report *report);
 void one_time_free(struct one_time *one_time);
@@ -53,7 +53,7 @@ const char *one_time_refuse(const struct one_time *one_time, unsigned index);
 
 /*
  * Spends line `index`, which one_time_refuse doesn't, for good, and with it those of its door
- * before it: NULL one_time that is durable, else why it opens nothing.
+ * before it: NULL once that is durable, else why it opens nothing.
  */
 const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
                            struct store *store);

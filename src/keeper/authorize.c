@@ -261,7 +261,8 @@ static enum unseal_verdict carry_out(const struct authorize *a, const struct uns
     if (opens)
         verdict = make_knock(a, key, wish, now, &knock, why);
     opens = opens && verdict == UNSEAL_GOOD;
-    bool recorded_with_it = opens && doors_would_open(a->doors, &knock);
+    /* While nothing can be recorded, the doors are to know nothing of a knock that isn't served. */
+    bool recorded_with_it = opens && doors_recorded(a->doors) && doors_would_open(a->doors, &knock);
     if (recorded_with_it)
         doors_knock(a->doors, &knock);
     if ((recorded_with_it ? doors_record(a->doors) : store_commit(a->store)) < 0)

@@ -300,6 +300,8 @@ const char *one_time_spend(struct one_time *one_time, unsigned index, const stru
     int64_t now = time(NULL);
     int rc = store_once_use(store, door, one_time->lines[index].text, now);
     if (rc > 0) {
+        /* It began a transaction all the same. */
+        store_commit(store);
         note_used(one_time, index);
         return used_up;
     }

@@ -273,6 +273,10 @@ static void on_renewed(void *arg, bool success)
 static void run_start_again(struct opening *o)
 {
     o->renew = false;
+    /* What was undone is there again: no undo may be passed over. */
+    o->stopped = 0;
+    if (o->new_undo)
+        o->new_undo->stopped = 0;
     enter_state(o, RENEWING);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
     run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);

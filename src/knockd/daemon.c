@@ -498,10 +498,12 @@ static void tear_down(struct daemon *d)
     requests_close(d->requests);
     generation_free(d->next);
     generation_free(d->current);
-    runner_free(d->runner);
     doors_free(d->doors);
+    /* A store that is made again at its path takes the locks of the state folder again, for the
+     * runner. */
     if (d->doors)
         in_force_end(d->store, d->refused);
+    runner_free(d->runner);
     refused_free(d->refused);
     refusal_log_free(d->refusals);
     store_close(d->store);

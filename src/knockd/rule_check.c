@@ -1,5 +1,5 @@
 /*
- * Tries rules: rule -> the command that looks for it (-C) -> run_command for a limited time -> its
+ * Tries rules: rule -> the command that looks for it (-C) -> run for a limited time -> its
  * exit status says what is wrong. 1 means that the rule is well written and not there, 2 that there
  * is a mistake in its words. The same command is tried once, however many doors have it. When one
  * can't be tried at all, the others can't either, and the check ends.

@@ -162,12 +162,25 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     return 0;
 }
 
+/*
+ * The section of `opt` whose } was read just now. Not always the last one: a second section of the
+ * same title takes the first one's place. An empty one isn't current; it began last.
+ */
+static const cfg_t *ended_section(const struct parsing *p, cfg_opt_t *opt)
+{
+    const cfg_t *latest = cfg_opt_getnsec(opt, 0);
+    for (unsigned i = 1; i < cfg_opt_size(opt); i++)
+        if (cfg_opt_getnsec(opt, i)->line >= latest->line)
+            latest = cfg_opt_getnsec(opt, i);
+    return p->current && p->current != p->root ? p->current : latest;
+}
+
 /* Runs at the } of a section. One without keys is added here. */
 static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct parsing *p = parsing_of(cfg);
     unsigned count = cfg_opt_size(opt);
-    const cfg_t *section = cfg_opt_getnsec(opt, count - 1);
+    const cfg_t *section = ended_section(p, opt);
     struct config_pos pos = pos_at(p, section->line);
     if (!section_of(p, section, section->line))
         return no_memory(p, pos);

@@ -1,4 +1,3 @@
-/* Sends and receives messages between keeper and listener, each with its exact size. */
 /* Sends and receives messages, each in one datagram of exactly its size. */
 #include "lib/message.h"
 
