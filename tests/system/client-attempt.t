@@ -151,7 +151,8 @@ sed -i '/^profile "told"/d' "$CONF/knock.conf"
 echo "profile \"told\" { host = 203.0.113.1  door = \"ssh\"  key = \"gate.key\"  address_command = \"~/bin/slow\" }" >>"$CONF/knock.conf"
 for signal in TERM HUP; do
     rm -f "$HOME/bin/pid"
-    ip netns exec "$CLIENT" "${UNPRIVILEGED[@]}" "$KNOCK" told </dev/null >/dev/null 2>&1 &
+    # nohup, of which the tests may be run, leaves SIGHUP ignored, and so would the client.
+    ip netns exec "$CLIENT" "${UNPRIVILEGED[@]}" env --default-signal "$KNOCK" told </dev/null >/dev/null 2>&1 &
     knocking=$!
     started $knocking
     poll 5 test -s "$HOME/bin/pid"
