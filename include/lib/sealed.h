@@ -59,6 +59,12 @@ void sealed_door(const char *name, uint8_t out[SEALED_DOOR_SIZE]);
  * 1/65536 s; a time that doesn't fit becomes the nearest that does. */
 uint64_t sealed_time(int64_t seconds, int32_t nanoseconds);
 
+/* The later of two such times. */
+static inline uint64_t sealed_later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* The hint of the messages that `key` makes around `time`. */
 uint16_t sealed_hint(const struct sealed_key *key, uint64_t time);
 

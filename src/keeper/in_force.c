@@ -10,11 +10,6 @@ static const uint8_t unbound_id[SEALED_ID_SIZE] = "unbound";
 static const char newest_refused[] = "refused"; /* time of the newest unknown message */
 static const char last_skew[] = "skew";         /* max_skew in s */
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Nothing that isn't stale is later than that. */
 static uint64_t latest(struct in_force_time time)
 {
@@ -38,7 +33,7 @@ static void set_begins(struct keyring *keyring, const struct refused *refused, u
     for (unsigned i = 0; i < keyring->count; i++) {
         struct key *key = &keyring->keys[i];
         uint64_t begin = key->fresh ? refused_newest_of(refused, &keyring->secrets[i]) : 0;
-        key->since = later(key->since, later(all, no_later(begin, time)));
+        key->since = sealed_later(key->since, sealed_later(all, no_later(begin, time)));
     }
     if (keyring->unbound_fresh)
         keyring->unbound_since = no_later(refused_newest_unbound(refused), time);

@@ -273,10 +273,6 @@ static void on_renewed(void *arg, bool success)
 static void run_start_again(struct opening *o)
 {
     o->renew = false;
-    /* What was undone is there again: no undo may be passed over. */
-    o->stopped = 0;
-    if (o->new_undo)
-        o->new_undo->stopped = 0;
     enter_state(o, RENEWING);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
     run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
@@ -525,7 +521,6 @@ static void on_stopped(void *arg, bool success)
 /* What a reload brought may undo it nevertheless. */
 static void close_without_undo(struct opening *o)
 {
-    adopt_new_undo(o);
     if (o->new_undo && !o->failed) {
         run_new_undo(o);
         return;
@@ -544,10 +539,6 @@ static void start_closing(struct opening *o)
 {
     loop_timer_cancel(o->context->loop, &o->timer);
     loop_timer_cancel(o->context->loop, &o->check_timer);
-    if (o->stop.count == 0) {
-        close_without_undo(o);
-        return;
-    }
     /* A retry needn't repeat what succeeded, and what would fail the second time; nor is undone
      * what a failed start hasn't done. */
     bool first = o->state != RETRYING;
@@ -556,6 +547,10 @@ static void start_closing(struct opening *o)
     adopt_new_undo(o);
     if (first && o->new_undo)
         o->new_undo->stopped = 0;
+    if (o->stop.count == 0) {
+        close_without_undo(o);
+        return;
+    }
     enter_state(o, STOPPING);
     /* Where a check can tell, no exit status but 0 is believed. */
     run_commands(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);

@@ -20,11 +20,6 @@ struct refused {
     uint64_t newest;
 };
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static uint64_t period_of(uint64_t time)
 {
     return (time >> 16) / SEALED_HINT_PERIOD;
@@ -49,8 +44,8 @@ void refused_free(struct refused *refused)
 
 void refused_note_all(struct refused *refused, uint64_t time)
 {
-    refused->all = later(refused->all, time);
-    refused->newest = later(refused->newest, time);
+    refused->all = sealed_later(refused->all, time);
+    refused->newest = sealed_later(refused->newest, time);
 }
 
 /* A period that is over leaves its place to a later one; should the clock be set back, all of it
@@ -73,9 +68,9 @@ static struct period *find_period(struct refused *refused, uint64_t number)
 void refused_note(struct refused *refused, uint64_t time, uint16_t hint, bool own)
 {
     struct period *period = find_period(refused, period_of(time));
-    refused->newest = later(refused->newest, time);
+    refused->newest = sealed_later(refused->newest, time);
     if (own)
-        refused->unbound = later(refused->unbound, time);
+        refused->unbound = sealed_later(refused->unbound, time);
     if (!period) {
         refused_note_all(refused, time);
         return;
@@ -93,14 +88,14 @@ uint64_t refused_newest_of(const struct refused *refused, const struct sealed_ke
         uint64_t start = period_begin(period->number);
         uint32_t since = period->times ? period->times[sealed_hint(key, start)] : 0;
         if (since)
-            newest = later(newest, start + since - 1);
+            newest = sealed_later(newest, start + since - 1);
     }
     return newest;
 }
 
 uint64_t refused_newest_unbound(const struct refused *refused)
 {
-    return later(refused->unbound, refused->all);
+    return sealed_later(refused->unbound, refused->all);
 }
 
 uint64_t refused_newest(const struct refused *refused)

@@ -142,11 +142,6 @@ static int query_row(struct store *store, enum statement which, const char *what
     return found;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* `skew` from now: a clock ahead of ours may have made what was used up in a store that is gone. */
 static uint64_t safe_begin(const struct store *store)
 {
@@ -202,7 +197,7 @@ static int compare_mark(struct store *store, bool marked, struct store_found *fo
         store->mark.serial++;
         begin_later(store, store->mark.newest);
     } else if (found->unmarked) {
-        begin_later(store, later(now.begin, safe_begin(store)));
+        begin_later(store, sealed_later(now.begin, safe_begin(store)));
     }
     return 0;
 }
@@ -241,8 +236,8 @@ static int make_file(struct store *store, bool copy)
     if (rc == 0 && copy)
         rc = database_copy(&store->db, name);
     else if (rc == 0)
-        rc = database_make(name, later(safe_begin(store), store->mark.newest), store->mark.serial,
-                           why, size);
+        rc = database_make(name, sealed_later(safe_begin(store), store->mark.newest),
+                           store->mark.serial, why, size);
     if (rc == 0) {
         store_file_remove(store->path); /* its journal would be taken for the new one's */
         rc = store_file_install(name, store->path, why, size);
@@ -758,7 +753,7 @@ int store_sealed_last(struct store *store, const uint8_t id[SEALED_ID_SIZE], uin
     int rc = next_row(store, row, what) < 0 ? -1 : 0;
     bool good = rc == 0 && read_number(row, 0, &time) && time > 0 && read_number(row, 1, wall);
     reset(row);
-    *last = later((uint64_t)time, store->begin);
+    *last = sealed_later((uint64_t)time, store->begin);
     if (good || rc < 0)
         return rc;
     return database_fail_because(&store->db, what,

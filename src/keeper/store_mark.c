@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/sealed.h"
+
 enum { MARK_SIZE = 63 }; /* three numbers of 20 digits, each with a blank or the line's end */
 
 bool store_mark_read(const char *path, struct store_mark *out)
@@ -46,14 +48,10 @@ int store_mark_write(const char *path, const struct store_mark *mark, bool sync)
     return good ? 0 : -1;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 void store_mark_raise(struct store_mark *mark, struct store_mark to)
 {
-    mark->serial = later(mark->serial, to.serial);
-    mark->begin = later(mark->begin, to.begin);
-    mark->newest = later(mark->newest, later(to.newest, to.begin));
+    if (mark->serial < to.serial)
+        mark->serial = to.serial;
+    mark->begin = sealed_later(mark->begin, to.begin);
+    mark->newest = sealed_later(mark->newest, sealed_later(to.newest, to.begin));
 }

@@ -172,7 +172,7 @@ static const cfg_t *ended_section(const struct parsing *p, cfg_opt_t *opt)
     for (unsigned i = 1; i < cfg_opt_size(opt); i++)
         if (cfg_opt_getnsec(opt, i)->line >= latest->line)
             latest = cfg_opt_getnsec(opt, i);
-    return p->current && p->current != p->root ? p->current : latest;
+    return p->current ? p->current : latest;
 }
 
 /* Runs at the } of a section. One without keys is added here. */

@@ -1,9 +1,9 @@
 /* Sealed knocks from the listener's record to the door, and what makes old messages stay dead. */
 #include "authorize_help.h"
+#include "sync_count.h"
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #define COMMANDS " start_command = true stop_command = true "
 
@@ -11,21 +11,6 @@ static const char doors_text[] =
     "door ssh { key = alice port = 22 cmd_timeout = 300" COMMANDS "}\n"
     "door web { key = { alice, bob } ports = { 443, 8443 } bound = false" COMMANDS "}\n"
     "door guest { key = alice for = true" COMMANDS "}\n";
-
-/* SQLite's calls come here: that many times the disk was waited for. */
-static unsigned syncs;
-
-int fdatasync(int fd)
-{
-    syncs++;
-    return (int)syscall(SYS_fdatasync, fd);
-}
-
-int fsync(int fd)
-{
-    syncs++;
-    return (int)syscall(SYS_fsync, fd);
-}
 
 static void opens_and_closes(void **state)
 {

@@ -1,23 +1,7 @@
 /* Doors and their store: on disk before anything runs, many at once, and gone when they are closed.
  */
+#include "sync_count.h"
 #include "writeback_help.h"
-
-#include <sys/syscall.h>
-
-/* SQLite's calls come here: that many times the disk was waited for. */
-static unsigned syncs;
-
-int fdatasync(int fd)
-{
-    syncs++;
-    return (int)syscall(SYS_fdatasync, fd);
-}
-
-int fsync(int fd)
-{
-    syncs++;
-    return (int)syscall(SYS_fsync, fd);
-}
 
 static void take_door(void *arg, struct stored_door *door)
 {
