@@ -175,6 +175,9 @@ bool config_is_key_name(const char *name);
  * 0: it has neither. */
 struct port_proto config_own_port(const struct config_door *door);
 
+/* The door of that name; NULL: there is none. */
+struct config_door *config_find_door(const struct config *config, const char *name);
+
 /* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.
  */
 bool config_allows(const struct config_door *door, const struct addr *address);

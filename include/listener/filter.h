@@ -2,6 +2,7 @@
 #ifndef LISTENER_FILTER_H
 #define LISTENER_FILTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -21,5 +22,8 @@ void *filter_make(uint32_t otherwise);
 
 /* What this build's filter is called in the log: "strict" or "sanitizer". */
 const char *filter_profile(void);
+
+/* Whether it is the strict one, of a build without sanitizers. */
+bool filter_is_strict(void);
 
 #endif

@@ -23,16 +23,6 @@ static const char *state_name(enum open_door_state state)
     return names[state];
 }
 
-static void add_port(struct row *row, struct port_proto port)
-{
-    char text[16];
-    snprintf(text, sizeof(text), "%u:%s", port.port, proto_name(port.proto));
-    if (port.port)
-        row_text(row, "port", text);
-    else
-        row_null(row, "port");
-}
-
 static void list_door(struct answer *answer, const struct open_door *o)
 {
     struct row row;
@@ -40,7 +30,7 @@ static void list_door(struct answer *answer, const struct open_door *o)
     row_begin(&row, 0, "doors");
     row_text(&row, "door", o->door);
     row_text(&row, "address", addr_format(o->address, text));
-    add_port(&row, o->port);
+    request_row_port(&row, "port", o->port);
     row_text(&row, "state", state_name(o->state));
     if (o->state == OPEN_DOOR_OPEN && o->deadline < INT64_MAX)
         row_number(&row, "closes_in", seconds_until(o->deadline));
@@ -69,21 +59,14 @@ void requests_serve_doors(void *arg, struct answer *answer, char *const *words)
 
 /* --- open --- */
 
-static int find_door(const struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->door_count; i++)
-        if (strcmp(config->doors[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
 /* Why a door can't be opened for an address. Its list of allowed networks and its rate are about
  * knocks: an administrator knows better. */
-static const char *check_address(const struct plans *plans, int door, const struct addr *address)
+static const char *check_address(const struct plans *plans, unsigned door,
+                                 const struct addr *address)
 {
     if (addr_scope(address) == ADDR_SCOPE_NONE)
         return "that is no host's address";
-    if (!plans_get(plans, (unsigned)door, address->family)->usable)
+    if (!plans_get(plans, door, address->family)->usable)
         return address->family == 6 ? "it has no commands for IPv6" : "it has no commands for IPv4";
     return NULL;
 }
@@ -102,12 +85,12 @@ static void answer_delayed(struct answer *answer, const struct config_door *door
     answer_end(answer);
 }
 
-static void open_door(struct requests *requests, struct answer *answer, int number,
+static void open_door(struct requests *requests, struct answer *answer, unsigned number,
                       const struct addr *address, unsigned seconds)
 {
     struct requests_state state = requests_state(requests);
     struct config_door door = state.config->doors[number];
-    const struct plan *plan = plans_get(state.plans, (unsigned)number, address->family);
+    const struct plan *plan = plans_get(state.plans, number, address->family);
     struct knock knock = knock_plain(&door, plan, address, "knockctl");
     door.rate.count = 0;
     knock.length = seconds ? (int64_t)seconds * CLOCK_SECOND : knock.length;
@@ -130,16 +113,16 @@ void requests_serve_open(void *arg, struct answer *answer, char *const *words)
     struct requests *requests = arg;
     struct requests_state state = requests_state(requests);
     struct addr address;
-    int door = find_door(state.config, words[1]);
+    const struct config_door *chosen = config_find_door(state.config, words[1]);
     unsigned seconds = words[3] ? request_parse_number(words[3], SECONDS_MAX) : 0;
-    if (door < 0) {
+    if (!chosen) {
         answer_error(answer, "no door \"%s\" is configured", words[1]);
         return;
     }
     if (!request_parse_address(answer, words[2], &address))
         return;
-    const char *why = check_address(state.plans, door, &address);
-    const struct config_door *chosen = &state.config->doors[door];
+    unsigned number = (unsigned)(chosen - state.config->doors);
+    const char *why = check_address(state.plans, number, &address);
     if (chosen->closes.count > 0)
         answer_error(answer, "door %s closes door %s: see knockctl close", words[1],
                      chosen->closes.items[0].text);
@@ -153,7 +136,7 @@ void requests_serve_open(void *arg, struct answer *answer, char *const *words)
                      "close it with knockctl close",
                      words[1]);
     else
-        open_door(requests, answer, door, &address, seconds);
+        open_door(requests, answer, number, &address, seconds);
 }
 
 /* --- close --- */
@@ -173,7 +156,7 @@ static void close_doors(struct requests *requests, struct answer *answer, const 
         return;
     }
     pending_end(pending);
-    if (find_door(requests_state(requests).config, name) < 0)
+    if (!config_find_door(requests_state(requests).config, name))
         answer_error(answer, "no door \"%s\" is open, or even configured", name);
     else
         answer_error(answer, "door %s isn't open%s", name, address ? " for this address" : "");
@@ -202,7 +185,7 @@ static void list_given_up(struct answer *answer, const struct open_door *o)
     row_begin(&row, 0, "forget");
     row_text(&row, "door", o->door);
     row_text(&row, "address", addr_format(o->address, text));
-    add_port(&row, o->port);
+    request_row_port(&row, "port", o->port);
     row_number(&row, "failed_stops", o->failed_stops);
     answer_row(answer, &row);
     for (unsigned i = 0; i < o->stop->count; i++) {

@@ -49,6 +49,9 @@ unsigned request_parse_number(const char *text, unsigned most);
 /* Reads an address; false after answering that it isn't one. */
 bool request_parse_address(struct answer *answer, const char *text, struct addr *address);
 
+/* Adds a port as "22:tcp"; null for port 0. */
+void request_row_port(struct row *row, const char *key, struct port_proto port);
+
 /* Asks the listener for its counters, and for the packets of `address` unless that is NULL. The
  * answer goes on with them, in rows of `depth`. */
 void query_listener(struct requests *requests, struct answer *answer, unsigned depth,

@@ -1,5 +1,4 @@
 /* knockctl watch: events of doors and of the listener, to all who watch, as they happen. */
-#include <stdio.h>
 #include <time.h>
 
 #include "control/request_parts.h"
@@ -68,7 +67,6 @@ static void watch_step(struct requests *requests, const struct config *config,
                        const struct message_event *event)
 {
     struct row row;
-    char instead[32];
     const struct config_door *door = &config->doors[event->door];
     begin_event(&row, event->kind == EVENT_STAGE ? "step" : "stalled");
     row_text(&row, "door", door->name);
@@ -76,9 +74,7 @@ static void watch_step(struct requests *requests, const struct config *config,
     row_number(&row, "step", (int64_t)event->number);
     row_number(&row, "steps", door->sequence.count);
     if (event->instead.port > 0) {
-        snprintf(instead, sizeof(instead), "%u:%s", event->instead.port,
-                 proto_name(event->instead.proto));
-        row_text(&row, "instead", instead);
+        request_row_port(&row, "instead", event->instead);
     }
     send_to_watchers(requests, &row);
 }

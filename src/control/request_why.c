@@ -1,6 +1,5 @@
 /* knockctl why: what the last packets of an address did to each door, asked of the listener. */
 #include <netinet/in.h>
-#include <stdio.h>
 
 #include "control/request_parts.h"
 #include "keeper/refusal_log.h"
@@ -98,7 +97,6 @@ void request_list_effect(const struct pending *pending, const struct config *con
                          const struct message_effect *effect)
 {
     struct row row;
-    char expected[32];
     const struct config_door *door = &config->doors[effect->door];
     row_begin(&row, 2, "effects");
     row_text(&row, "door", door->name);
@@ -108,9 +106,7 @@ void request_list_effect(const struct pending *pending, const struct config *con
     row_number(&row, "steps", door->sequence.count);
     row_number(&row, "timeout", door->seq_timeout / CLOCK_SECOND);
     if (effect->before < door->sequence.count) {
-        const struct port_proto *next = &door->sequence.steps[effect->before];
-        snprintf(expected, sizeof(expected), "%u:%s", next->port, proto_name(next->proto));
-        row_text(&row, "expected", expected);
+        request_row_port(&row, "expected", door->sequence.steps[effect->before]);
     } else {
         row_null(&row, "expected");
     }

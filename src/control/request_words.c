@@ -1,4 +1,5 @@
-/* The arguments of requests: numbers and addresses. */
+/* The arguments of requests, numbers and addresses, and ports in their answers. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,4 +18,14 @@ bool request_parse_address(struct answer *answer, const char *text, struct addr 
         return true;
     answer_wrong_argument(answer, "\"%s\": expected an IPv4 or IPv6 address", text);
     return false;
+}
+
+void request_row_port(struct row *row, const char *key, struct port_proto port)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%u:%s", port.port, proto_name(port.proto));
+    if (port.port)
+        row_text(row, key, text);
+    else
+        row_null(row, key);
 }

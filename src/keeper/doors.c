@@ -313,14 +313,6 @@ void doors_forget(struct doors *doors, const struct doors_choice *choice)
 
 /* --- a new configuration --- */
 
-static const struct config_door *find_door(const struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->door_count; i++)
-        if (strcmp(config->doors[i].name, name) == 0)
-            return &config->doors[i];
-    return NULL;
-}
-
 /* How `door` is undone by now for the address it was opened for; NULL when it isn't, or memory is
  * short. */
 static struct undo *make_undo(const struct opening *o, const struct config_door *door,
@@ -355,7 +347,7 @@ static bool changes_nothing(const struct undo *undo, const struct opening *o)
 static struct undo *find_new_undo(const struct opening *o, const struct config *config,
                                   const struct plans *plans)
 {
-    const struct config_door *door = find_door(config, o->name);
+    const struct config_door *door = config_find_door(config, o->name);
     if (!door)
         return NULL;
     const struct plan *plan = plans_get(plans, (unsigned)(door - config->doors), o->address.family);

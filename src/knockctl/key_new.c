@@ -39,14 +39,6 @@ static void put(struct text *text, const char *format, ...)
     text->len += (size_t)len;
 }
 
-static const struct config_door *find_door(const struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->door_count; i++)
-        if (strcmp(config->doors[i].name, name) == 0)
-            return &config->doors[i];
-    return NULL;
-}
-
 static bool refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static bool refuse(const char *format, ...)
@@ -101,7 +93,7 @@ static bool check(const struct config *config, const struct key_options *options
     if (!check_server(config))
         return false;
     for (unsigned i = 0; i < options->door_count; i++)
-        if (!find_door(config, options->doors[i]))
+        if (!config_find_door(config, options->doors[i]))
             return refuse("no door \"%s\" is configured in %s", options->doors[i], config->path);
     if (!check_stun(options))
         return false;

@@ -299,7 +299,7 @@ static _Noreturn void become_listener(int socket, uid_t uid, gid_t gid, uint64_t
     /* What a terminal sends to the keeper's group is the keeper's business. */
     setpgid(0, 0);
     /* A sanitizer must be able to say what it found. */
-    bool quiet = strcmp(filter_profile(), "strict") == 0;
+    bool quiet = filter_is_strict();
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; quiet && null >= 0 && fd < 3; fd++)
         dup2(null, fd);
@@ -392,7 +392,7 @@ pid_t listener_process_pid(const struct listener_process *l)
 /* It holds nothing that could be lost. One that a sanitizer watches gets time for its report. */
 static void end_process(struct listener_process *l)
 {
-    bool strict = strcmp(filter_profile(), "strict") == 0;
+    bool strict = filter_is_strict();
     int grace = l->kill ? 0 : strict ? LEAVE_MS : LEAVE_SANITIZED_MS;
     if (!process_end(&l->process, grace))
         log_error("listener %d was killed and doesn't end: the kernel holds it, for example in a "

@@ -9,14 +9,6 @@
 #include "lib/config_section.h"
 #include "lib/inverse.h"
 
-static struct config_door *find_door(struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->door_count; i++)
-        if (strcmp(config->doors[i].name, name) == 0)
-            return &config->doors[i];
-    return NULL;
-}
-
 static bool starts(const struct config_door *door)
 {
     return door->ip4.start.count > 0 || door->ip6.start.count > 0;
@@ -44,7 +36,7 @@ static void check_closer(struct parse_context *context, const struct config_door
 static void check_closed(struct parse_context *context, struct config *config,
                          const struct config_door *door, const struct config_text *name)
 {
-    const struct config_door *other = find_door(config, name->text);
+    const struct config_door *other = config_find_door(config, name->text);
     if (!other)
         report_error(context->report, name->pos, "closes: there is no door \"%s\"", name->text);
     else if (other == door || other->closes.set)
@@ -67,7 +59,7 @@ static void settle_named(struct parse_context *context, struct config *config,
     check_closer(context, door);
     for (unsigned i = 0; i < door->closes.count; i++) {
         const struct config_text *name = &door->closes.items[i];
-        struct config_door *other = find_door(config, name->text);
+        struct config_door *other = config_find_door(config, name->text);
         check_closed(context, config, door, name);
         if (other && other != door && !other->closes.set)
             set_closer(door, other);

@@ -264,3 +264,11 @@ void read_rate(struct parse_context *context, const struct config_key *key,
                      "%s: \"%.80s\" won't do: expected openings and a time, like \"3/10m\"",
                      key->name, value->text);
 }
+
+struct config_door *config_find_door(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (strcmp(config->doors[i].name, name) == 0)
+            return &config->doors[i];
+    return NULL;
+}

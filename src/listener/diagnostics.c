@@ -341,12 +341,14 @@ void diagnostics_answer(const struct diagnostics *d, const struct listener_confi
         message = stats_message(stats, query, i);
         send(arg, &message);
         for (int j = 0; j < STATS_PREFIXES; j++) {
+            if (stats->seen[j].count == 0)
+                continue;
             message = prefix_message(&stats->seen[j], query, i);
-            if (stats->seen[j].count > 0)
-                send(arg, &message);
-        }
-        message = header_message(&stats->foreign, query, i);
-        if (stats->foreign.count > 0)
             send(arg, &message);
+        }
+        if (stats->foreign.count == 0)
+            continue;
+        message = header_message(&stats->foreign, query, i);
+        send(arg, &message);
     }
 }

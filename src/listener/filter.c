@@ -180,5 +180,10 @@ int filter_load(void)
 
 const char *filter_profile(void)
 {
-    return SANITIZED ? "sanitizer" : "strict";
+    return filter_is_strict() ? "strict" : "sanitizer";
+}
+
+bool filter_is_strict(void)
+{
+    return !SANITIZED;
 }

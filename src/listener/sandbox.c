@@ -59,7 +59,7 @@ static int set_limits(uint64_t memory)
     mallopt(M_ARENA_MAX, 1);
 #endif
     /* A sanitizer's shadow memory takes more addresses than any limit allows. */
-    return strcmp(filter_profile(), "strict") == 0 ? lower_limit(RLIMIT_AS, memory) : 0;
+    return filter_is_strict() ? lower_limit(RLIMIT_AS, memory) : 0;
 }
 
 int sandbox_oom_score(int keeper)

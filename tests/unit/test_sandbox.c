@@ -75,7 +75,7 @@ static int set_up(void **state)
 
 static bool strict(void)
 {
-    return strcmp(filter_profile(), "strict") == 0;
+    return filter_is_strict();
 }
 
 static void need_root(void)
