@@ -1,4 +1,4 @@
-/* Readers of sequences, ports, addresses and commands. */
+/* Readers of sequences, ports, addresses and commands of a door; and a door by its name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
