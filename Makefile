@@ -75,7 +75,7 @@ $(BUILD)/knockd/knockd: $(BUILD)/knockd/main.o $(ARCHIVES)
 
 # The client is the one program that people install by itself: it needs libconfuse, libsodium, and no more. Of lib it
 # takes what needs neither libev nor Linux.
-CLIENT_LIB  = $(filter-out $(addprefix $(BUILD)/lib/,loop.o netfilter.o),$(call objects,lib))
+CLIENT_LIB  = $(filter-out $(addprefix $(BUILD)/lib/,loop.o netfilter.o nflog.o nflog_absent.o),$(call objects,lib))
 CLIENT_LIBS = $(shell $(PKGCONF) $(if $(STATIC),--static) --libs libconfuse libsodium)
 
 knock: $(BUILD)/knock/knock

@@ -47,7 +47,21 @@ enum source_type {
     SOURCE_JOURNAL, /* what journalctl -k writes */
     SOURCE_COMMAND, /* what any program writes */
     SOURCE_STDIN,
+    SOURCE_NFLOG, /* packets that a firewall rule hands to a group of NFLOG */
+    SOURCE_PCAP,  /* packets as they come in, whatever the firewall does with them */
 };
+
+/* Whether such a source brings packets, not lines about them. */
+static inline bool source_is_of_packets(enum source_type type)
+{
+    return type == SOURCE_NFLOG || type == SOURCE_PCAP;
+}
+
+/* Whether it brings what the firewall accepts, too. */
+static inline bool source_is_captured(enum source_type type)
+{
+    return type == SOURCE_PCAP;
+}
 enum source_format { FORMAT_KERNEL, FORMAT_ULOGD };
 
 struct config_source {
@@ -55,9 +69,11 @@ struct config_source {
     struct config_pos pos;
     enum source_type type;
     enum source_format format;
-    char *path;                  /* file: absolute; else NULL */
-    struct config_text command;  /* command: program and its words; else NULL */
-    struct config_list prefixes; /* without the blanks at their end; none: any prefix */
+    char *path;                    /* file: absolute; else NULL */
+    struct config_text command;    /* command: program and its words; else NULL */
+    unsigned group;                /* nflog: number of the group, 0 to 65535 */
+    struct config_list interfaces; /* pcap: names; none: any */
+    struct config_list prefixes;   /* without the blanks at their end; none: any prefix */
 };
 
 /* The commands of a door for one family; what has none of its own for IPv6 has IPv4's. */
@@ -87,6 +103,7 @@ struct config_door {
     int64_t check_interval;       /* ns between runs of its check command */
     struct flag_match flags;
     bool strict;
+    int strays; /* strays between two steps that are forgiven; -1: not given, by the source */
     struct port_proto port;    /* what the door opens; port 0: none */
     struct port_proto *ignore; /* never strays: ignore = {...}, and `port` */
     unsigned ignore_count;

@@ -7,7 +7,7 @@
 /* The largest max_skew, in seconds. */
 enum { CONFIG_SKEW_MAX = 600 };
 
-#define CONFIG_SOURCE_TYPES "kmsg, journal, file, command or stdin"
+#define CONFIG_SOURCE_TYPES "kmsg, journal, file, command, stdin, nflog or pcap"
 
 /* Puts the section's values into `object`, which holds the defaults. */
 void config_read_keys(struct parse_context *context, const struct config_section *section,
@@ -36,6 +36,7 @@ config_read read_door_names;  /* struct config_list */
 config_read read_server_name; /* char * */
 config_read read_address;     /* struct addr */
 config_read read_interface;   /* char[IF_NAMESIZE] */
+config_read read_interfaces;  /* struct config_list: none for "any" */
 config_read read_allow;       /* struct config_door */
 config_read read_commands;    /* struct config_list */
 config_read read_statuses;    /* uint64_t[4] */

@@ -47,11 +47,12 @@ enum message_type {
     MESSAGE_SOURCE,
     MESSAGE_PREFIX, /* of the source before it */
     MESSAGE_DOOR,
-    MESSAGE_IGNORE, /* ports that are never strays for the door before it */
-    MESSAGE_START,  /* that was all */
-    MESSAGE_FD,     /* a descriptor, any time after MESSAGE_START */
-    MESSAGE_QUERY,  /* a question, likewise */
-    MESSAGE_PING,   /* likewise: is it at work? */
+    MESSAGE_IGNORE,    /* ports that are never strays for the door before it */
+    MESSAGE_START,     /* that was all */
+    MESSAGE_FD,        /* a descriptor, any time after MESSAGE_START */
+    MESSAGE_QUERY,     /* a question, likewise */
+    MESSAGE_PING,      /* likewise: is it at work? */
+    MESSAGE_INTERFACE, /* likewise: which interface a name means now */
     MESSAGE_TYPES,
 };
 
@@ -81,7 +82,7 @@ enum sandbox_step {
     SANDBOX_STEPS,
 };
 
-enum fd_kind { FD_INOTIFY = 1, FD_LOG };
+enum fd_kind { FD_INOTIFY = 1, FD_LOG, FD_PACKETS };
 
 struct message_open {
     uint32_t source;
@@ -275,6 +276,16 @@ struct message_ignore {
     struct sequence ports;
 };
 
+/* Interfaces whose names doors or sources have, at most. */
+enum { INTERFACES_MAX = 256 };
+
+/* The interface number `slot` of those whose names doors or sources have. */
+struct message_interface {
+    uint32_t slot;
+    uint32_t index; /* by the kernel; 0: there is none of that name now */
+    char name[IF_NAMESIZE];
+};
+
 struct message_fd {
     uint32_t kind;
     uint32_t source;
@@ -306,6 +317,7 @@ struct message {
         struct message_door door;
         struct message_ignore ignore;
         struct message_fd fd;
+        struct message_interface interface;
     } u;
 };
 

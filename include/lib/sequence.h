@@ -9,6 +9,14 @@
 /* Of fewer different steps, many port scans open a door. */
 enum { STEPS_MAX = 32, STEPS_SAFE = 3 };
 
+/* The most strays between two steps that a door may forgive, and what it does by default where a
+ * source brings what the firewall accepts, too. */
+enum { STRAYS_MAX = 8, STRAYS_CAPTURED = 2 };
+
+/* So many ports on either side of a step belong to whoever scans, and not to whoever knocks: a
+ * packet to one of them is never forgiven, and a capture takes them in. */
+enum { SEQUENCE_DECOYS = 128 };
+
 /* One knock: a port of TCP or UDP (IPPROTO_TCP, IPPROTO_UDP). */
 struct port_proto {
     uint16_t port;

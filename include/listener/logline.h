@@ -32,6 +32,9 @@ struct line_spec {
     const char *const *prefixes;
 };
 
+/* Whether `prefix`, of `len` bytes and without a line around it, is one of the spec's. */
+bool line_spec_has(const struct line_spec *spec, const char *prefix, size_t len);
+
 enum line_verdict {
     LINE_PACKET,  /* *packet is filled */
     LINE_FOREIGN, /* not the kernel's, or not about an IP packet */

@@ -32,6 +32,10 @@ static const char *type_name(enum source_type type)
         return "command";
     case SOURCE_STDIN:
         return "stdin";
+    case SOURCE_NFLOG:
+        return "nflog";
+    case SOURCE_PCAP:
+        return "pcap";
     }
     return "-";
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "keeper/log_command.h"
+#include "keeper/packet_sockets.h"
 #include "keeper/watched_file.h"
 #include "lib/clock.h"
 #include "lib/limit.h"
@@ -40,6 +41,8 @@ struct log {
     const struct config_source *source;
     struct log_command *command; /* journal, command */
     struct watched_file file;    /* kmsg and stdin: its descriptor alone */
+    int packets[PACKET_SOCKETS]; /* nflog, pcap */
+    int packet_count;            /* of them */
     int writer;                  /* stdin, a FIFO: our own end to write to, so that it never ends */
     bool unreadable;             /* for a reason of which no watch tells when it is over */
     bool logged_unreadable;
@@ -98,7 +101,7 @@ static void hand_over(const struct log *log, int fd, int64_t offset)
     const struct log_sources *sources = log->sources;
     struct message message = {
         .type = MESSAGE_FD,
-        .u.fd = {.kind = FD_LOG,
+        .u.fd = {.kind = source_is_of_packets(log->source->type) ? FD_PACKETS : FD_LOG,
                  .source = (uint32_t)(log - sources->logs),
                  .watch = log->file.watch,
                  .polled = log->file.polled,
@@ -124,6 +127,18 @@ static void open_first_file(struct log *log, struct report *report)
 static void on_command_started(void *arg, int fd)
 {
     hand_over(arg, fd, 0);
+}
+
+static void open_packets(struct log *log, const struct config *config, struct report *report)
+{
+    const struct config_source *source = log->source;
+    const char *why;
+    int count = packet_sockets_open(config, source, log->packets, &why);
+    if (count < 0)
+        report_error(report, source->pos, "source \"%s\": can't hear packets: %s", source->name,
+                     why);
+    else
+        log->packet_count = count;
 }
 
 /* Opens what one source reads for the first time. */
@@ -153,6 +168,10 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
         if (log->file.fd < 0)
             report_error(report, source->pos, "source \"%s\": can't read standard input: %s",
                          source->name, strerror(errno));
+        return;
+    case SOURCE_NFLOG:
+    case SOURCE_PCAP:
+        open_packets(log, config, report);
         return;
     }
 }
@@ -279,6 +298,8 @@ static void start(struct log *log)
         log_command_start(log->command);
     if (log->source->type == SOURCE_FILE)
         log_polled(log);
+    for (int i = 0; i < log->packet_count; i++)
+        hand_over(log, log->packets[i], 0);
     if (log->file.fd >= 0)
         hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
 }
@@ -392,6 +413,8 @@ void log_sources_close(struct log_sources *sources)
         log_command_free(sources->logs[i].command);
         close_fd(sources->logs[i].file.fd);
         close_fd(sources->logs[i].writer);
+        for (int j = 0; j < sources->logs[i].packet_count; j++)
+            close_fd(sources->logs[i].packets[j]);
     }
     close_fd(sources->inotify);
     free(sources);

@@ -42,6 +42,7 @@ static void free_source(struct config_source *source)
     free(source->path);
     free(source->command.text);
     config_list_free(&source->prefixes);
+    config_list_free(&source->interfaces);
 }
 
 void config_free(struct config *config)
@@ -111,15 +112,15 @@ static void read_title(struct parse_context *context, const struct config_sectio
     read_copy(context, title, name);
 }
 
-/* The key that a type of source needs, and that no other may have. */
+/* A key that only one type of source may have, and needs if there is an `example` for it. */
 static void check_source_key(struct parse_context *context, const struct config_section *section,
-                             bool needed, const char *key, const char *example)
+                             bool fits, const char *key, const char *example)
 {
     bool has = config_given(section, key);
-    if (needed && !has)
+    if (fits && example && !has)
         report_error(context->report, section->pos, "source \"%s\" has no %s: expected %s",
                      section->title, key, example);
-    if (has && !needed)
+    if (has && !fits)
         report_error(context->report, section->pos,
                      "source \"%s\" has a %s, which its type doesn't use: remove it, or write "
                      "another type",
@@ -134,6 +135,9 @@ static void check_source_keys(struct parse_context *context, const struct config
                      "path = \"/var/log/kern.log\" or the like");
     check_source_key(context, section, source->type == SOURCE_COMMAND, "command",
                      "command = \"/usr/bin/tail -n 0 -F /var/log/kern.log\" or the like");
+    check_source_key(context, section, source->type == SOURCE_NFLOG, "group", NULL);
+    check_source_key(context, section, source->type == SOURCE_PCAP, "interface", NULL);
+    check_source_key(context, section, source->type != SOURCE_PCAP, "prefix", NULL);
     if (kernel && source->format == FORMAT_ULOGD)
         report_error(context->report, section->pos,
                      "source \"%s\": ulogd writes no kernel messages: expected format = kernel "
@@ -164,7 +168,7 @@ static void read_source(struct parse_context *context, const struct config_secti
     /* Beside a type or path that is wrong, what contradicts it would only confuse. */
     if (context->report->errors == before)
         check_source_keys(context, section, source);
-    if (context->report->errors == before && !source->prefixes.set)
+    if (context->report->errors == before && !source->prefixes.set && source->type != SOURCE_PCAP)
         warn_of_any_prefix(context, section);
 }
 
@@ -200,6 +204,7 @@ static void read_door(struct parse_context *context, const struct config_section
     door->cmd_timeout = INT64_C(10) * 1000000000;
     door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     door->strict = door->bound = true;
+    door->strays = -1;
     door->check_interval = CONFIG_CHECK_INTERVAL;
     read_title(context, section, "door", &door->name);
     config_read_keys(context, section, door);

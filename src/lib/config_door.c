@@ -127,32 +127,56 @@ void read_address(struct parse_context *context, const struct config_key *key,
                      key->name, value->text);
 }
 
+/* Whether the text names an interface; reports it if it doesn't. */
+static bool check_interface(struct parse_context *context, const struct config_key *key,
+                            const struct config_text *value)
+{
+    const char *text = value->text;
+    size_t len = strlen(text), name = strcspn(text, ":@");
+    bool label = name > 0 && text[name];
+    bool wrong = len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*") || text[len - 1] == '+';
+    if (label)
+        report_error(context->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
+                     key->name, text,
+                     text[name] == '@' ? "how ip(8) shows a pair; its name ends before the @"
+                                       : "a label of an address, and no interface",
+                     key->name, name < 64 ? (int)name : 64, text);
+    else if (wrong)
+        report_error(context->report, value->pos,
+                     "%s: \"%.80s\" is no interface: expected a whole name like eth0, %d "
+                     "characters at most",
+                     key->name, text, IF_NAMESIZE - 1);
+    return !label && !wrong;
+}
+
 void read_interface(struct parse_context *context, const struct config_key *key,
                     const struct config_list *values, void *field)
 {
     const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
-    const char *text = value->text;
-    size_t len = strlen(text), name = strcspn(text, ":@");
-    if (strchr(text, ','))
+    if (strchr(value->text, ','))
         report_error(context->report, value->pos,
                      "%s takes one name: give each interface a door of its own, or leave the key "
                      "out for all",
                      key->name);
-    else if (name > 0 && text[name])
-        report_error(context->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
-                     key->name, text,
-                     text[name] == '@' ? "how ip(8) shows a pair; its name ends before the @"
-                                       : "a label of an address, and no interface",
-                     key->name, name < 64 ? (int)name : 64, text);
-    else if (len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*") || text[len - 1] == '+')
-        report_error(context->report, value->pos,
-                     "%s: \"%.80s\" is no interface: expected a whole name like eth0, %d "
-                     "characters at most",
-                     key->name, text, IF_NAMESIZE - 1);
-    else
-        memcpy(field, text, len + 1);
+    else if (check_interface(context, key, value))
+        memcpy(field, value->text, strlen(value->text) + 1);
+}
+
+void read_interfaces(struct parse_context *context, const struct config_key *key,
+                     const struct config_list *values, void *field)
+{
+    struct config_list *out = field;
+    out->set = true;
+    out->pos = values->pos;
+    for (unsigned i = 0; i < values->count; i++) {
+        const struct config_text *value = &values->items[i];
+        if (strcmp(value->text, "any") == 0 && values->count == 1)
+            return;
+        if (check_interface(context, key, value) && !config_list_add(out, value->text, value->pos))
+            context->no_memory = true;
+    }
 }
 
 static void read_nets(struct parse_context *context, const struct config_key *key,

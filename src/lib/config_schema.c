@@ -35,8 +35,8 @@ static const struct config_key source_keys[] = {
     {"path", read_path, AT(config_source, path), 1, PATH_BYTES_MAX},
     {"prefix", read_prefixes, AT(config_source, prefixes), 1, 127},
     {"format", read_format, AT(config_source, format), 0, 0},
-    {.name = "group"},
-    {.name = "interface"},
+    {"group", read_number, AT(config_source, group), 0, UINT16_MAX},
+    {"interface", read_interfaces, AT(config_source, interfaces), 0, 0},
     {"command", read_command, AT(config_source, command), 0, 0},
     {0},
 };
@@ -47,6 +47,7 @@ static const struct config_key door_keys[] = {
     {"cmd_timeout", read_duration, AT(config_door, cmd_timeout), 1, 30 * DAY},
     {"tcpflags", read_flags, AT(config_door, flags), 0, 0},
     {"strict", read_boolean, AT(config_door, strict), 0, 0},
+    {"strays", read_number, AT(config_door, strays), 0, STRAYS_MAX},
     {"port", read_port, AT(config_door, port), 0, 0},
     {"ignore", read_ignore, 0, 0, 0},
     {"target", read_address, AT(config_door, target), 0, 0},

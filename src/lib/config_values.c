@@ -288,11 +288,9 @@ void read_type(struct parse_context *context, const struct config_key *key,
     static const struct {
         const char *name;
         enum source_type type;
-    } types[] = {{"kmsg", SOURCE_KMSG},
-                 {"file", SOURCE_FILE},
-                 {"journal", SOURCE_JOURNAL},
-                 {"command", SOURCE_COMMAND},
-                 {"stdin", SOURCE_STDIN}};
+    } types[] = {{"kmsg", SOURCE_KMSG},       {"file", SOURCE_FILE},   {"journal", SOURCE_JOURNAL},
+                 {"command", SOURCE_COMMAND}, {"stdin", SOURCE_STDIN}, {"nflog", SOURCE_NFLOG},
+                 {"pcap", SOURCE_PCAP}};
     const struct config_text *value = read_one(context, key, values);
     if (!value)
         return;
@@ -301,10 +299,9 @@ void read_type(struct parse_context *context, const struct config_key *key,
             *(enum source_type *)field = types[i].type;
             return;
         }
-    bool later = strcmp(value->text, "nflog") == 0 || strcmp(value->text, "pcap") == 0;
-    report_error(context->report, value->pos, "%s: %s \"%.80s\"%s: expected " CONFIG_SOURCE_TYPES,
-                 key->name, later ? "this build has no source" : "there is no type", value->text,
-                 later ? " yet" : "");
+    report_error(context->report, value->pos,
+                 "%s: there is no type \"%.80s\": expected " CONFIG_SOURCE_TYPES, key->name,
+                 value->text);
 }
 
 void read_format(struct parse_context *context, const struct config_key *key,

@@ -34,6 +34,7 @@ size_t message_size(uint32_t type)
         [MESSAGE_FD] = BODY(fd),
         [MESSAGE_QUERY] = BODY(query),
         [MESSAGE_PING] = BODY(ping),
+        [MESSAGE_INTERFACE] = BODY(interface),
     };
     return type < MESSAGE_TYPES ? sizes[type] : 0;
 }

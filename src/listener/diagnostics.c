@@ -180,16 +180,41 @@ static struct message_seen seen_header(const struct foreign *foreign)
     return seen;
 }
 
-/* The prefix of a line that should be reported: another than ours, or, where any counts, one of
- * packets that were accepted. */
-static const char *prefix_to_report(const struct line_spec *spec, enum line_verdict verdict,
-                                    const char *line, size_t len, size_t *prefix_len)
+/* Whether the prefix should be reported: another than ours, or, where any counts, one of packets
+ * that were accepted. */
+static bool is_to_report(const struct line_spec *spec, enum line_verdict verdict,
+                         const char *prefix, size_t len)
 {
-    bool any_counts = verdict == LINE_PACKET && spec->prefix_count == 0;
-    if (verdict != LINE_PREFIX && !any_counts)
-        return NULL;
-    const char *prefix = logline_prefix(spec->format, line, len, prefix_len);
-    return any_counts && prefix && !prefix_is_of_accepted(prefix, *prefix_len) ? NULL : prefix;
+    return verdict == LINE_PREFIX || (verdict == LINE_PACKET && spec->prefix_count == 0 &&
+                                      prefix_is_of_accepted(prefix, len));
+}
+
+static const char *prefix_of_line(const struct line_spec *spec, enum line_verdict verdict,
+                                  const char *line, size_t len, size_t *prefix_len)
+{
+    bool wanted = verdict == LINE_PREFIX || (verdict == LINE_PACKET && spec->prefix_count == 0);
+    return wanted ? logline_prefix(spec->format, line, len, prefix_len) : NULL;
+}
+
+bool diagnostics_record(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                        enum line_verdict verdict, const char *prefix, size_t len, int64_t now,
+                        struct message_seen *out)
+{
+    struct stats *stats = &d->stats[source];
+    if (prefix && !is_to_report(&setup->sources[source].spec, verdict, prefix, len))
+        prefix = NULL;
+    stats_line(stats, verdict, prefix, prefix ? len : 0);
+    stats->last_line = now;
+    if (verdict == LINE_PACKET)
+        stats->last_packet = now;
+    if (verdict == LINE_PREFIX && stats_report_prefixes(stats))
+        *out = seen_prefix(stats);
+    else if (verdict == LINE_PACKET && prefix && stats->accepted == 1)
+        *out = seen_accepted(prefix, len);
+    else
+        return false;
+    out->source = source;
+    return true;
 }
 
 bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup, unsigned source,
@@ -199,23 +224,15 @@ bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup
     struct stats *stats = &d->stats[source];
     const struct line_spec *spec = &setup->sources[source].spec;
     size_t prefix_len = 0;
-    const char *prefix = prefix_to_report(spec, verdict, line, len, &prefix_len);
-    stats_line(stats, verdict, prefix, prefix_len);
-    stats->last_line = now;
-    if (verdict == LINE_PACKET)
-        stats->last_packet = now;
-    if (verdict == LINE_FOREIGN && foreign_is_firewall(spec, line, len)) {
-        foreign_note(&stats->foreign, line, len);
-        if (!stats_report_headers(stats))
-            return false;
-        *out = seen_header(&stats->foreign);
-    } else if (verdict == LINE_PREFIX && stats_report_prefixes(stats)) {
-        *out = seen_prefix(stats);
-    } else if (verdict == LINE_PACKET && prefix && stats->accepted == 1) {
-        *out = seen_accepted(prefix, prefix_len);
-    } else {
+    const char *prefix = prefix_of_line(spec, verdict, line, len, &prefix_len);
+    if (diagnostics_record(d, setup, source, verdict, prefix, prefix_len, now, out))
+        return true;
+    if (verdict != LINE_FOREIGN || !foreign_is_firewall(spec, line, len))
         return false;
-    }
+    foreign_note(&stats->foreign, line, len);
+    if (!stats_report_headers(stats))
+        return false;
+    *out = seen_header(&stats->foreign);
     out->source = source;
     return true;
 }

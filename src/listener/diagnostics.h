@@ -61,6 +61,12 @@ bool diagnostics_line(struct diagnostics *d, const struct listener_config *setup
                       enum line_verdict verdict, const char *line, size_t len, int64_t now,
                       struct message_seen *out);
 
+/* The same for a packet that is no line; `prefix`, of `len` bytes, is that of its rule; NULL: it
+ * has none. */
+bool diagnostics_record(struct diagnostics *d, const struct listener_config *setup, unsigned source,
+                        enum line_verdict verdict, const char *prefix, size_t len, int64_t now,
+                        struct message_seen *out);
+
 /* How many stages of a packet are of use, for matcher_feed. */
 unsigned diagnostics_stages(const struct diagnostics *d, const struct listener_config *setup);
 

@@ -7,6 +7,7 @@
 #include "listener/listener.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "listener/log_stream.h"
+#include "listener/packet_stream.h"
 #include "listener/pipeline.h"
 #include "listener/sandbox.h"
 
@@ -25,7 +27,16 @@ struct source {
     struct listener *listener;
     struct log_stream stream;
     struct watch *on_ready; /* all but files, which inotify watches */
-    bool more;              /* it has more than its share: read it again soon */
+    /* Of a source of packets, in place of the two before. */
+    struct packet_stream packets;
+    struct watch *on_packets[PACKET_STREAM_SOCKETS];
+    bool more; /* it has more than its share: read it again soon */
+};
+
+/* An interface that a door or source names. */
+struct interface {
+    uint32_t index; /* 0: there is none of that name now */
+    char name[IF_NAMESIZE];
 };
 
 struct listener {
@@ -43,6 +54,8 @@ struct listener {
     struct timer poll;  /* some source has a file that no watch reports on */
     struct timer due;   /* the pipeline has something to report */
     struct pipeline pipeline;
+    struct interface interfaces[INTERFACES_MAX];
+    unsigned interface_count;
     int64_t now; /* of the lines that are being read */
 };
 
@@ -103,12 +116,38 @@ static void on_due(void *arg)
     set_due(l);
 }
 
+/* The name of an interface, for doors to ask for; "?" for one that none asks for. */
+static const char *interface_name(const struct listener *l, uint32_t index)
+{
+    for (unsigned i = 0; i < l->interface_count; i++)
+        if (l->interfaces[i].index == index)
+            return l->interfaces[i].name;
+    return "?";
+}
+
+static void on_packet(void *arg, struct packet_event *event)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    struct packet *packet = &event->ip.packet;
+    packet->in = event->in ? interface_name(l, event->in) : "";
+    packet->in_len = (uint8_t)strlen(packet->in);
+    pipeline_packet(&l->pipeline, source_number(source), event->verdict, event->prefix,
+                    event->prefix_len, &event->ip, l->now);
+}
+
+static bool is_of_packets(const struct source *source)
+{
+    return source_is_of_packets((enum source_type)source->stream.type);
+}
+
 static void read_source(struct source *source)
 {
     struct listener *l = source->listener;
     /* One look at the clock for all that is there: it was all written by now. */
     l->now = clock_now();
-    source->more = log_stream_read(&source->stream, l->now);
+    source->more = is_of_packets(source) ? packet_stream_read(&source->packets, l->now)
+                                         : log_stream_read(&source->stream, l->now);
     if (source->more)
         loop_timer_set(l->loop, &l->again, l->now);
     set_due(l);
@@ -122,6 +161,11 @@ static void on_source_ready(void *arg)
         loop_unwatch(source->on_ready);
         source->on_ready = NULL;
     }
+}
+
+static void on_packets_ready(void *arg)
+{
+    read_source(arg);
 }
 
 static void on_again(void *arg)
@@ -211,6 +255,8 @@ static bool receive_log(struct listener *l, const struct message_fd *message, in
     if (message->source >= l->count)
         return false;
     struct source *source = &l->sources[message->source];
+    if (is_of_packets(source))
+        return false;
     loop_unwatch(source->on_ready);
     source->on_ready = NULL;
     /* What is left of the file before it is read in there. */
@@ -227,10 +273,38 @@ static bool receive_log(struct listener *l, const struct message_fd *message, in
     return true;
 }
 
+/* Takes a socket of a source of packets; likewise. */
+static bool receive_packets(struct listener *l, const struct message_fd *message, int fd)
+{
+    if (message->source >= l->count)
+        return false;
+    struct source *source = &l->sources[message->source];
+    if (!is_of_packets(source) || !packet_stream_add(&source->packets, fd))
+        return false;
+    struct watch **watch = &source->on_packets[source->packets.count - 1];
+    *watch = loop_watch(l->loop, fd, LOOP_READ, on_packets_ready, source);
+    return *watch != NULL;
+}
+
+/* Which interface a name means from now on. */
+static bool receive_interface(struct listener *l, const struct message_interface *message)
+{
+    if (message->slot >= INTERFACES_MAX || message->slot > l->interface_count ||
+        message->name[IF_NAMESIZE - 1] != '\0')
+        return false;
+    struct interface *interface = &l->interfaces[message->slot];
+    l->interface_count += message->slot == l->interface_count;
+    interface->index = message->index;
+    memcpy(interface->name, message->name, IF_NAMESIZE);
+    return true;
+}
+
 static bool receive_fd(struct listener *l, const struct message_fd *message, int fd)
 {
     if (fd < 0)
         return false;
+    if (message->kind == FD_PACKETS)
+        return receive_packets(l, message, fd);
     if (message->kind == FD_LOG)
         return receive_log(l, message, fd);
     if (message->kind != FD_INOTIFY || l->inotify >= 0)
@@ -251,6 +325,8 @@ static bool init_sources(struct listener *l)
             log_stream_free(&source->stream);
             return false;
         }
+        packet_stream_init(&source->packets, setup->type, &setup->spec,
+                           (struct packet_stream_calls){on_packet, on_stream_event, source});
     }
     return true;
 }
@@ -276,6 +352,8 @@ static bool answer(struct listener *l, const struct message *message)
         pipeline_query(&l->pipeline, &message->u.query);
     else if (message->type == MESSAGE_PING)
         send_message(l, &pong);
+    else if (message->type == MESSAGE_INTERFACE)
+        return receive_interface(l, &message->u.interface);
     else
         return false;
     return true;
@@ -325,6 +403,9 @@ static void free_all(struct listener *l)
     for (unsigned i = 0; i < l->count; i++) {
         loop_unwatch(l->sources[i].on_ready);
         log_stream_free(&l->sources[i].stream);
+        for (int j = 0; j < PACKET_STREAM_SOCKETS; j++)
+            loop_unwatch(l->sources[i].on_packets[j]);
+        packet_stream_free(&l->sources[i].packets);
     }
     loop_unwatch(l->on_inotify);
     if (l->inotify >= 0)

@@ -277,3 +277,17 @@ const char *logline_prefix(enum log_format format, const char *line, size_t len,
     *prefix_len = in ? (size_t)(in - header.message) : 0;
     return in ? header.message : NULL;
 }
+
+bool line_spec_has(const struct line_spec *spec, const char *prefix, size_t len)
+{
+    while (len > 0 && prefix[len - 1] == ' ')
+        len--;
+    for (; len > 0 && *prefix == ' '; len--)
+        prefix++;
+    for (unsigned i = 0; i < spec->prefix_count; i++) {
+        const char *ours = skip_blanks(spec->prefixes[i]);
+        if (strlen(ours) == len && memcmp(ours, prefix, len) == 0)
+            return true;
+    }
+    return spec->prefix_count == 0;
+}

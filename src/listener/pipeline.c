@@ -56,6 +56,26 @@ static void send_stage(const struct pipeline *p, unsigned source, const struct a
                                           .number = reached.stage});
 }
 
+/* A packet that counts: into the history, matched or reassembled, and what came of it sent. */
+static void pass_packet(struct pipeline *p, unsigned source, const struct packet *packet,
+                        int64_t now)
+{
+    const struct listener_config *setup = p->setup;
+    struct reassembled made = {0};
+    history_add(&p->history, source, packet, now);
+    struct match_result matched = matcher_feed(setup->matcher, source, packet, now,
+                                               diagnostics_stages(&p->diagnostics, setup));
+    if (matched.verdict == MATCH_SEALED)
+        reassembly_feed(setup->reassembly, source, packet, now, &made);
+    diagnostics_packet(&p->diagnostics, setup, source, packet, &matched, now);
+    for (unsigned i = 0; i < matched.opened_count; i++)
+        send_open(p, source, matched.opened[i], &packet->src);
+    if (made.length > 0)
+        send_sealed(p, source, &packet->src, &made);
+    for (unsigned i = 0; setup->config.debug && i < matched.reached_count; i++)
+        send_stage(p, source, &packet->src, matched.reached[i]);
+}
+
 enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char *line, size_t len,
                                 int64_t now)
 {
@@ -63,26 +83,23 @@ enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char 
     struct listener_config_source *from = &setup->sources[source];
     struct packet packet;
     struct message_seen seen;
-    struct reassembled made = {0};
     enum line_verdict verdict =
         line_cache_parse(&from->line_cache, &from->spec, line, len, &packet);
     if (diagnostics_line(&p->diagnostics, setup, source, verdict, line, len, now, &seen))
         send_seen(p, &seen);
-    if (verdict != LINE_PACKET)
-        return verdict;
-    history_add(&p->history, source, &packet, now);
-    struct match_result matched = matcher_feed(setup->matcher, source, &packet, now,
-                                               diagnostics_stages(&p->diagnostics, setup));
-    if (matched.verdict == MATCH_SEALED)
-        reassembly_feed(setup->reassembly, source, &packet, now, &made);
-    diagnostics_packet(&p->diagnostics, setup, source, &packet, &matched, now);
-    for (unsigned i = 0; i < matched.opened_count; i++)
-        send_open(p, source, matched.opened[i], &packet.src);
-    if (made.length > 0)
-        send_sealed(p, source, &packet.src, &made);
-    for (unsigned i = 0; setup->config.debug && i < matched.reached_count; i++)
-        send_stage(p, source, &packet.src, matched.reached[i]);
+    if (verdict == LINE_PACKET)
+        pass_packet(p, source, &packet, now);
     return verdict;
+}
+
+void pipeline_packet(struct pipeline *p, unsigned source, enum line_verdict verdict,
+                     const char *prefix, size_t len, const struct ip_packet *packet, int64_t now)
+{
+    struct message_seen seen;
+    if (diagnostics_record(&p->diagnostics, p->setup, source, verdict, prefix, len, now, &seen))
+        send_seen(p, &seen);
+    if (verdict == LINE_PACKET)
+        pass_packet(p, source, &packet->packet, now);
 }
 
 void pipeline_gap(struct pipeline *p, unsigned source, int64_t now)

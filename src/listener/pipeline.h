@@ -7,6 +7,7 @@
 
 #include "listener/diagnostics.h"
 #include "listener/history.h"
+#include "listener/ip_packet.h"
 
 struct pipeline {
     const struct listener_config *setup;
@@ -23,6 +24,14 @@ void pipeline_init(struct pipeline *p, const struct listener_config *setup,
 /* A line of `source`, read at `now` (ns). Returns what it is. */
 enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char *line, size_t len,
                                 int64_t now);
+
+/*
+ * A packet that `source`, of NFLOG or of a capture, brought at `now` (ns), with the name of its
+ * interface in place; `verdict` says what of it counts, `prefix` (of `len` bytes) that of its rule
+ * or is NULL.
+ */
+void pipeline_packet(struct pipeline *p, unsigned source, enum line_verdict verdict,
+                     const char *prefix, size_t len, const struct ip_packet *packet, int64_t now);
 
 /* Lines of `source` were lost before those that follow. */
 void pipeline_gap(struct pipeline *p, unsigned source, int64_t now);

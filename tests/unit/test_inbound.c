@@ -669,6 +669,7 @@ static void other_types_are_refused(void **state)
                                      MESSAGE_FD,
                                      MESSAGE_QUERY,
                                      MESSAGE_PING,
+                                     MESSAGE_INTERFACE,
                                      MESSAGE_TYPES,
                                      4711,
                                      INT32_MAX,
