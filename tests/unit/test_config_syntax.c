@@ -89,7 +89,7 @@ static void unknown_keys(void **state)
         {"source s { wholly_unknown = 3 }",
          "1: expected one of type path prefix format group interface command"},
         {"penalt = 3", "1: unknown key \"penalt\" outside of any section: expected one of"},
-        {"source s { grup = 3 }", "1: unknown key \"grup\" in source \"s\": expected one of"},
+        {"source s { grup = 3 }", "1: unknown key \"grup\" in source \"s\"; did you mean group?"},
         {"door d { wholly_unknown = 3 }", "1: unknown key \"wholly_unknown\" in door \"d\""},
         {"'' = 3", "1: the syntax is wrong here"},
         {"\"a\\nb\" = 3", "1: unknown key \"a?b\""},
