@@ -21,23 +21,30 @@ HARDEN   = -fPIE -fstack-protector-strong -fstack-clash-protection
 ifndef SANITIZE
 HARDEN  += -D_FORTIFY_SOURCE=2
 endif
-LINKHARD = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+LINKHARD = -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 ifdef SANITIZE
 WARN    += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 PARTS    = libconfuse libsodium libseccomp sqlite3
-# knockctl alone reads JSON, and does without where libjansson isn't installed; JANSSON= leaves it out.
-JANSSON  := $(if $(shell $(PKGCONF) --exists jansson 2>/dev/null && echo 1),jansson)
+# What is built without where it isn't installed, or left out by name (make JANSSON= NFLOG= PCAP=): knockctl's reading
+# of nft's JSON, the daemon's sources of type nflog and pcap. Another source file stands in for each.
+where_installed = $(if $(shell $(PKGCONF) --exists $(1) 2>/dev/null && echo 1),$(1))
+JANSSON  := $(call where_installed,jansson)
+NFLOG    := $(call where_installed,libnetfilter_log libmnl)
+PCAP     := $(call where_installed,libpcap)
+OPTIONAL := $(if $(JANSSON),jansson) $(if $(NFLOG),nflog) $(if $(PCAP),pcap)
 # Each by itself: who builds the client alone hasn't got them all.
-PART_FLAGS := $(foreach part,$(PARTS) $(JANSSON),$(shell $(PKGCONF) --cflags $(part) 2>/dev/null))
+PART_FLAGS := $(foreach part,$(PARTS) $(JANSSON) $(NFLOG) $(PCAP),$(shell $(PKGCONF) --cflags $(part) 2>/dev/null))
 override CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DKNOCKD_VERSION='"$(VERSION)"' \
             -DKNOCKD_SYSCONFDIR='"$(SYSCONFDIR)"' -MMD -MP $(PART_FLAGS)
 override CFLAGS   += $(OPTIMISE) $(WARN) $(HARDEN)
 override LDFLAGS  += $(LINKHARD)
-LIBS     = $(shell $(PKGCONF) --libs $(PARTS) 2>/dev/null) -lev
+LIBS     = $(shell $(PKGCONF) --libs $(PARTS) $(NFLOG) $(PCAP) 2>/dev/null) -lev
 JSONLIBS = $(if $(JANSSON),$(shell $(PKGCONF) --libs $(JANSSON)))
-ABSENT   = src/knockctl/$(if $(JANSSON),firewall_no_nft.c,firewall_nft.c)
+ABSENT   = src/knockctl/$(if $(JANSSON),firewall_no_nft.c,firewall_nft.c) \
+           src/lib/$(if $(and $(NFLOG),$(wildcard src/lib/nflog.c)),nflog_absent.c,nflog.c) \
+           src/lib/$(if $(and $(PCAP),$(wildcard src/lib/capture.c)),capture_absent.c,capture.c)
 
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -74,8 +81,9 @@ $(BUILD)/knockd/knockd: $(BUILD)/knockd/main.o $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The client is the one program that people install by itself: it needs libconfuse, libsodium, and no more. Of lib it
-# takes what needs neither libev nor Linux.
-CLIENT_LIB  = $(filter-out $(addprefix $(BUILD)/lib/,loop.o netfilter.o nflog.o nflog_absent.o),$(call objects,lib))
+# takes what needs neither libev nor Linux nor another library.
+CLIENT_LIB  = $(filter-out $(addprefix $(BUILD)/lib/,loop.o netfilter.o nflog.o nflog_absent.o capture.o capture_absent.o), \
+                  $(call objects,lib))
 CLIENT_LIBS = $(shell $(PKGCONF) $(if $(STATIC),--static) --libs libconfuse libsodium)
 
 knock: $(BUILD)/knock/knock
@@ -94,10 +102,10 @@ $(BUILD)/tools/knockctl-no-nft: $(addprefix $(BUILD)/,knockctl/main.o knockctl/f
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# The archive has another member when libjansson comes or goes.
-$(BUILD)/knockctl.a: $(BUILD)/json-$(or $(JANSSON),none)
-$(BUILD)/json-%:
-	$(Q)mkdir -p $(@D) && rm -f $(BUILD)/json-* && touch $@
+# The archives have other members when a library comes or goes.
+$(BUILD)/knockctl.a $(BUILD)/lib.a $(BUILD)/client.a: $(BUILD)/built-with-$(subst $() ,-,$(or $(strip $(OPTIONAL)),nothing))
+$(BUILD)/built-with-%:
+	$(Q)mkdir -p $(@D) && rm -f $(BUILD)/built-with-* && touch $@
 
 $(BUILD)/client.a: $(CLIENT_LIB)
 	$(call say,AR,$@)

@@ -19,6 +19,9 @@ build libsodium-dev       p libsodium
 build libseccomp-dev      p libseccomp
 build libsqlite3-dev      p sqlite3
 build libjansson-dev      o jansson
+build libnetfilter-log-dev o libnetfilter_log
+build libmnl-dev          o libmnl
+build libpcap-dev         o libpcap
 demo  iproute2            c ip
 demo  iptables            c iptables
 demo  procps              c ps

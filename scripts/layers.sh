@@ -17,8 +17,11 @@ declare -A may_use=(
     [knockd]='control listener keeper lib'
 )
 
-# Header of a library, and the one file that may include it; the store is two sources with one header.
+# Header of a library (a pattern), and the one file that may include it; the store is two sources with one header.
 declare -A stands_for=(
+    ['libmnl/.*']=src/lib/nflog.c
+    ['libnetfilter_log/.*']=src/lib/nflog.c
+    ['pcap.*']=src/lib/capture.c
     [confuse.h]=src/lib/config_parse.c
     [ev.h]=src/lib/loop.c
     [jansson.h]=src/knockctl/firewall_nft.c

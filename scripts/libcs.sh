@@ -8,7 +8,8 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 : "${LIBC_ROOTS:=/var/tmp/knockd-libcs}"
 packages=gcc,libc6-dev,make,pkg-config,perl,procps,iproute2,iptables,binutils
-packages+=,libev-dev,libconfuse-dev,libsodium-dev,libseccomp-dev,libsqlite3-dev,libjansson-dev,libcmocka-dev
+packages+=,libev-dev,libconfuse-dev,libsodium-dev,libseccomp-dev,libsqlite3-dev,libjansson-dev
+packages+=,libnetfilter-log-dev,libmnl-dev,libpcap-dev,libcmocka-dev
 
 lacks() {
     echo "libcs.sh: $*" >&2

@@ -44,7 +44,7 @@ works() {
 
 # What the compiler has read, of other libraries.
 foreign_headers() {
-    cat "$WORK/$1"/*/*.d | grep -oE '[^ ]*/(ev|sqlite3|seccomp|jansson)\.h' | sort -u
+    cat "$WORK/$1"/*/*.d | grep -oE '[^ ]*/(ev|sqlite3|seccomp|jansson|pcap|libmnl|libnetfilter_log)\.h' | sort -u
 }
 
 # compiler_builds NAME LIBRARIES VARIABLE=VALUE...
