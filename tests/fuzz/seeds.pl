@@ -70,6 +70,31 @@ while ($stun =~ /((?:"[0-9a-f]*"|\bID\b|\bCOOKIE\b)(?:[\s\\]*(?:"[0-9a-f]*"|\bID
     my $hex = $1 =~ s/\b(ID|COOKIE)\b/$named{$1}/gr =~ s/[^0-9a-f]//gr;
     seed('stun', "\0" . pack('H*', 'b7e7a701bc34d686fa87dfae' . $hex));
 }
+# The packets of the unit test: its macros, expanded, as fuzz_ip_packet.c takes them.
+my $packets = slurp('tests/unit/test_ip_packet.c');
+my %macro;
+$macro{$1} = [[split /, /, $2 // ''], $3]
+    while $packets =~ /^#define (\w+)(?:\(([^)]*)\))?[ \\\n]+((?:\w+[ \\\n]+|"[^"]*"[ \\\n]+)+?)(?=#define|\n|\/\*)/mg;
+
+sub packet_hex {
+    my ($text) = @_;
+    my $hex = '';
+    while ($text =~ /"([0-9a-f]*)"|(\w+)(?:\(([^)]*)\))?/g) {
+        my ($literal, $name, @values) = ($1, $2, split /, */, $3 // '');
+        if (!defined $name) {
+            $hex .= $literal;
+        } elsif ($macro{$name}) {
+            my ($names, $body) = @{$macro{$name}};
+            my %value;
+            @value{@$names} = @values;
+            $hex .= packet_hex($body =~ s/\b([a-z]\w*)\b(?=(?:[^"]*"[^"]*")*[^"]*$)/$value{$1} \/\/ $1/ger);
+        }
+    }
+    return $hex;
+}
+while ($packets =~ /^    \{((?:IP4|IP6|")[^;]*?),\s*(?:LOG|LINE)/mg) {
+    seed('ip_packet', "\0" . pack('H*', packet_hex($1)));
+}
 # Rules of nft by themselves, each a ruleset.
 my $base = '{"nftables":[{"metainfo":{"json_schema_version":1}},{"chain":{"family":"inet","table":"t","name":"c",'
     . '"hook":"input","prio":0,"policy":"drop"}},{"rule":{"family":"inet","table":"t","chain":"c","handle":5,"expr":';
