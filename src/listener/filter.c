@@ -20,7 +20,10 @@
  *       but open elsewhere stays in the old epoll set, from which libev gets rid of it by a new one
  *       (epoll_create1). Without memory it ends the process by abort().
  *   recvmsg, sendmsg, read, pread, lseek, close
- *       themselves; 32-bit machines have their own names for some.
+ *       themselves; 32-bit machines have their own names for some. sendmsg goes to the keeper
+ * alone: by a capture's socket it would send packets of any kind, by NFLOG's it would talk to the
+ *       kernel. So no other descriptor may come to have the keeper's number or that of standard
+ *       error, and neither can be closed.
  *   assert, and what compilers and C libraries put in for broken memory (stack protector, fortified
  *   functions, malloc's own checks)
  *       a line to standard error (/dev/null, for a listener), then abort(): signal masks and
@@ -43,6 +46,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "listener/listener.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #define SANITIZED 1
@@ -62,9 +67,7 @@ static const int allowed[] = {
     SCMP_SYS(pread64),
     SCMP_SYS(lseek),
     SCMP_SYS(_llseek),
-    SCMP_SYS(close),
     SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmsg),
     SCMP_SYS(epoll_ctl),
     SCMP_SYS(epoll_wait),
     SCMP_SYS(epoll_pwait),
@@ -121,6 +124,30 @@ static struct scmp_arg_cmp equals(unsigned arg, scmp_datum_t value)
     return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
 }
 
+/* Messages to the keeper, and to nobody else. */
+static int allow_keeper(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+                            equals(0, LISTENER_SOCKET));
+}
+
+/*
+ * Closing descriptors above the keeper's, which is number 3: some bit from the third on is set. The
+ * kernel looks at 32 bits of the number, so a comparison of all 64 could be deceived.
+ */
+static int allow_close(scmp_filter_ctx filter)
+{
+    int rc = 0;
+    for (unsigned bit = 2; rc == 0 && bit < 31; bit++) {
+        const struct scmp_arg_cmp is_set = {.arg = 0,
+                                            .op = SCMP_CMP_MASKED_EQ,
+                                            .datum_a = UINT64_C(1) << bit,
+                                            .datum_b = UINT64_C(1) << bit};
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(close), 1, is_set);
+    }
+    return rc;
+}
+
 /* The end by our own fault: a message to standard error, and SIGABRT. */
 static int allow_abort(scmp_filter_ctx filter)
 {
@@ -146,6 +173,10 @@ static int fill_strict(scmp_filter_ctx filter)
     int rc = add_all(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(*allowed));
     if (rc == 0)
         rc = allow_memory(filter);
+    if (rc == 0)
+        rc = allow_keeper(filter);
+    if (rc == 0)
+        rc = allow_close(filter);
     return rc == 0 ? allow_abort(filter) : rc;
 }
 

@@ -5,6 +5,9 @@
  * children, its report) is let through; anything else is a fault of the listener, which would have
  * killed it: it is named, and the test has failed.
  *
+ * Messages and closing are a test's own by any descriptor: of the listener, only the keeper's
+ * number is its business, and test_sandbox.c holds it to that.
+ *
  * A call with a path is let through by its path only: a library that opens /etc/localtime or
  * /proc/meminfo is found, though the test opens files as well.
  */
@@ -26,6 +29,7 @@
 
 #include "lib/message.h"
 #include "listener/filter.h"
+#include "listener/listener.h"
 
 /* Where the files of tests are; and what a test that counts its descriptors looks at. */
 static const char *const places[] = {"/tmp/", "tests/data/", "/proc/self/fd", "/dev/null"};
@@ -46,6 +50,7 @@ static const int harmless[] = {
     SCMP_SYS(timerfd_create), SCMP_SYS(getdents64),
     SCMP_SYS(getrandom),      SCMP_SYS(ioctl),
     SCMP_SYS(geteuid),        SCMP_SYS(getuid),
+    SCMP_SYS(sendmsg),        SCMP_SYS(close),
 };
 
 /* Calls with a path, and which argument it is. An empty path means a descriptor. */
@@ -151,15 +156,20 @@ static _Noreturn void give_up(const char *what)
     _exit(1);
 }
 
-/* The record's kind doesn't matter, it takes the descriptor along. */
+/* The record's kind doesn't matter, it takes the descriptor along: from the one number that may
+ * send without being asked. */
 static void become_confined(int supervisor)
 {
+    if (dup2(supervisor, LISTENER_SOCKET) < 0)
+        give_up("dup2");
+    if (supervisor != LISTENER_SOCKET)
+        close(supervisor);
     scmp_filter_ctx filter = filter_make(SCMP_ACT_NOTIFY);
     struct message message = {.type = MESSAGE_REPLY};
     if (!filter || seccomp_load(filter) < 0)
         give_up("seccomp");
-    message_send(supervisor, &message, seccomp_notify_fd(filter), true);
-    close(supervisor);
+    message_send(LISTENER_SOCKET, &message, seccomp_notify_fd(filter), true);
+    close(LISTENER_SOCKET);
     seccomp_release(filter);
 }
 

@@ -33,6 +33,7 @@
 
 #include "lib/message.h"
 #include "listener/filter.h"
+#include "listener/listener.h"
 #include "listener/sandbox.h"
 
 /* Exit statuses of a child. */
@@ -60,7 +61,11 @@ static int set_up(void **state)
     /* As the keeper makes it. */
     mkdir("/run/knockd", 0755);
     mkdir(SANDBOX_ROOT, 0555);
-    int ends[2];
+    int ends[2], number = -1;
+    /* No descriptor of the tests' has the keeper's number. */
+    while (number < LISTENER_SOCKET)
+        if ((number = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+            return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -1;
     fds.socket = ends[0];
@@ -95,6 +100,7 @@ static int attempt_in_child(bool (*attempt)(const void *arg), const void *arg)
     if (pid == 0) {
         /* As the keeper leaves it: what a fault says isn't heard. */
         dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDERR_FILENO);
+        dup2(fds.socket, LISTENER_SOCKET);
         signal(SIGSEGV, SIG_DFL); /* cmocka's would report it */
         if (sandbox_enter(nobody_uid, nobody_gid, MEMORY) != SANDBOX_DONE)
             _exit(NO_SANDBOX);
@@ -177,6 +183,15 @@ static void forbidden_calls(void **state)
         {"bpf", SYS_bpf, {0, 0, 0}, false},
         {"io_uring_setup", SYS_io_uring_setup, {1, 0}, false},
         {"write", SYS_write, {fds.socket, TEXT("x"), 1}, false},
+        {"sendmsg to another than the keeper", SYS_sendmsg, {fds.peer, 0, 0}, false},
+        {"sendto", SYS_sendto, {fds.socket, TEXT("x"), 1, 0, 0, 0}, false},
+        {"close of the keeper", SYS_close, {LISTENER_SOCKET}, false},
+        {"the same, with more bits",
+         SYS_close,
+         {LISTENER_SOCKET | (long)(UINT64_C(1) << 40)},
+         false},
+        {"close of standard error", SYS_close, {STDERR_FILENO}, false},
+        {"dup2", SYS_dup3, {fds.peer, LISTENER_SOCKET, 0}, false},
         {"ioctl", SYS_ioctl, {0, 0x5412, TEXT("x")}, false}, /* TIOCSTI */
         {"mmap executable",
          SYS_mmap,
@@ -250,8 +265,8 @@ static bool talks(const void *arg)
     (void)arg;
     struct message message = {.type = MESSAGE_REPLY}, back;
     int fd = -1;
-    return message_send(fds.socket, &message, -1, true) == MESSAGE_GOT &&
-           message_receive(fds.socket, &back, &fd) == MESSAGE_GOT && back.type == MESSAGE_FD &&
+    return message_send(LISTENER_SOCKET, &message, -1, true) == MESSAGE_GOT &&
+           message_receive(LISTENER_SOCKET, &back, &fd) == MESSAGE_GOT && back.type == MESSAGE_FD &&
            fd >= 0 && close(fd) == 0;
 }
 
