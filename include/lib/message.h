@@ -247,8 +247,9 @@ struct message_config {
     uint32_t doors; /* MESSAGE_DOORs: the configuration's, then one for each one-time sequence */
     uint32_t plain; /* how many of them are the configuration's */
     uint32_t max_sources;
-    uint32_t debug; /* whether stages are wanted */
-    uint32_t span;  /* first port of those that carry sealed knocks; 0: there are none */
+    uint32_t debug;       /* whether stages are wanted */
+    uint32_t span;        /* first port of those that carry sealed knocks; 0: there are none */
+    uint32_t packet_port; /* UDP port that takes a sealed knock in one packet; 0: none does */
     uint8_t key[CRYPTO_KEY_SIZE];
 };
 
@@ -268,6 +269,7 @@ struct message_door {
     struct addr target;
     char interface[IF_NAMESIZE];
     uint32_t strict;
+    uint32_t strays[2]; /* forgiven between two steps: by sources of denied packets, by captures */
     uint32_t like; /* 1 + number of the earlier MESSAGE_DOOR whose ignored ports it has as well; 0:
                       it has its own, in the MESSAGE_IGNOREs that follow */
 };

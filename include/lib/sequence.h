@@ -13,7 +13,7 @@ enum { STEPS_MAX = 32, STEPS_SAFE = 3 };
  * source brings what the firewall accepts, too. */
 enum { STRAYS_MAX = 8, STRAYS_CAPTURED = 2 };
 
-/* So many ports on either side of a step belong to whoever scans, and not to whoever knocks: a
+/* So many ports on either side of a step are its decoys: a scan goes there, other traffic hardly. A
  * packet to one of them is never forgiven, and a capture takes them in. */
 enum { SEQUENCE_DECOYS = 128 };
 

@@ -30,6 +30,7 @@ struct match_door {
     struct addr target;          /* destination; family 0: any */
     char interface[IF_NAMESIZE]; /* IN=; empty: any */
     bool strict;
+    uint8_t strays[2];               /* forgiven between two steps: [0] by logs, [1] by captures */
     bool one_time;                   /* its stages aren't reported; such doors come last */
     unsigned ignore_count;           /* never strays for this door: what it opens, `ignore` */
     const struct port_proto *ignore; /* owned by the caller, must outlive the matcher; a step of the
@@ -53,8 +54,11 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
 void matcher_free(struct matcher *m);
 
 /* From now on TCP and UDP packets to the ports from `span` on that carry sealed knocks are left
- * out, whatever their flags. */
-void matcher_set_span(struct matcher *m, uint16_t span);
+ * out, whatever their flags, and UDP packets to `packet_port` (0: there is none), too. */
+void matcher_set_span(struct matcher *m, uint16_t span, uint16_t packet_port);
+
+/* `source` hears not only what the firewall denies: doors forgive strays[1] in what it brings. */
+void matcher_set_captured(struct matcher *m, unsigned source);
 
 /* How many steps of a door are done. */
 struct match_stage {

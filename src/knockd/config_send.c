@@ -41,6 +41,8 @@ static void send_door(const struct config_door *door, const struct sequence *seq
                    .flags = door->flags,
                    .target = door->target,
                    .strict = door->strict,
+                   .strays = {door->strays < 0 ? 0 : (uint32_t)door->strays,
+                              door->strays < 0 ? STRAYS_CAPTURED : (uint32_t)door->strays},
                    .like = like},
     };
     memcpy(message.u.door.interface, door->interface, sizeof(door->interface));
@@ -51,11 +53,13 @@ static void send_door(const struct config_door *door, const struct sequence *seq
 
 static struct message_config make_config(const struct config *config, const struct one_time *once)
 {
+    unsigned packet_port = config->sealed.span > 0 ? config->sealed.packet_port : 0;
     return (struct message_config){.sources = config->source_count,
                                    .doors = config->door_count + (once ? once->count : 0),
                                    .plain = config->door_count,
                                    .max_sources = config->max_sources,
-                                   .span = config->sealed.span};
+                                   .span = config->sealed.span,
+                                   .packet_port = packet_port};
 }
 
 uint64_t config_send_memory(const struct config *config, const struct one_time *once)

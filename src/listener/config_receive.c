@@ -18,7 +18,8 @@ static bool receive_config(struct listener_config *setup, const struct message_c
         config->doors > LISTENER_CONFIG_DOORS_MAX || config->plain > config->doors ||
         config->max_sources == 0 || config->max_sources > CONFIG_MAX_SOURCES ||
         config->span > CARRIER_SPAN_END - CARRIER_SPAN_SIZE ||
-        (config->span > 0 && config->max_sources < 2))
+        (config->span > 0 && config->max_sources < 2) ||
+        config->packet_port > (config->span > 0 ? UINT16_MAX : 0))
         return false;
     setup->config = *config;
     setup->sources = calloc(config->sources + 1, sizeof(*setup->sources));
@@ -60,7 +61,8 @@ static bool receive_door(struct listener_config *setup, const struct message_doo
 {
     if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
         message->sequence.count > STEPS_MAX || message->interface[IF_NAMESIZE - 1] != '\0' ||
-        message->like > setup->door_count)
+        message->like > setup->door_count || message->strays[0] > STRAYS_MAX ||
+        message->strays[1] > STRAYS_MAX)
         return false;
     struct match_door *door = &setup->doors[setup->door_count++];
     door->sequence = message->sequence;
@@ -68,6 +70,8 @@ static bool receive_door(struct listener_config *setup, const struct message_doo
     door->flags = message->flags;
     door->target = message->target;
     door->strict = message->strict != 0;
+    for (int i = 0; i < 2; i++)
+        door->strays[i] = (uint8_t)message->strays[i];
     door->one_time = setup->door_count > setup->config.plain;
     memcpy(door->interface, message->interface, IF_NAMESIZE);
     if (message->like > 0) {
@@ -114,9 +118,12 @@ bool listener_config_match(const struct listener_config *setup, unsigned max,
     const struct message_config *config = &setup->config;
     *reassembly = NULL;
     *matcher = matcher_new(setup->doors, setup->door_count, max, config->key);
+    for (unsigned i = 0; *matcher && i < setup->source_count; i++)
+        if (setup->sources[i].type == SOURCE_PCAP)
+            matcher_set_captured(*matcher, i);
     if (!*matcher || config->span == 0)
         return *matcher != NULL;
-    matcher_set_span(*matcher, (uint16_t)config->span);
+    matcher_set_span(*matcher, (uint16_t)config->span, (uint16_t)config->packet_port);
     *reassembly = reassembly_new((uint16_t)config->span, max, config->key);
     return *reassembly != NULL;
 }

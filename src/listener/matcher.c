@@ -20,7 +20,9 @@ struct matcher {
     struct match_index *index;
     struct source_table *sources;
     uint8_t key[CRYPTO_KEY_SIZE];
-    uint16_t span;                  /* of sealed knocks; 0: there are none */
+    uint16_t span;        /* of sealed knocks; 0: there are none */
+    uint16_t packet_port; /* of those in one packet, by UDP; 0: there are none */
+    bool captured[MATCH_SOURCES];
     uint32_t epochs[MATCH_SOURCES]; /* gaps of each source so far */
     struct matcher_counters counters;
 };
@@ -69,9 +71,16 @@ void matcher_free(struct matcher *m)
     free(m);
 }
 
-void matcher_set_span(struct matcher *m, uint16_t span)
+void matcher_set_span(struct matcher *m, uint16_t span, uint16_t packet_port)
 {
     m->span = span;
+    m->packet_port = packet_port;
+}
+
+void matcher_set_captured(struct matcher *m, unsigned source)
+{
+    assert(source < MATCH_SOURCES);
+    m->captured[source] = true;
 }
 
 /* No group, nor the unspecified address, begins with 1 to 223, in either family. */
@@ -88,6 +97,14 @@ static bool is_group(const struct packet *packet)
            addr_is_unspecified(&packet->src);
 }
 
+/* Whether the packet has to do with sealed knocks. */
+static bool is_sealed(const struct matcher *m, const struct packet *packet)
+{
+    if (m->span && carrier_has(m->span, (uint8_t)packet->proto, packet->dpt))
+        return true;
+    return packet->proto == IPPROTO_UDP && m->packet_port && packet->dpt == m->packet_port;
+}
+
 /* Why no door sees the packet; MATCH_SEEN: some may. What isn't seen is neither step nor stray. */
 static enum match_verdict classify(const struct matcher *m, const struct packet *packet)
 {
@@ -97,7 +114,7 @@ static enum match_verdict classify(const struct matcher *m, const struct packet 
         return MATCH_GROUP;
     if ((packet->proto != IPPROTO_TCP && packet->proto != IPPROTO_UDP) || !packet->has_ports)
         return MATCH_PROTOCOL;
-    if (m->span && carrier_has(m->span, (uint8_t)packet->proto, packet->dpt))
+    if (is_sealed(m, packet))
         return MATCH_SEALED;
     if (packet->proto == IPPROTO_TCP && !match_index_flags(m->index, packet->flags))
         return MATCH_FLAGS;

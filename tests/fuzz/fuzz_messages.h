@@ -111,6 +111,7 @@ static inline bool message_down(char letter, struct message *r)
             (struct sequence){3, {{7000, IPPROTO_UDP}, {8000, IPPROTO_UDP}, {9000, IPPROTO_UDP}}};
         r->u.door.timeout = INT64_C(10000000000);
         r->u.door.strict = 1;
+        r->u.door.strays[1] = STRAYS_CAPTURED;
         return true;
     case 'I':
         r->type = MESSAGE_IGNORE;

@@ -123,6 +123,12 @@ static void values_out_of_range_are_bad(void **state)
     assert_bad("", &r, "room for no address");
     r.u.config.max_sources = CONFIG_MAX_SOURCES + 1;
     assert_bad("", &r, "room for an address too many");
+    r = message_of('C');
+    r.u.config.packet_port = 1;
+    assert_bad("", &r, "a port for single packets, and none for sealed knocks");
+    r.u.config.span = 20000;
+    r.u.config.packet_port = UINT16_MAX + 1;
+    assert_bad("", &r, "a port above 65535");
     r = message_of('P');
     memset(r.u.prefix.text, 'x', sizeof(r.u.prefix.text));
     assert_bad("CS", &r, "a prefix without end");
@@ -132,6 +138,11 @@ static void values_out_of_range_are_bad(void **state)
     r = message_of('D');
     memset(r.u.door.interface, 'x', sizeof(r.u.door.interface));
     assert_bad("CS", &r, "an interface without end");
+    for (int i = 0; i < 2; i++) {
+        r = message_of('D');
+        r.u.door.strays[i] = STRAYS_MAX + 1;
+        assert_bad("CS", &r, "a stray too many");
+    }
     r = message_of('D');
     r.u.door.like = 1;
     assert_bad("CS", &r, "a door that is like itself");
@@ -185,6 +196,8 @@ static void what_was_said_is_kept(void **state)
     c.u.config.sources = COUNT;
     c.u.config.doors = 3;
     c.u.config.debug = 1;
+    c.u.config.span = 20000;
+    c.u.config.packet_port = UINT16_MAX;
     assert_int_equal(listener_config_receive(&setup, &c), LISTENER_CONFIG_MORE);
     for (int n = 0; n < COUNT; n++) {
         struct message s = {.type = MESSAGE_SOURCE, .u.source = sources[n].said};
@@ -193,6 +206,8 @@ static void what_was_said_is_kept(void **state)
         assert_int_equal(listener_config_receive(&setup, &p), LISTENER_CONFIG_MORE);
     }
     d.u.door.strict = 1;
+    d.u.door.strays[0] = STRAYS_MAX;
+    d.u.door.strays[1] = 3;
     d.u.door.flags = (struct flag_match){TCP_SYN, TCP_ACK};
     d.u.door.target = (struct addr){4, {192, 0, 2, 1}};
     strcpy(d.u.door.interface, "eth0");
@@ -208,6 +223,7 @@ static void what_was_said_is_kept(void **state)
 
     assert_int_equal(setup.generation, 5);
     assert_int_equal(setup.config.debug, 1);
+    assert_int_equal(setup.config.packet_port, UINT16_MAX);
     assert_int_equal(setup.source_count, COUNT);
     for (int n = 0; n < COUNT; n++) {
         char prefix[8];
@@ -221,6 +237,8 @@ static void what_was_said_is_kept(void **state)
     assert_int_equal(door->sequence.steps[0].port, 7000);
     assert_int_equal(door->timeout, 1000000000);
     assert_int_equal(door->flags.clear, TCP_ACK);
+    assert_int_equal(door->strays[0], STRAYS_MAX);
+    assert_int_equal(door->strays[1], 3);
     assert_string_equal(door->interface, "eth0");
     assert_true(addr_equal(&door->target, &d.u.door.target) && door->strict);
     for (int n = 0; n < 3; n++) {

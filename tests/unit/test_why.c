@@ -70,8 +70,9 @@ static const char *why(const char *of)
     strcpy(doors[1].interface, "eth1");
     doors[2].sequence.steps[2].port = 4000;
     doors[2].one_time = true;
+    struct listener_config_source source = {.type = SOURCE_KMSG};
     struct listener_config setup = {
-        .config.plain = 2, .source_count = 1, .door_count = 3, .doors = doors};
+        .config.plain = 2, .source_count = 1, .sources = &source, .door_count = 3, .doors = doors};
     struct message_query query = {.query = 7, .address = address(of)};
     said[0] = '\0';
     why_answer(&setup, &history, &query, note, NULL);
