@@ -122,9 +122,9 @@ static void check_source_key(struct parse_context *context, const struct config_
                      section->title, key, example);
     if (has && !fits)
         report_error(context->report, section->pos,
-                     "source \"%s\" has a %s, which its type doesn't use: remove it, or write "
+                     "source \"%s\" has %s %s, which its type doesn't use: remove it, or write "
                      "another type",
-                     section->title, key);
+                     section->title, strchr("aeiou", *key) ? "an" : "a", key);
 }
 
 static void check_source_keys(struct parse_context *context, const struct config_section *section,

@@ -11,12 +11,25 @@ static bool is_step(const struct sequence *sequence, struct port_proto step)
     return false;
 }
 
+/* Whether two captures hear one interface; without a list they hear all. */
+static bool share_interface(const struct config_list *a, const struct config_list *b)
+{
+    bool shared = a->count == 0 || b->count == 0;
+    for (unsigned i = 0; i < a->count && !shared; i++)
+        shared = config_list_has(b, a->items[i].text);
+    return shared;
+}
+
 static bool same_log(const struct config_source *a, const struct config_source *b)
 {
     if (a->type != b->type)
         return false;
     if (a->type == SOURCE_FILE)
         return a->path && b->path && strcmp(a->path, b->path) == 0;
+    if (a->type == SOURCE_NFLOG)
+        return a->group == b->group;
+    if (a->type == SOURCE_PCAP)
+        return share_interface(&a->interfaces, &b->interfaces);
     return a->type != SOURCE_COMMAND;
 }
 
@@ -29,11 +42,16 @@ static void check_sources(const struct config *config, struct report *report)
     for (unsigned i = 0; i < config->source_count; i++)
         for (unsigned j = 0; j < i; j++) {
             const struct config_source *a = &config->sources[i], *b = &config->sources[j];
-            if (same_log(a, b))
-                report_error(report, a->pos,
-                             "source \"%s\" reads the same log as source \"%s\" in %s:%d: put the "
-                             "prefixes of both into one",
-                             a->name, b->name, b->pos.file, b->pos.line);
+            if (!same_log(a, b))
+                continue;
+            report_error(
+                report, a->pos,
+                source_is_captured(a->type)
+                    ? "source \"%s\" hears the same packets as source \"%s\" in %s:%d: put "
+                      "the interfaces of both into one"
+                    : "source \"%s\" reads the same log as source \"%s\" in %s:%d: put the "
+                      "prefixes of both into one",
+                a->name, b->name, b->pos.file, b->pos.line);
         }
 }
 
@@ -115,6 +133,21 @@ static void check_scans(const struct config_door *door, struct report *report)
                        door->name);
 }
 
+/* A tolerant door forgives any number of strays anyway. */
+static void check_strays(const struct config_door *door, struct report *report)
+{
+    if (!door->strict && door->strays >= 0)
+        report_error(report, door->pos,
+                     "door \"%s\" has both strays and strict = false, which forgives any number "
+                     "of strays: keep one",
+                     door->name);
+    else if (door->strays >= 0 && door->sequence.count == 0 && !door->once_path.text)
+        report_error(report, door->pos,
+                     "door \"%s\" has strays, but no sequence: remove it, sealed knocks have no "
+                     "strays",
+                     door->name);
+}
+
 /* A packet can't both count as a step and never count. */
 static void check_ignored(const struct config_door *door, struct report *report)
 {
@@ -159,6 +192,7 @@ static void check_door(const struct config_door *door, struct report *report)
     check_undo(door, report);
     check_rules(door, report);
     check_scans(door, report);
+    check_strays(door, report);
     check_ignored(door, report);
 }
 

@@ -170,11 +170,20 @@ void read_interfaces(struct parse_context *context, const struct config_key *key
     struct config_list *out = field;
     out->set = true;
     out->pos = values->pos;
+    if (values->count == 0)
+        report_error(context->report, values->pos, "%s: expected names of interfaces, or any",
+                     key->name);
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
-        if (strcmp(value->text, "any") == 0 && values->count == 1)
+        bool any = strcmp(value->text, "any") == 0;
+        if (any && values->count == 1)
             return;
-        if (check_interface(context, key, value) && !config_list_add(out, value->text, value->pos))
+        if (any)
+            report_error(context->report, value->pos,
+                         "%s: any stands for all interfaces: expected it alone, or names",
+                         key->name);
+        else if (check_interface(context, key, value) &&
+                 !config_list_add(out, value->text, value->pos))
             context->no_memory = true;
     }
 }
