@@ -9,6 +9,23 @@
  * in order. Both want all of it within `timeout`. A run completes a sequence once, however long it
  * is, unless it is the whole sequence. What enum match_verdict and struct match_door leave out is
  * never a stray.
+ *
+ * A capture brings what the firewall accepts, too. So a strict door forgives `strays`: between two
+ * packets to steps it leaves out all packets to other ports, if those are so many different ports
+ * at most and none is within SEQUENCE_DECOYS ports of a step by its protocol. The runs on both
+ * sides then follow each other. What this makes possible that wasn't, for N strays:
+ * - A scan of all ports still opens nothing, in any order but those that chance has: on its way
+ *   between two steps it meets decoys, whether in order, or, at random, among them. A slow scan
+ *   brings the same packets, and must be done within `timeout` besides.
+ * - A scan of a sparse list in ascending order meets the decoys that the list has. When all steps
+ *   are in it, with no decoy and N other ports at most between two of them, it opens the door: of
+ *   popular ports like 7000, 8000, 9000 a list may be like that. Without forgiveness the steps had
+ *   to be neighbours in the list. Ports that no list has, as knockctl draws them, are safe.
+ * - In a list of n ports at random, all steps among them, each step comes in time about N + 1 times
+ *   as often: ((N + 1) / n) to the power of (steps - 1).
+ * - Who tries sequences one after the other gets up to (N + 1) to the power of (steps - 1) of them
+ *   for as many packets, if the ports tried are far from each other: 81 for 5 steps, of 2^80.
+ * - Forged packets that are to break a knock have to name a decoy, or N + 1 ports.
  */
 #ifndef LISTENER_MATCHER_H
 #define LISTENER_MATCHER_H

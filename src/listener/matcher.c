@@ -152,6 +152,52 @@ static bool is_ignored(const struct match_door *door, const struct packet_key *p
     return ignored;
 }
 
+/* Different ports of strays between two packets to steps of a strict door. */
+struct stray_group {
+    unsigned count;
+    unsigned most; /* that are forgiven */
+    struct port_proto ports[STRAYS_MAX];
+};
+
+static struct stray_group no_strays(const struct matcher *m, unsigned number,
+                                    const struct source_entry *entry)
+{
+    const struct match_door *door = &m->doors[number];
+    struct stray_group strays;
+    strays.count = 0;
+    strays.most = door->strict ? door->strays[m->captured[entry->source]] : 0;
+    return strays;
+}
+
+/* Whether the packet is to a step of the door or to one of its decoys. */
+static bool is_near(const struct match_door *door, const struct packet_key *packet)
+{
+    for (unsigned i = 0; i < door->sequence.count; i++) {
+        struct port_proto step = door->sequence.steps[i];
+        int distance = packet->dpt - step.port;
+        if (step.proto == packet->proto && abs(distance) <= SEQUENCE_DECOYS)
+            return true;
+    }
+    return false;
+}
+
+/* Whether one more stray is forgiven; then it is one of the group. */
+static bool forgive_stray(const struct match_door *door, struct stray_group *strays,
+                          const struct packet_key *packet)
+{
+    unsigned i = 0;
+    if (strays->most == 0 || is_near(door, packet))
+        return false;
+    while (i < strays->count && !is_step(strays->ports[i], packet))
+        i++;
+    if (i == strays->most)
+        return false;
+    if (i == strays->count)
+        strays->ports[strays->count++] =
+            (struct port_proto){.port = packet->dpt, .proto = packet->proto};
+    return true;
+}
+
 /* How many of the newest runs a strict door looks at: those since the last gap. */
 static unsigned runs_since_gap(const struct matcher *m, const struct source_entry *entry)
 {
@@ -196,6 +242,7 @@ static bool hold_steps(const struct matcher *m, unsigned number, const struct so
 {
     const struct match_door *door = &m->doors[number];
     const struct run *taken = NULL; /* the newest run that packets were taken from */
+    struct stray_group strays = no_strays(m, number, entry);
     for (unsigned age = runs.from; age < runs.end && steps > 0; age++) {
         const struct run *run = source_entry_run(entry, age);
         unsigned packets = run->count - (age == runs.from ? runs.skip : 0);
@@ -208,8 +255,11 @@ static bool hold_steps(const struct matcher *m, unsigned number, const struct so
         /* To another destination it is no part of the run that the step before was taken from. */
         bool split =
             taken && !same && taken->key.dpt == run->key.dpt && taken->key.proto == run->key.proto;
-        if (door->strict && (split || (!wanted && !same)) && !is_ignored(door, &run->key))
+        if (door->strict && (split || (!wanted && !same)) && !is_ignored(door, &run->key) &&
+            !forgive_stray(door, &strays, &run->key))
             return false;
+        if (wanted || same)
+            strays.count = 0;
         if (wanted) {
             steps = take_steps(&door->sequence, steps, run, packets);
             taken = run;
@@ -229,15 +279,20 @@ static bool is_one_run(const struct sequence *sequence)
 /* Whether the newest packet goes on with a run, as the door sees it. */
 static bool goes_on(const struct matcher *m, unsigned number, const struct source_entry *entry)
 {
+    const struct match_door *door = &m->doors[number];
     struct run_range runs = runs_for_door(m, number, entry);
+    struct stray_group strays = no_strays(m, number, entry);
     const struct run *newest = source_entry_run(entry, 0);
     if (newest->count > 1)
         return true;
     for (unsigned age = 1; age < runs.end; age++) {
         const struct run *run = source_entry_run(entry, age);
-        if (match_index_sees(m->index, number, &run->key) &&
-            !is_ignored(&m->doors[number], &run->key))
-            return run_continues(run, newest);
+        if (!match_index_sees(m->index, number, &run->key) || is_ignored(door, &run->key))
+            continue;
+        if (run_continues(run, newest))
+            return true;
+        if (!forgive_stray(door, &strays, &run->key))
+            return false;
     }
     return false;
 }

@@ -1,12 +1,14 @@
 /*
  * What makes a knock, as scenarios in a small language. A door is "7000,8000:udp,9000 OPTION...",
- * options: tolerant, timeout=SECONDS, ignore=PORT[,PORT], flags=FLAGS, target=N, if=NAME.
+ * options: tolerant, timeout=SECONDS, ignore=PORT[,PORT], flags=FLAGS, target=N, if=NAME, strays=N
+ * (of captures two, else), and span=PORT, packet=PORT for all.
  * Packets: "7000", to UDP "7000u", then suffixes: @S or @S+N seconds and ns since the start, :P
  * source port (default: a new one each), /N source address, >N destination (>g a group, >l by link
- * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source of log. "icmp",
+ * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source: a log, from 5 on a
+ * capture, up to 9; "icmp",
  * "lite" (UDPLITE), "frag", "gap" and "gap#N" stand for themselves.
  * What is expected: a letter a packet, . seen, A-Z the door that opens (* two), i idle, r repeat,
- * o outgoing, g group, p protocol, f flags.
+ * o outgoing, g group, p protocol, f flags, s sealed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,6 +36,7 @@ struct table {
     struct match_door doors[DOORS];
     struct port_proto ignore[DOORS][8];
     unsigned count;
+    uint16_t span, packet_port;
 };
 
 static struct addr host(unsigned n)
@@ -42,8 +45,10 @@ static struct addr host(unsigned n)
     return a;
 }
 
-static void read_option(struct match_door *door, struct port_proto *ignore, const char *option)
+static void read_option(struct table *table, const char *option)
 {
+    struct match_door *door = &table->doors[table->count];
+    struct port_proto *ignore = table->ignore[table->count];
     const char *why, *value = strchr(option, '=') ? strchr(option, '=') + 1 : "";
     if (strcmp(option, "tolerant") == 0) {
         door->strict = false;
@@ -53,6 +58,12 @@ static void read_option(struct match_door *door, struct port_proto *ignore, cons
         assert_true(flags_parse(value, &door->flags, &why));
     } else if (strncmp(option, "target=", 7) == 0) {
         door->target = host((unsigned)atoi(value));
+    } else if (strncmp(option, "strays=", 7) == 0) {
+        door->strays[0] = door->strays[1] = (uint8_t)atoi(value);
+    } else if (strncmp(option, "span=", 5) == 0) {
+        table->span = (uint16_t)atoi(value);
+    } else if (strncmp(option, "packet=", 7) == 0) {
+        table->packet_port = (uint16_t)atoi(value);
     } else if (strncmp(option, "if=", 3) == 0) {
         strncpy(door->interface, value, IF_NAMESIZE - 1);
     } else if (strncmp(option, "ignore=", 7) == 0) {
@@ -77,10 +88,11 @@ static void read_doors(struct table *table, const char *const texts[DOORS])
         text[sizeof(text) - 1] = '\0';
         *door = (struct match_door){
             .timeout = 15LL * SECOND, .flags = {TCP_SYN, TCP_ACK}, .strict = true};
+        door->strays[1] = STRAYS_CAPTURED;
         char *word = strtok_r(text, " ", &rest);
         assert_true(sequence_append(&door->sequence, word, &why));
         while ((word = strtok_r(NULL, " ", &rest)))
-            read_option(door, table->ignore[table->count], word);
+            read_option(table, word);
     }
 }
 
@@ -142,7 +154,7 @@ static void read_packet(struct packet *p, const char *word, int64_t *now, unsign
 /* A letter for what the packet did. */
 static char mark_of(const struct match_result *result)
 {
-    static const char letters[MATCH_VERDICTS] = ".ogpfri";
+    static const char letters[MATCH_VERDICTS] = ".ogpfris";
     if (result->opened_count == 0)
         return letters[result->verdict];
     assert_int_equal(result->verdict, MATCH_SEEN);
@@ -156,6 +168,9 @@ static void run(const struct scenario *row)
     read_doors(&table, row->doors);
     struct matcher *m = matcher_new(table.doors, table.count, 100, key);
     assert_non_null(m);
+    matcher_set_span(m, table.span, table.packet_port);
+    for (unsigned source = 5; source < 10; source++)
+        matcher_set_captured(m, source);
     char text[1000], got[400] = "", *rest, *out = got;
     assert_true(strlen(row->packets) < sizeof(text));
     strcpy(text, row->packets);
@@ -181,6 +196,7 @@ static void run(const struct scenario *row)
 #define DU "7000,8000:udp,9000"
 #define T  "7000,8000,9000 tolerant"
 #define N8 " 1 2 3 4 5 6 7 8"
+#define N5 " 1#5 2#5 3#5 4#5 5#5 6#5 7#5 8#5"
 
 static const struct scenario scenarios[] = {
     /* Strict: consecutive. Whatever went before the first step doesn't matter. */
@@ -332,6 +348,65 @@ static const struct scenario scenarios[] = {
     {{DU, "8000:udp,1000,2000"}, "8000u 7000 8000u 9000 8000u 7000 8000u 9000", "...A...A"},
     {{D, "7000,8000"}, "7000 7000 8000 8000 9000", "..B.A"},
     {{D}, "gap#63 7000#63 8000#63 9000#63", "..A"},
+    /* What a browser does meanwhile breaks no knock that is captured, but one that is logged. */
+    {{D}, "7000#5 443#5 80#5 443#5 443#5 80#5 8000#5 80#5 443#5 80#5 443#5 9000#5", "...........A"},
+    {{D}, "7000 443 80 443 443 80 8000 80 443 80 443 9000", "............"},
+    {{DU}, "7000#5 443#5 8000u#5 443u#5 9000#5", "....A"},
+    {{D}, "443#5 80#5 22#5 7000#5 8000#5 9000#5", "iii..A"},
+    {{D}, "7000#9 1#9 2#9 8000#9 1#9 2#9 9000#9", "......A"},
+    /* Different ports count, wherever they lead: two between two steps, and three are too many. */
+    {{D}, "7000#5 443#5 80#5 22#5 8000#5 9000#5", "......"},
+    {{D}, "7000#5 8000#5 443#5 80#5 22#5 9000#5", "......"},
+    {{D}, "7000#5 8000#5 443#5 80#5 443u#5 9000#5", "......"},
+    {{D}, "7000#5 8000#5 443#5>3 80#5>3 443#5>4 80#5>5 9000#5", "......A"},
+    {{D}, "7000#5 443#5 80#5 22#5 7000#5 8000#5 9000#5", "......A"},
+    {{D " strays=3"}, "7000#5 1#5 2#5 3#5 8000#5 1#5 2#5 3#5 9000#5", "........A"},
+    {{D " strays=3"}, "7000#5 1#5 2#5 3#5 8000#5 1#5 2#5 3#5 4#5 9000#5", ".........."},
+    {{D " strays=8"}, "7000#5" N5 " 8000#5 9000#5", "..........A"},
+    {{D " strays=8"}, "7000#5" N5 " 9#5 8000#5 9000#5", "............"},
+    {{D " strays=0"}, "7000#5 1#5 8000#5 9000#5", "...."},
+    {{D " strays=1"}, "7000 1 8000 1 9000", "....A"},
+    {{D " strays=1"}, "7000 1 2 8000 9000", "....."},
+    {{D, D " strays=3"}, "7000#5 1#5 2#5 3#5 8000#5 9000#5", ".....B"},
+    /* A port near a step, by its protocol, or a step elsewhere, is what a scan brings. */
+    {{D}, "7000#5 7129#5 8000#5 6871#5 9000#5", "....A"},
+    {{D}, "7000#5 7128#5 8000#5 9000#5", "...."},
+    {{D}, "7000#5 8000#5 6872#5 9000#5", "...."},
+    {{D}, "7000#5 9128#5 8000#5 9000#5", "...."},
+    {{D}, "7000#5 8000#5 7129#5 7128#5 9000#5", "....."},
+    {{D}, "7000#5 7128u#5 8000#5 9000#5", "...A"},
+    {{DU}, "7000#5 8128u#5 8000u#5 9000#5", "...."},
+    {{DU}, "7000#5 8129u#5 8000u#5 8128#5 9000#5", "....A"},
+    {{D}, "7000#5 9000#5 8000#5 9000#5", "...."},
+    {{D}, "7000#5 8000#5 7000#5 9000#5", "...."},
+    {{D}, "7000#5 443#5 8000#5>3 443#5>3 8000#5 9000#5", "......"},
+    {{"60,9000,7000"}, "60#5 65500#5 9000#5 65535#5 7000#5", "....A"},
+    {{"65500,9000,7000"}, "65500#5 1#5 9000#5 65535#5 7000#5", "....."},
+    /* Without its strays the rest is runs as before: a doubled step, equal steps, one opening. */
+    {{D}, "7000#5 443#5 7000#5 80#5 7000#5 8000#5 443#5 8000#5 9000#5 443#5 9000#5", "........A.."},
+    {{D}, "7000#5 8000#5 1#5 8000#5 2#5 8000#5 3#5 8000#5 9000#5", "........A"},
+    {{D}, "7000#5 8000#5 9000#5 1#5 2#5 3#5 9000#5", "..A...."},
+    {{"5:udp,5:udp,600"}, "5u#5 443#5 5u#5 443#5 600#5", "....A"},
+    {{"5:udp,5:udp,600"}, "5u#5 443#5 80#5 22#5 5u#5 600#5", "......"},
+    {{"5,5,600"}, "5#5 443#5 5#5 2000#5 5#5 600#5 443#5 600#5", ".....A.."},
+    {{"5,5,600"}, "5#5 443#5 5#5>3 600#5", "...."},
+    {{"5,5,600"}, "5#5 443#5 5#5 7#5 5#5 600#5", "......"},
+    {{"5,5"}, "5#5 443#5 5#5 2000#5 5#5", "..A.A"},
+    {{"600,5,5"}, "600#5 5#5 443#5 5#5 443#5 5#5", "...A.."},
+    {{"5,600,5"}, "5#5 443#5 600#5 443#5 5#5 443#5 600#5 443#5 5#5", "....A...A"},
+    /* Lost packets, other sources, ignored ports and tolerant doors are as before. */
+    {{D}, "7000#5 443#5 gap#5 8000#5 9000#5", "...."},
+    {{D}, "7000#5 443#6 443#5 8000#6 8000#5 9000#5", ".i.i.A"},
+    {{D " ignore=22,7001"}, "7000#5 1#5 22#5 2#5 22#5 7001#5 8000#5 22#5 9000#5", "........A"},
+    {{T}, "7000#5 7001#5 1#5 2#5 3#5 8000#5 9000#5", "......A"},
+    {{D}, "7000#5@0 443#5@8 8000#5@10 443#5@14 9000#5@15", "....A"},
+    {{D}, "7000#5@0 443#5@8 8000#5@10 443#5@14 9000#5@15+1", "....i"},
+    /* Packets of sealed knocks are no strays, by whichever source. */
+    {{D " span=20000 packet=123"}, "7000 123u 20000 20000u 32287u 8000 123u 9000", ".ssss.sA"},
+    {{D " span=20000 packet=123"}, "7000 123 8000 9000", "...."},
+    {{D " span=20000 packet=123"}, "7000#5 123u#5 8000#5 123u#5 9000#5", ".s.sA"},
+    {{D}, "7000 123u 8000 9000", "...."},
+    {{D}, "0u 7000 0u 8000 9000", "i...."},
 };
 
 static void scenarios_hold(void **state)

@@ -1,7 +1,8 @@
 /*
  * The matcher against a slow model of the same rules: per (source, address) every packet is kept,
  * and the doors are searched by definition: strict ones by the list of runs as the door sees them,
- * tolerant ones forwards. Random packets over few ports, so that knocks come about, and runs.
+ * without the strays that it forgives, tolerant ones forwards. Random packets over few ports, so
+ * that knocks come about, and runs. The last source is captured.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include "listener/source_table.h"
 
 enum { ROUNDS = 100, PACKETS = 4000, DOORS = 6, ADDRESSES = 4, SOURCES = 2, RING = 32 };
+enum { CAPTURED = SOURCES - 1, STEP_PORTS = 4 };
 
 struct heard {
     struct packet packet;
@@ -37,6 +39,8 @@ struct model {
     struct match_door doors[DOORS];
     struct port_proto ignore[DOORS][2];
     int64_t longest;
+    uint16_t base; /* the steps' ports are from here on */
+    bool clean;    /* few packets are strays */
     unsigned gaps[SOURCES];
     struct history histories[SOURCES][ADDRESSES];
 };
@@ -52,36 +56,55 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)((z ^ z >> 31) % below);
 }
 
-static struct port_proto random_step(void)
+static struct port_proto random_step(uint16_t base)
 {
-    return (struct port_proto){(uint16_t)(7000 + draw(4)), draw(5) ? IPPROTO_TCP : IPPROTO_UDP};
+    return (struct port_proto){(uint16_t)(base + draw(STEP_PORTS)),
+                               draw(5) ? IPPROTO_TCP : IPPROTO_UDP};
 }
 
-static void random_door(struct match_door *door, struct port_proto ignore[2])
+/* A port that is, or may be, no step: near the steps, just near, just no more, or far. */
+static uint16_t random_stray(uint16_t base)
+{
+    static const int distances[] = {STEP_PORTS,
+                                    STEP_PORTS,
+                                    SEQUENCE_DECOYS,
+                                    SEQUENCE_DECOYS + STEP_PORTS - 1,
+                                    SEQUENCE_DECOYS + STEP_PORTS,
+                                    -SEQUENCE_DECOYS,
+                                    -SEQUENCE_DECOYS - 1};
+    unsigned kind = draw(20);
+    return kind < 7 ? (uint16_t)(base + distances[kind]) : (uint16_t)(30000 + draw(4));
+}
+
+static void random_door(struct match_door *door, struct port_proto ignore[2], uint16_t base)
 {
     static const struct flag_match flags[] = {
         {TCP_SYN, TCP_ACK}, {TCP_SYN, TCP_ACK}, {TCP_FIN, 0}, {0, 0}};
     memset(door, 0, sizeof(*door));
     door->sequence.count = 1 + draw(5);
     for (unsigned i = 0; i < door->sequence.count; i++)
-        door->sequence.steps[i] = random_step();
+        door->sequence.steps[i] = random_step(base);
     door->timeout = 20 + draw(40);
     door->flags = flags[draw(4)];
-    door->strict = draw(2);
+    door->strict = draw(3) > 0;
+    door->strays[0] = (uint8_t)(draw(3) ? 0 : draw(STRAYS_MAX + 1));
+    door->strays[1] = (uint8_t)draw(4);
     if (draw(4) == 0)
         door->target = (struct addr){4, {192, 0, 2, (uint8_t)draw(2)}};
     if (draw(4) == 0)
         snprintf(door->interface, sizeof(door->interface), "eth%u", draw(2));
-    ignore[0] = random_step();
-    ignore[1] = random_step();
+    ignore[0] = random_step(base);
+    ignore[1] = random_step(draw(2) ? base : 30000);
     door->ignore = ignore;
     door->ignore_count = draw(3);
 }
 
-static struct packet random_packet(unsigned address)
+static struct packet random_packet(const struct model *model, unsigned address)
 {
     static const uint8_t flags[] = {TCP_SYN, TCP_SYN, TCP_SYN, TCP_FIN, TCP_SYN | TCP_ACK};
-    struct port_proto step = random_step();
+    struct port_proto step = random_step(model->base);
+    if (draw(model->clean ? 50 : 3) == 0)
+        step.port = random_stray(model->base);
     struct packet p = {.src = {4, {198, 51, 100, (uint8_t)address}}, .proto = step.proto};
     p.dst = (struct addr){4, {192, 0, 2, (uint8_t)(draw(4) == 0)}};
     p.spt = (uint16_t)draw(draw(2) ? 40 : 1000);
@@ -125,6 +148,44 @@ static bool same_port(const struct packet *a, const struct packet *b)
     return a->proto == b->proto && a->dpt == b->dpt && addr_equal(&a->dst, &b->dst);
 }
 
+static bool is_far(const struct match_door *door, const struct packet *p)
+{
+    for (unsigned i = 0; i < door->sequence.count; i++) {
+        struct port_proto step = door->sequence.steps[i];
+        for (int port = step.port - SEQUENCE_DECOYS; port <= step.port + SEQUENCE_DECOYS; port++)
+            if (p->proto == step.proto && p->dpt == port)
+                return false;
+    }
+    return true;
+}
+
+/* Whether packet `at`, of [from, count), is one of a group of strays that the door forgives: all
+ * between two packets, of those that it sees, that are near its steps. */
+static bool is_forgiven(const struct match_door *door, const struct history *h, unsigned from,
+                        unsigned count, unsigned at, unsigned most)
+{
+    uint8_t different[2][65536 / 8] = {0};
+    unsigned ports = 0;
+    const struct packet *p = &h->heard[at].packet;
+    if (!is_far(door, p))
+        return false;
+    while (at > from && (!sees(door, &h->heard[at - 1].packet) ||
+                         !may_be_stray(door, &h->heard[at - 1].packet) ||
+                         is_far(door, &h->heard[at - 1].packet)))
+        at--;
+    for (; at < count; at++) {
+        p = &h->heard[at].packet;
+        if (!sees(door, p) || !may_be_stray(door, p))
+            continue;
+        if (!is_far(door, p))
+            break;
+        uint8_t *bits = &different[p->proto == IPPROTO_UDP][p->dpt / 8];
+        ports += !(*bits & 1 << p->dpt % 8);
+        *bits |= (uint8_t)(1 << p->dpt % 8);
+    }
+    return ports <= most;
+}
+
 /* A run as a door sees it. */
 struct visible {
     struct port_proto step;
@@ -136,13 +197,16 @@ struct visible {
 /* The runs of a strict door, the newest first, of packets [gone, count): at most STEPS_MAX + 1 are
  * asked for. Lost lines end the list. */
 static unsigned list_runs(const struct match_door *door, const struct history *h, unsigned count,
-                          unsigned gaps, struct visible runs[STEPS_MAX + 1])
+                          unsigned gaps, unsigned most, struct visible runs[STEPS_MAX + 1])
 {
-    unsigned n = 0;
-    for (unsigned i = count; i > h->gone && h->heard[i - 1].gaps == gaps; i--) {
+    unsigned n = 0, from = count;
+    while (from > h->gone && h->heard[from - 1].gaps == gaps)
+        from--;
+    for (unsigned i = count; i > from; i--) {
         const struct heard *heard = &h->heard[i - 1];
         const struct packet *p = &heard->packet;
-        if (!sees(door, p) || !may_be_stray(door, p))
+        if (!sees(door, p) || !may_be_stray(door, p) ||
+            is_forgiven(door, h, from, count, i - 1, most))
             continue;
         struct port_proto step = {p->dpt, (uint8_t)p->proto};
         if (n == 0 || !port_proto_equal(runs[n - 1].step, step) ||
@@ -219,7 +283,7 @@ static bool doubles(const struct match_door *door, const struct history *h, unsi
     return false;
 }
 
-static bool opens(const struct match_door *door, const struct history *h)
+static bool opens(const struct match_door *door, const struct history *h, unsigned most)
 {
     static struct visible runs[STEPS_MAX + 1];
     const struct heard *newest = &h->heard[h->count - 1];
@@ -228,7 +292,7 @@ static bool opens(const struct match_door *door, const struct history *h)
     if (!sees(door, &newest->packet) || !is_step(door->sequence.steps[steps - 1], &newest->packet))
         return false;
     if (door->strict) {
-        unsigned n = list_runs(door, h, h->count, newest->gaps, runs);
+        unsigned n = list_runs(door, h, h->count, newest->gaps, most, runs);
         return strict_holds(door, runs, n, steps, newest->time, &exact) && (exact || one_run(door));
     }
     if (!tolerant_holds(door, h, h->gone, h->count, steps, newest->time))
@@ -237,25 +301,25 @@ static bool opens(const struct match_door *door, const struct history *h)
            !tolerant_holds(door, h, h->gone, h->count - 1, steps, newest->time);
 }
 
-static uint32_t doors_opened(const struct model *model, const struct history *h)
+static uint32_t doors_opened(const struct model *model, const struct history *h, bool captured)
 {
     uint32_t opened = 0;
     for (unsigned d = 0; d < DOORS; d++)
-        if (opens(&model->doors[d], h))
+        if (opens(&model->doors[d], h, model->doors[d].strays[captured]))
             opened |= 1u << d;
     return opened;
 }
 
 /* The most first steps that are done, without those of a sequence that is complete. */
 static unsigned model_stage(const struct match_door *door, const struct history *h, unsigned gaps,
-                            int64_t now)
+                            unsigned strays, int64_t now)
 {
     static struct visible runs[STEPS_MAX + 1];
     unsigned most = door->sequence.count - 1, n = 0, from = h->gone;
     struct port_proto last = door->sequence.steps[most];
     bool exact, complete;
     if (door->strict) {
-        n = list_runs(door, h, h->count, gaps, runs);
+        n = list_runs(door, h, h->count, gaps, strays, runs);
         complete = strict_holds(door, runs, n, most + 1, now, &exact);
     } else {
         unsigned end = h->count;
@@ -401,15 +465,18 @@ static enum match_verdict model_feed(struct model *model, unsigned source, unsig
         return verdict;
     h->heard[h->count++] = (struct heard){*p, now, model->gaps[source]};
     forget_most(model, h);
-    *opened = doors_opened(model, h);
+    *opened = doors_opened(model, h, source == CAPTURED);
     return verdict;
 }
 
 static void random_model(struct model *model)
 {
+    static const uint16_t bases[] = {7000, 7000, 20, UINT16_MAX - STEP_PORTS + 1};
     memset(model, 0, sizeof(*model));
+    model->base = bases[draw(4)];
+    model->clean = draw(2);
     for (unsigned d = 0; d < DOORS; d++) {
-        random_door(&model->doors[d], model->ignore[d]);
+        random_door(&model->doors[d], model->ignore[d], model->base);
         if (model->doors[d].timeout > model->longest)
             model->longest = model->doors[d].timeout;
     }
@@ -435,7 +502,8 @@ static unsigned compare_packet(struct model *model, struct matcher *m, unsigned 
         unsigned right = 0;
         if (h->gone < h->count) {
             unsigned stage = matcher_stage(m, source, &p->src, now, d);
-            right = model_stage(&model->doors[d], h, model->gaps[source], now);
+            right = model_stage(&model->doors[d], h, model->gaps[source],
+                                model->doors[d].strays[source == CAPTURED], now);
             if (stage != right)
                 fail_msg("%u:%u, door %u: stage %u; the model says %u", p->dpt, p->spt, d, stage,
                          right);
@@ -458,9 +526,10 @@ static unsigned compare_round(struct model *model, unsigned round)
     crypto_random(key, sizeof(key));
     struct matcher *m = matcher_new(model->doors, DOORS, SOURCES * ADDRESSES, key);
     assert_non_null(m);
+    matcher_set_captured(m, CAPTURED);
     for (unsigned i = 0; i < PACKETS; i++) {
         unsigned source = draw(SOURCES), address = draw(ADDRESSES);
-        struct packet p = random_packet(address);
+        struct packet p = random_packet(model, address);
         if (i > 0 && draw(3) == 0) {
             /* The same once more, perhaps from another port: else there would be few runs. */
             p = last;

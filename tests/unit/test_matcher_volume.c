@@ -159,6 +159,81 @@ static void a_scan_opens_nothing(void **state)
         }
 }
 
+/* Three to five steps, at least two ports apart, one after the other in any direction. */
+static struct sequence random_sequence(void)
+{
+    struct sequence sequence = {.count = 3 + draw(3)};
+    for (unsigned i = 0; i < sequence.count; i++) {
+        bool apart;
+        do {
+            sequence.steps[i] = (struct port_proto){(uint16_t)(1 + draw(PORTS)),
+                                                    draw(2) ? IPPROTO_TCP : IPPROTO_UDP};
+            apart = true;
+            for (unsigned j = 0; j < i; j++)
+                apart &= abs(sequence.steps[i].port - sequence.steps[j].port) > 1;
+        } while (!apart);
+    }
+    return sequence;
+}
+
+/* Whether a capture of this door takes the packet: of UDP only what is near a step. */
+static bool is_captured(const struct sequence *sequence, struct port_proto packet)
+{
+    bool taken = packet.proto == IPPROTO_TCP;
+    for (unsigned i = 0; i < sequence->count; i++)
+        taken |= sequence->steps[i].proto == packet.proto &&
+                 abs(sequence->steps[i].port - packet.port) <= SEQUENCE_DECOYS;
+    return taken;
+}
+
+/* The same scan as captures see it, by a door that forgives strays. */
+static unsigned scan_captured(const struct sequence *sequence, uint8_t strays,
+                              const uint16_t *ports, unsigned count, unsigned protocols)
+{
+    static const uint8_t key[16] = "not random here";
+    static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+    struct match_door door = door_of(sequence);
+    door.strays[1] = strays;
+    struct matcher *m = matcher_new(&door, 1, 16, key);
+    assert_non_null(m);
+    matcher_set_captured(m, 0);
+    unsigned opened = 0;
+    for (unsigned i = 0; i < 2 * count; i++) {
+        struct port_proto packet = {ports[i / 2], protos[i % 2]};
+        if (protocols & 1 << i % 2 && is_captured(sequence, packet))
+            opened += stream(m, packet, 1, (uint16_t)i, i);
+    }
+    matcher_free(m);
+    return opened;
+}
+
+/* In any order, each port once, twice in a row or anywhere, or all of them twice; of UDP what the
+ * filter leaves of it: among many doors it opens none, however many strays they forgive. */
+static void a_captured_scan_opens_nothing(void **state)
+{
+    (void)state;
+    enum { CAPTURED_DOORS = 24 };
+    static uint16_t ports[2 * PORTS];
+    seed_random();
+    for (int order = 0; order < ORDERS; order++)
+        for (unsigned times = 0; times <= 2; times++) {
+            fill_ports(ports, order, times ? times : 1);
+            if (times == 0)
+                fill_ports(ports + PORTS, order, 1);
+            for (unsigned d = 0; d < CAPTURED_DOORS; d++) {
+                struct sequence sequence = random_sequence();
+                uint8_t strays = d % 2 ? STRAYS_CAPTURED : STRAYS_MAX;
+                /* Of three steps some order in some thousand does by chance. */
+                for (unsigned i = 0; order == RANDOM && sequence.count < 5; i++)
+                    sequence.steps[sequence.count++] =
+                        (struct port_proto){(uint16_t)(1 + i), IPPROTO_TCP};
+                unsigned count = times == 1 ? PORTS : 2 * PORTS;
+                for (unsigned protocols = 1; protocols <= 3; protocols++)
+                    assert_int_equal(scan_captured(&sequence, strays, ports, count, protocols), 0);
+            }
+        }
+}
+
 /* Each step once, twice or three times, with retransmissions of what came so far in between, and of
  * UDP, where each counts, of the newest step alone. */
 static void doubled_knocks_open_once(void **state)
@@ -375,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(interleaved_knocks_all_open),
         cmocka_unit_test(a_scan_opens_nothing),
+        cmocka_unit_test(a_captured_scan_opens_nothing),
         cmocka_unit_test(doubled_knocks_open_once),
         cmocka_unit_test(the_longest_sequences_open),
         cmocka_unit_test(a_flood_stops_no_knock),
