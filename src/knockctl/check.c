@@ -9,16 +9,22 @@
 enum fault {
     FAULT_CUTS,    /* drops packets of sessions */
     FAULT_LIMIT,   /* a limit that all senders share keeps knocks from the log */
-    FAULT_PREFIX,  /* logs knocks with a prefix of no source */
+    FAULT_PREFIX,  /* logs knocks with a prefix of no source that reads there */
+    FAULT_GROUP,   /* hands knocks to a group of NFLOG that no source reads */
+    FAULT_KERNEL,  /* logs knocks to the kernel's log, which no source reads */
     FAULT_ACCEPTS, /* accepts knocks */
     FAULT_SILENT,  /* drops knocks that weren't logged */
     FAULT_BARS,    /* drops what a door accepts elsewhere */
+    FAULT_OPEN,    /* accepts what a door is to open */
 };
 
-static const struct {
-    const char *says; /* %s: the ports */
+/* %s in `says`: the ports; %u: the group of NFLOG that a source reads. */
+struct fault_text {
+    const char *says;
     const char *todo;
-} texts[] = {
+};
+
+static const struct fault_text texts[] = {
     [FAULT_CUTS] = {"cuts the sessions through %s when their door closes",
                     "accept ESTABLISHED,RELATED before it"},
     [FAULT_LIMIT] =
@@ -28,10 +34,30 @@ static const struct {
          "of nft)"},
     [FAULT_PREFIX] = {"logs %s with a prefix that no source has",
                       "log with the prefix of a source, or add this one to a source"},
+    [FAULT_GROUP] = {"hands %s to a group of NFLOG that no source reads",
+                     "log to the kernel's log, or add a source of type nflog with this group"},
     [FAULT_ACCEPTS] = {"accepts %s, so knocks there are not logged", "log and drop them before it"},
     [FAULT_SILENT] = {"drops %s without a line in the log", "log them before it"},
     [FAULT_BARS] = {"drops %s even when a door has opened them in another chain",
                     "accept them here, or let doors open them here"},
+    [FAULT_OPEN] = {"accepts %s for everyone, which a door is to open", "drop them before it"},
+};
+
+/* The same for a source that reads a group of NFLOG, where it is said otherwise. */
+static const struct fault_text nflog_texts[] = {
+    [FAULT_LIMIT] =
+        {"lets few packets to %s through to NFLOG, of all senders together, so junk hides a "
+         "knock",
+         "limit each sender by itself (hashlimit with --hashlimit-mode srcip, or a set "
+         "of nft)"},
+    [FAULT_PREFIX] = {"hands %s to NFLOG with a prefix that no source of group %u has",
+                      "use the prefix of that source, or add this one to it"},
+    [FAULT_GROUP] = {"hands %s to a group of NFLOG that no source reads",
+                     "use group %u, or give the source this one"},
+    [FAULT_KERNEL] = {"logs %s to the kernel's log, which no source reads",
+                      "hand them to group %u of NFLOG"},
+    [FAULT_SILENT] = {"drops %s without handing them to group %u of NFLOG",
+                      "hand them to it before"},
 };
 
 struct finding {
@@ -39,6 +65,7 @@ struct finding {
     unsigned families;
     const struct firewall_chain *chain;
     const struct firewall_rule *rule; /* NULL: the chain's policy */
+    const struct rules_log *log; /* where knocks don't get to; NULL: to none, or it's no knock */
     struct port_set ports;
 };
 
@@ -48,6 +75,7 @@ struct check {
     const struct config *config;
     const struct rules *rules;
     enum firewall_family family; /* that is being looked at */
+    const struct rules_log *log; /* where knocks are to be logged to */
     struct finding *findings;
     unsigned count;
     bool no_memory;
@@ -67,7 +95,8 @@ static void find(struct check *c, enum fault fault, const struct firewall_chain 
         return;
     }
     c->findings = findings;
-    findings[c->count++] = (struct finding){fault, c->family, chain, rule, *ports};
+    findings[c->count++] = (struct finding){
+        fault, c->family, chain, rule, fault == FAULT_ACCEPTS ? NULL : c->log, *ports};
 }
 
 /* --- knocks --- */
@@ -83,26 +112,74 @@ static bool is_prefix(const char *logged, const char *wanted)
 }
 
 /* Of a source without prefixes any will do. */
-static bool is_ours(const struct config *config, const char *prefix)
+static bool has_prefix(const struct config_source *source, const char *prefix)
 {
-    for (unsigned i = 0; i < config->source_count; i++) {
-        const struct config_list *prefixes = &config->sources[i].prefixes;
-        if (prefixes->count == 0)
+    const struct config_list *prefixes = &source->prefixes;
+    for (unsigned i = 0; i < prefixes->count; i++)
+        if (is_prefix(prefix, prefixes->items[i].text))
             return true;
-        for (unsigned j = 0; j < prefixes->count; j++)
-            if (is_prefix(prefix, prefixes->items[j].text))
-                return true;
+    return prefixes->count == 0;
+}
+
+/* What sources do with what is logged somewhere. */
+enum reading {
+    READ_BY_NONE,
+    READ_ELSEWHERE, /* by other sources than those asked about */
+    READ_FOREIGN,   /* by these, but none has the prefix */
+    READ_HEARD,
+};
+
+/* Whether the source reads where that is logged. Which groups ulogd has isn't known, but none that
+ * an nflog source has (`taken`). */
+static bool reads(const struct config_source *source, const struct firewall_log *log, bool taken)
+{
+    if (source->type == SOURCE_PCAP)
+        return false;
+    if (source->type == SOURCE_NFLOG)
+        return log->nflog && log->group == source->group;
+    return source->format == FORMAT_ULOGD ? log->nflog && !taken : !log->nflog;
+}
+
+/* Whether it is one of those asked about: that read the group, or all that read lines. */
+static bool is_asked(const struct check *c, const struct config_source *source)
+{
+    bool nflog = source->type == SOURCE_NFLOG;
+    return nflog == c->log->nflog && (!nflog || source->group == c->log->group);
+}
+
+static enum reading reading_of(const struct check *c, const struct firewall_log *log)
+{
+    enum reading best = READ_BY_NONE;
+    bool taken = false;
+    for (unsigned i = 0; i < c->config->source_count; i++)
+        taken |=
+            c->config->sources[i].type == SOURCE_NFLOG && reads(&c->config->sources[i], log, false);
+    for (unsigned i = 0; i < c->config->source_count; i++) {
+        const struct config_source *source = &c->config->sources[i];
+        if (!reads(source, log, taken))
+            continue;
+        enum reading one = !is_asked(c, source)              ? READ_ELSEWHERE
+                           : has_prefix(source, log->prefix) ? READ_HEARD
+                                                             : READ_FOREIGN;
+        best = one > best ? one : best;
     }
-    return false;
+    return best;
 }
 
 static void visit_log(struct check *c, const struct firewall_chain *chain,
-                      const struct firewall_rule *rule, const struct port_set *ports)
+                      const struct firewall_rule *rule, const struct firewall_log *log,
+                      const struct port_set *ports)
 {
     struct port_set fresh = *ports;
+    enum reading reading = reading_of(c, log);
     port_set_remove(&fresh, &c->logged);
-    if (!is_ours(c->config, rule->prefix)) {
-        find(c, FAULT_PREFIX, chain, rule, &fresh);
+    if (reading == READ_ELSEWHERE)
+        return;
+    if (reading != READ_HEARD) {
+        enum fault fault = reading == READ_FOREIGN ? FAULT_PREFIX
+                           : log->nflog            ? FAULT_GROUP
+                                                   : FAULT_KERNEL;
+        find(c, fault, chain, rule, &fresh);
         port_set_join(&c->foreign, &fresh);
         return;
     }
@@ -118,8 +195,8 @@ static void visit_knocks(void *arg, const struct firewall_chain *chain,
 {
     struct check *c = arg;
     enum firewall_verdict verdict = rule ? rule->verdict : chain->policy;
-    if (rule && rule->prefix)
-        visit_log(c, chain, rule, ports);
+    for (unsigned i = 0; rule && i < rule->log_count; i++)
+        visit_log(c, chain, rule, &rule->logs[i], ports);
     struct port_set unheard = *ports;
     port_set_remove(&unheard, &c->logged);
     port_set_remove(&unheard, &c->foreign);
@@ -138,14 +215,14 @@ static unsigned weight(const struct finding *finding)
     return finding->rule ? 2 : finding->chain->count > 0;
 }
 
-/* Of what got through all chains, one is to blame for each port. */
-static void blame(struct check *c, const struct port_set *passed)
+/* Of what got through all chains, one is to blame for each port, of those with that fault. */
+static void blame(struct check *c, enum fault fault, const struct port_set *passed)
 {
     struct port_set left = *passed;
     for (unsigned wanted = 3; wanted-- > 0;)
         for (unsigned i = c->fresh; i < c->count; i++) {
             struct finding *finding = &c->findings[i];
-            if (finding->fault != FAULT_ACCEPTS || weight(finding) != wanted)
+            if (finding->fault != fault || weight(finding) != wanted)
                 continue;
             port_set_keep(&finding->ports, &left);
             port_set_remove(&left, &finding->ports);
@@ -158,7 +235,8 @@ static void drop_refuted(struct check *c)
     unsigned kept = c->fresh;
     for (unsigned i = c->fresh; i < c->count; i++) {
         struct finding *finding = &c->findings[i];
-        if (finding->fault == FAULT_ACCEPTS || finding->fault == FAULT_PREFIX)
+        if (finding->fault == FAULT_ACCEPTS || finding->fault == FAULT_PREFIX ||
+            finding->fault == FAULT_GROUP || finding->fault == FAULT_KERNEL)
             port_set_remove(&finding->ports, &c->logged);
         if (!port_set_is_empty(&finding->ports))
             c->findings[kept++] = *finding;
@@ -190,14 +268,22 @@ static void walk_all(struct check *c, enum firewall_packet kind, struct port_set
         firewall_walk(c->firewall, chain, c->family, kind, ports, visitor);
 }
 
-static void check_knocks(struct check *c)
+/* Whether they get to the kernel's log, or to a group of NFLOG. */
+static void check_knocks(struct check *c, const struct rules_log *log)
 {
-    struct port_set ports = c->rules->knocks;
+    struct port_set ports = c->rules->knocks, packet = {0};
+    /* A line has no payload. */
+    if (c->rules->packet_port && !log->nflog) {
+        port_set_add(&packet, IPPROTO_UDP, c->rules->packet_port, c->rules->packet_port);
+        port_set_remove(&ports, &packet);
+    }
+    c->log = log;
     c->logged = c->foreign = (struct port_set){0};
     c->fresh = c->count;
     walk_all(c, FIREWALL_NEW, &ports, &(struct firewall_visitor){visit_knocks, c});
-    blame(c, &ports);
+    blame(c, FAULT_ACCEPTS, &ports);
     drop_refuted(c);
+    c->log = NULL;
 }
 
 static void visit_sessions(void *arg, const struct firewall_chain *chain,
@@ -271,6 +357,24 @@ static const char *table_of_doors(const struct check *c)
     return table || !has_table(c, "inet knockd") ? table : "inet knockd";
 }
 
+static void visit_closed(void *arg, const struct firewall_chain *chain,
+                         const struct firewall_rule *rule, const struct port_set *ports,
+                         bool surely)
+{
+    if (surely && (rule ? rule->verdict : chain->policy) == FIREWALL_ACCEPT)
+        find(arg, FAULT_OPEN, chain, rule, ports);
+}
+
+/* Who captures packets needs nothing logged, but that what doors open is closed until then. */
+static void check_closed(struct check *c)
+{
+    struct port_set ports = c->rules->input;
+    c->fresh = c->count;
+    walk_all(c, FIREWALL_NEW, &ports, &(struct firewall_visitor){visit_closed, c});
+    blame(c, FAULT_OPEN, &ports);
+    drop_refuted(c);
+}
+
 /* What a door accepts in its chain is dropped by any other that says so, before or after. */
 static void check_doors(struct check *c)
 {
@@ -329,8 +433,15 @@ static void tell(FILE *out, const struct finding *finding)
     else
         fprintf(out, "-P %s %s", chain->name, chain->policy == FIREWALL_DROP ? "DROP" : "ACCEPT");
     fputs(": ", out);
-    fprintf(out, texts[finding->fault].says, ports_text(&finding->ports, ports));
-    fprintf(out, "; %s\n", texts[finding->fault].todo);
+    const struct rules_log *log = finding->log;
+    const struct fault_text *text = &texts[finding->fault];
+    if (log && log->nflog)
+        text = &nflog_texts[finding->fault];
+    unsigned group = log ? log->group : 0;
+    fprintf(out, text->says, ports_text(&finding->ports, ports), group);
+    fputs("; ", out);
+    fprintf(out, text->todo, group);
+    putc('\n', out);
 }
 
 /* A rule for both families is reported once. */
@@ -340,7 +451,7 @@ static void merge(struct check *c)
         for (unsigned j = i + 1; j < c->count;) {
             struct finding *one = &c->findings[i], *other = &c->findings[j];
             if (one->fault != other->fault || one->rule != other->rule ||
-                one->chain != other->chain) {
+                one->chain != other->chain || one->log != other->log) {
                 j++;
                 continue;
             }
@@ -359,7 +470,10 @@ unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct
         if (!(families & family))
             continue;
         check_sessions(&c);
-        check_knocks(&c);
+        for (unsigned i = 0; i < rules->log_count; i++)
+            check_knocks(&c, &rules->logs[i]);
+        if (rules->captures)
+            check_closed(&c);
         check_doors(&c);
     }
     merge(&c);

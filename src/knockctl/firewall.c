@@ -11,7 +11,9 @@ static void free_rule(struct firewall_rule *rule)
 {
     free(rule->text);
     free(rule->ports);
-    free(rule->prefix);
+    for (unsigned i = 0; i < rule->log_count; i++)
+        free(rule->logs[i].prefix);
+    free(rule->logs);
     free(rule->target);
 }
 
@@ -56,6 +58,19 @@ struct firewall_rule *firewall_add_rule(struct firewall_chain *chain, const char
     for (int kind = 0; kind < FIREWALL_PACKETS; kind++)
         rule->matches[kind][0] = rule->matches[kind][1] = true;
     return rule->text ? rule : NULL;
+}
+
+bool firewall_add_log(struct firewall_rule *rule, bool nflog, uint16_t group, const char *prefix)
+{
+    struct firewall_log *logs = realloc(rule->logs, (rule->log_count + 1) * sizeof(*logs));
+    if (!logs)
+        return false;
+    rule->logs = logs;
+    logs[rule->log_count] = (struct firewall_log){nflog, group, strdup(prefix)};
+    if (!logs[rule->log_count].prefix)
+        return false;
+    rule->log_count++;
+    return true;
 }
 
 const struct firewall_chain *firewall_chain(const struct firewall *firewall,

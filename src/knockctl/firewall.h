@@ -23,6 +23,13 @@ enum firewall_verdict {
 
 enum firewall_family { FIREWALL_IP4 = 1, FIREWALL_IP6 = 2, FIREWALL_BOTH = 3 };
 
+/* Where a rule logs to: the kernel's log, or (nflog) a group of NFLOG. */
+struct firewall_log {
+    bool nflog;
+    uint16_t group;
+    char *prefix;
+};
+
 struct firewall_rule {
     char *text;                        /* as the firewall's program prints it */
     int64_t handle;                    /* nft's number of it; 0: none */
@@ -31,9 +38,10 @@ struct firewall_rule {
     struct port_set *ports;            /* destination; NULL: any */
     bool partly;                       /* some of these packets alone, of some sources ... */
     bool limited;                      /* as many as a limit says that all sources share */
-    char *prefix;                      /* it logs, with this prefix; NULL: it doesn't */
-    enum firewall_verdict verdict;     /* after that */
-    char *target;                      /* chain of FIREWALL_JUMP and FIREWALL_GOTO */
+    struct firewall_log *logs;         /* a rule of nft may have several */
+    unsigned log_count;
+    enum firewall_verdict verdict; /* after that */
+    char *target;                  /* chain of FIREWALL_JUMP and FIREWALL_GOTO */
 };
 
 struct firewall_chain {
@@ -58,6 +66,9 @@ void firewall_free(struct firewall *firewall);
 struct firewall_chain *firewall_add_chain(struct firewall *firewall, const char *table,
                                           const char *name, unsigned families);
 struct firewall_rule *firewall_add_rule(struct firewall_chain *chain, const char *text);
+
+/* The rule logs there, too; copies the prefix. False when memory is short. */
+bool firewall_add_log(struct firewall_rule *rule, bool nflog, uint16_t group, const char *prefix);
 
 /* The chain that one of the same table and family calls `name`, or NULL. */
 const struct firewall_chain *firewall_chain(const struct firewall *firewall,

@@ -13,6 +13,9 @@ struct reading {
     bool negated; /* "!" stands before the option at hand */
     bool account; /* a limit, for each source by itself */
     bool excess;  /* what is above the limit */
+    bool logs, nflog;
+    const char *prefix; /* of what it logs */
+    unsigned long group;
 };
 
 static const char *value(struct reading *r)
@@ -83,6 +86,12 @@ static void read_module(struct reading *r)
     r->rule->partly |= !found;
 }
 
+static void read_log(struct reading *r, bool nflog)
+{
+    r->logs = true;
+    r->nflog = nflog;
+}
+
 static void read_target(struct reading *r, bool jump)
 {
     const char *name = value(r);
@@ -93,16 +102,20 @@ static void read_target(struct reading *r, bool jump)
     else if (strcmp(name, "RETURN") == 0)
         r->rule->verdict = FIREWALL_RETURN;
     else if (strcmp(name, "LOG") == 0 || strcmp(name, "NFLOG") == 0)
-        set(&r->rule->prefix, "");
+        read_log(r, name[0] == 'N');
     else {
         r->rule->verdict = jump ? FIREWALL_JUMP : FIREWALL_GOTO;
         set(&r->rule->target, name);
     }
 }
 
-static void read_prefix(struct reading *r)
+/* The number of a group has 16 bits. */
+static void read_group(struct reading *r)
 {
-    set(&r->rule->prefix, value(r));
+    const char *text = value(r);
+    char *end;
+    r->group = strtoul(text, &end, 10);
+    r->rule->partly |= end == text || *end != '\0' || r->group > UINT16_MAX;
 }
 
 static bool read_match(struct reading *r, const char *option)
@@ -135,20 +148,22 @@ static void read_option(struct reading *r, const char *option)
     if (strcmp(option, "-j") == 0 || strcmp(option, "-g") == 0)
         read_target(r, option[1] == 'j');
     else if (strcmp(option, "--log-prefix") == 0 || strcmp(option, "--nflog-prefix") == 0)
-        read_prefix(r);
+        r->prefix = value(r);
+    else if (strcmp(option, "--nflog-group") == 0)
+        read_group(r);
     else if (strcmp(option, "--limit") == 0)
         read_limit(r, "");
     else if (strncmp(option, "--hashlimit-", 12) == 0)
         read_limit(r, option + 12);
     else if (strcmp(option, "--comment") == 0 || strcmp(option, "--limit-burst") == 0)
         value(r);
-    else if (!r->rule->prefix && r->rule->verdict == FIREWALL_NEXT)
+    else if (!r->logs && r->rule->verdict == FIREWALL_NEXT)
         r->rule->partly = true; /* what stands behind a target is the target's */
 }
 
 void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_words *words)
 {
-    struct reading r = {.rule = rule, .words = words};
+    struct reading r = {.rule = rule, .words = words, .prefix = ""};
     for (r.at = 2; r.at < words->count; r.at++) {
         const char *word = words->words[r.at];
         if (word[0] == '-')
@@ -158,6 +173,8 @@ void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_w
     /* A limit for each source lets knocks through, but for what exceeds it. */
     rule->limited &= !r.account;
     rule->partly |= r.excess || words->count == RULE_WORDS_MAX;
+    if (r.logs && !firewall_add_log(rule, r.nflog, (uint16_t)r.group, r.prefix))
+        rule->partly = true;
 }
 
 /* The chain of this table, which has been declared. */

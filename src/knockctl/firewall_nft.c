@@ -340,11 +340,18 @@ static bool take_limit(struct firewall_rule *rule, json_t *limit)
     return is_upright(limit);
 }
 
+/* {"prefix": "[DENY] ", "group": 5, "snaplen": 256}; without a group it goes to the kernel's log,
+ * or to the audit system's. */
 static bool take_log(struct firewall_rule *rule, json_t *log)
 {
-    free(rule->prefix);
-    rule->prefix = strdup(text_of(log, "prefix"));
-    return rule->prefix && (json_is_null(log) || json_is_object(log));
+    const json_t *group = json_object_get(log, "group");
+    json_int_t number = json_integer_value(group);
+    if (has_text(log, "level", "audit"))
+        return true;
+    if ((!json_is_null(log) && !json_is_object(log)) ||
+        (group && (!json_is_integer(group) || number < 0 || number > UINT16_MAX)))
+        return false;
+    return firewall_add_log(rule, group != NULL, (uint16_t)number, text_of(log, "prefix"));
 }
 
 static bool is_sender(const json_t *expression)

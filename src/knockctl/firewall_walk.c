@@ -70,7 +70,7 @@ static void meet(struct walk *w, const struct firewall_chain *chain,
     if (!(rule->families & w->family) || port_set_is_empty(&taken))
         return;
     surely = surely && !w->lost && !rule->partly && !rule->limited;
-    if (rule->prefix || rule->verdict == FIREWALL_ACCEPT || rule->verdict == FIREWALL_DROP)
+    if (rule->log_count > 0 || rule->verdict == FIREWALL_ACCEPT || rule->verdict == FIREWALL_DROP)
         w->visitor->visit(w->visitor->arg, chain, rule, &taken, surely);
     struct port_set through = taken;
     const struct firewall_chain *target = target_of(w, chain, rule, depth);

@@ -12,7 +12,7 @@
 enum { TRY_MAX = 86400 };
 
 static const char usage[] =
-    "usage: knockctl rules [-c FILE] [-4|-6|--nft] [--accept PORT[:PROTO]]... "
+    "usage: knockctl rules [-c FILE] [-4|-6|--nft] [--nflog] [--accept PORT[:PROTO]]... "
     "[--again | --try SECONDS]\n"
     "       knockctl rules --check [-c FILE] [-4|-6|--nft]\n";
 
@@ -21,6 +21,7 @@ static const char help[] =
     "  -4                         print what iptables-restore --noflush reads; the default\n"
     "  -6                         print what ip6tables-restore --noflush reads\n"
     "      --nft                  print what nft -f - reads, for both families\n"
+    "      --nflog                log to groups of NFLOG alone; else as each source reads\n"
     "      --accept PORT[:PROTO]  leave this port open for everyone\n"
     "      --again                such rules are in place: replace them\n"
     "      --try SECONDS          apply, for both families, and take back unless confirmed\n"
@@ -30,7 +31,7 @@ static const char help[] =
 struct options {
     const char *config;
     enum rules_kind kind;
-    bool kind_said, again, check, help;
+    bool kind_said, nflog, again, check, help;
     unsigned seconds; /* 0: print */
     struct port_set accept;
 };
@@ -84,6 +85,9 @@ static bool apply_option(struct options *options, int letter)
         return set_kind(options, RULES_IP6);
     case 'n':
         return set_kind(options, RULES_NFT);
+    case 'l':
+        options->nflog = true;
+        return true;
     case 'a':
         return add_accept(options, optarg);
     case 'g':
@@ -106,10 +110,15 @@ static bool apply_option(struct options *options, int letter)
 static bool read_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'}, {"nft", no_argument, NULL, 'n'},
-        {"accept", required_argument, NULL, 'a'}, {"again", no_argument, NULL, 'g'},
-        {"try", required_argument, NULL, 't'},    {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"nft", no_argument, NULL, 'n'},
+        {"nflog", no_argument, NULL, 'l'},
+        {"accept", required_argument, NULL, 'a'},
+        {"again", no_argument, NULL, 'g'},
+        {"try", required_argument, NULL, 't'},
+        {"check", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     optind = 0;
     for (int letter; (letter = getopt_long(argc, argv, "c:46h", names, NULL)) != -1;)
@@ -119,8 +128,8 @@ static bool read_options(int argc, char **argv, struct options *options)
         return wrong("argument", argv[optind], "none is expected");
     if (options->again && options->seconds > 0)
         return wrong("option", "--again", "--try finds out by itself what is in place");
-    if (options->check &&
-        (options->again || options->seconds > 0 || !port_set_is_empty(&options->accept)))
+    if (options->check && (options->nflog || options->again || options->seconds > 0 ||
+                           !port_set_is_empty(&options->accept)))
         return wrong("option", "--check", "it changes nothing: it goes with -4, -6, --nft alone");
     return true;
 }
@@ -175,10 +184,14 @@ static bool tell_listening(const struct rules *rules, const struct port_set *lis
     return any;
 }
 
-/* Who applies these rules should know what they close. */
-static void tell_closed(const struct rules *rules, enum rules_kind kind)
+/* Who applies these rules should know what they are for, and what they close. */
+static void tell_purpose(const struct rules *rules, enum rules_kind kind)
 {
     struct port_set listening = {0};
+    if (rules->log_count == 0)
+        fputs("knockctl rules: knocks are captured (type pcap), so no rule is needed to hear them; "
+              "these close what doors open, and what nobody else accepts\n",
+              stderr);
     ports_add_listening(&listening);
     if (tell_listening(rules, &listening, false))
         fprintf(stderr, "knockctl rules: they will be closed unless %s--accept PORT is given\n",
@@ -192,7 +205,7 @@ static bool make(const struct config *config, const struct options *options, enu
                  struct report *report, struct rules *rules)
 {
     *rules = (struct rules){.accept = options->accept};
-    return rules_collect(config, kind, rules, report) && check_accept(rules);
+    return rules_collect(config, kind, options->nflog, rules, report) && check_accept(rules);
 }
 
 static bool print(const struct config *config, const struct options *options, struct report *report)
@@ -200,7 +213,7 @@ static bool print(const struct config *config, const struct options *options, st
     struct rules rules;
     if (!make(config, options, options->kind, report, &rules))
         return false;
-    tell_closed(&rules, options->kind);
+    tell_purpose(&rules, options->kind);
     if (options->kind == RULES_NFT)
         rules_print_nft(stdout, &rules);
     else
@@ -218,7 +231,7 @@ static bool try_out(const struct config *config, const struct options *options,
     if (!make(config, options, parts[0].kind, report, &parts[0].rules))
         return false;
     parts[1].rules = parts[0].rules;
-    tell_closed(&parts[0].rules, parts[0].kind);
+    tell_purpose(&parts[0].rules, parts[0].kind);
     return trial_run(parts, both ? 2 : 1, options->seconds);
 }
 

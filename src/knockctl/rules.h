@@ -7,26 +7,40 @@
 #include "lib/config.h"
 #include "lib/port_set.h"
 
-/* Longest --log-prefix of iptables (xt_LOG.h: 30 bytes with NUL) and of nft (127). */
-enum { PREFIX_MAX_IPTABLES = 29, PREFIX_MAX_NFT = 127 };
+/* Longest --log-prefix of iptables (xt_LOG.h: 30 bytes with NUL), longest --nflog-prefix
+ * (xt_NFLOG.h: 64), longest prefix of nft (127). */
+enum { PREFIX_MAX_IPTABLES = 29, PREFIX_MAX_NFLOG = 63, PREFIX_MAX_NFT = 127 };
 
 enum rules_kind { RULES_IP4, RULES_IP6, RULES_NFT };
 
-struct rules {
-    const char *path;                /* of the configuration */
+/* Where packets are logged to: the kernel's log, or (nflog) a group of NFLOG. */
+struct rules_log {
+    bool nflog;
+    uint16_t group;
     char prefix[PREFIX_MAX_NFT + 1]; /* as it is to be logged */
-    struct port_set knocks;          /* ports of sequences and of sealed knocks */
-    uint16_t span;                   /* the first one of sealed knocks; 0: there are none */
-    struct port_set doors;           /* ports that doors open */
-    struct port_set accept;          /* ports that stay open for everyone */
+};
+
+struct rules {
+    const char *path; /* of the configuration */
+    struct rules_log logs[CONFIG_SOURCES_MAX];
+    unsigned log_count; /* 0: nothing needs to be logged, since all that hears captures */
+    bool captures;      /* a source of type pcap hears what no rule logs */
+    struct port_set
+        knocks;    /* ports of sequences and of sealed knocks; none where nothing is logged */
+    uint16_t span; /* the first one of sealed knocks; 0: there are none */
+    uint16_t packet_port;   /* UDP: takes sealed knocks in one packet, by NFLOG; 0: none, or one
+                               that the span has */
+    struct port_set doors;  /* ports that doors open */
+    struct port_set input;  /* those of them that packets reach through INPUT */
+    struct port_set accept; /* ports that stay open for everyone */
 };
 
 /*
- * Collects from `config` what the rules of that kind need, all but `accept`. What can't be had of
- * it is told to `report`: errors (returns false) if no rules can be made, warnings if a door won't
- * work with them.
+ * Collects from `config` what the rules of that kind need, all but `accept`; `nflog`: those that
+ * log to groups of NFLOG alone. What can't be had of it is told to `report`: errors (returns false)
+ * if no rules can be made, warnings if a door won't work with them.
  */
-bool rules_collect(const struct config *config, enum rules_kind kind, struct rules *out,
+bool rules_collect(const struct config *config, enum rules_kind kind, bool nflog, struct rules *out,
                    struct report *report);
 
 /* ELSEWHERE: of another chain than INPUT. UNKNOWN: it isn't clear which ports it opens. */

@@ -42,15 +42,25 @@ static void print_head(FILE *out, const struct rules *rules, const char *ip)
     fprintf(
         out,
         "# Made by `knockctl rules` from %s, for: %stables-restore --noflush\n"
-        "# Two chains of their own are filled anew. Nothing else is flushed, no policy is set.\n"
-        "#   KNOCKD       in front of your own rules: keeps sessions, closes doors, logs knocks\n"
-        "#   KNOCKD-DENY  behind your own rules: logs and drops what none of them accepted\n"
-        "# Should your own rules end in a drop or reject, let them jump to KNOCKD-DENY instead:\n"
-        "# what is denied without a line in the log makes a scan look like a knock.\n"
-        "*filter\n"
-        ":KNOCKD - [0:0]\n"
-        ":KNOCKD-DENY - [0:0]\n",
+        "# Two chains of their own are filled anew. Nothing else is flushed, no policy is set.\n",
         rules->path, ip);
+    if (rules->log_count > 0)
+        fputs("#   KNOCKD       in front of your own rules: keeps sessions, closes doors, logs "
+              "knocks\n"
+              "#   KNOCKD-DENY  behind your own rules: logs and drops what none of them accepted\n"
+              "# Should your own rules end in a drop or reject, let them jump to KNOCKD-DENY "
+              "instead:\n"
+              "# what is denied without being logged makes a scan look like a knock.\n",
+              out);
+    else
+        fputs("#   KNOCKD       in front of your own rules: keeps sessions, closes doors\n"
+              "#   KNOCKD-DENY  behind your own rules: drops what none of them accepted\n"
+              "# Knocks are captured: to hear them, no rule is needed.\n",
+              out);
+    fputs("*filter\n"
+          ":KNOCKD - [0:0]\n"
+          ":KNOCKD-DENY - [0:0]\n",
+          out);
 }
 
 static void print_sessions(FILE *out, bool ip6)
@@ -70,7 +80,8 @@ static void print_sessions(FILE *out, bool ip6)
 
 static void print_denied(FILE *out, const struct rules *rules)
 {
-    fputs("# Ports of knocks: logged and dropped, whatever your own rules accept.\n", out);
+    if (!port_set_is_empty(&rules->knocks))
+        fputs("# Ports of knocks: logged and dropped, whatever your own rules accept.\n", out);
     print_port_rules(out, &rules->knocks, "KNOCKD-DENY");
     fputs("# Ports of doors: closed, until knockd inserts its rule in front of all these.\n", out);
     print_port_rules(out, &rules->doors, "KNOCKD-DENY");
@@ -113,11 +124,25 @@ static void print_limit(FILE *out, const char *match, const char *name, unsigned
             match, rate, burst, bits, name);
 }
 
-static void print_line(FILE *out, const struct rules *rules, const char *match)
+/* What knockd reads of a packet, and each at once: what waits for others knocks late. */
+#define NFLOG_OPTIONS "--nflog-size 256 --nflog-threshold 1"
+
+/* Logs to each place that sources read (`packets`: that gets packets, no lines), and drops. */
+static void print_verdict(FILE *out, const struct rules *rules, const char *match, bool packets)
 {
-    fprintf(out, "-A KNOCKD-DENY %s-j LOG --log-prefix ", match);
-    print_quoted(out, rules->prefix);
-    fprintf(out, "\n-A KNOCKD-DENY %s-j DROP\n", match);
+    for (unsigned i = 0; i < rules->log_count; i++) {
+        const struct rules_log *log = &rules->logs[i];
+        if (packets && !log->nflog)
+            continue;
+        fprintf(out, "-A KNOCKD-DENY %s-j ", match);
+        if (log->nflog)
+            fprintf(out, "NFLOG --nflog-group %u " NFLOG_OPTIONS " --nflog-prefix ", log->group);
+        else
+            fputs("LOG --log-prefix ", out);
+        print_quoted(out, log->prefix);
+        putc('\n', out);
+    }
+    fprintf(out, "-A KNOCKD-DENY %s-j DROP\n", match);
 }
 
 /*
@@ -138,8 +163,21 @@ static void print_sealed(FILE *out, const struct rules *rules, bool ip6)
         print_limit(out, match, "knockd-sealed", 2000, 2000, ip6 ? 128 : 32);
         if (ip6)
             print_limit(out, match, "knockd-snet", 4000, 8000, 64);
-        print_line(out, rules, match);
+        print_verdict(out, rules, match, false);
     }
+}
+
+/* The port of sealed knocks in one packet, with an account of its own: packets to the span don't
+ * use it up. */
+static void print_packet(FILE *out, const struct rules *rules, bool ip6)
+{
+    char match[64];
+    fputs("# Sealed knocks in one packet.\n", out);
+    snprintf(match, sizeof(match), "-p udp -m multiport --dports %u ", rules->packet_port);
+    print_limit(out, match, "knockd-packet", 2000, 2000, ip6 ? 128 : 32);
+    if (ip6)
+        print_limit(out, match, "knockd-pnet", 4000, 8000, 64);
+    print_verdict(out, rules, match, true);
 }
 
 /*
@@ -150,6 +188,10 @@ static void print_sealed(FILE *out, const struct rules *rules, bool ip6)
  */
 static void print_log(FILE *out, const struct rules *rules, bool ip6)
 {
+    if (rules->log_count == 0) {
+        print_verdict(out, rules, "", false);
+        return;
+    }
     fputs("# Nobody knocks by broadcast or multicast.\n"
           "-A KNOCKD-DENY -m pkttype --pkt-type broadcast -j DROP\n"
           "-A KNOCKD-DENY -m pkttype --pkt-type multicast -j DROP\n"
@@ -157,10 +199,12 @@ static void print_log(FILE *out, const struct rules *rules, bool ip6)
           out);
     if (rules->span)
         print_sealed(out, rules, ip6);
+    if (rules->packet_port)
+        print_packet(out, rules, ip6);
     print_limit(out, "", "knockd", 20, 100, ip6 ? 128 : 32);
     if (ip6)
         print_limit(out, "", "knockd-net", 1000, 5000, 64);
-    print_line(out, rules, "");
+    print_verdict(out, rules, "", false);
 }
 
 void rules_print_iptables(FILE *out, const struct rules *rules, enum rules_kind kind,

@@ -34,6 +34,14 @@ static void print_account(FILE *out, const char *name, const char *type)
             name, type);
 }
 
+/* Those of one kind of packets: of IPv4, IPv6, and networks of IPv6. */
+static void print_accounts(FILE *out, const char *of4, const char *of6, const char *nets6)
+{
+    print_account(out, of4, "ipv4_addr");
+    print_account(out, of6, "ipv6_addr");
+    print_account(out, nets6, "ipv6_addr");
+}
+
 /*
  * The accept of a base chain doesn't bind other tables, but a drop does: hence early, so that what
  * others deny is logged here. Sets stay when the file is read again, and open doors with them.
@@ -54,8 +62,10 @@ static void print_table(FILE *out, const struct rules *rules)
             "{ %%IP%% . %%PROTO%% . %%PORT%% timeout %%TIMEOUT%%s }'\"\n"
             "#   stop_command   = \"nft delete element inet knockd knock%%FAMILY%% "
             "{ %%IP%% . %%PROTO%% . %%PORT%% }\"\n"
-            "#   stop_ok        = { 0, 1 }  # 1: the time is up, the kernel has removed it\n",
-            rules->path);
+            "#   stop_ok        = { 0, 1 }  # 1: the time is up, the kernel has removed it\n"
+            "%s",
+            rules->path,
+            rules->log_count ? "" : "# Knocks are captured: to hear them, no rule is needed.\n");
     fputs("table inet knockd {\n"
           "    set knock4 {\n"
           "        type ipv4_addr . inet_proto . inet_service\n"
@@ -64,17 +74,16 @@ static void print_table(FILE *out, const struct rules *rules)
           "    set knock6 {\n"
           "        type ipv6_addr . inet_proto . inet_service\n"
           "        flags timeout\n"
-          "    }\n"
-          "    # Sources and how much they have had logged. When full, all is logged.\n",
+          "    }\n",
           out);
-    print_account(out, "logged4", "ipv4_addr");
-    print_account(out, "logged6", "ipv6_addr");
-    print_account(out, "nets6", "ipv6_addr");
-    if (rules->span) {
-        print_account(out, "sealed4", "ipv4_addr");
-        print_account(out, "sealed6", "ipv6_addr");
-        print_account(out, "sealednets6", "ipv6_addr");
+    if (rules->log_count > 0) {
+        fputs("    # Sources and how much they have had logged. When full, all is logged.\n", out);
+        print_accounts(out, "logged4", "logged6", "nets6");
     }
+    if (rules->span)
+        print_accounts(out, "sealed4", "sealed6", "sealednets6");
+    if (rules->packet_port)
+        print_accounts(out, "packet4", "packet6", "packetnets6");
     fputs("    chain deny {\n"
           "    }\n"
           "    chain input {\n"
@@ -99,9 +108,10 @@ static void print_input(FILE *out, const struct rules *rules)
           "        meta l4proto ipv6-icmp accept\n"
           "        # Whom doors let in.\n"
           "        ip saddr . meta l4proto . th dport @knock4 accept\n"
-          "        ip6 saddr . meta l4proto . th dport @knock6 accept\n"
-          "        # Ports of knocks: logged and dropped, whatever is accepted below.\n",
+          "        ip6 saddr . meta l4proto . th dport @knock6 accept\n",
           out);
+    if (!port_set_is_empty(&rules->knocks))
+        fputs("        # Ports of knocks: logged and dropped, whatever is accepted below.\n", out);
     print_port_rules(out, &rules->knocks, "goto deny");
     fputs("        # Ports of doors: closed, until a set above holds the address.\n", out);
     print_port_rules(out, &rules->doors, "goto deny");
@@ -115,43 +125,80 @@ static void print_input(FILE *out, const struct rules *rules)
           out);
 }
 
-static void print_sealed(FILE *out, const struct rules *rules)
+/* Logs to each place that sources read (`packets`: that gets packets, no lines). */
+static void print_logs(FILE *out, const struct rules *rules, bool packets)
+{
+    for (unsigned i = 0; i < rules->log_count; i++) {
+        const struct rules_log *log = &rules->logs[i];
+        if (log->nflog)
+            fprintf(out, "log prefix \"%s\" group %u snaplen 256 queue-threshold 1 ", log->prefix,
+                    log->group);
+        else if (!packets)
+            fprintf(out, "log prefix \"%s\" ", log->prefix);
+    }
+}
+
+/* `name`: what the sets of accounts begin with. */
+static void print_wide(FILE *out, const char *match, const char *name)
 {
     static const char *const limits[] = {
-        "update @sealed4 { ip saddr limit rate over 2000/second burst 2000 packets } drop",
-        "update @sealed6 { ip6 saddr limit rate over 2000/second burst 2000 packets } drop",
-        ("update @sealednets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 4000/second "
-         "burst 8000 packets } drop")};
+        "update @%s4 { ip saddr limit rate over 2000/second burst 2000 packets } drop\n",
+        "update @%s6 { ip6 saddr limit rate over 2000/second burst 2000 packets } drop\n",
+        ("update @%snets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 4000/second "
+         "burst 8000 packets } drop\n")};
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+        fprintf(out, "        %s ", match);
+        fprintf(out, limits[i], name);
+    }
+    fprintf(out, "        %s ", match);
+}
+
+static void print_sealed(FILE *out, const struct rules *rules)
+{
     char match[64];
-    unsigned first = rules->span, last = first + CARRIER_SPAN_SIZE - 1;
-    snprintf(match, sizeof(match), "meta l4proto { tcp, udp } th dport %u-%u", first, last);
-    fputs("        # Sealed knocks come in many packets, so they have a wider limit.\n", out);
-    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
-        fprintf(out, "        %s %s\n", match, limits[i]);
-    fprintf(out, "        %s log prefix \"%s\" drop\n", match, rules->prefix);
+    if (rules->span) {
+        unsigned first = rules->span, last = first + CARRIER_SPAN_SIZE - 1;
+        snprintf(match, sizeof(match), "meta l4proto { tcp, udp } th dport %u-%u", first, last);
+        fputs("        # Sealed knocks come in many packets, so they have a wider limit.\n", out);
+        print_wide(out, match, "sealed");
+        print_logs(out, rules, false);
+        fputs("drop\n", out);
+    }
+    if (rules->packet_port) {
+        snprintf(match, sizeof(match), "udp dport %u", rules->packet_port);
+        fputs("        # Sealed knocks in one packet.\n", out);
+        print_wide(out, match, "packet");
+        print_logs(out, rules, true);
+        fputs("drop\n", out);
+    }
 }
 
 /* One limit for all ports but those of sealed knocks; why, and why these numbers, is said in
  * rules_iptables.c. */
-static void print_deny(FILE *out, const struct rules *rules)
+static void print_limits(FILE *out, const struct rules *rules)
 {
-    fputs("    chain deny {\n"
-          "        # Nobody knocks by broadcast or multicast.\n"
+    fputs("        # Nobody knocks by broadcast or multicast.\n"
           "        meta pkttype { broadcast, multicast } drop\n"
           "        # Limited per source, not over all: junk from others hides no knock.\n",
           out);
-    if (rules->span)
-        print_sealed(out, rules);
-    fprintf(
-        out,
-        "        update @logged4 { ip saddr limit rate over 20/second burst 100 packets } drop\n"
-        "        update @logged6 { ip6 saddr limit rate over 20/second burst 100 packets } drop\n"
-        "        update @nets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over "
-        "1000/second burst 5000 packets } drop\n"
-        "        log prefix \"%s\"\n"
-        "        drop\n"
-        "    }\n",
-        rules->prefix);
+    print_sealed(out, rules);
+    fputs("        update @logged4 { ip saddr limit rate over 20/second burst 100 packets } drop\n"
+          "        update @logged6 { ip6 saddr limit rate over 20/second burst 100 packets } drop\n"
+          "        update @nets6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over "
+          "1000/second burst 5000 packets } drop\n",
+          out);
+}
+
+static void print_deny(FILE *out, const struct rules *rules)
+{
+    fputs("    chain deny {\n", out);
+    if (rules->log_count > 0)
+        print_limits(out, rules);
+    fputs("        ", out);
+    print_logs(out, rules, false);
+    fputs("drop\n"
+          "    }\n",
+          out);
 }
 
 void rules_print_nft(FILE *out, const struct rules *rules)

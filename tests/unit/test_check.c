@@ -71,7 +71,7 @@ static char *findings_of(const struct dump *dump)
     FILE *out = open_memstream(&text, &size);
     struct config *config = config_of(dump->config);
     memset(&rules, 0, sizeof(rules));
-    assert_true(rules_collect(config, RULES_IP4, &rules, &report));
+    assert_true(rules_collect(config, RULES_IP4, false, &rules, &report));
     assert_true(firewall_read_iptables(&firewall, dump->iptables, FIREWALL_IP4));
     assert_true(firewall_read_iptables(&firewall, dump->ip6tables, FIREWALL_IP6));
     if (dump->json && !firewall_read_nft(&firewall, dump->json, true, why)) {
@@ -531,7 +531,7 @@ static void follow(void *arg, const struct firewall_chain *chain, const struct f
 {
     struct path_watch *way = arg;
     (void)chain, (void)ports;
-    way->logged += rule && rule->prefix;
+    way->logged += rule && rule->log_count;
     if (!rule)
         way->sure = surely;
 }

@@ -108,7 +108,8 @@ static void prints_in_the_designed_order(void **state)
                                       "log prefix",
                                       "drop\n",
                                       NULL};
-    struct rules rules = {.path = "/etc/knockd.conf", .prefix = "a \"b\\ "};
+    struct rules rules = {
+        .path = "/etc/knockd.conf", .log_count = 1, .logs = {{.prefix = "a \"b\\ "}}};
     port_set_add(&rules.knocks, IPPROTO_TCP, 7000, 7000);
     port_set_add(&rules.knocks, IPPROTO_TCP, 9000, 9001);
     port_set_add(&rules.doors, IPPROTO_TCP, 22, 22);
@@ -154,7 +155,7 @@ static void gives_sealed_knocks_room(void **state)
                                       "th dport 20000-32287 log prefix \"k \" drop\n",
                                       "update @logged4",
                                       NULL};
-    struct rules rules = {.path = "x", .prefix = "k ", .span = 20000};
+    struct rules rules = {.path = "x", .log_count = 1, .logs = {{.prefix = "k "}}, .span = 20000};
     port_set_add(&rules.knocks, IPPROTO_TCP, 7000, 7000);
     port_set_add(&rules.knocks, IPPROTO_TCP, 20000, 32287);
     port_set_add(&rules.knocks, IPPROTO_UDP, 20000, 32287);
@@ -237,12 +238,12 @@ static void collects_from_a_configuration(void **state)
         struct config *config = config_load(path, &report);
         if (!config)
             fail_msg("%s: %s", rows[i].source, told.lines);
-        bool good = rules_collect(config, rows[i].kind, &rules, &report);
+        bool good = rules_collect(config, rows[i].kind, false, &rules, &report);
         assert_int_equal(good, rows[i].prefix != NULL);
         if (!strstr(told.lines, rows[i].told))
             fail_msg("%s: told: %s", rows[i].source, told.lines);
         if (good) {
-            assert_string_equal(rules.prefix, rows[i].prefix);
+            assert_string_equal(rules.logs[0].prefix, rows[i].prefix);
             assert_true(port_set_has(&rules.knocks, IPPROTO_UDP, 7000));
             assert_false(port_set_has(&rules.knocks, IPPROTO_TCP, 7000));
             assert_true(port_set_has(&rules.doors, IPPROTO_TCP, 22));
