@@ -40,6 +40,38 @@ static const char *type_name(enum source_type type)
     return "-";
 }
 
+static const char *text_interfaces(const struct config_list *interfaces, char *out, size_t size)
+{
+    size_t len = (size_t)snprintf(out, size, "capture on %s",
+                                  interfaces->count ? interfaces->items[0].text : "any interface");
+    for (unsigned i = 1; i < interfaces->count && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, ", %s", interfaces->items[i].text);
+    return out;
+}
+
+/* What the source reads, in words. */
+static const char *text_reads(const struct config_source *source, char *out, size_t size)
+{
+    switch (source->type) {
+    case SOURCE_KMSG:
+        return "/dev/kmsg";
+    case SOURCE_FILE:
+        return source->path;
+    case SOURCE_JOURNAL:
+        return "the kernel's messages in the journal";
+    case SOURCE_COMMAND:
+        return source->command.text;
+    case SOURCE_STDIN:
+        return "standard input";
+    case SOURCE_NFLOG:
+        snprintf(out, size, "NFLOG group %u", source->group);
+        return out;
+    case SOURCE_PCAP:
+        return text_interfaces(&source->interfaces, out, size);
+    }
+    return "-";
+}
+
 /* Seconds since then; -1: never. */
 static int64_t ago(int64_t then)
 {
@@ -79,6 +111,7 @@ void request_list_source(const struct requests *requests, const struct pending *
                          const struct config_source *source, const struct message_stats *stats)
 {
     struct row row;
+    char reads[256];
     int64_t listening = ago(requests_state(requests).listening_since);
     const char *warned = warning(stats, listening);
     row_begin(&row, pending->depth, "sources");
@@ -98,6 +131,7 @@ void request_list_source(const struct requests *requests, const struct pending *
     else
         row_null(&row, "warning");
     add_prefixes(&row, source);
+    row_text(&row, "reads", text_reads(source, reads, sizeof(reads)));
     answer_row(pending->answer, &row);
 }
 

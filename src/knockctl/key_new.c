@@ -202,6 +202,15 @@ static void put_binding(struct text *text, const struct config_door *door,
             "    unbound = true    # behind a translator (NAT): the first who sends it gets in\n");
 }
 
+/* Whether some source gets the packet itself: then one will do. A line of a log has no payload. */
+static bool hears_packets(const struct config *config)
+{
+    for (unsigned i = 0; i < config->source_count; i++)
+        if (source_is_of_packets(config->sources[i].type))
+            return true;
+    return false;
+}
+
 static void put_profile(struct text *text, const struct config *config,
                         const struct config_door *door, const struct key_options *options)
 {
@@ -214,8 +223,8 @@ static void put_profile(struct text *text, const struct config *config,
     /* The client waits for a TCP port; of others it asks for none, and gets the door's own. */
     if (port.port && strcmp(proto_name(port.proto), "tcp") == 0)
         put(text, "    port    = %u\n", port.port);
-    put(text, "    key     = \"~/.config/knock/%s-%s.key\"\n    carrier = udp\n", options->name,
-        sealed->server);
+    put(text, "    key     = \"~/.config/knock/%s-%s.key\"\n    carrier = %s\n", options->name,
+        sealed->server, hears_packets(config) ? "packet" : "udp");
     put_binding(text, door, options);
     if (sealed->span_configured != CARRIER_SPAN_DEFAULT)
         put(text, "    span    = %u\n", sealed->span_configured);

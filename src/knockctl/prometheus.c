@@ -86,10 +86,14 @@ static const struct source_metric {
     const char *type;
     const char *help;
 } source_metrics[] = {
-    {"lines", "knockd_source_lines_total", "counter", "Lines read, since the listener started."},
-    {"matches", "knockd_source_matches_total", "counter", "Lines that tell of a denied packet."},
-    {"others", "knockd_source_other_prefix_total", "counter", "Lines with another prefix."},
-    {"damaged", "knockd_source_damaged_total", "counter", "Lines that are cut or garbled."},
+    {"lines", "knockd_source_lines_total", "counter",
+     "Lines or packets read, since the listener started."},
+    {"matches", "knockd_source_matches_total", "counter",
+     "Lines that tell of a denied packet, and packets."},
+    {"others", "knockd_source_other_prefix_total", "counter",
+     "Lines or packets with another prefix."},
+    {"damaged", "knockd_source_damaged_total", "counter",
+     "Lines or packets that are cut or garbled."},
     {"last_match", "knockd_source_last_match_seconds", "gauge",
      "Time since the last match; -1: there was none."},
 };

@@ -119,6 +119,30 @@ static void print_prefixes(const struct row_fields *row)
     }
 }
 
+static bool is_type(const struct row_fields *row, const char *type)
+{
+    const char *value = row_get(row, "type");
+    return value && strcmp(value, type) == 0;
+}
+
+/* Of a source that brings packets, no lines. */
+static void print_silence(const struct row_fields *row)
+{
+    char listening[TEXT_MAX], reads[ROW_MAX];
+    text_seconds(number(row, "listening"), listening);
+    if (is_type(row, "pcap"))
+        printf("  WARNING: no packet in %s by %s; is that where knocks come in?\n",
+               row_get(row, "last_match") ? "a long time" : listening, safe(row, "reads", reads));
+    else if (row_get(row, "last_match"))
+        printf("  WARNING: silent; does a rule still hand denied packets to %s? See knockctl "
+               "rules\n",
+               safe(row, "reads", reads));
+    else
+        printf("  WARNING: no denied packet in %s; does a rule hand them to %s? See knockctl "
+               "rules\n",
+               listening, safe(row, "reads", reads));
+}
+
 static void print_source_warning(const struct row_fields *row)
 {
     char listening[TEXT_MAX];
@@ -127,7 +151,9 @@ static void print_source_warning(const struct row_fields *row)
         printf("  WARNING: %lld denied packets logged, none with prefix ", number(row, "others"));
         print_prefixes(row);
         putchar('\n');
-    } else if (warning && row_get(row, "last_match"))
+    } else if (warning && (is_type(row, "nflog") || is_type(row, "pcap")))
+        print_silence(row);
+    else if (warning && row_get(row, "last_match"))
         puts("  WARNING: silent; does a rule still log denied packets? See knockctl rules");
     else if (warning)
         printf("  WARNING: no denied packet in %s; does a rule log them? See knockctl rules\n",
@@ -136,15 +162,17 @@ static void print_source_warning(const struct row_fields *row)
 
 static void print_source(const struct row_fields *row)
 {
-    char name[ROW_MAX], line[TEXT_MAX], match[TEXT_MAX], listening[TEXT_MAX];
-    printf("source %s (%s): last line %s, last match %s\n", safe(row, "source", name),
-           row_get(row, "type") ? row_get(row, "type") : "-", text_ago(row, "last_line", line),
-           text_ago(row, "last_match", match));
-    printf("  in %s: %lld lines; %lld matches, %lld with another prefix, %lld not of the firewall, "
+    char name[ROW_MAX], reads[ROW_MAX], line[TEXT_MAX], match[TEXT_MAX], listening[TEXT_MAX];
+    bool packets = is_type(row, "nflog") || is_type(row, "pcap");
+    printf("source %s (%s%s%s): last %s %s, last match %s\n", safe(row, "source", name),
+           row_get(row, "type") ? row_get(row, "type") : "-", packets ? ", " : "",
+           packets ? safe(row, "reads", reads) : "", packets ? "packet" : "line",
+           text_ago(row, "last_line", line), text_ago(row, "last_match", match));
+    printf("  in %s: %lld %s; %lld matches, %lld with another prefix, %lld not of the firewall, "
            "%lld damaged\n",
            text_seconds(number(row, "listening"), listening), number(row, "lines"),
-           number(row, "matches"), number(row, "others"), number(row, "foreign"),
-           number(row, "damaged") + number(row, "partial"));
+           packets ? "packets" : "lines", number(row, "matches"), number(row, "others"),
+           number(row, "foreign"), number(row, "damaged") + number(row, "partial"));
     print_source_warning(row);
 }
 

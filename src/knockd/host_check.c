@@ -32,89 +32,20 @@ static void check_door(const struct config_door *door, const struct port_set *ta
     }
 }
 
+/* What captures packets hears those that are accepted, too. */
+static bool needs_denial(const struct config *config)
+{
+    bool needs = false;
+    for (unsigned i = 0; i < config->source_count; i++)
+        needs |= !source_is_captured(config->sources[i].type);
+    return needs;
+}
+
 void host_check_ports(const struct config *config, const struct port_set *taken,
                       struct report *report)
 {
-    for (unsigned i = 0; i < config->door_count; i++)
+    for (unsigned i = 0; needs_denial(config) && i < config->door_count; i++)
         check_door(&config->doors[i], taken, report);
-}
-
-/* The prefix with which a rule logs; NULL: it doesn't log. */
-static const char *log_prefix(const struct rule_words *rule)
-{
-    const char *prefix = NULL;
-    for (unsigned i = 0; i + 1 < rule->count; i++) {
-        const char *word = rule->words[i], *value = rule->words[i + 1];
-        if (strcmp(word, "--log-prefix") == 0 || strcmp(word, "--nflog-prefix") == 0)
-            prefix = value;
-        else if (strcmp(word, "-j") == 0 && !prefix &&
-                 (strcmp(value, "LOG") == 0 || strcmp(value, "NFLOG") == 0))
-            prefix = "";
-    }
-    return prefix;
-}
-
-static bool names_ports(const struct rule_words *rule)
-{
-    for (unsigned i = 0; i < rule->count; i++)
-        if (strcmp(rule->words[i], "--dport") == 0 || strcmp(rule->words[i], "--dports") == 0)
-            return true;
-    return false;
-}
-
-/* Whether rules of any table that iptables-save(8) printed log with this prefix, and each of them
- * only some ports. False as well when memory is short. */
-static bool logs_some_ports(FILE *rules, const char *prefix)
-{
-    char line[2048];
-    unsigned all = 0, some = 0;
-    rewind(rules);
-    while (fgets(line, sizeof(line), rules)) {
-        struct rule_words rule;
-        if (strncmp(line, "-A ", 3) != 0)
-            continue;
-        if (!rule_words_split(line, strcspn(line, "\n"), &rule))
-            return false;
-        const char *logged = log_prefix(&rule);
-        if (logged && strncmp(logged, prefix, strlen(prefix)) == 0)
-            (*(names_ports(&rule) ? &some : &all))++;
-        free(rule.text);
-    }
-    return some > 0 && all == 0;
-}
-
-static void check_source(const struct config_source *source, FILE *rules, struct report *report)
-{
-    for (unsigned i = 0; i < source->prefixes.count; i++) {
-        const struct config_text *prefix = &source->prefixes.items[i];
-        if (logs_some_ports(rules, prefix->text))
-            report_warning(report, prefix->pos,
-                           "source \"%s\": the firewall logs only some ports with prefix \"%s\"; "
-                           "of a port scan it then logs nothing but the knock; log all that is "
-                           "denied (see knockctl rules)",
-                           source->name, prefix->text);
-    }
-}
-
-void host_check_rules(const struct config *config, FILE *rules, struct report *report)
-{
-    for (unsigned i = 0; i < config->source_count; i++)
-        check_source(&config->sources[i], rules, report);
-}
-
-enum netns_logging host_check_read_netns(const char *folder)
-{
-    char path[128], value = '0';
-    snprintf(path, sizeof(path), "%s/nf_log_all_netns", folder);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        /* Other namespaces have all of this folder but that. */
-        snprintf(path, sizeof(path), "%s/nf_log", folder);
-        return errno == ENOENT && access(path, F_OK) == 0 ? NETNS_NOT_FIRST : NETNS_FIRST;
-    }
-    bool all = read(fd, &value, 1) == 1 && value != '0';
-    close(fd);
-    return all ? NETNS_ALL : NETNS_FIRST;
 }
 
 /* The first door that a line in the log can open, which is one with a sequence. */
@@ -131,6 +62,120 @@ static const struct config_door *find_door_with_sequence(const struct config *co
         ++*count;
     }
     return first;
+}
+
+/* Where a rule logs to. */
+struct logging {
+    const char *prefix; /* NULL: it doesn't log */
+    bool nflog;
+    unsigned long group;
+};
+
+static struct logging logging_of(const struct rule_words *rule)
+{
+    struct logging logging = {0};
+    for (unsigned i = 0; i + 1 < rule->count; i++) {
+        const char *word = rule->words[i], *value = rule->words[i + 1];
+        bool jump = strcmp(word, "-j") == 0;
+        if (strcmp(word, "--log-prefix") == 0 || strcmp(word, "--nflog-prefix") == 0)
+            logging.prefix = value;
+        else if (strcmp(word, "--nflog-group") == 0)
+            logging.group = strtoul(value, NULL, 10);
+        else if (jump && strcmp(value, "NFLOG") == 0)
+            logging.nflog = true;
+        if (jump && !logging.prefix && (logging.nflog || strcmp(value, "LOG") == 0))
+            logging.prefix = "";
+    }
+    return logging;
+}
+
+/* Whether the source hears what is logged so, with this prefix of its own. Which groups ulogd has
+ * isn't known. */
+static bool hears(const struct config_source *source, const struct logging *logging,
+                  const char *prefix)
+{
+    bool nflog = source->type == SOURCE_NFLOG;
+    return logging->prefix && strncmp(logging->prefix, prefix, strlen(prefix)) == 0 &&
+           logging->nflog == (nflog || source->format == FORMAT_ULOGD) &&
+           (!nflog || logging->group == source->group);
+}
+
+static bool names_ports(const struct rule_words *rule)
+{
+    for (unsigned i = 0; i < rule->count; i++)
+        if (strcmp(rule->words[i], "--dport") == 0 || strcmp(rule->words[i], "--dports") == 0)
+            return true;
+    return false;
+}
+
+/* Whether rules of any table that iptables-save(8) printed log for the source with this prefix, and
+ * each of them only some ports. False as well when memory is short. */
+static bool logs_some_ports(FILE *rules, const struct config_source *source, const char *prefix)
+{
+    char line[2048];
+    unsigned all = 0, some = 0;
+    rewind(rules);
+    while (fgets(line, sizeof(line), rules)) {
+        struct rule_words rule;
+        if (strncmp(line, "-A ", 3) != 0)
+            continue;
+        if (!rule_words_split(line, strcspn(line, "\n"), &rule))
+            return false;
+        struct logging logging = logging_of(&rule);
+        if (hears(source, &logging, prefix))
+            (*(names_ports(&rule) ? &some : &all))++;
+        free(rule.text);
+    }
+    return some > 0 && all == 0;
+}
+
+static void check_prefix(const struct config_source *source, const struct config_text *prefix,
+                         FILE *rules, struct report *report)
+{
+    char group[32] = "";
+    if (!logs_some_ports(rules, source, prefix->text))
+        return;
+    if (source->type == SOURCE_NFLOG)
+        snprintf(group, sizeof(group), " to group %u of NFLOG", source->group);
+    report_warning(report, prefix->pos,
+                   "source \"%s\": the firewall logs only some ports%s with prefix \"%s\"; "
+                   "of a port scan it then logs nothing but the knock; log all that is "
+                   "denied (see knockctl rules)",
+                   source->name, group, prefix->text);
+}
+
+static void check_source(const struct config_source *source, FILE *rules, struct report *report)
+{
+    struct config_text any = {.text = (char[]){""}, .pos = source->pos};
+    if (source->type == SOURCE_PCAP)
+        return;
+    for (unsigned i = 0; i < source->prefixes.count; i++)
+        check_prefix(source, &source->prefixes.items[i], rules, report);
+    if (source->prefixes.count == 0 && source->type == SOURCE_NFLOG)
+        check_prefix(source, &any, rules, report);
+}
+
+void host_check_rules(const struct config *config, FILE *rules, struct report *report)
+{
+    unsigned with_sequence;
+    find_door_with_sequence(config, &with_sequence);
+    for (unsigned i = 0; with_sequence > 0 && i < config->source_count; i++)
+        check_source(&config->sources[i], rules, report);
+}
+
+enum netns_logging host_check_read_netns(const char *folder)
+{
+    char path[128], value = '0';
+    snprintf(path, sizeof(path), "%s/nf_log_all_netns", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        /* Other namespaces have all of this folder but that. */
+        snprintf(path, sizeof(path), "%s/nf_log", folder);
+        return errno == ENOENT && access(path, F_OK) == 0 ? NETNS_NOT_FIRST : NETNS_FIRST;
+    }
+    bool all = read(fd, &value, 1) == 1 && value != '0';
+    close(fd);
+    return all ? NETNS_ALL : NETNS_FIRST;
 }
 
 void host_check_netns(const struct config *config, enum netns_logging logging,

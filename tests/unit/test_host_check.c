@@ -26,7 +26,8 @@ static void ports_that_are_taken(void **state)
         .sequence_pos = {"c", 7},
         .sequence = {.count = 3, .steps = {{7000, 6}, {8000, 17}, {9000, 6}}},
     };
-    struct config config = {.doors = &door, .door_count = 1};
+    struct config_source source = {.type = SOURCE_KMSG};
+    struct config config = {.sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
     struct told told = {0};
     struct report report = {.say = on_report, .arg = &told};
     struct port_set taken = {0};
@@ -40,6 +41,10 @@ static void ports_that_are_taken(void **state)
     assert_non_null(strstr(told.last,
                            "c:7: warning: door \"ssh\": something on this host listens on "
                            "8000:udp"));
+    /* What captures hears it all the same. */
+    source.type = SOURCE_PCAP;
+    host_check_ports(&config, &taken, &report);
+    assert_int_equal(told.count, 1);
 }
 
 static void rules_that_log_only_ports(void **state)
@@ -47,37 +52,79 @@ static void rules_that_log_only_ports(void **state)
     (void)state;
     static const struct {
         const char *rules;
-        unsigned warnings;
+        unsigned warnings, nflog; /* for a source kmsg, and for one of NFLOG's group 5 */
     } rows[] = {
-        {"", 0},
-        {"-A INPUT -j LOG --log-prefix \"[DENY] \"\n", 0},
-        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix \"[DENY] \"\n", 1},
+        {"", 0, 0},
+        {"-A INPUT -j LOG --log-prefix \"[DENY] \"\n", 0, 0},
+        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix \"[DENY] \"\n", 1, 0},
         {"-A INPUT -p tcp -m multiport --dports 7000,9000 -j LOG --log-prefix \"[DENY] \"\n"
          "-A INPUT -p udp -m udp --dport 8000 -j LOG --log-prefix \"[DENY] \"\n",
-         1},
+         1, 0},
         {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix \"[DENY] \"\n"
          "-A INPUT -j LOG --log-prefix \"[DENY] \"\n",
-         0},
-        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix other\n", 0},
-        {"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", 0},
-        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \"\n", 1},
+         0, 0},
+        {"-A INPUT -p tcp -m tcp --dport 7000 -j LOG --log-prefix other\n", 0, 0},
+        {"-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", 0, 0},
+        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \"\n", 0, 0},
+        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \" "
+         "--nflog-group 5\n",
+         0, 1},
+        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \" "
+         "--nflog-group 5\n"
+         "-A INPUT -j LOG --log-prefix \"[DENY] \"\n"
+         "-A INPUT -j NFLOG --nflog-group 6 --nflog-prefix \"[DENY] \"\n",
+         0, 1},
+        {"-A INPUT -p tcp -m tcp --dport 7 -j NFLOG --nflog-prefix \"[DENY] \" "
+         "--nflog-group 5\n"
+         "-A INPUT -j NFLOG --nflog-group 5 --nflog-prefix \"[DENY] \"\n",
+         0, 0},
     };
     char name[] = "firewall", prefix[] = "[DENY]";
     struct config_text text = {.text = prefix, .pos = {"c", 4}};
     struct config_source source = {.name = name, .prefixes = {.items = &text, .count = 1}};
-    struct config config = {.sources = &source, .source_count = 1};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    struct config_door door = {.name = name, .sequence.count = 3};
+    struct config config = {.sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+        size_t row = i / 2;
+        bool nflog = i % 2;
         struct told told = {0};
         struct report report = {.say = on_report, .arg = &told};
         FILE *file = tmpfile();
         assert_non_null(file);
-        fputs(rows[i].rules, file);
+        source.type = nflog ? SOURCE_NFLOG : SOURCE_KMSG;
+        source.group = 5;
+        fputs(rows[row].rules, file);
         rewind(file);
         host_check_rules(&config, file, &report);
         fclose(file);
-        if (told.count != rows[i].warnings)
-            fail_msg("%s: %u warnings", rows[i].rules, told.count);
+        if (told.count != (nflog ? rows[row].nflog : rows[row].warnings))
+            fail_msg("%s, nflog %d: %u warnings", rows[row].rules, nflog, told.count);
     }
+}
+
+/* To log the port of the single packet alone is right where no sequence is listened for. */
+static void sealed_knocks_need_no_more(void **state)
+{
+    (void)state;
+    static char name[] = "firewall";
+    struct config_source source = {.name = name, .type = SOURCE_NFLOG, .group = 5};
+    struct config_door door = {.name = name, .keys.count = 1};
+    struct config config = {.sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
+    struct told told = {0};
+    struct report report = {.say = on_report, .arg = &told};
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fputs("-A INPUT -p udp -m udp --dport 443 -j NFLOG --nflog-group 5\n", file);
+    host_check_rules(&config, file, &report);
+    assert_int_equal(told.count, 0);
+    door.sequence.count = 3;
+    host_check_rules(&config, file, &report);
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.last, "logs only some ports to group 5 of NFLOG"));
+    source.type = SOURCE_PCAP;
+    host_check_rules(&config, file, &report);
+    assert_int_equal(told.count, 1);
+    fclose(file);
 }
 
 /* A folder like /proc/sys/net/netfilter, with these files; NULL: without. */
@@ -152,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_that_are_taken),
         cmocka_unit_test(rules_that_log_only_ports),
+        cmocka_unit_test(sealed_knocks_need_no_more),
         cmocka_unit_test(the_switch_is_read),
         cmocka_unit_test(lines_that_any_user_can_cause),
     };
