@@ -47,8 +47,20 @@ static void log_source(const struct config *config, const struct message_event *
 
 static void log_silence(const struct config *config, const struct message_event *event)
 {
-    log_warning("source %s: no denied packet in %llu min; does a rule log them? See knockctl rules",
-                config->sources[event->source].name, (unsigned long long)event->number / 60);
+    const struct config_source *source = &config->sources[event->source];
+    unsigned long long minutes = (unsigned long long)event->number / 60;
+    if (source->type == SOURCE_PCAP)
+        log_warning("source %s: no packet in %llu min; do knocks come in by the interfaces that it "
+                    "has?",
+                    source->name, minutes);
+    else if (source->type == SOURCE_NFLOG)
+        log_warning("source %s: no denied packet in %llu min; does a rule hand them to NFLOG group "
+                    "%u? See knockctl rules",
+                    source->name, minutes, source->group);
+    else
+        log_warning(
+            "source %s: no denied packet in %llu min; does a rule log them? See knockctl rules",
+            source->name, minutes);
 }
 
 /* Where a knock stalled: what came in place of the next step, or that nothing came, which makes one

@@ -216,6 +216,33 @@ static void profiles_work_behind_a_translator(void **state)
     end_world(&w);
 }
 
+/* One packet where a source gets the packet itself, whatever else listens. */
+static void profiles_choose_the_carrier(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sources, *carrier;
+    } rows[] = {
+        {"", "udp"},
+        {"source n { type = nflog group = 5 prefix = x }\n", "packet"},
+        {"source p { type = pcap }\n", "packet"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char path[128], expected[64];
+        struct key_world w;
+        make_world(&w);
+        snprintf(path, sizeof(path), "%s/c", w.told.dir);
+        FILE *file = fopen(path, "a");
+        assert_non_null(file);
+        fputs(rows[i].sources, file);
+        fclose(file);
+        assert_int_equal(key(&w, "new alice"), 0);
+        snprintf(expected, sizeof(expected), "    carrier = %s\n", rows[i].carrier);
+        assert_says(w.out, expected);
+        end_world(&w);
+    }
+}
+
 /* For doors that take unbound knocks as well: a bound one is better. */
 static void profiles_ask_a_stun_server(void **state)
 {
@@ -398,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_new_key_is_roots_alone),
         cmocka_unit_test(the_client_gets_its_half),
         cmocka_unit_test(profiles_work_behind_a_translator),
+        cmocka_unit_test(profiles_choose_the_carrier),
         cmocka_unit_test(profiles_ask_a_stun_server),
         cmocka_unit_test(the_client_gets_it_for_many_doors),
         cmocka_unit_test(says_what_is_left_to_do),

@@ -173,6 +173,65 @@ static void gives_sealed_knocks_room(void **state)
     }
 }
 
+/* A packet is handed to each group, and a line is written; one packet's port has no line. */
+static void logs_where_sources_read(void **state)
+{
+    (void)state;
+    static const char *const ip4[] = {
+        "-A KNOCKD -p udp -m multiport --dports 443 -j KNOCKD-DENY\n",
+        "-A KNOCKD-DENY -p udp -m multiport --dports 443 -m hashlimit --hashlimit-above "
+        "2000/second --hashlimit-burst 2000 --hashlimit-mode srcip --hashlimit-srcmask 32 "
+        "--hashlimit-name knockd-packet ",
+        "-j DROP\n-A KNOCKD-DENY -p udp -m multiport --dports 443 -j NFLOG --nflog-group 5 "
+        "--nflog-size 256 --nflog-threshold 1 --nflog-prefix \"a \\\"b \"\n"
+        "-A KNOCKD-DENY -p udp -m multiport --dports 443 -j DROP\n",
+        "--hashlimit-above 20/second",
+        "-A KNOCKD-DENY -j LOG --log-prefix \"k \"\n-A KNOCKD-DENY -j NFLOG --nflog-group 5 ",
+        "\n-A KNOCKD-DENY -j DROP\n",
+        NULL};
+    static const char *const nft[] = {
+        "set packet4 {",
+        "udp dport { 443 } goto deny\n",
+        "udp dport 443 update @packet4 { ip saddr limit rate over 2000/second burst 2000 packets } "
+        "drop\n",
+        "udp dport 443 log prefix \"n \" group 5 snaplen 256 queue-threshold 1 drop\n",
+        "update @logged4",
+        "log prefix \"k \" log prefix \"n \" group 5 snaplen 256 queue-threshold 1 drop\n",
+        NULL};
+    struct rules rules = {.path = "x",
+                          .log_count = 2,
+                          .logs = {{.prefix = "k "}, {true, 5, "a \"b "}},
+                          .packet_port = 443};
+    port_set_add(&rules.knocks, IPPROTO_UDP, 443, 443);
+    char *text = print(&rules, RULES_IP4, 0);
+    assert_order(text, ip4);
+    free(text);
+    strcpy(rules.logs[1].prefix, "n ");
+    text = print(&rules, RULES_NFT, 0);
+    assert_order(text, nft);
+    free(text);
+}
+
+/* What captures needs no log: what denies is all that is left. */
+static void logs_nothing_for_captures(void **state)
+{
+    (void)state;
+    struct rules rules = {.path = "x", .captures = true};
+    port_set_add(&rules.doors, IPPROTO_TCP, 22, 22);
+    for (int kind = RULES_IP4; kind <= RULES_NFT; kind++) {
+        char *text = print(&rules, (enum rules_kind)kind, JUMP_LAST);
+        assert_non_null(strstr(text, "# Knocks are captured: to hear them, no rule is needed.\n"));
+        assert_non_null(strstr(text, kind == RULES_NFT ? "chain deny {\n        drop\n    }\n"
+                                                       : "\n-A KNOCKD-DENY -j DROP\n"));
+        assert_non_null(strstr(text, kind == RULES_NFT ? "tcp dport { 22 } goto deny\n"
+                                                       : "--dports 22 -j KNOCKD-DENY\n"));
+        assert_null(strstr(text, "LOG"));
+        assert_null(strstr(text, " log "));
+        assert_null(strstr(text, "limit"));
+        free(text);
+    }
+}
+
 /* multiport takes 15 ports, and a range counts as two. */
 static void splits_long_lists(void **state)
 {
@@ -259,6 +318,80 @@ static void collects_from_a_configuration(void **state)
     }
 }
 
+static void collects_from_sources_of_packets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sources;
+        bool nflog;       /* only such rules are wanted */
+        const char *logs; /* NULL: refused */
+        unsigned packet_port;
+        bool captures;
+        const char *told;
+    } rows[] = {
+        {"source n { type = nflog group = 5 prefix = x }", false, "5:x ", 443, false, ""},
+        {"source n { type = nflog group = 5 prefix = x } source k { type = kmsg prefix = y }",
+         false, "5:x log:y ", 443, false, ""},
+        {"source n { type = nflog group = 5 prefix = x } source k { type = kmsg prefix = y }", true,
+         "5:x ", 443, false, ""},
+        {"source n { type = nflog prefix = 123456789012345678901234567890 } source m { type = "
+         "nflog group = 65535 prefix = z }",
+         false, "0:123456789012345678901234567890 65535:z ", 443, false, ""},
+        {"source k { type = kmsg prefix = y }", false, "log:y ", 0, false, ""},
+        {"source k { type = kmsg prefix = y }", true, NULL, 0, false, "reads a group of NFLOG"},
+        {"source p { type = pcap }", false, "", 0, true, ""},
+        {"source p { type = pcap }", true, NULL, 0, true, "reads a group of NFLOG"},
+        {"source p { type = pcap } source k { type = kmsg prefix = y }", false, "log:y ", 0, true,
+         ""},
+        {"source n { type = nflog prefix = "
+         "1234567890123456789012345678901234567890123456789012345678901234 }",
+         false, NULL, 0, false, "NFLOG of iptables takes 63 at most"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        static struct rules rules;
+        struct told told;
+        char text[1024], path[64], logs[256] = "";
+        struct report report = {.say = hear, .arg = &told};
+        memset(&rules, 0, sizeof(rules));
+        begin(&told);
+        snprintf(text, sizeof(text),
+                 "%s\ndoor d { sequence = { 9000, 7000:udp, 8000 } key = a port = 22 rule = "
+                 "\"INPUT -s %%IP%% -p tcp --dport 22 -j ACCEPT\" }\ndoor e { key = a port = 2222 "
+                 "rule = \"FORWARD -s %%IP%% -p tcp --dport 22 -j ACCEPT\" }\n"
+                 "sealed { server = x packet_port = 443 }\n",
+                 rows[i].sources);
+        write_file(told.dir, "c", text, strlen(text));
+        snprintf(path, sizeof(path), "%s/c", told.dir);
+        struct config *config = config_load(path, &report);
+        if (!config)
+            fail_msg("%s: %s", rows[i].sources, told.lines);
+        bool good = rules_collect(config, RULES_IP4, rows[i].nflog, &rules, &report);
+        if (good != (rows[i].logs != NULL) || !strstr(told.lines, rows[i].told))
+            fail_msg("%s: told: %s", rows[i].sources, told.lines);
+        for (unsigned j = 0; j < rules.log_count; j++) {
+            char group[16];
+            snprintf(group, sizeof(group), "%u", rules.logs[j].group);
+            snprintf(logs + strlen(logs), sizeof(logs) - strlen(logs), "%s:%s",
+                     rules.logs[j].nflog ? group : "log", rules.logs[j].prefix);
+        }
+        if (good) {
+            assert_string_equal(logs, rows[i].logs);
+            assert_int_equal(rules.packet_port, rows[i].packet_port);
+            assert_int_equal(rules.captures, rows[i].captures);
+            /* What captures hears what is accepted, so knocks need no closed port. */
+            assert_int_equal(port_set_has(&rules.knocks, IPPROTO_UDP, 443),
+                             rows[i].packet_port != 0);
+            assert_int_equal(port_set_is_empty(&rules.knocks), rules.log_count == 0);
+            assert_true(port_set_has(&rules.input, IPPROTO_TCP, 22));
+            assert_false(port_set_has(&rules.input, IPPROTO_TCP, 2222));
+            assert_true(port_set_has(&rules.doors, IPPROTO_TCP, 2222));
+        }
+        config_free(config);
+        remove_file(told.dir, "c");
+        rmdir(told.dir);
+    }
+}
+
 static void knows_the_way_back(void **state)
 {
     (void)state;
@@ -294,8 +427,11 @@ int main(void)
         cmocka_unit_test(understands_door_rules),
         cmocka_unit_test(prints_in_the_designed_order),
         cmocka_unit_test(gives_sealed_knocks_room),
+        cmocka_unit_test(logs_where_sources_read),
+        cmocka_unit_test(logs_nothing_for_captures),
         cmocka_unit_test(splits_long_lists),
         cmocka_unit_test(collects_from_a_configuration),
+        cmocka_unit_test(collects_from_sources_of_packets),
         cmocka_unit_test(knows_the_way_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
