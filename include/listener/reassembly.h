@@ -18,12 +18,23 @@
  * - Many users behind one address each have their own entry, and leave little in the common one.
  *   Only where the NAT scatters the ports they disturb one another, if they knock at the same time;
  *   a later round then succeeds.
+ *
+ * A message may also come whole, as the payload of one UDP packet, where a source has payloads.
+ * There is nothing to put together then, and a stranger makes a message of each packet that he
+ * forges. So an address has an entry that counts what it brought: REASSEMBLY_HANDED_COMMON of its
+ * messages are handed over by the rate of own entries, what comes beyond by that of common ones. A
+ * flood with one address thus leaves nine tenths of what the keeper reads to others, and does no
+ * more to the one whose address it forges. A flood from many addresses that is faster than both
+ * lets some knocks wait for the client's next round. These entries count as those without a
+ * fragment: they are evicted first, so they take no place from knocks in fragments.
  */
 #ifndef LISTENER_REASSEMBLY_H
 #define LISTENER_REASSEMBLY_H
 
 #include "lib/sealed.h"
 #include "listener/packet.h"
+
+struct ip_packet;
 
 enum {
     REASSEMBLY_HANDED = 4,          /* messages that an entry hands over at most */
@@ -43,9 +54,9 @@ struct reassembled {
 };
 
 struct reassembly_counters {
-    uint64_t fragments;
-    uint64_t messages; /* handed over */
-    uint64_t evicted;  /* entries that had to make room for others */
+    uint64_t fragments; /* and messages that came whole: in one fragment, as it were */
+    uint64_t messages;  /* handed over */
+    uint64_t evicted;   /* entries that had to make room for others */
     uint64_t inconsistent;
     /* Messages that were not handed over, of own and common entries: the entry had made all the
      * messages that it may, or all entries together had handed over what they may. */
@@ -61,6 +72,17 @@ struct reassembly;
  */
 struct reassembly *reassembly_new(uint16_t span, unsigned max, const uint8_t key[16]);
 void reassembly_free(struct reassembly *r);
+
+/* From now on messages may come whole, too, by UDP to this port. */
+void reassembly_set_packet_port(struct reassembly *r, uint16_t packet_port);
+
+/*
+ * Takes a packet that may carry a message whole, of `source` at `now`, likewise: false if it
+ * doesn't, *out is untouched then. Else it is fragment 1 of 1, and to be handed over unless it is
+ * the last one that its address brought, from the same source port, or a limit is reached.
+ */
+bool reassembly_whole(struct reassembly *r, unsigned source, const struct ip_packet *packet,
+                      int64_t now, struct reassembled *out);
 
 /*
  * Takes a TCP or UDP packet to a port of the span that log source `source` (below 256) told of at

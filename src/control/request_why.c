@@ -54,6 +54,20 @@ static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_SEALED] = "no piece, though to a port of sealed knocks",
 };
 
+/* Why the packet did nothing; NULL: it did. */
+static const char *why_ignored(const struct config *config, const struct message_packet *packet)
+{
+    bool whole = config->sealed.span > 0 && packet->proto == IPPROTO_UDP &&
+                 packet->dpt == config->sealed.packet_port;
+    if (packet->pieces > 0)
+        return NULL;
+    if (packet->verdict != MATCH_SEALED || !whole)
+        return ignored[packet->verdict];
+    return source_is_of_packets(config->sources[packet->source].type)
+               ? "no sealed knock, though to packet_port"
+               : "a log doesn't have what a packet to packet_port carries";
+}
+
 static void add_pieces(struct row *row, const struct message_packet *packet)
 {
     row_number(row, "pieces", packet->pieces);
@@ -73,8 +87,8 @@ void request_list_packet(const struct pending *pending, const struct config *con
     row_number(&row, "port", packet->dpt);
     row_number(&row, "from_port", packet->spt);
     row_text(&row, "to", addr_format(&packet->dst, text));
-    if (ignored[packet->verdict] && packet->pieces == 0)
-        row_text(&row, "ignored", ignored[packet->verdict]);
+    if (why_ignored(config, packet))
+        row_text(&row, "ignored", why_ignored(config, packet));
     else
         row_null(&row, "ignored");
     if (packet->pieces > 0)

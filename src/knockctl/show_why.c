@@ -29,6 +29,16 @@ static void print_piece(const struct row_fields *row)
         printf("; message handed over, see knockd's log");
 }
 
+/* A sealed knock that came whole. */
+static void print_whole(const struct row_fields *row)
+{
+    printf(": a sealed knock in one packet; ");
+    if (strcmp(text_of(row, "message"), "true") == 0)
+        printf("handed over, see knockd's log");
+    else
+        printf("not handed over: the same again, or too many at once");
+}
+
 static void print_packet(const struct row_fields *row)
 {
     char ago[TEXT_MAX];
@@ -41,7 +51,9 @@ static void print_packet(const struct row_fields *row)
     printf(" to %s, source %s", text_of(row, "to"), text_of(row, "source"));
     if (row_get(row, "ignored"))
         printf(": ignored, %s", row_get(row, "ignored"));
-    if (number(row, "pieces") > 0)
+    if (number(row, "pieces_needed") == 1)
+        print_whole(row);
+    else if (number(row, "pieces") > 0)
         print_piece(row);
     putchar('\n');
 }

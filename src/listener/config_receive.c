@@ -125,6 +125,8 @@ bool listener_config_match(const struct listener_config *setup, unsigned max,
         return *matcher != NULL;
     matcher_set_span(*matcher, (uint16_t)config->span, (uint16_t)config->packet_port);
     *reassembly = reassembly_new((uint16_t)config->span, max, config->key);
+    if (*reassembly)
+        reassembly_set_packet_port(*reassembly, (uint16_t)config->packet_port);
     return *reassembly != NULL;
 }
 

@@ -8,7 +8,7 @@ void history_add(struct history *history, unsigned source, const struct packet *
     struct history_packet *entry = &history->list[history->count++ % HISTORY_PACKETS];
     entry->time = now;
     entry->source = source;
-    entry->gap = false;
+    entry->gap = entry->whole = entry->handed = false;
     entry->packet = *packet;
     entry->packet.in = NULL;
     /* A longer name is no interface's; no door asks for what is left of it. */
@@ -16,6 +16,13 @@ void history_add(struct history *history, unsigned source, const struct packet *
         entry->packet.in_len = sizeof(entry->in);
     if (entry->packet.in_len > 0)
         memcpy(entry->in, packet->in, entry->packet.in_len);
+}
+
+void history_whole(struct history *history, bool handed)
+{
+    struct history_packet *entry = &history->list[(history->count - 1) % HISTORY_PACKETS];
+    entry->whole = true;
+    entry->handed = handed;
 }
 
 void history_gap(struct history *history, unsigned source, int64_t now)

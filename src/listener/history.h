@@ -14,6 +14,8 @@ struct history_packet {
     int64_t time; /* ns */
     unsigned source;
     bool gap;             /* no packet: lines of the source were lost */
+    bool whole;           /* it carried a sealed message, which isn't kept */
+    bool handed;          /* which was handed over */
     struct packet packet; /* its `in` is valid only as history_packet returns it */
     char in[IF_NAMESIZE];
 };
@@ -25,6 +27,9 @@ struct history {
 
 void history_add(struct history *history, unsigned source, const struct packet *packet,
                  int64_t now);
+
+/* The newest packet carried a whole sealed message, handed over or not. */
+void history_whole(struct history *history, bool handed);
 
 /* Lines of `source` were lost before the packets that follow. */
 void history_gap(struct history *history, unsigned source, int64_t now);

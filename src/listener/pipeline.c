@@ -56,9 +56,21 @@ static void send_stage(const struct pipeline *p, unsigned source, const struct a
                                           .number = reached.stage});
 }
 
-/* A packet that counts: into the history, matched or reassembled, and what came of it sent. */
+/* A packet of sealed knocks: a message that is whole, or a fragment. */
+static void reassemble(struct pipeline *p, unsigned source, const struct packet *packet,
+                       const struct ip_packet *bytes, int64_t now, struct reassembled *made)
+{
+    struct reassembly *reassembly = p->setup->reassembly;
+    if (bytes && reassembly_whole(reassembly, source, bytes, now, made))
+        history_whole(&p->history, made->length > 0);
+    else
+        reassembly_feed(reassembly, source, packet, now, made);
+}
+
+/* A packet that counts: into the history, matched or reassembled, and what came of it sent. `bytes`
+ * is the same with its payload; NULL: a log has none. */
 static void pass_packet(struct pipeline *p, unsigned source, const struct packet *packet,
-                        int64_t now)
+                        const struct ip_packet *bytes, int64_t now)
 {
     const struct listener_config *setup = p->setup;
     struct reassembled made = {0};
@@ -66,7 +78,7 @@ static void pass_packet(struct pipeline *p, unsigned source, const struct packet
     struct match_result matched = matcher_feed(setup->matcher, source, packet, now,
                                                diagnostics_stages(&p->diagnostics, setup));
     if (matched.verdict == MATCH_SEALED)
-        reassembly_feed(setup->reassembly, source, packet, now, &made);
+        reassemble(p, source, packet, bytes, now, &made);
     diagnostics_packet(&p->diagnostics, setup, source, packet, &matched, now);
     for (unsigned i = 0; i < matched.opened_count; i++)
         send_open(p, source, matched.opened[i], &packet->src);
@@ -88,7 +100,7 @@ enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char 
     if (diagnostics_line(&p->diagnostics, setup, source, verdict, line, len, now, &seen))
         send_seen(p, &seen);
     if (verdict == LINE_PACKET)
-        pass_packet(p, source, &packet, now);
+        pass_packet(p, source, &packet, NULL, now);
     return verdict;
 }
 
@@ -99,7 +111,7 @@ void pipeline_packet(struct pipeline *p, unsigned source, enum line_verdict verd
     if (diagnostics_record(&p->diagnostics, p->setup, source, verdict, prefix, len, now, &seen))
         send_seen(p, &seen);
     if (verdict == LINE_PACKET)
-        pass_packet(p, source, &packet->packet, now);
+        pass_packet(p, source, &packet->packet, packet, now);
 }
 
 void pipeline_gap(struct pipeline *p, unsigned source, int64_t now)

@@ -7,6 +7,7 @@
 
 #include "lib/limit.h"
 #include "lib/sequence.h"
+#include "listener/ip_packet.h"
 #include "listener/reassembly_table.h"
 
 enum { UDP_HEADER = 8, HELD_SHARE = 8, OWN_SHARE = 2 };
@@ -16,6 +17,7 @@ enum kind { KIND_OWN, KIND_COMMON, KINDS };
 
 struct reassembly {
     uint16_t span;
+    uint16_t packet_port; /* of messages that come whole; 0: there are none */
     struct reassembly_table *table;
     struct limit limits[KINDS];
     struct reassembly_counters counters;
@@ -47,6 +49,11 @@ void reassembly_free(struct reassembly *r)
         return;
     reassembly_table_free(r->table);
     free(r);
+}
+
+void reassembly_set_packet_port(struct reassembly *r, uint16_t packet_port)
+{
+    r->packet_port = packet_port;
 }
 
 /* Knocks by TCP are SYNs; what answers one, or follows it, isn't a fragment. */
@@ -237,6 +244,56 @@ void reassembly_feed(struct reassembly *r, unsigned source, const struct packet 
     out->fragments = own->count > best->count ? own->count : best->count;
     if (best->count >= out->needed)
         make_message(r, best, now, out);
+}
+
+static bool is_whole(const struct reassembly *r, const struct ip_packet *packet)
+{
+    return r->packet_port > 0 && packet->packet.proto == IPPROTO_UDP && packet->packet.has_ports &&
+           packet->packet.dpt == r->packet_port && packet->payload &&
+           (packet->payload_len == SEALED_SHORT || packet->payload_len == SEALED_LONG);
+}
+
+/* Whether the entry's address brought the same message last, from the same port. */
+static bool is_last_whole(const struct reassembly_entry *entry, const struct ip_packet *packet)
+{
+    return entry->handed > 0 && entry->whole.length == packet->payload_len &&
+           entry->whole.spt == packet->packet.spt &&
+           memcmp(entry->message, packet->payload, packet->payload_len) == 0;
+}
+
+/* The address brought more than others may have to wait for. */
+static bool take_whole(struct reassembly *r, struct reassembly_entry *entry, int64_t now)
+{
+    bool many = entry->handed >= REASSEMBLY_HANDED_COMMON;
+    if (!limit_take(&r->limits[many ? KIND_COMMON : KIND_OWN], now))
+        return false;
+    entry->handed += !many;
+    return true;
+}
+
+bool reassembly_whole(struct reassembly *r, unsigned source, const struct ip_packet *packet,
+                      int64_t now, struct reassembled *out)
+{
+    if (!is_whole(r, packet))
+        return false;
+    const struct reassembly_entry_name name = {.address = packet->packet.src,
+                                               .source = (uint8_t)source,
+                                               .window = REASSEMBLY_WHOLE,
+                                               .common = 1};
+    bool evicted;
+    struct reassembly_entry *entry = reassembly_table_get(r->table, &name, now, NULL, &evicted);
+    r->counters.evicted += evicted;
+    r->counters.fragments++;
+    *out = (struct reassembled){.fragments = 1, .needed = 1};
+    if (is_last_whole(entry, packet) || !take_whole(r, entry, now))
+        return true;
+    out->length = packet->payload_len;
+    memcpy(out->message, packet->payload, packet->payload_len);
+    memcpy(entry->message, packet->payload, packet->payload_len);
+    entry->whole.length = (uint8_t)packet->payload_len;
+    entry->whole.spt = packet->packet.spt;
+    r->counters.messages++;
+    return true;
 }
 
 struct reassembly_counters reassembly_counters(const struct reassembly *r)

@@ -24,11 +24,14 @@ static const int64_t REASSEMBLY_LIFE = INT64_C(30) * 1000000000;
 /* Longer than a round of a knock takes, at 2 ms a packet and on a bad path. */
 static const int64_t REASSEMBLY_YOUNG = INT64_C(250) * 1000000;
 
+/* The window of messages that came whole, without slots. */
+enum { REASSEMBLY_WHOLE = CARRIER_WINDOWS };
+
 /* Whose packets belong together. Without padding, since it is hashed and compared as bytes. */
 struct reassembly_entry_name {
     struct addr address;
     uint8_t source; /* of log */
-    uint8_t window; /* enum carrier_window */
+    uint8_t window; /* enum carrier_window, or REASSEMBLY_WHOLE */
     uint8_t common; /* 1: of all source ports, and `port` is 0 */
     uint16_t port;  /* they come from */
 };
@@ -44,7 +47,13 @@ struct reassembly_entry {
     uint16_t inconsistent;            /* messages that were not, since no further fragment agreed */
     uint8_t count;                    /* slots that have a value */
     uint8_t order[CARRIER_SLOTS_MAX]; /* those slots, the one that came last in front */
-    uint16_t values[CARRIER_SLOTS_MAX];
+    union {
+        uint16_t values[CARRIER_SLOTS_MAX];
+        struct {
+            uint16_t spt;   /* that the last one came from */
+            uint8_t length; /* and its bytes */
+        } whole;            /* of REASSEMBLY_WHOLE */
+    };
     uint8_t message[SEALED_LONG]; /* the last one handed over, if any was */
 };
 

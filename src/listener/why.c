@@ -35,7 +35,10 @@ static void send_packet(const struct why *why, const struct history_packet *entr
 {
     const struct packet *packet = &entry->packet;
     struct reassembled made = {0};
-    if (verdict == MATCH_SEALED)
+    if (entry->whole)
+        made = (struct reassembled){
+            .fragments = 1, .needed = 1, .length = entry->handed ? SEALED_SHORT : 0};
+    else if (verdict == MATCH_SEALED)
         reassembly_feed(why->reassembly, entry->source, packet, entry->time, &made);
     struct message message = {.type = MESSAGE_PACKET,
                               .u.packet = {.query = why->query,

@@ -9,12 +9,13 @@
 #include "lib/carrier.h"
 #include "lib/crypto.h"
 #include "lib/sequence.h"
+#include "listener/ip_packet.h"
 #include "listener/reassembly.h"
 
 #define MS     INT64_C(1000000)
 #define SECOND (1000 * MS)
 
-enum { SPAN = CARRIER_SPAN_DEFAULT, UDP_HEADER = 8 };
+enum { SPAN = CARRIER_SPAN_DEFAULT, UDP_HEADER = 8, PACKET_PORT = 123 };
 
 static const uint8_t hash_key[CRYPTO_KEY_SIZE] = {1, 2, 3};
 static uint64_t random_state;
@@ -92,6 +93,27 @@ static inline struct reassembled send_slot(struct reassembly *a, const struct kn
     struct packet packet = packet_of(knock, slot);
     reassembly_feed(a, 0, &packet, now, &made);
     return made;
+}
+
+/* The knock's message, whole, in one packet. */
+static inline struct ip_packet whole_of(const struct knock *knock)
+{
+    struct ip_packet whole = {.packet = packet_of(knock, 0),
+                              .payload = knock->message,
+                              .payload_len = knock->shape->length};
+    whole.packet.proto = IPPROTO_UDP;
+    whole.packet.flags = 0;
+    whole.packet.dpt = PACKET_PORT;
+    whole.packet.length = whole.payload_len + UDP_HEADER;
+    return whole;
+}
+
+/* Feeds it; whether its message came out. */
+static inline bool send_whole(struct reassembly *a, const struct knock *knock, int64_t now)
+{
+    struct ip_packet whole = whole_of(knock);
+    struct reassembled made = {0};
+    return reassembly_whole(a, 0, &whole, now, &made) && is_message_of(&made, knock);
 }
 
 /* The numbers below `count`, shuffled. */

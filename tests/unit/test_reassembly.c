@@ -16,6 +16,7 @@ static struct reassembly *fresh(void)
 {
     struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
     assert_non_null(a);
+    reassembly_set_packet_port(a, PACKET_PORT);
     return a;
 }
 
@@ -279,6 +280,97 @@ static void all_records_have_a_rate(void **state)
     }
 }
 
+/* Only a whole message, by UDP, to the one port is one. */
+static void what_is_a_whole_message(void **state)
+{
+    (void)state;
+    const struct knock knock = knock_from(7, 4000, CARRIER_UDP_LONG);
+    const struct {
+        uint16_t port;
+        int16_t proto;
+        uint32_t len;
+        bool payload, ports, whole;
+    } rows[] = {{PACKET_PORT, IPPROTO_UDP, SEALED_SHORT, true, true, true},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_LONG, true, true, true},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_SHORT - 1, true, true, false},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_SHORT + 1, true, true, false},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_LONG + 1, true, true, false},
+                {PACKET_PORT, IPPROTO_UDP, 0, true, true, false},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_SHORT, false, true, false},
+                {PACKET_PORT, IPPROTO_UDP, SEALED_SHORT, true, false, false},
+                {PACKET_PORT, IPPROTO_TCP, SEALED_SHORT, true, true, false},
+                {PACKET_PORT, IPPROTO_UDPLITE, SEALED_SHORT, true, true, false},
+                {PACKET_PORT + 1, IPPROTO_UDP, SEALED_SHORT, true, true, false},
+                {SPAN, IPPROTO_UDP, SEALED_SHORT, true, true, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct reassembly *a = fresh();
+        struct ip_packet packet = whole_of(&knock);
+        struct reassembled made = {.needed = 77};
+        packet.packet.dpt = rows[i].port;
+        packet.packet.proto = rows[i].proto;
+        packet.packet.has_ports = rows[i].ports;
+        packet.payload = rows[i].payload ? knock.message : NULL;
+        packet.payload_len = rows[i].len;
+        if (reassembly_whole(a, 0, &packet, 0, &made) != rows[i].whole)
+            fail_msg("row %zu", i);
+        assert_int_equal(made.needed, rows[i].whole ? 1 : 77);
+        assert_int_equal(made.length, rows[i].whole ? rows[i].len : 0);
+        assert_memory_equal(made.message, knock.message, made.length);
+        reassembly_set_packet_port(a, 0);
+        assert_false(reassembly_whole(a, 0, &packet, 0, &made));
+        reassembly_free(a);
+    }
+}
+
+/* The same again from the same port is nothing new, in the record's life; all else is. */
+static void a_whole_message_is_handed_over_once(void **state)
+{
+    (void)state;
+    struct reassembly *a = fresh();
+    struct knock knock = knock_from(7, 4000, CARRIER_UDP), other = knock_from(7, 4000, CARRIER_UDP);
+    assert_true(send_whole(a, &knock, 0));
+    assert_false(send_whole(a, &knock, 0));
+    assert_false(send_whole(a, &knock, 30 * SECOND - 1));
+    assert_true(send_whole(a, &other, 1));
+    assert_true(send_whole(a, &knock, 2));
+    knock.spt++;
+    assert_true(send_whole(a, &knock, 3));
+    knock.from.bytes[3]++;
+    assert_true(send_whole(a, &knock, 3));
+    assert_true(send_whole(a, &knock, 30 * SECOND + 3));
+    assert_int_equal(reassembly_counters(a).messages, 6);
+    assert_int_equal(reassembly_counters(a).fragments, 8);
+    /* Beside fragments it has an entry of its own. */
+    int64_t now = 40 * SECOND;
+    assert_int_equal(send_round(a, &knock, &now), 1);
+    reassembly_free(a);
+}
+
+/* 256 of one address go by the large rate, all that it brings further by the small one. */
+static void whole_messages_have_a_budget(void **state)
+{
+    (void)state;
+    struct reassembly *a = fresh();
+    unsigned made = 0, sent = REASSEMBLY_HANDED_COMMON + REASSEMBLY_RATE_COMMON + 100;
+    struct knock knock = knock_from(7, 4000, CARRIER_UDP);
+    for (unsigned i = 0; i < sent; i++, knock.spt++)
+        made += send_whole(a, &knock, 0);
+    assert_int_equal(made, sent - 100);
+    assert_int_equal(reassembly_counters(a).limited[1], 100);
+    assert_int_equal(reassembly_counters(a).limited[0], 0);
+    /* A token more, a moment later. */
+    assert_false(send_whole(a, &knock, 0));
+    assert_true(send_whole(a, &knock, MS));
+    /* All addresses together. */
+    for (made = 0; made < REASSEMBLY_RATE + 100; made++) {
+        knock.from = (struct addr){4, {10, 0, (uint8_t)(made >> 8), (uint8_t)made}};
+        if (!send_whole(a, &knock, MS))
+            break;
+    }
+    assert_in_range(made, REASSEMBLY_RATE - REASSEMBLY_HANDED_COMMON, REASSEMBLY_RATE);
+    reassembly_free(a);
+}
+
 int main(void)
 {
     random_state = (uint64_t)time(NULL);
@@ -293,6 +385,9 @@ int main(void)
         cmocka_unit_test(a_record_has_a_budget),
         cmocka_unit_test(noise_is_given_up),
         cmocka_unit_test(all_records_have_a_rate),
+        cmocka_unit_test(what_is_a_whole_message),
+        cmocka_unit_test(a_whole_message_is_handed_over_once),
+        cmocka_unit_test(whole_messages_have_a_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

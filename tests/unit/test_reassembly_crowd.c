@@ -272,6 +272,70 @@ static void a_flood_of_forged_addresses(void **state)
     reassembly_free(a);
 }
 
+/* Forged whole messages, 100,000 a second from one address: of others' each comes through, and of
+ * its own some round does; a knock in pieces comes through beside them, too. */
+static void a_flood_with_one_address(void **state)
+{
+    (void)state;
+    enum { MAX = 1024, SECONDS = 5, EVERY = 1000 };
+    struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
+    struct knock forged = knock_from(7, 4000, CARRIER_UDP);
+    unsigned others = 0, own = 0, pieces = 0;
+    reassembly_set_packet_port(a, PACKET_PORT);
+    for (unsigned i = 0; i < SECONDS * 100000; i++) {
+        int64_t now = i * (SECOND / 100000);
+        forged.spt = (uint16_t)draw(65536);
+        memcpy(forged.message, &i, sizeof(i));
+        send_whole(a, &forged, now);
+        if (i % EVERY > 0)
+            continue;
+        struct knock knock = knock_from((uint8_t)(8 + draw(200)), 5000, CARRIER_UDP);
+        others += send_whole(a, &knock, now);
+        knock.from = forged.from;
+        own += send_whole(a, &knock, now);
+        int64_t at = now;
+        knock.spt = (uint16_t)(6000 + i / EVERY);
+        pieces += send_round(a, &knock, &at) > 0;
+    }
+    assert_int_equal(others, SECONDS * 100000 / EVERY);
+    assert_int_equal(pieces, others);
+    if (own == 0)
+        fail_msg("of %u own knocks none came", others);
+    reassembly_free(a);
+}
+
+/* Forged whole messages, each from an address of its own, 20,000 a second for 10 s: the keeper
+ * reads them all, knocks come through, whole and in pieces, and no piece makes room. */
+static void a_flood_of_whole_messages(void **state)
+{
+    (void)state;
+    enum { MAX = 1024, FLOOD = 200000, EVERY = 10000 };
+    struct reassembly *a = reassembly_new(SPAN, MAX, hash_key);
+    struct knock forged = knock_from(7, 4000, CARRIER_UDP), knock = {0};
+    unsigned whole = 0, pieces = 0;
+    uint32_t address = 0;
+    reassembly_set_packet_port(a, PACKET_PORT);
+    for (unsigned i = 0; i < FLOOD; i++) {
+        int64_t now = i * (SECOND / 20000);
+        forged.from = (struct addr){4, {10}};
+        memcpy(forged.from.bytes + 1, &address, 3);
+        address++;
+        send_whole(a, &forged, now);
+        if (i % EVERY == 0) {
+            knock = knock_from((uint8_t)(20 + i / EVERY), 4000, CARRIER_UDP);
+            whole += send_whole(a, &knock, now);
+        }
+        /* 2 ms between the pieces. */
+        if (i % EVERY % 40 == 0 && i % EVERY / 40 < knock.shape->slots) {
+            struct reassembled made = send_slot(a, &knock, i % EVERY / 40, now);
+            pieces += is_message_of(&made, &knock);
+        }
+    }
+    assert_int_equal(whole, FLOOD / EVERY);
+    assert_int_equal(pieces, FLOOD / EVERY);
+    reassembly_free(a);
+}
+
 /*
  * Forged addresses that each came to one piece less than a message fill the table, and a new one a
  * millisecond is weaker than all of them: no weaker than whoever begins to knock.
@@ -374,6 +438,8 @@ int main(void)
         cmocka_unit_test(the_next_knock_begins_alike),
         cmocka_unit_test(forged_pieces_with_the_same_address),
         cmocka_unit_test(a_flood_of_forged_addresses),
+        cmocka_unit_test(a_flood_with_one_address),
+        cmocka_unit_test(a_flood_of_whole_messages),
         cmocka_unit_test(a_table_full_of_patient_strangers),
         cmocka_unit_test(the_weakest_makes_room),
         cmocka_unit_test(a_packet_spares_its_own_record),

@@ -38,9 +38,13 @@ static bool configured(uint32_t span)
     door.u.door.strict = 1;
     said_count = 0;
     listener_config_free(&setup);
-    struct message config = {
-        .type = MESSAGE_CONFIG,
-        .u.config = {.sources = 1, .doors = 1, .plain = 1, .max_sources = 1024, .span = span}};
+    struct message config = {.type = MESSAGE_CONFIG,
+                             .u.config = {.sources = 1,
+                                          .doors = 1,
+                                          .plain = 1,
+                                          .max_sources = 1024,
+                                          .span = span,
+                                          .packet_port = span ? PACKET_PORT : 0}};
     if (take(config) == LISTENER_CONFIG_BAD)
         return false;
     assert_int_equal(
@@ -194,6 +198,63 @@ static void why_tells_of_pieces(void **state)
     assert_int_equal(counters->u.counters.counts[COUNT_SPENT], 0);
 }
 
+static unsigned captured(struct ip_packet packet, int64_t now)
+{
+    unsigned before = said_of(MESSAGE_SEALED);
+    pipeline_packet(&pipeline, 0, LINE_PACKET, NULL, 0, &packet, now);
+    return said_of(MESSAGE_SEALED) - before;
+}
+
+/* A packet's payload makes a message where it may, is no stray, and isn't kept: `why` tells of it.
+ */
+static void messages_in_one_packet(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t pieces, message;
+    } told[] = {{1, 1}, {1, 0}, {0, 0}, {0, 0}, {1, 1}};
+    struct knock knock = knock_from(7, 4000, CARRIER_UDP);
+    struct ip_packet step = whole_of(&knock), whole = whole_of(&knock), cut = whole_of(&knock);
+    step.packet.proto = IPPROTO_TCP;
+    step.packet.flags = TCP_SYN;
+    cut.payload = NULL;
+    assert_true(configured(SPAN));
+    step.packet.dpt = 7000;
+    captured(step, 1);
+    assert_int_equal(captured(whole, 2), 1);
+    assert_memory_equal(said[said_count - 1].u.sealed.message, knock.message, SEALED_SHORT);
+    assert_true(addr_equal(&said[said_count - 1].u.sealed.address, &knock.from));
+    assert_int_equal(captured(whole, 3), 0);
+    assert_int_equal(captured(cut, 4), 0);
+    step.packet.dpt = 8000;
+    captured(step, 5);
+    /* By a log the same is nothing, and no stray either. */
+    logged(&whole.packet, 6);
+    assert_int_equal(said_of(MESSAGE_SEALED), 1);
+    whole.packet.spt++;
+    assert_int_equal(captured(whole, 7), 1);
+    step.packet.dpt = 9000;
+    captured(step, 8);
+    assert_int_equal(said_of(MESSAGE_OPEN), 1);
+    for (unsigned i = 0; i < HISTORY_PACKETS; i++)
+        assert_null(
+            memmem(&pipeline.history.list[i], sizeof(pipeline.history.list[i]), knock.message, 8));
+
+    said_count = 0;
+    pipeline_query(&pipeline, &(struct message_query){.query = 3, .address = knock.from});
+    unsigned n = 0;
+    for (unsigned i = 0; i < said_count; i++) {
+        const struct message_packet *packet = &said[i].u.packet;
+        if (said[i].type != MESSAGE_PACKET || packet->dpt != PACKET_PORT)
+            continue;
+        assert_int_equal(packet->verdict, MATCH_SEALED);
+        assert_int_equal(packet->pieces, told[n].pieces);
+        assert_int_equal(packet->needed, told[n].pieces);
+        assert_int_equal(packet->message, told[n++].message);
+    }
+    assert_int_equal(n, 5);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -209,6 +270,7 @@ int main(void)
         cmocka_unit_test(without_sealed_knocks_they_are_strays),
         cmocka_unit_test(own_packets_are_no_pieces),
         cmocka_unit_test(why_tells_of_pieces),
+        cmocka_unit_test(messages_in_one_packet),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
