@@ -24,7 +24,7 @@ bool nflog_is_built(void);
  * closed on exec; the caller owns it. It takes CAP_NET_ADMIN in the network's user namespace. -1
  * and errno; EBUSY: another program has the group; ENOSYS: not built.
  */
-int nflog_open(unsigned group);
+int nflog_group_open(unsigned group);
 
 /* One packet. Pointers are into the datagram. */
 struct nflog_packet {

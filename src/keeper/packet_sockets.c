@@ -8,7 +8,7 @@
 
 static int open_nflog(const struct config_source *source, int fds[PACKET_SOCKETS], const char **why)
 {
-    fds[0] = nflog_open(source->group);
+    fds[0] = nflog_group_open(source->group);
     if (fds[0] >= 0)
         return 1;
     *why = errno == ENOSYS  ? "this knockd was built without libnetfilter_log: install "

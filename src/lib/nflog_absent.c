@@ -8,7 +8,7 @@ bool nflog_is_built(void)
     return false;
 }
 
-int nflog_open(unsigned group)
+int nflog_group_open(unsigned group)
 {
     (void)group;
     errno = ENOSYS;

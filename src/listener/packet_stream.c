@@ -115,7 +115,7 @@ static void pass_captured(struct packet_stream *stream, const uint8_t *bytes, si
 /* One datagram. False: there is none. */
 static bool read_datagram(struct packet_stream *stream, unsigned socket)
 {
-    uint8_t datagram[NFLOG_DATAGRAM];
+    _Alignas(8) uint8_t datagram[NFLOG_DATAGRAM];
     union {
         char bytes[CMSG_SPACE(sizeof(uint32_t))];
         struct cmsghdr align;
