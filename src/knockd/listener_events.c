@@ -17,17 +17,23 @@ static void log_stage(const struct config *config, const struct message_event *e
               (unsigned long long)event->number, door->sequence.count);
 }
 
+static void log_gap(const struct config_source *source, unsigned long long number)
+{
+    char count[24];
+    snprintf(count, sizeof(count), number > 0 ? "%llu" : "some", number);
+    log_warning("source %s: %s %s could be read; strict knocks under way start over", source->name,
+                count,
+                source_is_of_packets(source->type) ? "packets were dropped before they"
+                                                   : "lines were overwritten before they");
+}
+
 static void log_source(const struct config *config, const struct message_event *event)
 {
     const char *name = config->sources[event->source].name;
     unsigned long long number = event->number;
-    char count[24];
     switch (event->kind) {
     case EVENT_GAP:
-        snprintf(count, sizeof(count), number > 0 ? "%llu" : "some", number);
-        log_warning("source %s: %s lines were overwritten before they could be read; strict "
-                    "knocks under way start over",
-                    name, count);
+        log_gap(&config->sources[event->source], number);
         break;
     case EVENT_LONG:
         log_warning("source %s: skipped %llu lines that are too long to be a packet's", name,
@@ -63,19 +69,28 @@ static void log_silence(const struct config *config, const struct message_event 
             source->name, minutes);
 }
 
+/* What may have become of a packet that a knock lacks. */
+static const char *suspicion(enum source_type type)
+{
+    if (type == SOURCE_PCAP)
+        return "lost on its way?";
+    return type == SOURCE_NFLOG ? "NFLOG rule limited?" : "LOG rule limited?";
+}
+
 /* Where a knock stalled: what came in place of the next step, or that nothing came, which makes one
  * suspect the log. */
 static void log_stalled(const struct config *config, const struct message_event *event)
 {
-    char address[ADDR_TEXT_SIZE], what[64];
+    char address[ADDR_TEXT_SIZE], what[80];
     const struct config_door *door = &config->doors[event->door];
     const struct port_proto *next = &door->sequence.steps[event->number];
     if (event->instead.port > 0)
         snprintf(what, sizeof(what), "%u:%s came instead of %u:%s", event->instead.port,
                  proto_name(event->instead.proto), next->port, proto_name(next->proto));
     else
-        snprintf(what, sizeof(what), "no %u:%s within %lld s (LOG rule limited?)", next->port,
-                 proto_name(next->proto), (long long)(door->seq_timeout / CLOCK_SECOND));
+        snprintf(what, sizeof(what), "no %u:%s within %lld s (%s)", next->port,
+                 proto_name(next->proto), (long long)(door->seq_timeout / CLOCK_SECOND),
+                 suspicion(config->sources[event->source].type));
     log_notice("door %s: %s reached step %llu of %u; %s", door->name,
                addr_format(&event->address, address), (unsigned long long)event->number,
                door->sequence.count, what);

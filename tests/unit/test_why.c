@@ -57,7 +57,7 @@ static void sees(const char *from, uint16_t port, int64_t now)
 
 /* Door 0: 1000, 2000, 3000; door 1 the same, but only by eth1; 2 is a one-time sequence that begins
  * as they do, of which nothing is told. All within 10 s. */
-static const char *why(const char *of)
+static const char *why_by(enum source_type type, const char *of)
 {
     struct match_door doors[3] = {{.timeout = 10 * SECOND, .strict = true}};
     static const uint16_t ports[] = {1000, 2000, 3000};
@@ -65,18 +65,52 @@ static const char *why(const char *of)
     for (unsigned i = 0; i < 3; i++)
         doors[0].sequence.steps[doors[0].sequence.count++] =
             (struct port_proto){.port = ports[i], .proto = IPPROTO_TCP};
+    doors[0].strays[1] = STRAYS_CAPTURED;
     doors[1] = doors[0];
     doors[2] = doors[0];
     strcpy(doors[1].interface, "eth1");
     doors[2].sequence.steps[2].port = 4000;
     doors[2].one_time = true;
-    struct listener_config_source source = {.type = SOURCE_KMSG};
+    struct listener_config_source source = {.type = type};
     struct listener_config setup = {
         .config.plain = 2, .source_count = 1, .sources = &source, .door_count = 3, .doors = doors};
     struct message_query query = {.query = 7, .address = address(of)};
     said[0] = '\0';
     why_answer(&setup, &history, &query, note, NULL);
     return said;
+}
+
+static const char *why(const char *of)
+{
+    return why_by(SOURCE_KMSG, of);
+}
+
+/* Where they are forgiven, strays bring an attempt no step back until they are too many. */
+static void test_strays(void **state)
+{
+    (void)state;
+    memset(&history, 0, sizeof(history));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 443, 1 * SECOND);
+    sees("192.0.2.9", 80, 1 * SECOND);
+    sees("192.0.2.9", 443, 1 * SECOND);
+    sees("192.0.2.9", 2000, 2 * SECOND);
+    sees("192.0.2.9", 443, 2 * SECOND);
+    sees("192.0.2.9", 3000, 3 * SECOND);
+    sees("192.0.2.8", 1000, 1 * SECOND);
+    sees("192.0.2.8", 443, 1 * SECOND);
+    sees("192.0.2.8", 80, 1 * SECOND);
+    sees("192.0.2.8", 22, 1 * SECOND);
+    sees("192.0.2.7", 1000, 1 * SECOND);
+    sees("192.0.2.7", 1128, 1 * SECOND);
+    assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.9"),
+                        "1000/0 0:0>1 443/0 0:1>1 80/0 0:1>1 443/0 0:1>1 2000/0 0:1>2 443/0 0:2>2 "
+                        "3000/0 0:2>3!");
+    assert_string_equal(why("192.0.2.9"),
+                        "1000/0 0:0>1 443/0 0:1>0 80/6 443/6 2000/0 443/6 3000/6");
+    assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.8"),
+                        "1000/0 0:0>1 443/0 0:1>1 80/0 0:1>1 22/0 0:1>0");
+    assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.7"), "1000/0 0:0>1 1128/0 0:1>0");
 }
 
 static void test_what_packets_do(void **state)
@@ -167,8 +201,11 @@ static void test_only_the_newest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_packets_do), cmocka_unit_test(test_what_follows_an_opening),
-        cmocka_unit_test(test_doubled_packets), cmocka_unit_test(test_lost_lines),
+        cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_what_packets_do),
+        cmocka_unit_test(test_what_follows_an_opening),
+        cmocka_unit_test(test_doubled_packets),
+        cmocka_unit_test(test_lost_lines),
         cmocka_unit_test(test_only_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
