@@ -327,6 +327,7 @@ static struct evidence collect_evidence(const struct attempt_state *state, unsig
                 to = knock_target_addr(&endpoint->target);
     return (struct evidence){.sealed = state->profile->key != NULL,
                              .by_udp = state->profile->carrier != PACKETS_TCP,
+                             .by_packet = state->profile->carrier == PACKETS_ONE,
                              .port = state->profile->port,
                              .server = endpoint->target.text,
                              .target = port->target.text,
@@ -453,15 +454,21 @@ static enum attempt_end knock(struct attempt_state *state, bool watched, int *co
     return end;
 }
 
+/* Whether the port is waited for. If it is to open for another, our own connections tell nothing.
+ */
+static bool is_watched(const struct attempt *attempt)
+{
+    const struct profile *profile = attempt->profile;
+    return profile->port > 0 && !attempt->close && profile->open_for.family == 0;
+}
+
 enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
 {
     struct attempt_state state;
-    const struct profile *profile = attempt->profile;
     enum attempt_end end = ATTEMPT_NOT_SENT;
     *connected = -1;
     FILE *out = attempt->quiet ? stderr : stdout;
-    /* If it is to open for another, our own connections tell nothing. */
-    bool watched = profile->port > 0 && !attempt->close && profile->open_for.family == 0;
+    bool watched = is_watched(attempt);
     bool look = watched && !attempt->always;
     if (begin(&state, attempt, attempt->verbose ? out : NULL))
         end = look && is_open_already(&state, connected) ? ATTEMPT_OPEN
@@ -470,16 +477,30 @@ enum attempt_end attempt_run(const struct attempt *attempt, int *connected)
     return end;
 }
 
+/* How often what was listed is sent, and from where; what else there is to know of it. */
+static void show_rounds(const struct attempt_state *state)
+{
+    const struct packets *packets = &state->messages[0].packets;
+    bool waits = is_watched(state->attempt);
+    if (!state->profile->key)
+        return;
+    if (packets->parity > 0 && waits)
+        printf("%u of them first; all, from another source port, until the port answers\n",
+               packets->count);
+    else if (packets->parity == 0 && state->profile->retries > 0)
+        printf("the same again, from another source port%s\n",
+               waits ? ", until the port answers" : "");
+    printf("the %s with each knock; no time was used up\n",
+           packets->payload ? "content changes" : "ports and lengths change");
+}
+
 enum attempt_end attempt_show(const struct attempt *attempt)
 {
     struct attempt_state state;
     bool good = begin(&state, attempt, stdout) && prepare(&state, true) && next_messages(&state) &&
                 send_round(&state, true);
-    if (good && state.messages[0].packets.parity > 0 && state.profile->port > 0 && !attempt->close)
-        printf("%u of them first; all, from another source port, until the port answers\n",
-               state.messages[0].packets.count);
-    if (good && state.profile->key)
-        puts("the ports and lengths change with each knock; no time was used up");
+    if (good)
+        show_rounds(&state);
     finish(&state);
     return good ? ATTEMPT_OPEN : ATTEMPT_NOT_SENT;
 }

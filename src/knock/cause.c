@@ -136,10 +136,11 @@ static void describe_answered(const struct evidence *evidence, char *out)
 {
     snprintf(out, CAUSE_SIZE,
              "%s itself answers the knock's packets (%s): it rejects them, or no rule of its "
-             "firewall denies them, and knockd hears only what the firewall logs; see \"knockctl "
+             "firewall denies them, and knockd hears only what the firewall %s; see \"knockctl "
              "rules\" there",
              evidence->server,
-             evidence->knock_rejected > 0 ? name_icmp(evidence->rejection) : "RST");
+             evidence->knock_rejected > 0 ? name_icmp(evidence->rejection) : "RST",
+             evidence->by_packet ? "passes on, unless it captures" : "logs");
 }
 
 static bool is_bound_inside(const struct evidence *evidence)
@@ -215,6 +216,19 @@ static void describe_by_udp(const struct evidence *evidence, char *out)
              evidence->udp_answered ? "UDP out to some ports alone" : "no UDP out");
 }
 
+static bool is_by_packet(const struct evidence *evidence)
+{
+    return evidence->sealed && evidence->by_packet;
+}
+
+static void describe_by_packet(const struct evidence *evidence, char *out)
+{
+    (void)evidence;
+    snprintf(out, CAUSE_SIZE,
+             "the server may not hear single packets: that takes a source of type nflog or pcap, "
+             "and its packet_port here; see \"knockctl sources\" there, or try --carrier udp");
+}
+
 static bool is_sealed(const struct evidence *evidence)
 {
     return evidence->sealed;
@@ -257,6 +271,7 @@ static const struct cause {
     {is_unbound, describe_unbound},
     {is_unsynchronised, describe_unsynchronised},
     {is_sequence, describe_sequence},
+    {is_by_packet, describe_by_packet},
     {is_sealed, describe_unknown},
     {is_by_udp, describe_by_udp},
     {is_told_elsewhere, describe_bound_elsewhere},

@@ -19,7 +19,8 @@ struct obstacle {
 /* Texts are as the user is to read them; none is NULL. */
 struct evidence {
     bool sealed;
-    bool by_udp; /* what carried a sealed knock; false: TCP */
+    bool by_udp;    /* what carried a sealed knock; false: TCP */
+    bool by_packet; /* one datagram of it did, and by_udp is true */
     unsigned port;
     const char *server;             /* address that was knocked at */
     const char *target;             /* address of the port: the same, or that of a host behind it */

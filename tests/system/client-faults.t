@@ -160,6 +160,13 @@ is "--dry-run: names each packet" "$(grep -c '^hitting udp' <<<"$OUT")" 24
 is "--dry-run: uses no time up" "$(cat "$LAST")" "$before"
 is "--dry-run: what it names is no knock for others" \
     "$(sed -n 's/^hitting udp .*:\([0-9]*\) with \([0-9]*\) bytes/udp - - \1 \2/p' <<<"$OUT" | unseal "$CLIENT4")" ""
+for way in "blind|" "ssh|, until the port answers" "ssh --close|" "ssh --for 203.0.113.9|"; do
+    # shellcheck disable=SC2086 # words are meant
+    knock --dry-run --carrier packet ${way%|*}
+    is "--dry-run ${way%|*}, one packet" "$STATUS:$(count):$(grep -c '^hitting udp .*:32287 with' <<<"$OUT")" 0:0:1
+    like "--dry-run ${way%|*}, one packet: how often" "$OUT" \
+        "the same again, from another source port${way#*|}"$'\n'"the content changes with each knock"
+done
 knock --dry-run once
 is "--dry-run: the next one-time sequence" "$OUT" "hitting tcp $GATE4:7000"$'\n'"hitting tcp $GATE4:7001"
 is "--dry-run: which stays the next" "$(head -1 "$CONF/once")" 7000,7001

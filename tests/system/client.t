@@ -38,6 +38,7 @@ knock --span 15000 blind
 is "--span moves the ports" "$(message "$CLIENT4" 15000)" "udp bound 1 $SSH 0 0 -"
 knock --carrier packet --packet-port 443 blind
 is "--packet-port" "$(arrived | cut -d' ' -f4 | sort -u)" 443
+is "one packet: the message, nothing more, and the same twice" "$(arrived | cut -d' ' -f5 | xargs):$(arrived | cut -d' ' -f6 | sort -u | wc -l)" "32 32:1"
 knock blind
 is "any 16 of UDP's packets tell the message" \
     "$(arrived | shuf -n 16 | unseal "$CLIENT4" | cut -d' ' -f5)" $SSH
@@ -76,6 +77,11 @@ knock plain
 shut_again
 is "a sequence: opened" "$STATUS:$OUT" "0:port $SERVICE of $GATE4 is open"
 is "a sequence: each step once, in order" "$(arrived | cut -d' ' -f1,4 | xargs)" "tcp 7000 udp 8000 tcp 9000"
+
+knock --carrier packet ssh
+is "shut, one packet: four times the same, each from a port of its own" \
+    "$STATUS:$(count) from $(source_ports):$(arrived | cut -d' ' -f4,6 | sort -u | wc -l)" "2:4 from 4:1"
+like "shut, one packet: says what takes it" "$ERR" "the server may not hear single packets: that takes a source of type nflog"
 
 # All rounds, until none is left; or the time that is given, while each packet is answered by a RST.
 while read -r reject option packets ports each; do

@@ -94,6 +94,13 @@ static const struct row {
      .sequence = true,
      .causes = {"203.0.113.1 itself answers the knock's packets (RST)",
                 "the sequence isn't the door's"}},
+    /* One packet: only some sources hear it. */
+    {{.by_packet = true},
+     .causes = {"may not hear single packets: that takes a source of type nflog or pcap",
+                "doesn't know the key", "--carrier tcp"}},
+    {{.by_packet = true, .knock_rejected = 1, .rejection = ICMP_KIND_PORT},
+     .causes = {"knockd hears only what the firewall passes on, unless it captures; see",
+                "may not hear single packets", "doesn't know the key"}},
     /* The clock. */
     {{.behind = 29}, .causes = {"clock was 29 s behind", "doesn't know the key", "--carrier tcp"}},
     {{.unsynchronised = true},

@@ -9,9 +9,10 @@
 
 #include "lib/carrier.h"
 #include "lib/sealed.h"
+#include "listener/ip_packet.h"
 #include "sealed_help.h"
 
-enum { WORDS_MAX = 16, SECRETS_MAX = 8 };
+enum { WORDS_MAX = 16, SECRETS_MAX = 8, PACKET_MAX = 128 };
 
 /* A row: its first word says what the others are. */
 struct row {
@@ -25,7 +26,7 @@ static struct {
     uint8_t secret[SEALED_SECRET_SIZE];
 } secrets[SECRETS_MAX];
 static unsigned secret_count;
-static unsigned messages, refusals, carriers;
+static unsigned messages, refusals, carriers, datagrams, noises;
 
 static void row_secret(const struct row *row)
 {
@@ -155,15 +156,49 @@ static void row_carrier(const struct row *row)
     carriers++;
 }
 
+/* The message that a packet carries, in hex; "": none. */
+static const char *whole_message(const char *packet, const char *port, char out[2 * PACKET_MAX + 1])
+{
+    uint8_t *bytes = malloc(PACKET_MAX); /* with nothing behind them, so that ASan watches */
+    assert_non_null(bytes);
+    size_t len = unhex(packet, bytes, PACKET_MAX);
+    assert_int_equal(2 * len, strlen(packet));
+    uint8_t *exact = realloc(bytes, len);
+    assert_non_null(exact);
+    struct ip_packet read;
+    out[0] = '\0';
+    if (ip_packet_parse(exact, len, &read) == LINE_PACKET && read.payload &&
+        read.packet.dpt == atoi(port) &&
+        (read.payload_len == SEALED_SHORT || read.payload_len == SEALED_LONG))
+        to_hex(read.payload, read.payload_len, out);
+    free(exact);
+    return out;
+}
+
+static void row_packet(const struct row *row)
+{
+    char hex[2 * PACKET_MAX + 1];
+    assert_int_equal(row->count, 7);
+    assert_string_equal(whole_message(row->words[6], row->words[4], hex), row->words[5]);
+    datagrams++;
+}
+
+static void row_nomessage(const struct row *row)
+{
+    char hex[2 * PACKET_MAX + 1];
+    assert_int_equal(row->count, 3);
+    if (strlen(whole_message(row->words[2], row->words[1], hex)) > 0)
+        fail_msg("line %d: it carries %s", row->line, hex);
+    noises++;
+}
+
 static void check(const struct row *row)
 {
     static const struct {
         const char *word;
         void (*check)(const struct row *row);
-    } kinds[] = {{"secret", row_secret},
-                 {"message", row_message},
-                 {"refused", row_refused},
-                 {"carrier", row_carrier}};
+    } kinds[] = {{"secret", row_secret},   {"message", row_message}, {"refused", row_refused},
+                 {"carrier", row_carrier}, {"packet", row_packet},   {"nomessage", row_nomessage}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         if (strcmp(kinds[i].word, row->words[0]) == 0) {
             kinds[i].check(row);
@@ -190,7 +225,8 @@ static void all_vectors(void **state)
             check(&row);
     }
     fclose(file);
-    assert_true(messages >= 24 && refusals >= 20 && carriers >= 15);
+    assert_true(messages >= 24 && refusals >= 20 && carriers >= 15 && datagrams >= 4 &&
+                noises >= 15);
 }
 
 int main(void)
