@@ -46,6 +46,7 @@ enum message_type {
     MESSAGE_CONFIG, /* how much will follow */
     MESSAGE_SOURCE,
     MESSAGE_PREFIX, /* of the source before it */
+    MESSAGE_HEARD,  /* likewise: an interface whose packets count */
     MESSAGE_DOOR,
     MESSAGE_IGNORE,    /* ports that are never strays for the door before it */
     MESSAGE_START,     /* that was all */
@@ -262,6 +263,11 @@ struct message_prefix {
     char text[MESSAGE_PREFIX_MAX + 1];
 };
 
+/* A source with none of these hears all interfaces. */
+struct message_heard {
+    char interface[IF_NAMESIZE];
+};
+
 struct message_door {
     struct sequence sequence;
     int64_t timeout;
@@ -316,6 +322,7 @@ struct message {
         struct message_config config;
         struct message_source source;
         struct message_prefix prefix;
+        struct message_heard heard;
         struct message_door door;
         struct message_ignore ignore;
         struct message_fd fd;

@@ -16,6 +16,8 @@ struct listener_config_source {
     struct line_spec spec;
     struct line_cache line_cache; /* of the lines read so far */
     char **prefixes;
+    char (*heard)[IF_NAMESIZE]; /* interfaces whose packets count */
+    unsigned heard_count;       /* 0: all do */
 };
 
 struct listener_config {
@@ -36,6 +38,9 @@ enum listener_config_result { LISTENER_CONFIG_MORE, LISTENER_CONFIG_COMPLETE, LI
 enum listener_config_result listener_config_receive(struct listener_config *setup,
                                                     const struct message *message);
 void listener_config_free(struct listener_config *setup);
+
+/* Whether packets that come by `interface` count for the source. */
+bool listener_config_hears(const struct listener_config_source *source, const char *interface);
 
 /*
  * The most address space, in bytes, that a listener takes with this configuration: what it is and

@@ -20,9 +20,11 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "keeper/interfaces.h"
 #include "keeper/log_command.h"
 #include "keeper/packet_sockets.h"
 #include "keeper/watched_file.h"
+#include "lib/capture.h"
 #include "lib/clock.h"
 #include "lib/limit.h"
 #include "lib/log.h"
@@ -56,7 +58,8 @@ struct log_sources {
     struct timer changed; /* paths are to be looked at, since the listener said so */
     struct limit changes; /* of which the listener may tell */
     struct handover handover;
-    int inotify; /* -1: none could be had */
+    int inotify;                   /* -1: none could be had */
+    struct interfaces *interfaces; /* of sources of packets; NULL: there is none of these */
     unsigned count;
     struct log logs[CONFIG_SOURCES_MAX];
 };
@@ -129,23 +132,42 @@ static void on_command_started(void *arg, int fd)
     hand_over(arg, fd, 0);
 }
 
-static void open_packets(struct log *log, const struct config *config, struct report *report)
+/* What a configuration is opened from. */
+struct opening {
+    const struct config *config;
+    const struct one_time *once;
+    struct report *report;
+};
+
+/* What a capture takes: all doors' knocks, whichever source they are bound to hear. */
+static void fill_ports(const struct opening *from, struct capture_ports *ports)
+{
+    capture_ports_init(ports, from->config);
+    for (unsigned i = 0; from->once && i < from->once->count; i++) {
+        const struct one_time_line *line = &from->once->lines[i];
+        capture_ports_add(ports, &line->sequence, from->config->doors[line->door].flags);
+    }
+}
+
+static void open_packets(struct log *log, const struct opening *from)
 {
     const struct config_source *source = log->source;
     const char *why;
-    int count = packet_sockets_open(config, source, log->packets, &why);
+    struct capture_ports ports;
+    fill_ports(from, &ports);
+    int count = packet_sockets_open(&ports, source, log->packets, &why, from->report);
     if (count < 0)
-        report_error(report, source->pos, "source \"%s\": can't hear packets: %s", source->name,
-                     why);
+        report_error(from->report, source->pos, "source \"%s\": can't hear packets: %s",
+                     source->name, why);
     else
         log->packet_count = count;
 }
 
 /* Opens what one source reads for the first time. */
-static void open_first(struct log_sources *sources, struct log *log, const struct config *config,
-                       struct report *report)
+static void open_first(struct log_sources *sources, struct log *log, const struct opening *from)
 {
     const struct config_source *source = log->source;
+    struct report *report = from->report;
     switch (source->type) {
     case SOURCE_KMSG:
         if (open_kmsg(log) < 0)
@@ -158,7 +180,7 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
     case SOURCE_JOURNAL:
     case SOURCE_COMMAND:
         log->command =
-            log_command_new(sources->loop, source, config->user, on_command_started, log);
+            log_command_new(sources->loop, source, from->config->user, on_command_started, log);
         if (!log->command)
             report_error(report, source->pos, "source \"%s\": can't start its program: %s",
                          source->name, strerror(errno));
@@ -171,7 +193,7 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
         return;
     case SOURCE_NFLOG:
     case SOURCE_PCAP:
-        open_packets(log, config, report);
+        open_packets(log, from);
         return;
     }
 }
@@ -292,16 +314,31 @@ static int64_t begin_here(const struct log *log)
     return end >= 0 ? end : log->file.size;
 }
 
+/* Not before: what came in until now is the business of the listener before. */
+static void start_packets(struct log *log)
+{
+    if (packet_sockets_begin(log->source, log->packets) < 0)
+        log_error("source %s: can't hear packets: %s", log->source->name, strerror(errno));
+    for (int i = 0; i < log->packet_count; i++)
+        hand_over(log, log->packets[i], 0);
+}
+
 static void start(struct log *log)
 {
     if (log->command)
         log_command_start(log->command);
     if (log->source->type == SOURCE_FILE)
         log_polled(log);
-    for (int i = 0; i < log->packet_count; i++)
-        hand_over(log, log->packets[i], 0);
+    if (log->packet_count > 0)
+        start_packets(log);
     if (log->file.fd >= 0)
         hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
+}
+
+static void send_interface(void *arg, const struct message *message)
+{
+    struct log_sources *sources = arg;
+    sources->handover.send(sources->handover.arg, message, -1);
 }
 
 void log_sources_start(struct log_sources *sources, struct handover handover)
@@ -310,6 +347,9 @@ void log_sources_start(struct log_sources *sources, struct handover handover)
     sources->handover = handover;
     if (sources->inotify >= 0)
         handover.send(handover.arg, &message, sources->inotify);
+    /* Before the first packet, which names one. */
+    if (sources->interfaces)
+        interfaces_start(sources->interfaces, send_interface, sources);
     for (unsigned i = 0; i < sources->count; i++)
         start(&sources->logs[i]);
     /* What came to be before the listener could tell. */
@@ -326,6 +366,23 @@ static const char *kmsg_advice(int error)
            "read a file that the host's syslog daemon fills (type = file)";
 }
 
+static void check_capture(const struct config_source *source, struct report *report)
+{
+    if (!capture_is_built())
+        report_error(report, source->pos,
+                     "source \"%s\": this knockd was built without libpcap: install libpcap-dev, "
+                     "and build it again",
+                     source->name);
+}
+
+static bool hears_packets(const struct config *config)
+{
+    for (unsigned i = 0; i < config->source_count; i++)
+        if (source_is_of_packets(config->sources[i].type))
+            return true;
+    return false;
+}
+
 /* Opening it succeeds or fails now as it would at a start. */
 static void check_kmsg(const struct config_source *source, struct report *report)
 {
@@ -339,12 +396,16 @@ static void check_kmsg(const struct config_source *source, struct report *report
 
 void log_sources_check(const struct config *config, bool only_check, struct report *report)
 {
+    if (only_check && hears_packets(config))
+        interfaces_check(config, report);
     for (unsigned i = 0; i < config->source_count; i++) {
         const struct config_source *source = &config->sources[i];
         struct stat st;
         log_command_check(source, report);
         if (source->type == SOURCE_KMSG)
             check_kmsg(source, report);
+        if (source->type == SOURCE_PCAP)
+            check_capture(source, report);
         if (source->type != SOURCE_FILE)
             continue;
         if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))
@@ -366,9 +427,21 @@ static int register_timers(struct loop *loop, struct log_sources *sources)
     return -1;
 }
 
-struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
-                                     struct report *report)
+/* Interfaces are asked for by packets alone: a line has the name. */
+static void open_interfaces(struct log_sources *sources, const struct opening *from)
 {
+    if (!hears_packets(from->config))
+        return;
+    sources->interfaces = interfaces_open(sources->loop, from->config, from->report);
+    if (!sources->interfaces)
+        report_error(from->report, (struct config_pos){from->config->path, 0},
+                     "can't follow the network interfaces: %s", strerror(errno));
+}
+
+struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
+                                     const struct one_time *once, struct report *report)
+{
+    const struct opening from = {config, once, report};
     struct config_pos whole = {config->path, 0};
     struct log_sources *sources = calloc(1, sizeof(*sources));
     if (!sources || register_timers(loop, sources) < 0) {
@@ -390,7 +463,8 @@ struct log_sources *log_sources_open(struct loop *loop, const struct config *con
         watched_file_init(&log->file);
     }
     for (unsigned i = 0; i < sources->count; i++)
-        open_first(sources, &sources->logs[i], config, report);
+        open_first(sources, &sources->logs[i], &from);
+    open_interfaces(sources, &from);
     if (report->errors == errors)
         return sources;
     log_sources_close(sources);
@@ -417,5 +491,6 @@ void log_sources_close(struct log_sources *sources)
             close_fd(sources->logs[i].packets[j]);
     }
     close_fd(sources->inotify);
+    interfaces_close(sources->interfaces);
     free(sources);
 }

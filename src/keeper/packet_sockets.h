@@ -5,17 +5,22 @@
 #ifndef KEEPER_PACKET_SOCKETS_H
 #define KEEPER_PACKET_SOCKETS_H
 
+#include "lib/capture_ports.h"
 #include "lib/config.h"
 
 /* Sockets of one source at most: a capture has one for each family. */
 enum { PACKET_SOCKETS = 2 };
 
 /*
- * Opens the sockets of `source`, of type nflog or pcap, in `config`: returns how many, with their
- * descriptors in `fds`, which the caller owns. -1: *why says what is wrong and what to do (valid
- * until the next call).
+ * Opens the sockets of `source`, of type nflog or pcap: returns how many, with their descriptors in
+ * `fds`, which the caller owns. A capture takes what `ports` say; its sockets can't be given
+ * another filter, and hear nothing before packet_sockets_begin. -1: *why says what is wrong and
+ * what to do (valid until the next call). Warnings go to `report`.
  */
-int packet_sockets_open(const struct config *config, const struct config_source *source,
-                        int fds[PACKET_SOCKETS], const char **why);
+int packet_sockets_open(const struct capture_ports *ports, const struct config_source *source,
+                        int fds[PACKET_SOCKETS], const char **why, struct report *report);
+
+/* From here on they hear. -1 and errno. */
+int packet_sockets_begin(const struct config_source *source, const int fds[PACKET_SOCKETS]);
 
 #endif

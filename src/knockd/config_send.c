@@ -17,6 +17,11 @@ static void send_source(const struct config_source *source, send_call *send, voi
         strncpy(prefix.u.prefix.text, source->prefixes.items[i].text, MESSAGE_PREFIX_MAX);
         send(arg, &prefix);
     }
+    for (unsigned i = 0; i < source->interfaces.count; i++) {
+        struct message heard = {.type = MESSAGE_HEARD};
+        strncpy(heard.u.heard.interface, source->interfaces.items[i].text, IF_NAMESIZE - 1);
+        send(arg, &heard);
+    }
 }
 
 static void send_ignored(const struct port_proto *steps, unsigned count, send_call *send, void *arg)

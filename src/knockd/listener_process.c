@@ -354,7 +354,7 @@ struct listener_process *listener_process_start(struct loop *loop,
                                                 struct report *report)
 {
     const struct config *config = authorize->config;
-    struct log_sources *sources = log_sources_open(loop, config, report);
+    struct log_sources *sources = log_sources_open(loop, config, authorize->once, report);
     if (!sources)
         return NULL;
     struct listener_process *l = listener_process_new(loop);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/message.h"
+
 static bool is_step(const struct sequence *sequence, struct port_proto step)
 {
     for (unsigned i = 0; i < sequence->count; i++)
@@ -232,9 +234,60 @@ static void check_overlap(const struct config *config, struct report *report)
         }
 }
 
+/* Names of interfaces, each once, as the listener gets them. */
+struct names {
+    unsigned count;
+    const char *names[INTERFACES_MAX];
+};
+
+/* False: there are too many. */
+static bool count_name(struct names *names, const char *name)
+{
+    for (unsigned i = 0; i < names->count; i++)
+        if (strcmp(names->names[i], name) == 0)
+            return true;
+    if (*name == '\0')
+        return true;
+    if (names->count == INTERFACES_MAX)
+        return false;
+    names->names[names->count++] = name;
+    return true;
+}
+
+static void report_interfaces(struct config_pos pos, struct report *report)
+{
+    report_error(report, pos,
+                 "interface: more than %d different interfaces: expected fewer, where a source is "
+                 "of type nflog or pcap",
+                 INTERFACES_MAX);
+}
+
+/* Packets name their interface by a number, and the listener has a table of those. */
+static void check_interfaces(const struct config *config, struct report *report)
+{
+    struct names names = {0};
+    bool packets = false;
+    for (unsigned i = 0; i < config->source_count; i++)
+        packets |= source_is_of_packets(config->sources[i].type);
+    for (unsigned i = 0; packets && i < config->source_count; i++)
+        for (unsigned j = 0; j < config->sources[i].interfaces.count; j++) {
+            const struct config_text *name = &config->sources[i].interfaces.items[j];
+            if (!count_name(&names, name->text)) {
+                report_interfaces(name->pos, report);
+                return;
+            }
+        }
+    for (unsigned i = 0; packets && i < config->door_count; i++)
+        if (!count_name(&names, config->doors[i].interface)) {
+            report_interfaces(config->doors[i].pos, report);
+            return;
+        }
+}
+
 void config_check(const struct config *config, struct report *report)
 {
     check_sources(config, report);
+    check_interfaces(config, report);
     if (config->door_count == 0)
         report_error(report, (struct config_pos){config->files[0], 0},
                      "there is no door: expected door \"NAME\" { sequence = ... rule = ... }");

@@ -28,6 +28,7 @@ size_t message_size(uint32_t type)
         [MESSAGE_CONFIG] = BODY(config),
         [MESSAGE_SOURCE] = BODY(source),
         [MESSAGE_PREFIX] = BODY(prefix),
+        [MESSAGE_HEARD] = BODY(heard),
         [MESSAGE_DOOR] = BODY(door),
         [MESSAGE_IGNORE] = BODY(ignore),
         [MESSAGE_START] = offsetof(struct message, u),

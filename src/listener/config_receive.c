@@ -57,6 +57,30 @@ static bool receive_prefix(struct listener_config *setup, const struct message_p
     return prefixes[count] != NULL;
 }
 
+static bool receive_heard(struct listener_config *setup, const struct message_heard *message)
+{
+    if (setup->source_count == 0 || setup->door_count > 0 ||
+        message->interface[IF_NAMESIZE - 1] != '\0')
+        return false;
+    struct listener_config_source *source = &setup->sources[setup->source_count - 1];
+    if (source->type != SOURCE_PCAP || source->heard_count == INTERFACES_MAX)
+        return false;
+    void *heard = realloc(source->heard, (source->heard_count + 1) * sizeof(*source->heard));
+    if (!heard)
+        return false;
+    source->heard = heard;
+    memcpy(source->heard[source->heard_count++], message->interface, IF_NAMESIZE);
+    return true;
+}
+
+bool listener_config_hears(const struct listener_config_source *source, const char *interface)
+{
+    for (unsigned i = 0; i < source->heard_count; i++)
+        if (strcmp(source->heard[i], interface) == 0)
+            return true;
+    return source->heard_count == 0;
+}
+
 static bool receive_door(struct listener_config *setup, const struct message_door *message)
 {
     if (setup->source_count != setup->config.sources || setup->door_count >= setup->config.doors ||
@@ -154,6 +178,9 @@ enum listener_config_result listener_config_receive(struct listener_config *setu
     case MESSAGE_PREFIX:
         ok = receive_prefix(setup, &message->u.prefix);
         break;
+    case MESSAGE_HEARD:
+        ok = receive_heard(setup, &message->u.heard);
+        break;
     case MESSAGE_DOOR:
         ok = receive_door(setup, &message->u.door);
         break;
@@ -174,6 +201,7 @@ void listener_config_free(struct listener_config *setup)
         for (unsigned j = 0; j < setup->sources[i].spec.prefix_count; j++)
             free(setup->sources[i].prefixes[j]);
         free(setup->sources[i].prefixes);
+        free(setup->sources[i].heard);
     }
     for (unsigned i = 0; i < setup->door_count; i++)
         if (!setup->shares_ignore[i])

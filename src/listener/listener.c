@@ -100,6 +100,23 @@ static void on_stream_event(void *arg, enum event_kind kind, uint64_t number)
     send_message(l, &message);
 }
 
+static void on_packets_lost(void *arg)
+{
+    struct source *source = arg;
+    struct listener *l = source->listener;
+    pipeline_gap(&l->pipeline, source_number(source), l->now);
+}
+
+/* What is lost has been taken to the pipeline already. */
+static void on_packets_event(void *arg, enum event_kind kind, uint64_t number)
+{
+    struct source *source = arg;
+    struct message message = {
+        .type = MESSAGE_EVENT,
+        .u.event = {.kind = kind, .source = source_number(source), .number = number}};
+    send_message(source->listener, &message);
+}
+
 static void set_due(struct listener *l)
 {
     int64_t next = pipeline_next(&l->pipeline);
@@ -131,6 +148,8 @@ static void on_packet(void *arg, struct packet_event *event)
     struct listener *l = source->listener;
     struct packet *packet = &event->ip.packet;
     packet->in = event->in ? interface_name(l, event->in) : "";
+    if (!listener_config_hears(&l->setup.sources[source_number(source)], packet->in))
+        return;
     packet->in_len = (uint8_t)strlen(packet->in);
     pipeline_packet(&l->pipeline, source_number(source), event->verdict, event->prefix,
                     event->prefix_len, &event->ip, l->now);
@@ -326,7 +345,8 @@ static bool init_sources(struct listener *l)
             return false;
         }
         packet_stream_init(&source->packets, setup->type, &setup->spec,
-                           (struct packet_stream_calls){on_packet, on_stream_event, source});
+                           (struct packet_stream_calls){on_packet, on_packets_lost,
+                                                        on_packets_event, source});
     }
     return true;
 }

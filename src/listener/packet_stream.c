@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "lib/config.h"
+#include "lib/capture_ports.h"
 #include "lib/nflog.h"
 
 /* Datagrams that one call reads of each socket before other sources get their turn. */
@@ -43,6 +43,14 @@ bool packet_stream_add(struct packet_stream *stream, int fd)
 
 /* --- what was lost --- */
 
+static void count_lost(struct packet_stream *stream, uint32_t lost)
+{
+    if (lost == 0)
+        return;
+    stream->lost += lost;
+    stream->calls.gap(stream->calls.arg);
+}
+
 static void report_lost(struct packet_stream *stream, int64_t now)
 {
     if (stream->lost == 0 || (stream->reported_at && now - stream->reported_at < report_pause))
@@ -59,7 +67,7 @@ static void count_missing(struct packet_stream *stream, const struct nflog_packe
     if (!packet->has_sequence)
         return;
     if (stream->has_next)
-        stream->lost += packet->sequence - stream->next;
+        count_lost(stream, packet->sequence - stream->next);
     stream->next = packet->sequence + 1;
     stream->has_next = true;
 }
@@ -95,7 +103,7 @@ static void count_dropped(struct packet_stream *stream, unsigned socket, struct 
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
             continue;
         memcpy(&dropped, CMSG_DATA(c), sizeof(dropped));
-        stream->lost += dropped - stream->dropped[socket];
+        count_lost(stream, dropped - stream->dropped[socket]);
         stream->dropped[socket] = dropped;
     }
 }
@@ -128,6 +136,7 @@ static bool read_datagram(struct packet_stream *stream, unsigned socket)
                              .msg_controllen = sizeof(control.bytes)};
     bool captured = stream->type == SOURCE_PCAP;
     if (captured) {
+        iov.iov_len = CAPTURE_COPIED; /* its filter lets no more through */
         message.msg_name = &from;
         message.msg_namelen = sizeof(from);
     }

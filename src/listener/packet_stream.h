@@ -23,6 +23,9 @@ struct packet_event {
 
 struct packet_stream_calls {
     void (*packet)(void *arg, struct packet_event *event);
+    /* Some were lost before the next packet. */
+    void (*gap)(void *arg);
+    /* EVENT_GAP: so many were lost since the last one, said now and then. */
     void (*event)(void *arg, enum event_kind kind, uint64_t number);
     void *arg;
 };

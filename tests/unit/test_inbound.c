@@ -118,7 +118,7 @@ static void make_logs(struct inbound_world *world)
     struct report report = {.say = hear, .arg = &world->w.told};
     world->log = (struct config_source){.name = name, .type = SOURCE_FILE, .path = path};
     world->logs = (struct config){.sources = &world->log, .source_count = 1};
-    world->sources = log_sources_open(world->w.kept.w.bench.loop, &world->logs, &report);
+    world->sources = log_sources_open(world->w.kept.w.bench.loop, &world->logs, NULL, &report);
     assert_non_null(world->sources);
 }
 
@@ -670,6 +670,7 @@ static void other_types_are_refused(void **state)
                                      MESSAGE_QUERY,
                                      MESSAGE_PING,
                                      MESSAGE_INTERFACE,
+                                     MESSAGE_HEARD,
                                      MESSAGE_TYPES,
                                      4711,
                                      INT32_MAX,
