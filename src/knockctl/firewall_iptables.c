@@ -173,7 +173,7 @@ void firewall_read_iptables_rule(struct firewall_rule *rule, const struct rule_w
     /* A limit for each source lets knocks through, but for what exceeds it. */
     rule->limited &= !r.account;
     rule->partly |= r.excess || words->count == RULE_WORDS_MAX;
-    if (r.logs && !firewall_add_log(rule, r.nflog, (uint16_t)r.group, r.prefix))
+    if (r.logs && !firewall_add_log(rule, r.nflog, r.nflog ? (uint16_t)r.group : 0, r.prefix))
         rule->partly = true;
 }
 

@@ -40,8 +40,12 @@ static void claim_rules(const struct firewall *firewall)
     for (unsigned i = 0; i < firewall->count; i++) {
         const struct firewall_chain *chain = &firewall->chains[i];
         CLAIM(chain->table && chain->name && (chain->families & ~(unsigned)FIREWALL_BOTH) == 0);
-        for (unsigned j = 0; j < chain->count; j++)
-            CLAIM(*chain->rules[j].text && !strchr(chain->rules[j].text, '\n'));
+        for (unsigned j = 0; j < chain->count; j++) {
+            const struct firewall_rule *rule = &chain->rules[j];
+            CLAIM(*rule->text && !strchr(rule->text, '\n'));
+            for (unsigned k = 0; k < rule->log_count; k++)
+                CLAIM(rule->logs[k].prefix && (rule->logs[k].nflog || rule->logs[k].group == 0));
+        }
     }
 }
 
