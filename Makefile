@@ -43,7 +43,7 @@ override LDFLAGS  += $(LINKHARD)
 LIBS     = $(shell $(PKGCONF) --libs $(PARTS) $(NFLOG) $(PCAP) 2>/dev/null) -lev
 JSONLIBS = $(if $(JANSSON),$(shell $(PKGCONF) --libs $(JANSSON)))
 ABSENT   = src/knockctl/$(if $(JANSSON),firewall_no_nft.c,firewall_nft.c) \
-           src/lib/$(if $(and $(NFLOG),$(wildcard src/lib/nflog.c)),nflog_absent.c,nflog.c) \
+           src/lib/$(if $(NFLOG),nflog_absent.c,nflog.c) \
            src/lib/$(if $(and $(PCAP),$(wildcard src/lib/capture.c)),capture_absent.c,capture.c)
 
 Q = $(if $(V),,@)
@@ -184,6 +184,7 @@ libcs:
 # something most of the time, so JOBS of them run at once. CHECK=-v prints each test.
 JOBS     ?= 2
 
+# For root, or, where user namespaces allow it, for anyone.
 demo:
 	$(Q)scripts/deps.sh build demo
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all

@@ -1,6 +1,7 @@
 #!/bin/bash
-# deps.sh GROUP...: says what the groups build, demo, check, fuzz, ci need, and installs what is missing where apt-get
-# is. --list only prints the packages.
+# deps.sh GROUP...: says what the groups build, demo, rootless, check, fuzz, ci need, and installs what is missing where
+# apt-get is, for root. Who isn't root is told what is missing; their demo needs the group rootless, too. --list only
+# prints the packages.
 set -u
 export LC_ALL=C
 
@@ -27,6 +28,9 @@ demo  iptables            c iptables
 demo  procps              c ps
 demo  perl-base           c perl
 demo  util-linux          c setpriv
+rootless uidmap           c newuidmap
+rootless libnetfilter-log-dev p libnetfilter_log
+rootless libmnl-dev       p libmnl
 check libcmocka-dev       p cmocka
 check perl                c prove
 check libcryptx-perl      m CryptX
@@ -53,12 +57,13 @@ die() {
     exit 1
 }
 
-# rows GROUP...: "package kind name" of every part of the groups.
+# rows GROUP...: "package kind name" of every part of the groups. What one of them needs isn't optional.
 rows() {
     local group
     for group; do
         awk -v g="$group" '$1 == g { print $2, $3, $4 }' <<<"$table"
-    done | sort -u
+    done | sort -u | awk '{ line[NR] = $0; optional[NR] = $2 == "o"; package[NR] = $1; needed[$1] += $2 != "o" }
+        END { for (i = 1; i <= NR; i++) if (!optional[i] || !needed[package[i]]) print line[i] }'
 }
 
 installed() {
@@ -80,24 +85,41 @@ missing() {
     done
 }
 
+how=(apt-get install -y --no-install-recommends)
+
+# install PACKAGE...: for root, or ends with what to do.
 install() {
-    local how=(apt-get install -y --no-install-recommends)
     [ "$(id -u)" = 0 ] || die "missing: $*; install with: sudo ${how[*]} $*"
+    try_install "$@" || die "apt-get could not install $*; see its message above"
+}
+
+try_install() {
     echo "deps: installing $*"
     export DEBIAN_FRONTEND=noninteractive
     if [ -z "${updated:-}" ]; then
         apt-get update -qq || echo "deps: apt-get update failed, trying with the lists that are here" >&2
         updated=1
     fi
-    "${how[@]}" -qq -o DPkg::Lock::Timeout=120 "$@" >/dev/null ||
-        die "apt-get could not install $*; see its message above"
+    "${how[@]}" -qq -o DPkg::Lock::Timeout=120 "$@" >/dev/null
+}
+
+# install_optional PACKAGE...: without them less is built.
+install_optional() {
+    local package
+    for package; do
+        [ "$(id -u)" = 0 ] && try_install "$package" && continue
+        echo "deps: without $package less is built; install with: sudo ${how[*]} $package"
+    done
 }
 
 with_apt() {
     local lacking all
-    mapfile -t all < <(rows "$@" | cut -d' ' -f1)
+    mapfile -t all < <(rows "$@" | awk '$2 != "o" { print $1 }')
     mapfile -t lacking < <(missing "${all[@]}")
     [ ${#lacking[@]} = 0 ] || install "${lacking[@]}"
+    mapfile -t all < <(rows "$@" | awk '$2 == "o" { print $1 }')
+    mapfile -t lacking < <(missing "${all[@]}")
+    [ ${#lacking[@]} = 0 ] || install_optional "${lacking[@]}"
     case " $* " in *" ci "* | *" fuzz "*)
         mapfile -t lacking < <(missing "$(clang_runtime)")
         [ ${#lacking[@]} = 0 ] || install "${lacking[@]}" ;;
@@ -135,13 +157,19 @@ unpack_rsyslog() {
     rsyslog_unpack || exit 1
 }
 
-known='build demo check fuzz ci'
-[ "${1:-}" != --list ] || { shift; rows "${@:-build demo check fuzz ci}" | cut -d' ' -f1 | sort -u; exit; }
+known='build demo rootless check fuzz ci'
+if [ "${1:-}" = --list ]; then
+    shift
+    [ $# -gt 0 ] || IFS=' ' read -r -a groups <<<"$known"
+    rows "${@:-"${groups[@]}"}" | cut -d' ' -f1 | sort -u
+    exit
+fi
 [ $# -gt 0 ] || die "usage: deps.sh [--list] GROUP...; the groups are: $known"
 for group; do
     [[ " $known " = *" $group "* ]] || die "no group '$group'; the groups are: $known"
 done
 
+case " $* " in *" demo "*) [ "$(id -u)" = 0 ] || set -- "$@" rootless ;; esac
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
     with_apt "$@"
 else

@@ -16,6 +16,8 @@ BUILT=${BUILD:-build}
 }
 # The log is one for the whole machine: a prefix of its own tells this run's lines from all others'.
 LOG_PREFIX="[DENY-$$.$RANDOM] "
+# Where denied packets go: to the kernel's log unless this is empty, to that group of NFLOG if one is named.
+KERNEL_LOG=yes NFLOG_GROUP=''
 KNOCKD_PID='' KNOCKD_LOG=''
 netns_pids=() netns_hosts=() netns_logging='' netns_calls=0 held_pid=''
 
@@ -62,13 +64,20 @@ stop() {
 
 # --- begin and end ---
 
-# netns_lacks: prints why this machine can't make hosts out of namespaces; nothing when it can.
-netns_lacks() {
+# hosts_lack: prints why this machine can't make hosts out of namespaces; nothing when it can.
+hosts_lack() {
     local command
     [ "$(id -u)" = 0 ] || { echo "needs root, for network namespaces and the firewall"; return; }
     for command in ip iptables ip6tables perl flock setpriv; do
         command -v "$command" >/dev/null || { echo "needs the command $command; see scripts/deps.sh"; return; }
     done
+}
+
+# netns_lacks: prints why it can't make hosts whose denied packets go to the kernel's log; nothing when it can.
+netns_lacks() {
+    local lacks
+    lacks=$(hosts_lack)
+    [ -z "$lacks" ] || { echo "$lacks"; return; }
     [ -w "$nf_log_switch" ] ||
         { echo "needs $nf_log_switch: only the first network namespace has it"; return; }
     [ -r /dev/kmsg ] || echo "needs to read /dev/kmsg"
@@ -236,10 +245,12 @@ make_hosts() {
         add_address "$GATE" "$GATE4" && add_address "$GATE" "$GATE6" &&
         add_address "$CLIENT" "$CLIENT4" && add_address "$CLIENT" "$CLIENT6" &&
         ip -n "$GATE" link set eth0 up && ip -n "$CLIENT" link set eth0 up &&
-        poll 3 wire_is_up && nf_log_hold
+        poll 3 wire_is_up || return 1
+    [ -z "$KERNEL_LOG" ] || nf_log_hold
 }
 
-# firewall IPTABLES: default deny. Every denied packet is logged, without a limit: a knock lost in one never opens.
+# firewall IPTABLES: default deny. Every denied packet is logged, or given to NFLOG_GROUP, or both, without a limit: a
+# knock lost in one never opens.
 firewall() {
     local rule rules=(
         "-A INPUT -i lo -j ACCEPT"
@@ -252,7 +263,13 @@ firewall() {
         read -r -a rule <<<"$rule"
         on_gate "$1" "${rule[@]}" || return 1
     done
-    on_gate "$1" -A INPUT -j LOG --log-prefix "$LOG_PREFIX" && on_gate "$1" -A INPUT -j DROP
+    if [ -n "$NFLOG_GROUP" ]; then
+        on_gate "$1" -A INPUT -j NFLOG --nflog-prefix "$LOG_PREFIX" --nflog-group "$NFLOG_GROUP" || return 1
+    fi
+    if [ -n "$KERNEL_LOG" ]; then
+        on_gate "$1" -A INPUT -j LOG --log-prefix "$LOG_PREFIX" || return 1
+    fi
+    on_gate "$1" -A INPUT -j DROP
 }
 
 firewall4() {
@@ -296,6 +313,26 @@ can_connect() {
 # send_knock FROM HOST PORT[:PROTO]...: plain packets from any of the client's addresses (-: the usual one).
 send_knock() {
     on_client perl "$peer" knock "$@"
+}
+
+# record SECONDS PORT FILE: what someone on the way sees of the client's next UDP packet to that port, for send_again.
+# Returns at once, when it listens.
+record() {
+    : >"$3"
+    ip netns exec "$CLIENT" perl "$peer" record "$1" "$2" </dev/null >"$3" 2>&1 &
+    started $!
+    poll 5 grep -q '^listening' "$3"
+}
+
+# recorded FILE: the source port and the payload's bytes.
+recorded() {
+    sed -n 's/^recorded //p' "$1"
+}
+
+# send_again FILE HOST PORT [SPORT]: the same packet, from the same address and port, or from another; 0: any.
+send_again() {
+    local sport bytes
+    read -r sport bytes < <(recorded "$1") && on_client perl "$peer" send "$2" "$3" "${4:-$sport}" "$bytes"
 }
 
 # hold_connection HOST PORT [FROM]: opens one that stays; then still_talks says whether it passes bytes both ways.

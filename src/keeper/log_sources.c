@@ -28,6 +28,7 @@
 #include "lib/clock.h"
 #include "lib/limit.h"
 #include "lib/log.h"
+#include "lib/nflog.h"
 #include "lib/service.h"
 
 /* How often a path is looked at where no watch can tell of it. */
@@ -394,6 +395,17 @@ static void check_kmsg(const struct config_source *source, struct report *report
                      source->name, strerror(error), kmsg_advice(error));
 }
 
+/* A source that this build leaves out, for want of a library. */
+static void check_built(const struct config_source *source, struct report *report)
+{
+    if (source->type == SOURCE_NFLOG && !nflog_is_built())
+        report_error(report, source->pos,
+                     "source \"%s\": type = nflog was left out of this knockd, which was built "
+                     "without libnetfilter_log and libmnl; install libnetfilter-log-dev and "
+                     "libmnl-dev, and build it again",
+                     source->name);
+}
+
 void log_sources_check(const struct config *config, bool only_check, struct report *report)
 {
     if (only_check && hears_packets(config))
@@ -401,6 +413,7 @@ void log_sources_check(const struct config *config, bool only_check, struct repo
     for (unsigned i = 0; i < config->source_count; i++) {
         const struct config_source *source = &config->sources[i];
         struct stat st;
+        check_built(source, report);
         log_command_check(source, report);
         if (source->type == SOURCE_KMSG)
             check_kmsg(source, report);
