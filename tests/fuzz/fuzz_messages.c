@@ -92,6 +92,26 @@ static void take_down(struct bench *b, const struct message *message)
     pipeline_init(&pipeline, &b->setup, on_tell, b, b->now);
 }
 
+/* The same packet, of a source that brings packets. */
+static void take_packet(const struct bench *b, unsigned source, unsigned port)
+{
+    const struct listener_config_source *from = &b->setup.sources[source];
+    static const uint8_t payload[SEALED_LONG] = {1, 2, 3};
+    struct ip_packet packet = {.packet = {.src = {4, {192, 0, 2, (uint8_t)(source & 3)}},
+                                          .dst = {4, {198, 51, 100, 1}},
+                                          .proto = IPPROTO_UDP,
+                                          .spt = (uint16_t)(source + port),
+                                          .dpt = (uint16_t)port,
+                                          .has_ports = true,
+                                          .length = 8 + SEALED_SHORT,
+                                          .in = "eth0",
+                                          .in_len = 4},
+                               .payload = payload,
+                               .payload_len = port & 1 ? SEALED_SHORT : SEALED_LONG};
+    pipeline_packet(&pipeline, source, LINE_PACKET, from->type == SOURCE_PCAP ? NULL : "[DENY] ", 7,
+                    &packet, b->now);
+}
+
 /* A packet to the port that the next two bytes tell, of TCP or UDP. */
 static void take_line(struct bench *b, struct input *in)
 {
@@ -109,8 +129,11 @@ static void take_line(struct bench *b, struct input *in)
     const char *text = b->setup.sources[source % b->setup.source_count].spec.format == LOG_KMSG
                            ? line
                            : "kernel: [DENY] IN=eth0 OUT= ";
-    pipeline_line(&pipeline, source % b->setup.source_count, text,
-                  text == line ? (size_t)len : strlen(text), b->now);
+    if (source_is_of_packets(b->setup.sources[source % b->setup.source_count].type))
+        take_packet(b, source % b->setup.source_count, port);
+    else
+        pipeline_line(&pipeline, source % b->setup.source_count, text,
+                      text == line ? (size_t)len : strlen(text), b->now);
     if (pipeline_next(&pipeline) <= b->now)
         pipeline_due(&pipeline, b->now);
 }

@@ -10,8 +10,10 @@
 #include "lib/carrier.h"
 #include "lib/crypto.h"
 #include "lib/sequence.h"
+#include "listener/ip_packet.h"
 #include "listener/reassembly.h"
 
+enum { PACKET_PORT = 123 };
 enum { SPAN = CARRIER_SPAN_DEFAULT, UDP_HEADER = 8, MESSAGES = 4, HOSTS = 2, PACKETS_MAX = 400 };
 
 struct world {
@@ -85,6 +87,31 @@ static void stream(struct world *w, uint8_t host, uint16_t spt,
               made.fragments <= carrier_shape(piece.window)->slots);
 }
 
+/* The same packet with a payload: a message by itself where its port and length are right, and then
+ * those very bytes. */
+static void stream_whole(struct world *w, uint8_t host, uint16_t spt, uint16_t port,
+                         uint32_t length)
+{
+    uint8_t payload[2048];
+    struct reassembled made = {0};
+    for (unsigned i = 0; i < sizeof(payload); i++)
+        payload[i] = (uint8_t)(length + spt + (i & 1));
+    struct ip_packet packet = {.packet = {.src = {4, {198, 51, 100, host}},
+                                          .dst = {4, {192, 0, 2, 1}},
+                                          .proto = IPPROTO_UDP,
+                                          .spt = spt,
+                                          .dpt = port,
+                                          .has_ports = true,
+                                          .length = length + (uint32_t)UDP_HEADER},
+                               .payload = payload,
+                               .payload_len = length};
+    bool whole = port == PACKET_PORT && (length == SEALED_SHORT || length == SEALED_LONG);
+    CLAIM(reassembly_whole(w->reassembly, 0, &packet, w->now, &made) == whole);
+    CLAIM(made.needed == whole && made.fragments == whole);
+    CLAIM(made.length == 0 ||
+          (made.length == length && memcmp(made.message, payload, length) == 0));
+}
+
 static void send_part(struct world *w, unsigned how, unsigned part)
 {
     uint8_t message[SEALED_LONG];
@@ -114,6 +141,8 @@ static void step(struct world *w, struct input *in)
                                  .port = (uint16_t)(SPAN + port % CARRIER_SPAN_SIZE),
                                  .length = part & 128 ? 0 : (uint16_t)length};
     stream(w, how >> 2 & 1, (uint16_t)(4000 + (how >> 3 & 1)), &any);
+    stream_whole(w, how >> 2 & 1, (uint16_t)(4000 + (how >> 3 & 1)),
+                 port & 1 ? PACKET_PORT : any.port, length % 64);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -126,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* So few that they have to make room for one another. */
     w.reassembly = reassembly_new(SPAN, 2 + input_byte(&in) % 8, key);
     CLAIM(w.reassembly);
+    reassembly_set_packet_port(w.reassembly, PACKET_PORT);
     while (in.p < in.end && w.count < PACKETS_MAX)
         step(&w, &in);
     reassembly_free(w.reassembly);
