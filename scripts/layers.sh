@@ -38,7 +38,7 @@ pure=(
     src/knock/{cause,nat,packets,stun_message}.c
     src/lib/{addr,addr_scope,carrier,command_words,config_scan,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
     src/knockd/log_clock.c
-    src/listener/{diagnostics,history,ip_packet,line_cache,lines,log_header,logline,match_index}.c
+    src/listener/{diagnostics,history,ip_packet,line_cache,link_header,lines,log_header,logline,match_index}.c
     src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stats}.c
     src/listener/timestamp.c
 )

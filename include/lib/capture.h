@@ -1,6 +1,6 @@
 /*
- * Filters of captures. The only header that stands for libpcap; a build without it has
- * capture_absent.c.
+ * Captures of packets, by libpcap: their filters, and reading their files. The only header that
+ * stands for libpcap; a build without it has capture_absent.c.
  */
 #ifndef LIB_CAPTURE_H
 #define LIB_CAPTURE_H
@@ -11,8 +11,10 @@
 
 #include "lib/capture_ports.h"
 
-/* Whether this build can compile filters. */
+/* Whether this build has libpcap. */
 bool capture_is_built(void);
+
+/* --- filters --- */
 
 struct capture_filter;
 struct sock_filter;
@@ -35,5 +37,45 @@ const struct sock_filter *capture_filter_program(const struct capture_filter *fi
 
 /* Whether it takes the packet of `len` bytes, that for this host. */
 bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *bytes, size_t len);
+
+/* --- files --- */
+
+enum { CAPTURE_ERROR_SIZE = 256 };
+
+/* Where the bytes of a capture come from. Returns how many were put into `out`; 0: there are no
+ * more; -1 and errno. */
+typedef long capture_read(void *arg, char *out, size_t size);
+
+/* A packet of a capture, valid until the next one is read. */
+struct capture_packet {
+    const uint8_t *bytes; /* from the link's header on */
+    size_t len;           /* captured */
+    int64_t time;         /* ns since 1970 */
+    bool has_time;        /* its time is one that ns can hold */
+};
+
+enum capture_result {
+    CAPTURE_PACKET,
+    CAPTURE_END,
+    CAPTURE_BROKEN, /* `error` says how; nothing that follows can be read */
+};
+
+struct capture;
+
+/*
+ * Begins to read a capture of any kind that libpcap reads, whose bytes `read` brings, for as long
+ * as it is read. NULL when it is none, with the reason in `error`; else the caller frees it.
+ */
+struct capture *capture_open(capture_read *read, void *arg, char error[CAPTURE_ERROR_SIZE]);
+
+/* The link that all its packets are of, as listener/link_header.h numbers them, and what people
+ * call it. */
+int capture_link(const struct capture *capture);
+const char *capture_link_name(const struct capture *capture);
+
+enum capture_result capture_next(struct capture *capture, struct capture_packet *out,
+                                 char error[CAPTURE_ERROR_SIZE]);
+
+void capture_free(struct capture *capture);
 
 #endif

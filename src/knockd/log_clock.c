@@ -22,22 +22,28 @@ static void go_on(struct log_clock *clock, int64_t step)
         clock->elapsed = INT64_MAX / 2;
 }
 
-void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len)
+void log_clock_follow(struct log_clock *clock, const struct timestamp *timestamp)
 {
-    struct timestamp timestamp;
-    if (!timestamp_read(&clock->timestamps, format, line, len, &timestamp))
+    if (timestamp->zone == TIMESTAMP_NONE)
         return;
     if (clock->now.zone != TIMESTAMP_NONE) {
-        bool other = (timestamp.zone == TIMESTAMP_BOOT) != (clock->now.zone == TIMESTAMP_BOOT);
-        int64_t step = timestamp.time - clock->now.time;
+        bool other = (timestamp->zone == TIMESTAMP_BOOT) != (clock->now.zone == TIMESTAMP_BOOT);
+        int64_t step = timestamp->time - clock->now.time;
         if (step < 0 && step >= -late && !other)
             return;
         if (step < 0 || other)
-            step_back(clock, &timestamp);
+            step_back(clock, timestamp);
         else
             go_on(clock, step);
     }
-    clock->now = timestamp;
+    clock->now = *timestamp;
+}
+
+void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len)
+{
+    struct timestamp timestamp;
+    if (timestamp_read(&clock->timestamps, format, line, len, &timestamp))
+        log_clock_follow(clock, &timestamp);
 }
 
 static bool may_be_dmesg(enum log_format format, const char *line, size_t len)

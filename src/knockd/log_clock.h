@@ -20,9 +20,12 @@ struct log_clock {
 /* Follows the time of a line that logline_parse found to be a packet's. */
 void log_clock_pass(struct log_clock *clock, enum log_format format, const char *line, size_t len);
 
+/* Follows the time of a packet of a capture; zone TIMESTAMP_NONE: it has none. */
+void log_clock_follow(struct log_clock *clock, const struct timestamp *timestamp);
+
 /*
- * The same for any other line. Only lines that dmesg may have printed count: their times may be
- * relative to the line before, and some of them show a start of the machine.
+ * The same as log_clock_pass for any other line. Only lines that dmesg may have printed count:
+ * their times may be relative to the line before, and some of them show a start of the machine.
  */
 void log_clock_pass_other(struct log_clock *clock, enum log_format format, const char *line,
                           size_t len);

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Lists the prefixes that count for `format`; none, that is any, when one source has none. */
 static struct line_spec list_prefixes(const struct config *config, enum log_format format,
@@ -15,7 +13,8 @@ static struct line_spec list_prefixes(const struct config *config, enum log_form
     struct line_spec spec = {.format = format, .prefixes = prefixes};
     for (unsigned i = 0; config && i < config->source_count; i++) {
         const struct config_source *source = &config->sources[i];
-        if (format == LOG_ULOGD && source->format != FORMAT_ULOGD)
+        if (source_is_captured(source->type) ||
+            (format == LOG_ULOGD && source->format != FORMAT_ULOGD))
             continue;
         if (source->prefixes.count == 0)
             return (struct line_spec){.format = format};
@@ -135,12 +134,6 @@ static void parse_line(struct log_reader *reader, const char *line, size_t len)
         reader->calls.other(reader->calls.arg, format, line, len);
 }
 
-static bool is_file(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 /* `got` bytes were put into reader->lines. */
 static void parse_lines(struct log_reader *reader, size_t got)
 {
@@ -160,23 +153,21 @@ static void parse_last_line(struct log_reader *reader)
     parse_lines(reader, 1);
 }
 
-int log_reader_run(struct log_reader *reader, int fd)
+int log_reader_run(struct log_reader *reader, struct replay_input *input)
 {
-    bool live = !is_file(fd);
     lines_reset(reader->lines, false);
     for (;;) {
         size_t room;
         char *into = lines_room(reader->lines, &room);
-        ssize_t got = read(fd, into, room);
-        if (got < 0 && errno != EINTR)
+        long got = replay_input_read(input, into, room);
+        if (got < 0)
             return errno;
         if (got == 0) {
             parse_last_line(reader);
             return 0;
         }
-        if (got > 0)
-            parse_lines(reader, (size_t)got);
-        if (!reader->calls.pause(reader->calls.arg, live))
+        parse_lines(reader, (size_t)got);
+        if (!reader->calls.pause(reader->calls.arg, input->live))
             return 0;
     }
 }

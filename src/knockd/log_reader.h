@@ -3,14 +3,15 @@
  * packets of its lines.
  *
  * Each line is read as the kernel's of any collector, or as a record of /dev/kmsg if it begins like
- * one, with the prefixes of all sources of the configuration together; with any prefix if one
- * source has none, or without configuration. If a source has the format ulogd, lines that aren't
- * the kernel's are tried as ulogd's, with the prefixes of such sources alone. The colours of dmesg
- * and journalctl are left out.
+ * one, with the prefixes of all sources of the configuration together, but those of captures, which
+ * have none; with any prefix if one source has none, or without configuration. If a source has the
+ * format ulogd, lines that aren't the kernel's are tried as ulogd's, with the prefixes of such
+ * sources alone. The colours of dmesg and journalctl are left out.
  */
 #ifndef KNOCKD_LOG_READER_H
 #define KNOCKD_LOG_READER_H
 
+#include "knockd/replay_input.h"
 #include "lib/config.h"
 #include "listener/line_cache.h"
 #include "listener/lines.h"
@@ -54,9 +55,9 @@ bool log_reader_init(struct log_reader *reader, const struct config *config,
 void log_reader_free(struct log_reader *reader);
 
 /*
- * Reads all of `fd`. A line that the end of the file cuts is one: nothing more will come. Returns
- * 0, or errno when it can't be read.
+ * Reads all of `input`. A line that the end of the file cuts is one: nothing more will come.
+ * Returns 0, or errno when it can't be read.
  */
-int log_reader_run(struct log_reader *reader, int fd);
+int log_reader_run(struct log_reader *reader, struct replay_input *input);
 
 #endif

@@ -1,11 +1,10 @@
 /*
- * Replays a log: its packets -> the matcher, configured as a listener's is -> the doors that would
- * have opened, with the log's own time. Counters at the end; hints for people on stderr.
+ * Replays a log or a capture: its packets -> the matcher, configured as a listener's is -> the
+ * doors that would have opened, with its own time. Counters at the end; hints for people on stderr.
  */
 #include "knockd/replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <limits.h>
@@ -16,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "knockd/capture_reader.h"
 #include "knockd/config_send.h"
 #include "knockd/log_clock.h"
 #include "knockd/log_doors.h"
 #include "knockd/log_reader.h"
+#include "knockd/replay_input.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/config_receive.h"
@@ -44,7 +45,10 @@ enum { STALLED_MAX = 5 };
 struct replay {
     struct config *config;        /* NULL: none is read */
     struct listener_config setup; /* as the listener has it, with its matcher */
-    struct log_reader reader;
+    struct replay_input input;
+    struct log_reader reader;          /* of a log */
+    struct capture_reader capture;     /* or of a capture */
+    struct capture_filter *filters[2]; /* of a capture that is matched: IPv4, IPv6 */
     struct log_clock clock;
     struct log_doors *doors;
     unsigned steps, boots; /* of the clock that were taken note of */
@@ -53,12 +57,12 @@ struct replay {
     size_t held_count, held_room;
     struct stalled stalled[STALLED_MAX];
     uint64_t packet_number;
-    int fd;
-    const struct packet *packet; /* of the line that is being read */
+    const struct packet *packet; /* that is being matched */
     FILE *out;
+    bool heard;      /* there is something to count */
     int write_error; /* errno of the first write that failed; 0: none */
     bool no_memory;
-    uint64_t refused, opened, extended, sealed;
+    uint64_t filtered, refused, opened, extended, sealed;
 };
 
 static bool failed(const struct replay *r)
@@ -221,20 +225,21 @@ static int64_t matcher_time(struct replay *r)
     return elapsed + r->skipped;
 }
 
-/* Counts the sealed messages that come in whole. To unseal them would take the keys, and the time
- * that they are of. */
-static void count_sealed(struct replay *r, const struct packet *packet)
+/* Counts the sealed messages that come in whole, be it in one packet, whose payload only a capture
+ * has (`captured`, or NULL). To unseal them would take the keys, and the time that they are of. */
+static void count_sealed(struct replay *r, const struct packet *packet,
+                         const struct ip_packet *captured)
 {
     struct reassembled made;
-    reassembly_feed(r->setup.reassembly, 0, packet, matcher_time(r), &made);
+    int64_t now = matcher_time(r);
+    if (!captured || !reassembly_whole(r->setup.reassembly, 0, captured, now, &made))
+        reassembly_feed(r->setup.reassembly, 0, packet, now, &made);
     r->sealed += made.length > 0;
 }
 
-static void match_packet(void *arg, enum log_format format, const char *line, size_t len,
-                         const struct packet *packet)
+/* Returns what the matcher takes the packet for. */
+static enum match_verdict match_packet(struct replay *r, const struct packet *packet)
 {
-    struct replay *r = arg;
-    log_clock_pass(&r->clock, format, line, len);
     r->packet = packet;
     struct match_result matched =
         matcher_feed(r->setup.matcher, 0, packet, matcher_time(r), UINT_MAX);
@@ -244,8 +249,37 @@ static void match_packet(void *arg, enum log_format format, const char *line, si
         stalled_forget(r, &packet->src);
     for (unsigned i = 0; i < matched.opened_count; i++)
         complete_knock(r, matched.opened[i]);
-    if (matched.verdict == MATCH_SEALED)
-        count_sealed(r, packet);
+    return matched.verdict;
+}
+
+static void match_logged(void *arg, enum log_format format, const char *line, size_t len,
+                         const struct packet *packet)
+{
+    struct replay *r = arg;
+    log_clock_pass(&r->clock, format, line, len);
+    if (match_packet(r, packet) == MATCH_SEALED)
+        count_sealed(r, packet, NULL);
+}
+
+/* Whether a source that captures would have got the packet. One of this host is counted by the
+ * matcher. */
+static bool would_hear(const struct replay *r, const struct captured *captured)
+{
+    unsigned filter = captured->ip.packet.src.family == 6;
+    return captured->direction == LINK_OUTGOING || captured->direction == LINK_GROUP ||
+           (captured->direction == LINK_HERE &&
+            capture_filter_takes(r->filters[filter], captured->bytes, captured->len));
+}
+
+static void match_captured(void *arg, const struct timestamp *timestamp,
+                           const struct captured *captured)
+{
+    struct replay *r = arg;
+    log_clock_follow(&r->clock, timestamp);
+    if (!would_hear(r, captured))
+        r->filtered++;
+    else if (match_packet(r, &captured->ip.packet) == MATCH_SEALED)
+        count_sealed(r, &captured->ip.packet, &captured->ip);
 }
 
 static void pass_time(void *arg, enum log_format format, const char *line, size_t len)
@@ -254,11 +288,16 @@ static void pass_time(void *arg, enum log_format format, const char *line, size_
     log_clock_pass_other(&r->clock, format, line, len);
 }
 
+static const uint64_t *verdicts_of(const struct replay *r)
+{
+    return r->input.kind == INPUT_CAPTURE ? r->capture.verdicts : r->reader.verdicts;
+}
+
 /* Other programs read these names: add to them, but leave those that are there. */
 static void print_counters(struct replay *r)
 {
     const struct matcher_counters *matched = matcher_counters(r->setup.matcher);
-    const uint64_t *verdicts = r->reader.verdicts;
+    const uint64_t *verdicts = verdicts_of(r);
     uint64_t too_long = r->reader.lines->too_long, lines = too_long;
     for (int i = 0; i < LINE_VERDICTS; i++)
         lines += verdicts[i];
@@ -274,6 +313,8 @@ static void print_counters(struct replay *r)
         {"ignored_damaged", verdicts[LINE_DAMAGED]},
         {"ignored_partial", verdicts[LINE_PARTIAL]},
         {"ignored_too_long", too_long},
+        /* packets that a source which captures doesn't get */
+        {"ignored_filter", r->filtered},
         /* packets that the matcher left out */
         {"ignored_outgoing", matched->packets[MATCH_OUTGOING]},
         {"ignored_group", matched->packets[MATCH_GROUP]},
@@ -336,23 +377,34 @@ static void print_hints(const struct replay *r)
 
 /* --- packets --- */
 
-static void list_packet(void *arg, enum log_format format, const char *line, size_t len,
-                        const struct packet *packet)
+static void list_packet(struct replay *r, const struct packet *packet)
 {
-    struct replay *r = arg;
     char text[PACKET_TEXT_SIZE];
-    (void)format, (void)line, (void)len;
     size_t size = strlen(packet_format(packet, text));
     text[size++] = '\n';
     if (fwrite(text, 1, size, r->out) != size)
         check_write(r, -1);
 }
 
-/* --- the log --- */
-
-static int print_error(const char *what, int error)
+static void list_logged(void *arg, enum log_format format, const char *line, size_t len,
+                        const struct packet *packet)
 {
-    fprintf(stderr, "knockd: can't %s: %s\n", what, strerror(error));
+    (void)format, (void)line, (void)len;
+    list_packet(arg, packet);
+}
+
+static void list_captured(void *arg, const struct timestamp *timestamp,
+                          const struct captured *captured)
+{
+    (void)timestamp;
+    list_packet(arg, &captured->ip.packet);
+}
+
+/* --- the log or capture --- */
+
+static int print_error(const char *what, const char *why)
+{
+    fprintf(stderr, "knockd: can't %s: %s\n", what, why);
     return 1;
 }
 
@@ -363,7 +415,7 @@ enum { PATIENCE_MS = 1000 };
 static bool on_pause(void *arg, bool live)
 {
     struct replay *r = arg;
-    struct pollfd input = {.fd = r->fd, .events = POLLIN};
+    struct pollfd input = {.fd = r->input.fd, .events = POLLIN};
     if (live && r->held_count > 0 && poll(&input, 1, PATIENCE_MS) == 0)
         release_knocks(r);
     if (live)
@@ -371,16 +423,67 @@ static bool on_pause(void *arg, bool live)
     return !failed(r);
 }
 
-static int read_log(struct replay *r, const char *log)
+static int print_unreadable(const struct replay *r, const char *log, const char *why)
 {
     char what[512];
-    bool standard = strcmp(log, "-") == 0;
-    r->fd = standard ? STDIN_FILENO : open(log, O_RDONLY | O_CLOEXEC);
-    int error = r->fd < 0 ? errno : log_reader_run(&r->reader, r->fd);
-    if (r->fd >= 0 && !standard)
-        close(r->fd);
-    snprintf(what, sizeof(what), "read %s", standard ? "standard input" : log);
-    return error ? print_error(what, error) : 0;
+    snprintf(what, sizeof(what), "read %s", r->input.standard ? "standard input" : log);
+    return print_error(what, why);
+}
+
+static int print_compressed(const struct replay *r, const char *log)
+{
+    char why[512];
+    snprintf(why, sizeof(why), "it is compressed; try: %s %s | knockd -r -", r->input.program,
+             r->input.standard ? "FILE" : log);
+    return print_unreadable(r, log, why);
+}
+
+/* Compiles what a source that captures would have. False: *why says what is wrong. */
+static bool make_filters(struct replay *r, char *why, size_t size)
+{
+    struct capture_ports *ports = malloc(sizeof(*ports));
+    snprintf(why, size, "out of memory");
+    if (!ports)
+        return false;
+    capture_ports_init(ports, r->config);
+    r->filters[0] = capture_filter_new(ports, 4, why, size);
+    r->filters[1] = r->filters[0] ? capture_filter_new(ports, 6, why, size) : NULL;
+    free(ports);
+    return r->filters[1];
+}
+
+/* Of a capture that is damaged, what comes before that counts. */
+static int read_capture(struct replay *r, const char *log)
+{
+    char why[CAPTURE_ERROR_SIZE];
+    if (!capture_is_built())
+        return print_unreadable(r, log,
+                                "it is a capture, and this knockd was built without libpcap: "
+                                "install libpcap-dev, and build it again");
+    if (r->doors && !make_filters(r, why, sizeof(why)))
+        return print_unreadable(r, log, why);
+    bool whole = capture_reader_run(&r->capture, &r->input, why);
+    r->heard = whole || r->capture.began;
+    return whole ? 0 : print_unreadable(r, log, why);
+}
+
+static int read_log(struct replay *r, const char *log)
+{
+    switch (r->input.kind) {
+    case INPUT_COMPRESSED:
+        return print_compressed(r, log);
+    case INPUT_OTHER:
+        return print_unreadable(r, log,
+                                "it is no capture of the kinds pcap and pcapng; "
+                                "editcap(1) makes them of others");
+    case INPUT_CAPTURE:
+        return read_capture(r, log);
+    case INPUT_LOG:
+        break;
+    }
+    int error = log_reader_run(&r->reader, &r->input);
+    r->heard = error == 0;
+    return error ? print_unreadable(r, log, strerror(error)) : 0;
 }
 
 /* --- before and after --- */
@@ -400,16 +503,31 @@ static void configure_matcher(void *arg, const struct message *message)
         r->no_memory = true;
 }
 
+/*
+ * All packets are those of one source, that which the matcher knows as number 0. Captures don't
+ * tell by which interface a packet came, so that doors can't ask for one.
+ */
+static void be_one_source(struct replay *r)
+{
+    bool captured = r->input.kind == INPUT_CAPTURE;
+    r->config->sources[0].type = captured ? SOURCE_PCAP : SOURCE_FILE;
+    for (unsigned i = 0; captured && i < r->config->door_count; i++)
+        r->config->doors[i].interface[0] = '\0';
+}
+
 static bool prepare(struct replay *r, const struct options *options)
 {
-    struct log_calls calls = {.packet = options->packets ? list_packet : match_packet,
+    struct log_calls calls = {.packet = options->packets ? list_logged : match_logged,
                               .other = options->packets ? NULL : pass_time,
                               .pause = on_pause,
                               .arg = r};
     r->no_memory = !log_reader_init(&r->reader, r->config, calls);
+    r->capture.calls = (struct capture_calls){
+        .packet = options->packets ? list_captured : match_captured, .pause = on_pause, .arg = r};
     if (!options->packets) {
         r->doors = log_doors_new();
         r->no_memory |= !r->doors;
+        be_one_source(r);
         config_send(r->config, NULL, false, configure_matcher, r);
     }
     return !r->no_memory;
@@ -420,7 +538,7 @@ static int finish(struct replay *r, int status)
 {
     check_write(r, fflush(r->out));
     if (r->write_error && r->write_error != EPIPE)
-        print_error("write the output", r->write_error);
+        print_error("write the output", strerror(r->write_error));
     if (r->no_memory)
         fputs("knockd: out of memory\n", stderr);
     return failed(r) ? 1 : status;
@@ -431,13 +549,16 @@ static void free_all(struct replay *r)
     free(r->held);
     log_doors_free(r->doors);
     log_reader_free(&r->reader);
+    capture_filter_free(r->filters[0]);
+    capture_filter_free(r->filters[1]);
+    replay_input_close(&r->input);
     listener_config_free(&r->setup);
     config_free(r->config);
 }
 
 int replay_log(const struct options *options, const struct replay_here *here, FILE *out)
 {
-    struct replay r = {.out = out};
+    struct replay r = {.out = out, .input = {.fd = -1}};
     struct report report = {.say = report_error_only};
     if (!options->packets || options->config_given) {
         r.config = config_load(options->config, &report);
@@ -446,13 +567,16 @@ int replay_log(const struct options *options, const struct replay_here *here, FI
     }
     timestamps_init(&r.clock.timestamps, here->today);
     r.clock.timestamps.months = here->months;
-    int status = prepare(&r, options) ? read_log(&r, options->log) : 1;
+    int error = replay_input_open(&r.input, options->log);
+    int status = !prepare(&r, options) ? 1
+                 : error               ? print_unreadable(&r, options->log, strerror(error))
+                                       : read_log(&r, options->log);
     if (!options->packets && !r.no_memory)
         release_knocks(&r);
-    if (status == 0 && !options->packets && !failed(&r))
+    if (r.heard && !options->packets && !failed(&r))
         print_counters(&r);
     check_write(&r, fflush(r.out));
-    if (status == 0 && !options->packets && !failed(&r))
+    if (r.heard && !options->packets && !failed(&r))
         print_hints(&r);
     status = finish(&r, status);
     free_all(&r);

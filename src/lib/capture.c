@@ -1,12 +1,16 @@
-/* Compiles the filters of captures, by libpcap. */
+/* Compiles the filters of captures, and reads their files, by libpcap. */
 #include "lib/capture.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+
+#include "lib/clock.h"
 
 /* What stands before libpcap's program: only packets that are for this host. */
 static const struct sock_filter for_this_host[] = {
@@ -104,4 +108,95 @@ bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *by
 {
     const struct pcap_pkthdr header = {.caplen = (bpf_u_int32)len, .len = (bpf_u_int32)len};
     return pcap_offline_filter(&filter->compiled, &header, bytes) != 0;
+}
+
+/* --- files --- */
+
+struct capture {
+    pcap_t *pcap; /* owns the stream that reads */
+    capture_read *read;
+    void *arg;
+    int error; /* errno of a read that failed; 0: none */
+};
+
+static ssize_t read_bytes(void *cookie, char *out, size_t size)
+{
+    struct capture *capture = cookie;
+    long got = capture->read(capture->arg, out, size);
+    if (got < 0)
+        capture->error = errno;
+    return got;
+}
+
+/* libpcap says of a read that failed no more than that. */
+static void take_error(const struct capture *capture, const char *text, char *error)
+{
+    snprintf(error, CAPTURE_ERROR_SIZE, "%s", capture->error ? strerror(capture->error) : text);
+}
+
+struct capture *capture_open(capture_read *read, void *arg, char error[CAPTURE_ERROR_SIZE])
+{
+    char text[PCAP_ERRBUF_SIZE] = "";
+    struct capture *capture = calloc(1, sizeof(*capture));
+    if (!capture) {
+        snprintf(error, CAPTURE_ERROR_SIZE, "%s", strerror(errno));
+        return NULL;
+    }
+    *capture = (struct capture){.read = read, .arg = arg};
+    FILE *stream = fopencookie(capture, "r", (cookie_io_functions_t){.read = read_bytes});
+    if (stream)
+        capture->pcap =
+            pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, text);
+    if (capture->pcap)
+        return capture;
+    take_error(capture, stream ? text : strerror(errno), error);
+    if (stream)
+        fclose(stream);
+    free(capture);
+    return NULL;
+}
+
+int capture_link(const struct capture *capture)
+{
+    return pcap_datalink(capture->pcap);
+}
+
+const char *capture_link_name(const struct capture *capture)
+{
+    const char *name = pcap_datalink_val_to_description(capture_link(capture));
+    return name ? name : "unknown";
+}
+
+/* With this precision tv_usec has nanoseconds. */
+static void take_time(const struct pcap_pkthdr *header, struct capture_packet *out)
+{
+    int64_t seconds = header->ts.tv_sec, fraction = header->ts.tv_usec;
+    out->has_time = seconds >= 0 && seconds < INT64_MAX / CLOCK_SECOND && fraction >= 0 &&
+                    fraction < CLOCK_SECOND;
+    out->time = out->has_time ? seconds * CLOCK_SECOND + fraction : 0;
+}
+
+enum capture_result capture_next(struct capture *capture, struct capture_packet *out,
+                                 char error[CAPTURE_ERROR_SIZE])
+{
+    struct pcap_pkthdr *header;
+    const u_char *bytes;
+    int result = pcap_next_ex(capture->pcap, &header, &bytes);
+    if (result == PCAP_ERROR_BREAK && !capture->error)
+        return CAPTURE_END;
+    if (result != 1) {
+        take_error(capture, pcap_geterr(capture->pcap), error);
+        return CAPTURE_BROKEN;
+    }
+    *out = (struct capture_packet){.bytes = bytes, .len = header->caplen};
+    take_time(header, out);
+    return CAPTURE_PACKET;
+}
+
+void capture_free(struct capture *capture)
+{
+    if (!capture)
+        return;
+    pcap_close(capture->pcap);
+    free(capture);
 }

@@ -41,3 +41,34 @@ bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *by
     (void)filter, (void)bytes, (void)len;
     return false;
 }
+
+struct capture *capture_open(capture_read *read, void *arg, char error[CAPTURE_ERROR_SIZE])
+{
+    (void)read, (void)arg;
+    snprintf(error, CAPTURE_ERROR_SIZE, "this knockd was built without libpcap");
+    return NULL;
+}
+
+int capture_link(const struct capture *capture)
+{
+    (void)capture;
+    return -1;
+}
+
+const char *capture_link_name(const struct capture *capture)
+{
+    (void)capture;
+    return "unknown";
+}
+
+enum capture_result capture_next(struct capture *capture, struct capture_packet *out,
+                                 char error[CAPTURE_ERROR_SIZE])
+{
+    (void)capture, (void)out, (void)error;
+    return CAPTURE_END;
+}
+
+void capture_free(struct capture *capture)
+{
+    (void)capture;
+}
