@@ -44,7 +44,7 @@ LIBS     = $(shell $(PKGCONF) --libs $(PARTS) $(NFLOG) $(PCAP) 2>/dev/null) -lev
 JSONLIBS = $(if $(JANSSON),$(shell $(PKGCONF) --libs $(JANSSON)))
 ABSENT   = src/knockctl/$(if $(JANSSON),firewall_no_nft.c,firewall_nft.c) \
            src/lib/$(if $(NFLOG),nflog_absent.c,nflog.c) \
-           src/lib/$(if $(and $(PCAP),$(wildcard src/lib/capture.c)),capture_absent.c,capture.c)
+           src/lib/$(if $(PCAP),capture_absent.c,capture.c)
 
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))

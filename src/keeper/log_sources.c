@@ -367,15 +367,6 @@ static const char *kmsg_advice(int error)
            "read a file that the host's syslog daemon fills (type = file)";
 }
 
-static void check_capture(const struct config_source *source, struct report *report)
-{
-    if (!capture_is_built())
-        report_error(report, source->pos,
-                     "source \"%s\": this knockd was built without libpcap: install libpcap-dev, "
-                     "and build it again",
-                     source->name);
-}
-
 static bool hears_packets(const struct config *config)
 {
     for (unsigned i = 0; i < config->source_count; i++)
@@ -398,12 +389,17 @@ static void check_kmsg(const struct config_source *source, struct report *report
 /* A source that this build leaves out, for want of a library. */
 static void check_built(const struct config_source *source, struct report *report)
 {
+    const char *absent = NULL, *packages = NULL;
     if (source->type == SOURCE_NFLOG && !nflog_is_built())
-        report_error(report, source->pos,
-                     "source \"%s\": type = nflog was left out of this knockd, which was built "
-                     "without libnetfilter_log and libmnl; install libnetfilter-log-dev and "
-                     "libmnl-dev, and build it again",
-                     source->name);
+        absent = "libnetfilter_log and libmnl", packages = "libnetfilter-log-dev and libmnl-dev";
+    if (source->type == SOURCE_PCAP && !capture_is_built())
+        absent = "libpcap", packages = "libpcap-dev";
+    if (absent)
+        report_error(
+            report, source->pos,
+            "source \"%s\": type = %s was left out of this knockd, which was built without "
+            "%s; install %s, and build it again",
+            source->name, source->type == SOURCE_PCAP ? "pcap" : "nflog", absent, packages);
 }
 
 void log_sources_check(const struct config *config, bool only_check, struct report *report)
@@ -417,8 +413,6 @@ void log_sources_check(const struct config *config, bool only_check, struct repo
         log_command_check(source, report);
         if (source->type == SOURCE_KMSG)
             check_kmsg(source, report);
-        if (source->type == SOURCE_PCAP)
-            check_capture(source, report);
         if (source->type != SOURCE_FILE)
             continue;
         if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))
