@@ -95,7 +95,8 @@ static const struct config_replaced replaced[] = {
     {"pidfile", NULL,
      "remove it: a lock in state_dir decides that knockd runs once, and `pgrep -o -x knockd` "
      "finds it"},
-    {"interface", NULL, "give it to a door: interface = eth0"},
+    {"interface", NULL,
+     "give it to a source, source \"wire\" { type = pcap interface = eth0 }, or to a door: interface = eth0"},
     {"command", "door", "write start_command"},
     {"command_6", "door", "write start_command_6"},
     {"timeout", "door", "write seq_timeout"},

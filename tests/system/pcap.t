@@ -370,7 +370,19 @@ spoofed() {
     stop_knockd
 }
 
+# The lines of README.md.
+first_door() {
+    {
+        echo "user = nobody state_dir = \"$WORK/state\" control = \"$WORK/control\""
+        sed -n '/^## Without a log/,/^## Sealed/s/^    //p' "$TREE/README.md" | sed 's/  *# or .*//'
+    } >"$CONFIG"
+    starts "README's first door by a capture"
+    opens "README's first door" 14914:udp 11097 9989
+    stop_knockd
+}
+
 needs_gate
+first_door
 firewalls
 browses
 scans
