@@ -41,6 +41,7 @@ check procps              c ps
 check util-linux          c setpriv
 check bsdutils            c script
 check locales             c localedef
+check uidmap              c newuidmap
 check jq                  c jq
 fuzz  clang               c clang
 fuzz  perl-base           c perl
