@@ -15,6 +15,8 @@ enum {
     PPP_IP4 = 0x0021,
     PPP_IP6 = 0x0057,
     HDLC_BROADCAST = 0xff03, /* address and control of PPP's framing */
+    CISCO_UNICAST = 0x0f00,
+    CISCO_BROADCAST = 0x8f00,
     SLL_HEADER = 16,
     SLL2_HEADER = 20,
     SLL_NETLINK = 824, /* ARPHRD_NETLINK: its protocol is a family of netlink */
@@ -57,8 +59,11 @@ static enum line_verdict ppp_protocol(struct rest *rest)
     return LINE_FOREIGN;
 }
 
+/* With framing or without; 0xff begins no protocol that has a byte alone. */
 static enum line_verdict ppp(struct rest *rest)
 {
+    if (has(rest, 1) && rest->p[0] == HDLC_BROADCAST >> 8 && !has(rest, 2))
+        return LINE_PARTIAL;
     if (has(rest, 2) && load16(rest->p) == HDLC_BROADCAST)
         rest->p += 2;
     return ppp_protocol(rest);
@@ -66,9 +71,9 @@ static enum line_verdict ppp(struct rest *rest)
 
 static enum line_verdict ppp_with_direction(struct rest *rest, enum link_direction *direction)
 {
-    if (!has(rest, 2))
+    if (has(rest, 1) && rest->p[0] <= 1 && !has(rest, 2))
         return LINE_PARTIAL;
-    if (rest->p[0] <= 1 && rest->p[1] == (HDLC_BROADCAST & 0xff)) {
+    if (has(rest, 2) && rest->p[0] <= 1 && rest->p[1] == (HDLC_BROADCAST & 0xff)) {
         *direction = rest->p[0] == 1 ? LINK_OUTGOING : LINK_HERE;
         rest->p += 2;
         return ppp_protocol(rest);
@@ -119,12 +124,18 @@ static enum line_verdict ethernet(struct rest *rest, enum link_direction *direct
 /* Cisco's framing has Ethernet's protocols behind an address of its own. */
 static enum line_verdict ppp_serial(struct rest *rest)
 {
-    if (!has(rest, 4))
+    if (!has(rest, 2))
         return LINE_PARTIAL;
-    unsigned framing = load16(rest->p), protocol = load16(rest->p + 2);
-    if (framing != 0x0f00 && framing != 0x8f00)
-        return ppp(rest);
-    rest->p += 4;
+    unsigned framing = load16(rest->p);
+    rest->p += 2;
+    if (framing == HDLC_BROADCAST)
+        return ppp_protocol(rest);
+    if (framing != CISCO_UNICAST && framing != CISCO_BROADCAST)
+        return LINE_FOREIGN;
+    if (!has(rest, 2))
+        return LINE_PARTIAL;
+    unsigned protocol = load16(rest->p);
+    rest->p += 2;
     return ethertype_follows(rest, protocol);
 }
 

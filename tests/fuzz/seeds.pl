@@ -95,6 +95,14 @@ sub packet_hex {
 while ($packets =~ /^    \{((?:IP4|IP6|")[^;]*?),\s*(?:LOG|LINE)/mg) {
     seed('ip_packet', "\0" . pack('H*', packet_hex($1)));
 }
+# The links of the unit test, by the numbers that the header has, as fuzz_link_header.c takes them.
+my %link = slurp('include/listener/link_header.h') =~ /(LINK_\w+) = (\d+)/g;
+my $links = slurp('tests/unit/test_link_header.c') =~ s/\bMACS\b/"020000000001020000000002"/gr;
+while ($links =~ /\{((?:"[0-9a-f]*" *)+), V([46]), (LINK_\w+),/g) {
+    my ($hex, $version, $type) = ($1, $2, $3);
+    $hex =~ s/[^0-9a-f]//g;
+    seed('link_header', pack('n', $link{$type}) . pack 'H*', "$hex${version}500");
+}
 # Rules of nft by themselves, each a ruleset.
 my $base = '{"nftables":[{"metainfo":{"json_schema_version":1}},{"chain":{"family":"inet","table":"t","name":"c",'
     . '"hook":"input","prio":0,"policy":"drop"}},{"rule":{"family":"inet","table":"t","chain":"c","handle":5,"expr":';
