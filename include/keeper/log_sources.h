@@ -5,6 +5,7 @@
 #ifndef KEEPER_LOG_SOURCES_H
 #define KEEPER_LOG_SOURCES_H
 
+#include "keeper/nflog_groups.h"
 #include "keeper/one_time.h"
 #include "lib/config.h"
 #include "lib/loop.h"
@@ -27,10 +28,12 @@ void log_sources_check(const struct config *config, bool only_check, struct repo
 /*
  * Opens the logs of `config`, which must live as long, for one listener; a capture hears the
  * one-time sequences of `once` (NULL: none), too. A log that isn't there
- * is waited for, with a warning; one that can't be read is an error. NULL after errors.
+ * is waited for, with a warning; one that can't be read is an error. The sockets of its groups of
+ * NFLOG are those of `groups` (NULL: it has none), which must live as long, too. NULL after errors.
  */
 struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
-                                     const struct one_time *once, struct report *report);
+                                     const struct one_time *once, const struct nflog_groups *groups,
+                                     struct report *report);
 void log_sources_close(struct log_sources *sources);
 
 /* Hands over what is open, and from here on each file that appears. */

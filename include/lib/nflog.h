@@ -22,7 +22,7 @@ bool nflog_is_built(void);
 /*
  * Binds `group`, which only one socket at a time may, and returns the socket, non-blocking and
  * closed on exec; the caller owns it. It takes CAP_NET_ADMIN in the network's user namespace. -1
- * and errno; EBUSY: another program has the group; ENOSYS: not built.
+ * and errno; EBUSY: another socket has the group; EPERM: the capability lacks; ENOSYS: not built.
  */
 int nflog_group_open(unsigned group);
 

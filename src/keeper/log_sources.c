@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ struct log {
     const struct config_source *source;
     struct log_command *command; /* journal, command */
     struct watched_file file;    /* kmsg and stdin: its descriptor alone */
-    int packets[PACKET_SOCKETS]; /* nflog, pcap */
+    int packets[PACKET_SOCKETS]; /* pcap */
     int packet_count;            /* of them */
     int writer;                  /* stdin, a FIFO: our own end to write to, so that it never ends */
     bool unreadable;             /* for a reason of which no watch tells when it is over */
@@ -59,8 +60,9 @@ struct log_sources {
     struct timer changed; /* paths are to be looked at, since the listener said so */
     struct limit changes; /* of which the listener may tell */
     struct handover handover;
-    int inotify;                   /* -1: none could be had */
-    struct interfaces *interfaces; /* of sources of packets; NULL: there is none of these */
+    const struct nflog_groups *groups; /* their sockets outlive us */
+    int inotify;                       /* -1: none could be had */
+    struct interfaces *interfaces;     /* of sources of packets; NULL: there is none of these */
     unsigned count;
     struct log logs[CONFIG_SOURCES_MAX];
 };
@@ -193,6 +195,8 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
                          source->name, strerror(errno));
         return;
     case SOURCE_NFLOG:
+        /* Its group is bound already. */
+        return;
     case SOURCE_PCAP:
         open_packets(log, from);
         return;
@@ -315,10 +319,26 @@ static int64_t begin_here(const struct log *log)
     return end >= 0 ? end : log->file.size;
 }
 
+/* Packets that may wait in a socket, at the very most. */
+enum { WAITING_MAX = 1 << 16 };
+
+/*
+ * What came while nobody read, as after a listener's death, never opens a door: a packet has no
+ * time of its own. It is dropped without a look at it.
+ */
+static void start_group(const struct log *log)
+{
+    int fd = nflog_groups_find(log->sources->groups, log->source->group);
+    for (int i = 0; i < WAITING_MAX; i++)
+        if (recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno != EINTR && errno != ENOBUFS)
+            break;
+    hand_over(log, fd, 0);
+}
+
 /* Not before: what came in until now is the business of the listener before. */
 static void start_packets(struct log *log)
 {
-    if (packet_sockets_begin(log->source, log->packets) < 0)
+    if (packet_sockets_begin(log->packets) < 0)
         log_error("source %s: can't hear packets: %s", log->source->name, strerror(errno));
     for (int i = 0; i < log->packet_count; i++)
         hand_over(log, log->packets[i], 0);
@@ -332,6 +352,8 @@ static void start(struct log *log)
         log_polled(log);
     if (log->packet_count > 0)
         start_packets(log);
+    if (log->source->type == SOURCE_NFLOG)
+        start_group(log);
     if (log->file.fd >= 0)
         hand_over(log, log->file.fd, log->source->type == SOURCE_STDIN ? 0 : begin_here(log));
 }
@@ -361,10 +383,10 @@ void log_sources_start(struct log_sources *sources, struct handover handover)
 static const char *kmsg_advice(int error)
 {
     if (error == ENOENT)
-        return "in a container there is none: run knockd on the host, or read a file that the "
-               "host's syslog daemon fills (type = file)";
-    return "it takes the capability CAP_SYSLOG, which containers lack: run knockd on the host, or "
-           "read a file that the host's syslog daemon fills (type = file)";
+        return "in a container there is none: have its firewall hand the packets to knockd (type = "
+               "nflog), or run knockd on the host";
+    return "it takes the capability CAP_SYSLOG, which containers lack: have the firewall hand the "
+           "packets to knockd (type = nflog), or run knockd on the host";
 }
 
 static bool hears_packets(const struct config *config)
@@ -446,7 +468,8 @@ static void open_interfaces(struct log_sources *sources, const struct opening *f
 }
 
 struct log_sources *log_sources_open(struct loop *loop, const struct config *config,
-                                     const struct one_time *once, struct report *report)
+                                     const struct one_time *once, const struct nflog_groups *groups,
+                                     struct report *report)
 {
     const struct opening from = {config, once, report};
     struct config_pos whole = {config->path, 0};
@@ -458,6 +481,7 @@ struct log_sources *log_sources_open(struct loop *loop, const struct config *con
     }
     unsigned errors = report->errors;
     sources->loop = loop;
+    sources->groups = groups;
     sources->count = config->source_count;
     sources->changes = limit_make(CHANGE_RATE, CHANGE_RATE, clock_now());
     sources->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

@@ -1,4 +1,4 @@
-/* Opens the sockets that bring packets without a log. */
+/* Opens the sockets of captures. */
 #include "keeper/packet_sockets.h"
 
 #include <arpa/inet.h>
@@ -12,22 +12,6 @@
 #include <unistd.h>
 
 #include "lib/capture.h"
-#include "lib/nflog.h"
-
-static int open_nflog(const struct config_source *source, int fds[PACKET_SOCKETS], const char **why)
-{
-    fds[0] = nflog_group_open(source->group);
-    if (fds[0] >= 0)
-        return 1;
-    *why = errno == ENOSYS  ? "this knockd was built without libnetfilter_log: install "
-                              "libnetfilter-log-dev, and build it again"
-           : errno == EBUSY ? "another program has the group, ulogd perhaps: choose another group, "
-                              "here and in the firewall's rules"
-                            : strerror(errno);
-    return -1;
-}
-
-/* --- capture --- */
 
 /* The families of a capture's sockets, and their protocols. Bound to one of these and to no
  * interface, a socket hears what comes in by any, also by one that comes later, once, under the
@@ -117,7 +101,7 @@ static int open_family(const struct capture_ports *ports, const struct config_so
     return fd;
 }
 
-static int open_capture(const struct capture_ports *ports, const struct config_source *source,
+int packet_sockets_open(const struct capture_ports *ports, const struct config_source *source,
                         int fds[PACKET_SOCKETS], const char **why, struct report *report)
 {
     for (int i = 0; i < PACKET_SOCKETS; i++) {
@@ -131,20 +115,13 @@ static int open_capture(const struct capture_ports *ports, const struct config_s
     return PACKET_SOCKETS;
 }
 
-int packet_sockets_begin(const struct config_source *source, const int fds[PACKET_SOCKETS])
+int packet_sockets_begin(const int fds[PACKET_SOCKETS])
 {
-    for (int i = 0; source->type == SOURCE_PCAP && i < PACKET_SOCKETS; i++) {
+    for (int i = 0; i < PACKET_SOCKETS; i++) {
         const struct sockaddr_ll any = {.sll_family = AF_PACKET,
                                         .sll_protocol = htons(captured[i].protocol)};
         if (bind(fds[i], (const struct sockaddr *)&any, sizeof(any)) < 0)
             return -1;
     }
     return 0;
-}
-
-int packet_sockets_open(const struct capture_ports *ports, const struct config_source *source,
-                        int fds[PACKET_SOCKETS], const char **why, struct report *report)
-{
-    return source->type == SOURCE_NFLOG ? open_nflog(source, fds, why)
-                                        : open_capture(ports, source, fds, why, report);
 }

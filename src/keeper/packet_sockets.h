@@ -1,6 +1,6 @@
 /*
- * The sockets that bring packets without a log: a group of NFLOG, or a capture of what comes in.
- * The keeper opens and confines them; the listener reads.
+ * The sockets of a capture of what comes in. The keeper opens and confines them; the listener
+ * reads.
  */
 #ifndef KEEPER_PACKET_SOCKETS_H
 #define KEEPER_PACKET_SOCKETS_H
@@ -12,7 +12,7 @@
 enum { PACKET_SOCKETS = 2 };
 
 /*
- * Opens the sockets of `source`, of type nflog or pcap: returns how many, with their descriptors in
+ * Opens the sockets of `source`, of type pcap: returns how many, with their descriptors in
  * `fds`, which the caller owns. A capture takes what `ports` say; its sockets can't be given
  * another filter, and hear nothing before packet_sockets_begin. -1: *why says what is wrong and
  * what to do (valid until the next call). Warnings go to `report`.
@@ -21,6 +21,6 @@ int packet_sockets_open(const struct capture_ports *ports, const struct config_s
                         int fds[PACKET_SOCKETS], const char **why, struct report *report);
 
 /* From here on they hear. -1 and errno. */
-int packet_sockets_begin(const struct config_source *source, const int fds[PACKET_SOCKETS]);
+int packet_sockets_begin(const int fds[PACKET_SOCKETS]);
 
 #endif

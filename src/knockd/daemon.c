@@ -211,7 +211,7 @@ static bool start_generation(struct daemon *d, struct generation *g)
                                                    .refused = d->refused,
                                                    .refusals = d->refusals,
                                                    .limits = &d->authorize_limits}};
-    return generation_start(g, &calls);
+    return generation_start(g, g == d->next ? d->current : NULL, &calls);
 }
 
 /* --- STOPPING --- */

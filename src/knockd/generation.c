@@ -146,8 +146,8 @@ static bool start_listener(struct generation *g)
         return false;
     }
     g->started = clock_now();
-    g->listener = listener_process_start(g->calls.loop, &g->authorize, ++*g->calls.listeners,
-                                         g->uid, g->gid, calls, &report);
+    g->listener = listener_process_start(g->calls.loop, &g->authorize, &g->groups,
+                                         ++*g->calls.listeners, g->uid, g->gid, calls, &report);
     return g->listener != NULL;
 }
 
@@ -158,8 +158,12 @@ static void on_restart(void *arg)
         loop_timer_set(g->calls.loop, &g->restart, clock_now() + backoff_next(&g->pauses));
 }
 
-bool generation_start(struct generation *g, const struct generation_calls *calls)
+bool generation_start(struct generation *g, const struct generation *before,
+                      const struct generation_calls *calls)
 {
+    struct report report = log_report();
+    if (!nflog_groups_open(&g->groups, g->config, before ? &before->groups : NULL, &report))
+        return false;
     if (loop_timer_register(calls->loop, &g->restart, on_restart, g) < 0) {
         log_error("can't start a listener: out of memory");
         return false;
@@ -189,6 +193,7 @@ void generation_free(struct generation *g)
     listener_process_end(g->listener);
     if (g->calls.loop)
         loop_timer_unregister(g->calls.loop, &g->restart);
+    nflog_groups_close(&g->groups);
     plans_free(g->plans);
     one_time_free(&g->once);
     keyring_free(g->keyring);

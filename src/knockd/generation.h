@@ -9,6 +9,7 @@
 #include "keeper/authorize.h"
 #include "keeper/command.h"
 #include "keeper/keyring.h"
+#include "keeper/nflog_groups.h"
 #include "keeper/one_time.h"
 #include "keeper/plan.h"
 #include "knockd/listener_process.h"
@@ -36,9 +37,10 @@ struct generation {
     struct plans *plans;
     struct one_time once; /* one-time sequences */
     struct keyring *keyring;
-    struct commands init; /* before the first door */
-    struct commands exit; /* after the last */
-    uid_t uid;            /* the listener's */
+    struct nflog_groups groups; /* bound from its start on, whatever its listeners do */
+    struct commands init;       /* before the first door */
+    struct commands exit;       /* after the last */
+    uid_t uid;                  /* the listener's */
     gid_t gid;
     struct generation_calls calls;
     struct authorize authorize;        /* what its listener's knocks are authorized by */
@@ -63,10 +65,12 @@ void generation_free(struct generation *generation);
 void generation_warn_fixed(const struct generation *old, const struct generation *new);
 
 /*
- * Starts its listener. One that is lost after it was ready is replaced by another, later and later.
- * False after the error was logged.
+ * Starts its listener, with the groups of NFLOG that `before` has, too (NULL: it is the first). One
+ * that is lost after it was ready is replaced by another, later and later. False after the error
+ * was logged.
  */
-bool generation_start(struct generation *generation, const struct generation_calls *calls);
+bool generation_start(struct generation *generation, const struct generation *before,
+                      const struct generation_calls *calls);
 
 /* Ends its listener, and starts no other. */
 void generation_stop(struct generation *generation);

@@ -347,14 +347,13 @@ static struct listener_process *listener_process_new(struct loop *loop)
     return l;
 }
 
-struct listener_process *listener_process_start(struct loop *loop,
-                                                const struct authorize *authorize,
-                                                uint32_t generation, uid_t uid, gid_t gid,
-                                                struct listener_process_calls calls,
-                                                struct report *report)
+struct listener_process *
+listener_process_start(struct loop *loop, const struct authorize *authorize,
+                       const struct nflog_groups *groups, uint32_t generation, uid_t uid, gid_t gid,
+                       struct listener_process_calls calls, struct report *report)
 {
     const struct config *config = authorize->config;
-    struct log_sources *sources = log_sources_open(loop, config, authorize->once, report);
+    struct log_sources *sources = log_sources_open(loop, config, authorize->once, groups, report);
     if (!sources)
         return NULL;
     struct listener_process *l = listener_process_new(loop);

@@ -24,11 +24,10 @@ struct listener_process;
  * and must live as long. `generation` marks all messages of both sides. NULL after the error went
  * to `report`.
  */
-struct listener_process *listener_process_start(struct loop *loop,
-                                                const struct authorize *authorize,
-                                                uint32_t generation, uid_t uid, gid_t gid,
-                                                struct listener_process_calls calls,
-                                                struct report *report);
+struct listener_process *
+listener_process_start(struct loop *loop, const struct authorize *authorize,
+                       const struct nflog_groups *groups, uint32_t generation, uid_t uid, gid_t gid,
+                       struct listener_process_calls calls, struct report *report);
 
 pid_t listener_process_pid(const struct listener_process *l);
 

@@ -34,6 +34,13 @@ bool nflog_is_built(void)
     return true;
 }
 
+/* Whether a whole message begins there. libmnl takes a length of 2 GiB and more for a negative one,
+ * which isn't too much. */
+static bool is_whole(const struct nlmsghdr *message, size_t left)
+{
+    return left <= NFLOG_DATAGRAM && mnl_nlmsg_ok(message, (int)left) && message->nlmsg_len <= left;
+}
+
 /* --- opening --- */
 
 /* The acknowledgement of a configuration message. 0, or -1 and errno. */
@@ -70,12 +77,33 @@ static int send_config(int fd, struct nlmsghdr *message)
     return read_acknowledgement(fd);
 }
 
-/* Binds the group first, with nothing else: then EBUSY says that another socket has it. */
+/* Whether we may configure groups at all: a message that nobody sends to the kernel is refused for
+ * what it is only then. */
+static bool may_configure(int fd)
+{
+    char buffer[MNL_NLMSG_HDRLEN + 128];
+    struct nlmsghdr *message = nflog_nlmsg_put_header(buffer, NFULNL_MSG_PACKET, AF_UNSPEC, 0);
+    return send_config(fd, message) == 0 || errno != EPERM;
+}
+
+/* The kernel says EPERM of a group that another socket has, too. */
+static int bind_alone(int fd, struct nlmsghdr *message)
+{
+    if (nflog_attr_put_cfg_cmd(message, NFULNL_CFG_CMD_BIND) < 0)
+        return -1;
+    if (send_config(fd, message) == 0)
+        return 0;
+    if (errno == EPERM)
+        errno = may_configure(fd) ? EBUSY : EPERM;
+    return -1;
+}
+
+/* Binds the group first, with nothing else: then its error is about that. */
 static int bind_group(int fd, uint16_t group)
 {
     char buffer[MNL_NLMSG_HDRLEN + 128];
     struct nlmsghdr *message = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC, group);
-    if (nflog_attr_put_cfg_cmd(message, NFULNL_CFG_CMD_BIND) < 0 || send_config(fd, message) < 0)
+    if (bind_alone(fd, message) < 0)
         return -1;
     message = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC, group);
     if (nflog_attr_put_cfg_mode(message, NFULNL_COPY_PACKET, NFLOG_COPIED) < 0)
@@ -111,60 +139,96 @@ int nflog_group_open(unsigned group)
 
 /* --- reading --- */
 
-/* Whether the link layer's header, of Ethernet, is of a frame to a group. */
-static bool is_link_group(struct nlattr *const *attributes)
+/* The first attribute of each type that a packet may have. */
+struct attributes {
+    const struct nlattr *of[NFULA_MAX + 1];
+};
+
+static int note_attribute(const struct nlattr *attribute, void *arg)
 {
-    const struct nlattr *type = attributes[NFULA_HWTYPE], *header = attributes[NFULA_HWHEADER];
-    if (!type || !header || ntohs(mnl_attr_get_u16(type)) != ARPHRD_ETHER ||
-        mnl_attr_get_payload_len(header) == 0)
+    struct attributes *attributes = arg;
+    uint16_t type = mnl_attr_get_type(attribute);
+    if (type <= NFULA_MAX && !attributes->of[type])
+        attributes->of[type] = attribute;
+    return MNL_CB_OK;
+}
+
+/* What it holds, if that is at least `size` bytes; else NULL. */
+static const void *content(const struct attributes *attributes, uint16_t type, size_t size)
+{
+    const struct nlattr *attribute = attributes->of[type];
+    return attribute && mnl_attr_get_payload_len(attribute) >= size
+               ? mnl_attr_get_payload(attribute)
+               : NULL;
+}
+
+/* False: there is none of that type. */
+static bool number(const struct attributes *attributes, uint16_t type, uint32_t *out)
+{
+    uint32_t value;
+    const void *bytes = content(attributes, type, sizeof(value));
+    if (!bytes)
         return false;
-    const uint8_t *destination = mnl_attr_get_payload(header);
-    return destination[0] & 1;
+    memcpy(&value, bytes, sizeof(value));
+    *out = ntohl(value);
+    return true;
 }
 
-static void read_packet(struct nlattr *const *attributes, struct nflog_packet *out)
+static void read_prefix(const struct attributes *attributes, struct nflog_packet *out)
 {
-    const struct nlattr *prefix = attributes[NFULA_PREFIX], *in = attributes[NFULA_IFINDEX_INDEV],
-                        *sequence = attributes[NFULA_SEQ], *payload = attributes[NFULA_PAYLOAD];
-    *out = (struct nflog_packet){.prefix = "", .link_group = is_link_group(attributes)};
-    if (prefix) {
-        out->prefix = mnl_attr_get_payload(prefix);
-        out->prefix_len = strnlen(out->prefix, mnl_attr_get_payload_len(prefix));
-    }
-    if (in)
-        out->in = ntohl(mnl_attr_get_u32(in));
-    out->has_sequence = sequence != NULL;
-    if (sequence)
-        out->sequence = ntohl(mnl_attr_get_u32(sequence));
-    if (payload) {
-        out->bytes = mnl_attr_get_payload(payload);
-        out->len = mnl_attr_get_payload_len(payload);
-    }
+    const char *text = content(attributes, NFULA_PREFIX, 1);
+    out->prefix = text ? text : "";
+    out->prefix_len =
+        text ? strnlen(text, mnl_attr_get_payload_len(attributes->of[NFULA_PREFIX])) : 0;
 }
 
-/* Whether the message is of a packet. Attributes of a size that their type doesn't have make it
- * none. */
-static bool is_packet(const struct nlmsghdr *message, struct nlattr **attributes)
+static void read_bytes(const struct attributes *attributes, struct nflog_packet *out)
 {
-    enum { PACKET = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET };
-    return message->nlmsg_type == PACKET &&
-           message->nlmsg_len >= MNL_NLMSG_HDRLEN + sizeof(struct nfgenmsg) &&
-           nflog_nlmsg_parse(message, attributes) == MNL_CB_OK;
+    out->bytes = content(attributes, NFULA_PAYLOAD, 1);
+    if (out->bytes)
+        out->len = mnl_attr_get_payload_len(attributes->of[NFULA_PAYLOAD]);
+}
+
+/* Ethernet begins with the address of the receiver, and its first bit says whether it is a group's.
+ */
+static bool is_to_group(const struct attributes *attributes)
+{
+    uint16_t type;
+    const void *hardware = content(attributes, NFULA_HWTYPE, sizeof(type));
+    const uint8_t *header = content(attributes, NFULA_HWHEADER, 1);
+    if (!hardware || !header)
+        return false;
+    memcpy(&type, hardware, sizeof(type));
+    return ntohs(type) == ARPHRD_ETHER && header[0] & 1;
+}
+
+static bool read_packet(const struct nlmsghdr *message, struct nflog_packet *out)
+{
+    struct attributes attributes = {{NULL}};
+    *out = (struct nflog_packet){0};
+    if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
+        mnl_attr_parse(message, sizeof(struct nfgenmsg), note_attribute, &attributes) < 0)
+        return false;
+    read_prefix(&attributes, out);
+    read_bytes(&attributes, out);
+    number(&attributes, NFULA_IFINDEX_INDEV, &out->in);
+    out->has_sequence = number(&attributes, NFULA_SEQ, &out->sequence);
+    out->link_group = is_to_group(&attributes);
+    return true;
 }
 
 bool nflog_next(const uint8_t *datagram, size_t len, size_t *at, struct nflog_packet *out)
 {
     assert((uintptr_t)datagram % NLMSG_ALIGNTO == 0);
     while (*at < len) {
-        struct nlattr *attributes[NFULA_MAX + 1] = {NULL};
         const struct nlmsghdr *message = (const void *)(datagram + *at);
-        if (!mnl_nlmsg_ok(message, (int)(len - *at)))
+        size_t left = len - *at;
+        if (!is_whole(message, left))
             return false;
-        *at += NLMSG_ALIGN(message->nlmsg_len);
-        if (is_packet(message, attributes)) {
-            read_packet(attributes, out);
+        size_t size = MNL_ALIGN(message->nlmsg_len);
+        *at = size < left ? *at + size : len;
+        if (read_packet(message, out))
             return true;
-        }
     }
     return false;
 }

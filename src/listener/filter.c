@@ -29,7 +29,7 @@
  *       a line to standard error (/dev/null, for a listener), then abort(): signal masks and
  * tgkill, or in musl tkill. They are allowed for SIGABRT to ourselves alone, so that such a fault
  * is reported as what it is and not as an attempt to break out. memchr, memcmp, strlen, inet_pton
- * and their like, bsearch, SipHash of libsodium none.
+ * and their like, bsearch, SipHash of libsodium, libmnl's reading of netlink messages none.
  *
  * What isn't used, since it would need more: qsort (glibc asks for the size of the machine's
  * memory, by sysinfo or /proc/meminfo, from 1 KiB on), local time (reads files), stdio, random

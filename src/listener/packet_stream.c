@@ -43,9 +43,10 @@ bool packet_stream_add(struct packet_stream *stream, int fd)
 
 /* --- what was lost --- */
 
+/* A counter that went back tells nothing. */
 static void count_lost(struct packet_stream *stream, uint32_t lost)
 {
-    if (lost == 0)
+    if (lost == 0 || lost > INT32_MAX)
         return;
     stream->lost += lost;
     stream->calls.gap(stream->calls.arg);

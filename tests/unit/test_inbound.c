@@ -118,7 +118,8 @@ static void make_logs(struct inbound_world *world)
     struct report report = {.say = hear, .arg = &world->w.told};
     world->log = (struct config_source){.name = name, .type = SOURCE_FILE, .path = path};
     world->logs = (struct config){.sources = &world->log, .source_count = 1};
-    world->sources = log_sources_open(world->w.kept.w.bench.loop, &world->logs, NULL, &report);
+    world->sources =
+        log_sources_open(world->w.kept.w.bench.loop, &world->logs, NULL, NULL, &report);
     assert_non_null(world->sources);
 }
 

@@ -69,7 +69,7 @@ static void keeper_make(struct keeper *k, unsigned count, const char *setup, con
     }
     k->config = (struct config){.sources = k->logs, .source_count = count};
     k->report.say = be_told;
-    k->sources = log_sources_open(k->bench.loop, &k->config, NULL, &k->report);
+    k->sources = log_sources_open(k->bench.loop, &k->config, NULL, NULL, &k->report);
     assert_non_null(k->sources);
     log_sources_start(k->sources, (struct handover){on_handover, k});
     assert_true(k->inotify >= 0);
