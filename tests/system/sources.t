@@ -1,17 +1,21 @@
 #!/bin/bash
-# One table of knocks, tests/data/knocks.txt, sent once, by IPv4 and IPv6, and read by a knockd for each source: all
-# open the same doors. A replay of the logs that were recorded meanwhile tells of exactly those.
+# One table of knocks, tests/data/knocks.txt, sent once, by IPv4 and IPv6, and heard by a knockd for each source: all
+# open the same doors, but for what the table says. A replay of the logs, and of a capture, that were recorded meanwhile
+# tells of exactly those.
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 # shellcheck source-path=SCRIPTDIR source=journald.sh
 . "$(dirname "$0")/journald.sh"
 
+SEAL=$BUILT/tools/seal
 table=$TREE/tests/data/knocks.txt
 net4=192.0.2. net6=2001:db8::
 last=250 # the client that only shows who is listening
 
+group=4711 # of NFLOG
+span=9101  # the sequences are elsewhere
 sources=() clients=() steps=() doors=() titles=()
-inside=()
+inside=() tcpdump_pid=''
 declare -A pid_of
 
 # --- the doors: name and keys; each but the last writes down what it does, the last changes the firewall ---
@@ -19,15 +23,17 @@ declare -A pid_of
 door_keys='
 plain   sequence = { 7000, 8000, 9000 }
 second  sequence = { 8000, 8100, 9100 }
-loose   sequence = { 21000, 22000, 23000 } strict = false
+loose   sequence = { 24000, 22000, 23000 } strict = false
 fin     sequence = { 31000, 32000, 33000 } tcpflags = "fin"
 any     sequence = { 34000, 35000, 36000 } tcpflags = any
 spared  sequence = { 41000, 42000, 41500 } ignore = { 43000, "43000:udp" }
 quick   sequence = { 46001, 46500, 46002 } seq_timeout = 1
 udp     sequence = { "53001:udp", "53100:udp", "53002:udp" }
 tcp     sequence = { 53001, 53100, 53002 }
-five    sequence = { 10001, "20002:udp", 30003, 40004, "50005:udp" }
+five    sequence = { 54001, "54302:udp", 30003, 40004, "50005:udp" }
 twice   sequence = { 6100, 6100, 6200 }
+sealed  key = { alice } port = 2223
+once    one_time_sequences = "ONCE"
 gate    sequence = { 7412, "28733:udp", 51990 } port = 2222
 '
 
@@ -35,7 +41,7 @@ gate    sequence = { 7412, "28733:udp", 51990 } port = 2222
 door_text() {
     local write="\"/bin/sh -c 'echo \$0 \$1 \$2 >>$2' "
     echo "door \"$1\" {"
-    echo "    ${3//\} /\}$'\n    '}"
+    echo "    ${3//\} /\}$'\n    '}" | sed "s|ONCE|$WORK/once|"
     echo "    cmd_timeout = 300"
     if [ "$1" = gate ]; then
         echo "    rule = \"INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT\""
@@ -45,17 +51,31 @@ door_text() {
     echo "}"
 }
 
+# make_secrets: the key of the door `sealed` and the sequences of the door `once`: each is good for one address.
+make_secrets() {
+    [ -x "$SEAL" ] || bail "no $SEAL; run make tests first"
+    mkdir -m 700 "$WORK/keys"
+    (
+        umask 077
+        printf 'key = "%064d"\nserver = "gate.example"\n' 7 >"$WORK/keys/alice.key"
+        seq 33 50 | sed 's/.*/&101,&202:udp,&303,&404:udp,&505/' >"$WORK/once"
+    )
+}
+
 # write_config NAME KEYS: for a knockd of its own.
 write_config() {
     local door keys
-    mkdir "$WORK/$1.state"
+    mkdir -m 700 "$WORK/$1.state"
+    "$BUILT/tools/old_state" "$WORK/$1.state" || bail "no state; run make tests first"
     cat >"$WORK/$1.conf" <<EOF
 user      = "nobody"
 state_dir = "$WORK/$1.state"
 control   = "$WORK/$1.state/control"
+key_dir   = "$WORK/keys"
+sealed { server = "gate.example" span = $span }
 source "$1" {
     $2
-    prefix = "$LOG_PREFIX"
+    $([ "$1" = pcap ] || echo "prefix = \"$LOG_PREFIX\"")
 }
 EOF
     while read -r door keys; do
@@ -65,6 +85,11 @@ EOF
 
 # --- the sources ---
 
+# Without its library, a source is nothing that one could try.
+built_without() {
+    "$KNOCKD" -t -c "$WORK/$1.conf" 2>&1 | grep -o 'this knockd was built without.*'
+}
+
 # source_starts NAME KEYS [INPUT]: a knockd that reads it.
 source_starts() {
     write_config "$1" "$2"
@@ -72,7 +97,12 @@ source_starts() {
     "${inside[@]}" ip netns exec "$GATE" "$KNOCKD" -c "$WORK/$1.conf" <"${3:-/dev/null}" >"$KNOCKD_LOG" 2>&1 &
     KNOCKD_PID=$! pid_of[$1]=$!
     started "$KNOCKD_PID"
-    ok "$1: starts" poll 10 knockd_ready_or_gone
+    poll 10 knockd_ready_or_gone
+    if built_without "$1" >"$WORK/why"; then
+        tap_result 0 "$1 # SKIP $(cat "$WORK/why")"
+        return
+    fi
+    ok "$1: starts" said ready
     said ready && sources+=("$1")
 }
 
@@ -114,6 +144,23 @@ by_stdin() {
     source_starts stdin "type = stdin" "$WORK/pipe"
 }
 
+by_packets() {
+    source_starts nflog "type = nflog group = $group"
+    source_starts pcap "type = pcap"
+}
+
+# What the gate's wire brings, for a replay.
+capture_all() {
+    if ! command -v tcpdump >/dev/null; then
+        return 0
+    fi
+    ip netns exec "$GATE" tcpdump -i eth0 -Q in -U --immediate-mode -w "$WORK/wire.pcap" </dev/null \
+        >"$WORK/tcpdump" 2>&1 &
+    tcpdump_pid=$!
+    started $tcpdump_pid
+    poll 10 grep -q 'listening on' "$WORK/tcpdump"
+}
+
 # --- the table ---
 
 # column TEXT: without the blanks around it.
@@ -132,6 +179,17 @@ read_table() {
     done <"$table"
 }
 
+# doors_of SOURCE ROW: which have to open: those for all, or in parentheses those for this source.
+doors_of() {
+    local open=${doors[$2]}
+    case $open in
+    *"($1: "*) open=${open#*"($1: "} open=${open%%)*} ;;
+    *) open=${open%%(*} ;;
+    esac
+    # shellcheck disable=SC2086 # words
+    printf '%s\n' ${open//-/} | sort | xargs
+}
+
 # Each number that occurs, also those behind an @.
 all_numbers() {
     printf '%s\n' "$last" "${clients[@]}"
@@ -145,8 +203,50 @@ give_addresses() {
     done
 }
 
+# gate_of ADDRESS
+gate_of() {
+    if [[ $1 = *:* ]]; then echo "$GATE6"; else echo "$GATE4"; fi
+}
+
+# send_sealed NUMBER CARRIER: to both gates, each message bound to the address that it comes from.
+send_sealed() {
+    local from time window=udp
+    [ "$2" != tcp ] || window=tcp
+    for from in "$net4$1" "$net6$1"; do
+        time=$((${EPOCHREALTIME%.*} << 16 | 10#${EPOCHREALTIME#*.} * 65536 / 1000000))
+        "$SEAL" "$WORK/keys/alice.key" $span "$window" "$from" $time 1 sealed 0 0 - >"$WORK/packets" || return 1
+        if [ "$2" = packet ]; then
+            on_client perl "$TREE/tests/system/raw-message.pl" "$from" "$(gate_of "$from")" $((span + 12287)) whole \
+                "$(head -n 1 "$WORK/packets")" || return 1
+        else
+            on_client perl "$TREE/tests/system/send-packets.pl" "$from" "$(gate_of "$from")" \
+                $((40000 + $1)) <"$WORK/packets" || return 1
+        fi
+    done
+}
+
+# send_once NUMBER LINE: the line's sequence by IPv4, the next one by IPv6.
+send_once() {
+    local from line=$2 steps
+    for from in "$net4$1" "$net6$1"; do
+        IFS=, read -r -a steps <<<"$(sed -n "${line}p" "$WORK/once")"
+        line=$((line + 1))
+        send_knock "$from" "$(gate_of "$from")" "${steps[@]}" >&2 || return 1
+    done
+}
+
 # send NUMBER PACKET...
 send() {
+    case $2 in
+    sealed:*)
+        send_sealed "$1" "${2#*:}"
+        return
+        ;;
+    once:*)
+        send_once "$1" "${2#*:}"
+        return
+        ;;
+    esac
     on_client perl "$TREE/tests/system/knocks.pl" "$net4" "$GATE4" "$net6" "$GATE6" "$@" >&2
 }
 
@@ -169,12 +269,15 @@ knock_and_look() {
 # A line's doors are waited for, so that a log's order is that of the table, but not in the journal: it is read in
 # gusts. What opens nothing is judged by what comes behind it.
 send_table() {
-    local i patience=5 prompt=()
-    mapfile -t prompt < <(printf '%s\n' "${sources[@]}" | grep -v journal)
+    local i name patience=5 prompt
     for i in "${!clients[@]}"; do
         # shellcheck disable=SC2086 # words
         send "${clients[i]}" ${steps[i]} || return 1
-        [ "${doors[i]}" = - ] || poll $patience opened "${clients[i]}" '.*' "${prompt[@]}" || patience=0
+        prompt=()
+        for name in "${sources[@]}"; do
+            [ "$name" = journal ] || [ -z "$(doors_of "$name" "$i")" ] || prompt+=("$name")
+        done
+        poll $patience opened "${clients[i]}" '.*' "${prompt[@]}" || patience=0
     done
     send $last 8000 8100 9100
     poll 5 opened $last second "${sources[@]}"
@@ -197,8 +300,7 @@ verdicts() {
     local i said=$WORK/$1.said wanted count=0
     openings "$1" >"$said"
     for i in "${!clients[@]}"; do
-        # shellcheck disable=SC2086 # words
-        wanted=$(printf '%s\n' ${doors[i]//-/} | sort | xargs)
+        wanted=$(doors_of "$1" "$i")
         is "$1: ${titles[i]} (${clients[i]}: ${steps[i]})" "$(opened_by "$said" "${clients[i]}")" \
             "IPv4: $wanted, IPv6: $wanted"
         count=$((count + 2 * $(wc -w <<<"$wanted")))
@@ -211,28 +313,38 @@ verdicts() {
 
 # The rule of each door `gate` and each knockd.
 firewall_verdicts() {
-    local net wanted iptables=iptables
-    wanted=$(printf '%s\n' "${doors[@]}" | grep -cw gate)
+    local net name i wanted=0 iptables=iptables
+    for name in "${sources[@]}"; do
+        for i in "${!clients[@]}"; do
+            wanted=$((wanted + $(doors_of "$name" "$i" | grep -cw gate)))
+        done
+    done
     for net in "$net4" "$net6"; do
         is "$iptables: a rule for each door in the firewall, by each knockd" \
-            "$(rules $iptables | grep -cF -- "-s $net")" $((wanted * ${#sources[@]}))
+            "$(rules $iptables | grep -cF -- "-s $net")" "$wanted"
         iptables=ip6tables
     done
 }
 
 # replays NAME LOG ORDER: it opens what the daemon opened, with ORDER cat in the same order, with sort in any. Doors of
-# different families may be told of in either.
+# different families may be told of in either. Keys and one-time sequences are the keeper's: a replay has none.
 replays() {
     local family
     "$KNOCKD" -r "$2" -c "$WORK/$1.conf" | awk '$2 == "open" { print $2, $3, $4 }' >"$2.replay"
     for family in $net4 $net6; do
         is "$1: the replay of its log opens the same, $family" "$(grep -F " $family" "$2.replay" | "$3")" \
-            "$(grep -F " $family" "$WORK/$1.said" | "$3")"
+            "$(grep -F " $family" "$WORK/$1.said" | grep -v ' sealed \| once ' | "$3")"
     done
 }
 
 replay_all() {
     local format
+    if [ -n "${pid_of[pcap]:-}" ] && [ -n "$tcpdump_pid" ]; then
+        stop "$tcpdump_pid"
+        replays pcap "$WORK/wire.pcap" cat
+    else
+        skip "pcap: the replay of a capture" "no tcpdump, or no source of this kind"
+    fi
     for format in traditional iso; do
         [ -z "${pid_of[file-$format]:-}" ] || replays "file-$format" "$WORK/$format.kern" cat
     done
@@ -256,11 +368,18 @@ needs_gate
 read_table
 [ ${#clients[@]} -gt 0 ] || bail "no knocks in $table"
 { firewall4 && firewall6 && give_addresses; } || bail "no firewall or no addresses"
+make_secrets
+for name in iptables ip6tables; do
+    on_gate $name -I INPUT "$(on_gate $name -S INPUT | awk '/ LOG / { print NR - 1 }')" \
+        -j NFLOG --nflog-group $group --nflog-prefix "$LOG_PREFIX" || bail "no NFLOG here"
+done
 source_starts kmsg "type = kmsg"
 by_stdin
 by_file
 by_command
 by_journal
+by_packets
+ok "the wire is captured, if tcpdump is there" capture_all
 ok "every source is read" poll 10 knock_and_look
 ok "the table is sent, and its last line opens" send_table
 for name in "${sources[@]}"; do
