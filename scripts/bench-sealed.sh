@@ -10,7 +10,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/netns.sh"
 
 : "${RUNS:=11}" "${FWKNOPD:=fwknopd}" "${FWKNOP:=fwknop}"
-SERVICE=2222 CONF='' fwknop_args=()
+SERVICE=2222 GROUP=4711 CONF='' fwknop_args=()
 # Of each kind of knock: sums of what was on the wire and how many knocks that were, times in ms.
 declare -A packets=() bytes=() knocks=() times=()
 
@@ -50,6 +50,7 @@ make_gate() {
         die "the hosts could not be made"
     fi
     on_gate iptables -I INPUT 3 -p tcp --dport $SERVICE -j DROP
+    on_gate iptables -I INPUT 4 -j NFLOG --nflog-group $GROUP --nflog-prefix "$LOG_PREFIX"
     on_client iptables -A OUTPUT -d "$GATE4" -p tcp --dport $SERVICE -j ACCEPT
     on_client iptables -A OUTPUT -d "$GATE4" -j ACCEPT
     write_config
@@ -147,6 +148,26 @@ timed() {
     times[$kind]+=$(sed 1d "$WORK/timer")$'\n'
 }
 
+# hear SOURCE: knockd's from now on.
+hear() {
+    stop_knockd
+    sed -i "s/^source .*/source \"firewall\" { $1 }/" "$CONF"
+    start_knockd "$CONF" || die "knockd did not start: $(cat "$KNOCKD_LOG")"
+}
+
+# A log doesn't tell what is in a packet.
+time_packets() {
+    local i
+    hear "type = nflog  group = $GROUP  prefix = \"$LOG_PREFIX\""
+    for ((i = 0; i < RUNS; i++)); do
+        timed nflog knock --carrier packet friend
+    done
+    hear "type = pcap"
+    for ((i = 0; i < RUNS; i++)); do
+        timed pcap knock --carrier packet friend
+    done
+}
+
 time_knocks() {
     local i
     for ((i = 0; i < RUNS; i++)); do
@@ -173,9 +194,9 @@ opens() {
         awk '{ t[NR] = $1 } END { printf "%.0f ms (%.0f-%.0f)\n", t[int((NR + 1) / 2)], t[1], t[NR] }'
 }
 
-# row TITLE KIND
+# row TITLE KIND [TIMES]: TIMES: the kind of those.
 row() {
-    echo "| $1 | $(wire "$2.round") | $(wire "$2.blind") | $(wire "$2.whole") | $(opens "$2") |"
+    echo "| $1 | $(wire "$2.round") | $(wire "$2.blind") | $(wire "$2.whole") | $(opens "${3:-$2}") |"
 }
 
 print_table() {
@@ -183,7 +204,8 @@ print_table() {
     echo '|---|---|---|---|---|'
     row "sealed, carrier UDP" udp
     row "sealed, carrier TCP" tcp
-    row "sealed, in one packet" packet
+    row "sealed, in one packet, heard by NFLOG" packet nflog
+    row "the same, captured" packet pcap
     row "a plain sequence of 3 ports" plain
     [ ${#fwknop_args[@]} = 0 ] || row "\`fwknop\`, one packet, captured" fwknop
 }
@@ -192,8 +214,8 @@ lacks=$(netns_lacks)
 [ -z "$lacks" ] || { echo "Sealed knocks are not measured here: it $lacks."; exit 0; }
 cpu=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
 echo "$(date -u +%F), $(nproc) x $cpu, Linux $(uname -r | cut -d- -f1); IPv4 packets with their headers, mean of $RUNS" \
-    "(one where nothing opens); from the first packet to a connection, source kmsg: median of $RUNS in turn, and between" \
-    "which they lie"
+    "(one where nothing opens); from the first packet to a connection, source kmsg, of one packet as it says: median" \
+    "of $RUNS in turn, and between which they lie"
 echo
 netns_begin
 make_gate
@@ -202,4 +224,5 @@ if command -v "$FWKNOPD" >/dev/null && command -v "$FWKNOP" >/dev/null; then
 fi
 count_knocks
 time_knocks
+time_packets
 print_table
