@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,9 @@ static const char used_up[] = "that one-time sequence is used up";
 /* What is being read, and where. */
 struct reader {
     const struct config_door *door;
-    unsigned index; /* of the door */
-    unsigned span;  /* first port of those that carry sealed knocks; 0: there are none */
+    unsigned index;       /* of the door */
+    unsigned span;        /* first port of those that carry sealed knocks; 0: there are none */
+    unsigned packet_port; /* the UDP port that takes them in one packet */
     struct config_pos pos;
     struct one_time *one_time;
     struct report *report;
@@ -44,9 +46,12 @@ static char *canonical(const struct sequence *sequence)
 
 static bool carries_sealed(const struct reader *r, const struct sequence *sequence)
 {
-    for (unsigned i = 0; r->span && i < sequence->count; i++)
-        if (carrier_has((uint16_t)r->span, sequence->steps[i].proto, sequence->steps[i].port))
+    for (unsigned i = 0; r->span && i < sequence->count; i++) {
+        struct port_proto step = sequence->steps[i];
+        if (carrier_has((uint16_t)r->span, step.proto, step.port) ||
+            (step.proto == IPPROTO_UDP && step.port == r->packet_port))
             return true;
+    }
     return false;
 }
 
@@ -97,8 +102,8 @@ static bool read_line(struct reader *r, char *text)
     if (carries_sealed(r, &sequence)) {
         report_error(
             r->report, r->pos,
-            "\"%.80s\" uses a port from %u to %u, which carry sealed knocks: choose others", text,
-            r->span, r->span + CARRIER_SPAN_SIZE - 1);
+            "\"%.80s\" uses a port from %u to %u, or %u:udp, which carry sealed knocks: choose others",
+            text, r->span, r->span + CARRIER_SPAN_SIZE - 1, r->packet_port);
         return false;
     }
     return add_line(r, &sequence);
@@ -221,6 +226,7 @@ bool one_time_load(const struct config *config, struct one_time *one_time, struc
         struct reader r = {.door = &config->doors[i],
                            .index = i,
                            .span = config->sealed.span,
+                           .packet_port = config->sealed.packet_port,
                            .one_time = one_time,
                            .report = report};
         good &= load_door(&r);

@@ -138,6 +138,8 @@ static void check_source_keys(struct parse_context *context, const struct config
     check_source_key(context, section, source->type == SOURCE_NFLOG, "group", NULL);
     check_source_key(context, section, source->type == SOURCE_PCAP, "interface", NULL);
     check_source_key(context, section, source->type != SOURCE_PCAP, "prefix", NULL);
+    check_source_key(context, section, source->type != SOURCE_NFLOG && source->type != SOURCE_PCAP,
+                     "format", NULL);
     if (kernel && source->format == FORMAT_ULOGD)
         report_error(context->report, section->pos,
                      "source \"%s\": ulogd writes no kernel messages: expected format = kernel "

@@ -14,19 +14,37 @@ static bool carries(const struct config_sealed *sealed, struct port_proto step)
     return carrier_has((uint16_t)sealed->span, step.proto, step.port);
 }
 
+/* Nor do those that may be a sealed knock in one packet. */
+static bool is_packet_port(const struct config_sealed *sealed, struct port_proto step)
+{
+    return step.proto == IPPROTO_UDP && step.port == sealed->packet_port;
+}
+
+static void report_step(const struct config_sealed *sealed, const struct config_door *door,
+                        struct port_proto step, struct report *report)
+{
+    if (carries(sealed, step))
+        report_error(report, door->sequence_pos,
+                     "door \"%s\": %u:%s carries sealed knocks, from port %u on, so no sequence "
+                     "can use it: choose another port, or another span (sealed { span })",
+                     door->name, step.port, proto_name(step.proto), sealed->span);
+    else
+        report_error(report, door->sequence_pos,
+                     "door \"%s\": %u:udp is the packet_port, so no sequence can use it: choose "
+                     "another port, or another packet_port (sealed { packet_port })",
+                     door->name, step.port);
+}
+
 static void check_sequence(const struct config_sealed *sealed, const struct config_door *door,
                            struct report *report)
 {
-    for (unsigned i = 0; i < door->sequence.count; i++)
-        if (carries(sealed, door->sequence.steps[i])) {
-            report_error(
-                report, door->sequence_pos,
-                "door \"%s\": %u:%s carries sealed knocks, from port %u on, so no sequence "
-                "can use it: choose another port, or another span (sealed { span })",
-                door->name, door->sequence.steps[i].port, proto_name(door->sequence.steps[i].proto),
-                sealed->span);
+    for (unsigned i = 0; i < door->sequence.count; i++) {
+        struct port_proto step = door->sequence.steps[i];
+        if (carries(sealed, step) || is_packet_port(sealed, step)) {
+            report_step(sealed, door, step, report);
             return;
         }
+    }
 }
 
 /* A port that is open is not logged, so what it should carry would be lost. */

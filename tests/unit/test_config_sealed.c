@@ -128,6 +128,10 @@ static void refuses_what_cant_work(void **state)
         {BOTH(""), ""},
         {BOTH("span = 8001"), "2: door \"d\": 9000:tcp carries sealed knocks, from port 8001 on"},
         {BOTH("span = 9001"), ""},
+        {BOTH("packet_port = 7000"), ""}, /* the step is TCP */
+        {SOURCE "door d { sequence = { 9000, '443:udp', 8000 } key = alice" RULE_LINE
+                "}\nsealed { packet_port = 443 }\n",
+         "2: door \"d\": 443:udp is the packet_port, so no sequence can use it"},
         {SOURCE "door door2038 { key = a" RULE_LINE "}\ndoor door3192 { key = a" RULE_LINE "}\n",
          "3: door \"door3192\": sealed knocks can't tell its name from \"door2038\""},
         {SOURCE "door door2038 { key = a" RULE_LINE

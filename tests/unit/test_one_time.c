@@ -33,7 +33,8 @@ static bool load(const char *text, mode_t mode, struct one_time *once, struct to
     fclose(file);
     assert_int_equal(chmod(path, mode), 0);
     struct config_door door = {.name = name, .once_path = {.text = path, .pos = {"c", 3}}};
-    struct config config = {.sealed = {.span = 20000}, .doors = &door, .door_count = 1};
+    struct config config = {
+        .sealed = {.span = 20000, .packet_port = 443}, .doors = &door, .door_count = 1};
     struct report report = {.say = on_report, .arg = told};
     *told = (struct told){0};
     bool good = one_time_load(&config, once, &report);
@@ -70,6 +71,10 @@ static void tells_what_is_wrong_and_where(void **state)
     assert_false(load("1,19999,32288\n1,2,32287:udp\n", 0600, &once, &told));
     assert_non_null(
         strstr(told.last, "/once:2: \"1,2,32287:udp\" uses a port from 20000 to 32287"));
+    one_time_free(&once);
+    assert_false(load("1,443,3\n1,443:udp,3\n", 0600, &once, &told));
+    assert_non_null(strstr(told.last, "/once:2: \"1,443:udp,3\" uses a port from 20000 to 32287, "
+                                      "or 443:udp, which carry sealed knocks"));
     one_time_free(&once);
     assert_true(load("1,2,3\n", 0644, &once, &told));
     assert_non_null(strstr(told.last, "c:3: warning: one_time_sequences: others may read"));
