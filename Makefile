@@ -69,7 +69,7 @@ TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/t
 # The kernel's log holds some 500 lines of packets. Those that fill it, or want to find theirs in it later, run alone;
 # of the others, those that take long begin first.
 ALONE    = $(wildcard $(addprefix tests/system/,follow.t guide.t sealed-loss.t sealed-nat.t))
-SLOW     = $(wildcard $(addprefix tests/system/,rules.t torture.t faults.t portable.t))
+SLOW     = $(wildcard $(addprefix tests/system/,rules.t torture.t faults.t portable.t left-out.t))
 SYSTEM   = $(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
                $(sort $(wildcard tests/fuzz/fuzz_*.c))))

@@ -1,16 +1,18 @@
 #!/usr/bin/perl
 # check.pl [-v] [-j JOBS] [-a FILE]... TEST...: runs the tests, JOBS at a time, those of -a one after another before
-# them. A failure stops nothing. Ends with what was skipped, why, and the line "N passed, N failed, N skipped"; exits 0
-# only if every test did what it promised, and something was tested.
+# them. A failure stops nothing. Ends with what took longest, what was skipped, why, and the line "N passed, N failed,
+# N skipped"; exits 0 only if every test did what it promised, and something was tested.
 use strict;
 use warnings;
 use Getopt::Long qw(:config bundling);
 use TAP::Harness;
+use Time::HiRes qw(time);
 
 my ($verbose, $jobs, @alone) = (0, 1);
 GetOptions('v' => \$verbose, 'j=i' => \$jobs, 'a=s' => \@alone) && (@ARGV || @alone)
     or die "usage: check.pl [-v] [-j JOBS] [-a FILE]... TEST...\n";
 
+my %took;       # test -> seconds
 my %reasons;    # why tests were skipped -> how many
 my ($fine, $passed, $failed, $skipped) = (1, 0, 0, 0);
 
@@ -21,8 +23,10 @@ sub run {
     return unless @tests;
     my $harness = TAP::Harness->new({ exec => [], jobs => $jobs, verbosity => $verbose });
     $harness->callback(made_parser => sub {
-        my ($parser) = @_;
+        my ($parser, $job) = @_;
+        my $began = time;
         $parser->callback(test => sub { $reasons{ $_[0]->explanation }++ if $_[0]->has_skip });
+        $parser->callback(EOF => sub { $took{ $job->[1] } = time - $began });
         $parser->callback(EOF => sub { $skipped++, $reasons{ $_[0]->skip_all }++ if $_[0]->skip_all });
     });
     my $result = $harness->runtests(@tests);
@@ -34,6 +38,9 @@ sub run {
 
 run(1, @alone);
 run($jobs, @ARGV);
+my @slowest = (sort { $took{$b} <=> $took{$a} } keys %took)[0 .. 19];
+print "\nSlowest:\n";
+printf "%5.1f s  %s\n", $took{$_}, $_ for grep { defined } @slowest;
 print "\nSkipped:\n" if %reasons;
 printf "%5d  %s\n", $reasons{$_}, $_ for sort { $reasons{$b} <=> $reasons{$a} || $a cmp $b } keys %reasons;
 printf "%d passed, %d failed, %d skipped\n", $passed, $failed, $skipped;
