@@ -43,6 +43,7 @@ check bsdutils            c script
 check locales             c localedef
 check uidmap              c newuidmap
 check jq                  c jq
+check tcpdump             c tcpdump
 fuzz  clang               c clang
 fuzz  perl-base           c perl
 ci    clang               c clang

@@ -458,8 +458,9 @@ static int read_capture(struct replay *r, const char *log)
     char why[CAPTURE_ERROR_SIZE];
     if (!capture_is_built())
         return print_unreadable(r, log,
-                                "it is a capture, and this knockd was built without libpcap: "
-                                "install libpcap-dev, and build it again");
+                                "it is a capture, and their reading was left out of this knockd, "
+                                "which was built without libpcap; install libpcap-dev, and build "
+                                "it again");
     if (r->doors && !make_filters(r, why, sizeof(why)))
         return print_unreadable(r, log, why);
     bool whole = capture_reader_run(&r->capture, &r->input, why);

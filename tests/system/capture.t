@@ -20,6 +20,14 @@ seen() {
     replay -r - -c "${1:-$data/replay.conf}" | grep -v ' 0$' | xargs
 }
 
+# log_of CAPTURE: the same packets as lines of the firewall, a second apart.
+log_of() {
+    "$KNOCKD" -r "$1" --packets | awk -F'\t' '{
+        printf "2026-11-23T14:00:%02d.123456Z gate kernel: [DENY] IN=eth0 OUT= MAC= SRC=%s DST=%s ", NR - 1, $2, $4
+        printf $2 ~ /:/ ? "LEN=72 TC=0 HOPLIMIT=64 FLOWLBL=0 " : "LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 "
+        if ($1 == "TCP") printf "PROTO=TCP SPT=%s DPT=%s WINDOW=64240 RES=0x00 SYN URGP=0 \n", $3, $5
+        else printf "PROTO=UDP SPT=%s DPT=%s LEN=%s \n", $3, $5, $7 }'
+}
 # opens: a capture in standard input opens something, or the replay fails.
 opens() {
     replay -r - -c "$data/replay.conf" | grep -E ' open |status'
@@ -70,16 +78,17 @@ TCP 203.0.113.9 4711 192.0.2.2 9000 SYN 40"
 is "packets that no source would get, too" "$(capture sll2-other | replay -r - --packets | wc -l)" 3
 is "no IP" "$(seen <"$WORK/arp.pcap")" "lines 1 ignored_foreign 1"
 
+# --- like a source that captures ---
+
+is "what concerns no door" "$(capture ethernet others | seen)" "lines 3 packets 3 ignored_filter 3"
+is "strays are forgiven" "$(capture ethernet strays | seen | grep -o 'open ssh 203.0.113.9')" "open ssh 203.0.113.9"
+for packets in strays3 decoy; do
+    is "$packets opens nothing" "$(capture ethernet $packets | opens)" ""
+done
+is "in a log none is" "$(capture ethernet strays >"$WORK/one.pcap"; log_of "$WORK/one.pcap" | opens)" ""
+
 # --- like its log ---
 
-# log_of CAPTURE: the same packets as lines of the firewall, a second apart.
-log_of() {
-    "$KNOCKD" -r "$1" --packets | awk -F'\t' '{
-        printf "2026-11-23T14:00:%02d.123456Z gate kernel: [DENY] IN=eth0 OUT= MAC= SRC=%s DST=%s ", NR - 1, $2, $4
-        printf $2 ~ /:/ ? "LEN=72 TC=0 HOPLIMIT=64 FLOWLBL=0 " : "LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 "
-        if ($1 == "TCP") printf "PROTO=TCP SPT=%s DPT=%s WINDOW=64240 RES=0x00 SYN URGP=0 \n", $3, $5
-        else printf "PROTO=UDP SPT=%s DPT=%s LEN=%s \n", $3, $5, $7 }'
-}
 for packets in knock knock6 padded options headers6 atomic6; do
     capture ethernet $packets >"$WORK/one.pcap"
     log_of "$WORK/one.pcap" >"$WORK/one.log"

@@ -69,6 +69,11 @@ my %packets = (
     # Endless extension headers, up to a packet's length.
     endless6 => sub { ip6(0, pack('CCa6', 0, 0, "\1\4") x 8000) },
     arp      => sub { pack 'nnCCn', 1, 0x0800, 6, 4, 1 },
+    # What the kernel leaves out for a source that captures, and strays that are forgiven, or not.
+    others   => sub { map { ip4(17, udp($_, 'x')) } 53, 443, 51820 },
+    strays   => sub { map { ip4(@$_) } $steps[0], [6, tcp(443)], [6, tcp(80)], @steps[1, 2] },
+    strays3  => sub { map { ip4(@$_) } $steps[0], (map { [6, tcp($_)] } 443, 80, 25), @steps[1, 2] },
+    decoy    => sub { map { ip4(@$_) } $steps[0], [6, tcp(7001)], @steps[1, 2] },
     group    => sub { map { ip4(@$_, to => '224.0.0.251') } @steps },
     # Sealed messages, or what looks like one: 32 and 48 bytes; 33 bytes are none.
     whole    => sub { map { ip4(17, udp(32287, "\x5a" x $_)) } 32, 48, 33 },

@@ -74,6 +74,9 @@ is "without both: asks for neither" "$(needed libnetfilter_log libmnl libpcap)" 
 refuses_nflog
 refuses_pcap
 opens
+perl "$TREE/tests/system/captures.pl" ethernet >"$WORK/knock.pcap"
+is "without both: knockd -r says that it reads no capture" "$("$KNOCKD" -r "$WORK/knock.pcap" --packets 2>&1)" \
+    "knockd: can't read $WORK/knock.pcap: it is a capture, and their reading was left out of this knockd, which was built without libpcap; install libpcap-dev, and build it again"
 "$KNOCKCTL" rules -c "$CONFIG" >"$WORK/rules"
 is "without both: knockctl prints rules" "$?:$(grep -c 'LOG --log-prefix' "$WORK/rules")" 0:1
 
