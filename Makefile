@@ -61,7 +61,7 @@ UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 # Unit tests that are run once more under the listener's filter: all of the listener's, but those of the keeper's that
 # include its headers and that of the sandbox itself; and those of what it uses of lib.
 CONFINED = $(patsubst tests/unit/%.c,$(BUILD)/confined/%,$(filter-out $(addprefix tests/unit/test_, \
-               hostile.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
+               captured.c hostile.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
                $(wildcard $(addprefix tests/unit/test_,addr.c carrier.c limit.c parity.c message.c sequence.c sort.c timers.c))))
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c))) \

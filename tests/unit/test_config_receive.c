@@ -30,6 +30,14 @@ static struct message message_of(char letter)
         r.type = MESSAGE_PREFIX;
         strcpy(r.u.prefix.text, "[DENY]");
         break;
+    case 'W': /* another source */
+        r.type = MESSAGE_SOURCE;
+        r.u.source = (struct message_source){SOURCE_PCAP, FORMAT_KERNEL};
+        break;
+    case 'H':
+        r.type = MESSAGE_HEARD;
+        strcpy(r.u.heard.interface, "eth0");
+        break;
     case 'D':
         r.type = MESSAGE_DOOR;
         r.u.door.sequence = (struct sequence){1, {{7000, IPPROTO_TCP}}};
@@ -76,7 +84,10 @@ static void records_come_in_order(void **state)
         {"C0", LISTENER_CONFIG_BAD},          {"C1", LISTENER_CONFIG_BAD},
         {"C2", LISTENER_CONFIG_BAD},          {"C3", LISTENER_CONFIG_BAD},
         {"C4", LISTENER_CONFIG_BAD},          {"C\x7f", LISTENER_CONFIG_BAD},
-        {"CD", LISTENER_CONFIG_BAD},
+        {"CD", LISTENER_CONFIG_BAD},          {"CWD*", LISTENER_CONFIG_COMPLETE},
+        {"CWHHD*", LISTENER_CONFIG_COMPLETE}, {"CSH", LISTENER_CONFIG_BAD},
+        {"CH", LISTENER_CONFIG_BAD},          {"CWDH", LISTENER_CONFIG_BAD},
+        {"H", LISTENER_CONFIG_BAD},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct listener_config setup = {0};
@@ -105,6 +116,33 @@ static void assert_bad(const char *before, const struct message *message, const 
     if (listener_config_receive(&setup, message) != LISTENER_CONFIG_BAD)
         fail_msg("%s was taken", what);
     listener_config_free(&setup);
+}
+
+/* Only a capture says which interfaces it hears; none: all. */
+static void interfaces_are_heard_by_name(void **state)
+{
+    (void)state;
+    struct listener_config setup = {0};
+    struct message message = message_of('C'), heard = message_of('H');
+    assert_int_equal(listener_config_receive(&setup, &message), LISTENER_CONFIG_MORE);
+    message = message_of('W');
+    assert_int_equal(listener_config_receive(&setup, &message), LISTENER_CONFIG_MORE);
+    const struct listener_config_source *source = &setup.sources[0];
+    assert_true(listener_config_hears(source, "eth0"));
+    assert_true(listener_config_hears(source, "?"));
+    for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+        snprintf(heard.u.heard.interface, IF_NAMESIZE, "eth%u", i);
+        assert_int_equal(listener_config_receive(&setup, &heard), LISTENER_CONFIG_MORE);
+    }
+    assert_int_equal(listener_config_receive(&setup, &heard), LISTENER_CONFIG_BAD);
+    assert_true(listener_config_hears(source, "eth0"));
+    assert_true(listener_config_hears(source, "eth255"));
+    assert_false(listener_config_hears(source, "eth256"));
+    assert_false(listener_config_hears(source, "?"));
+    assert_false(listener_config_hears(source, ""));
+    listener_config_free(&setup);
+    memset(heard.u.heard.interface, 'x', IF_NAMESIZE);
+    assert_bad("CW", &heard, "a name without an end");
 }
 
 static void values_out_of_range_are_bad(void **state)
@@ -254,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_in_order),
+        cmocka_unit_test(interfaces_are_heard_by_name),
         cmocka_unit_test(values_out_of_range_are_bad),
         cmocka_unit_test(the_longest_is_good),
         cmocka_unit_test(what_was_said_is_kept),

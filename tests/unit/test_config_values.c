@@ -127,6 +127,43 @@ static void source_values(void **state)
     ROWS(rows);
 }
 
+/* As many interfaces as the listener can tell apart; of logs the names don't matter. */
+static void interfaces_are_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        unsigned doors;
+        const char *expected;
+    } table[] = {
+        {"type = pcap interface = { eth0, eth1 }", 256, ""},
+        {"type = pcap interface = { eth0, lan }", 256,
+         "257: interface: more than 256 different interfaces: expected fewer"},
+        {"type = nflog prefix = x", 256, ""},
+        {"type = nflog prefix = x", 257, "258: interface: more than 256"},
+        {"type = kmsg prefix = x", 300, ""},
+    };
+    static char text[1 << 16];
+    struct told told;
+    begin(&told);
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        int len = snprintf(text, sizeof(text), "source s { %s }\n", table[i].source);
+        for (unsigned j = 0; j < table[i].doors; j++)
+            len +=
+                snprintf(text + len, sizeof(text) - (size_t)len,
+                         "door d%u { interface = eth%u sequence = { 9000, 7000, 8000 }" RULE "}\n",
+                         j, j);
+        struct config *config = load_text(&told, text);
+        const char *first = strstr(told.lines, "interface: more");
+        if (*table[i].expected)
+            assert_told(table[i].source, &told, table[i].expected);
+        else
+            assert_null(first);
+        config_free(config);
+    }
+    end(&told);
+}
+
 static void door_values(void **state)
 {
     (void)state;
@@ -316,9 +353,13 @@ static void several_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(global_values),   cmocka_unit_test(source_values),
-        cmocka_unit_test(door_values),     cmocka_unit_test(doubts),
-        cmocka_unit_test(shell_syntax),    cmocka_unit_test(penalties_are_gone),
+        cmocka_unit_test(global_values),
+        cmocka_unit_test(source_values),
+        cmocka_unit_test(interfaces_are_counted),
+        cmocka_unit_test(door_values),
+        cmocka_unit_test(doubts),
+        cmocka_unit_test(shell_syntax),
+        cmocka_unit_test(penalties_are_gone),
         cmocka_unit_test(several_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
