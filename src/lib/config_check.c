@@ -101,6 +101,18 @@ static bool has_neighbours(const struct sequence *s)
     return false;
 }
 
+/* Real scanners try 1000, 2000, 3000 and so on, upwards or downwards. Neighbours are another case.
+ */
+static bool has_equal_distances(const struct sequence *s)
+{
+    int distance = s->count > 1 ? s->steps[1].port - s->steps[0].port : 0;
+    for (unsigned i = 1; i < s->count; i++)
+        if (s->steps[i].port - s->steps[i - 1].port != distance ||
+            s->steps[i].proto != s->steps[0].proto)
+            return false;
+    return s->count >= STEPS_SAFE && distance != 0 && distance != 1 && distance != -1;
+}
+
 static bool ascends(const struct sequence *s)
 {
     for (unsigned i = 1; i < s->count; i++)
@@ -127,6 +139,11 @@ static void check_scans(const struct config_door *door, struct report *report)
         report_warning(report, door->sequence_pos,
                        "door \"%s\": neighbouring ports are what a port scan tries one after "
                        "another: choose ports further apart",
+                       door->name);
+    if (has_equal_distances(s))
+        report_warning(report, door->sequence_pos,
+                       "door \"%s\": ports at equal distances are what some port scans try one "
+                       "after another: choose ports without a pattern (knockctl sequence)",
                        door->name);
     if (!door->strict && ascends(s))
         report_warning(report, door->sequence_pos,
