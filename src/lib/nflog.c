@@ -122,6 +122,14 @@ static void enlarge_buffer(int fd)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
+/* Else the kernel would drop all packets, once it had to drop one, until the socket is read empty.
+ * Their numbers tell of the loss without its error. */
+static int keep_what_fits(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+}
+
 int nflog_group_open(unsigned group)
 {
     struct sockaddr_nl own = {.nl_family = AF_NETLINK};
@@ -129,7 +137,8 @@ int nflog_group_open(unsigned group)
     if (fd < 0)
         return -1;
     enlarge_buffer(fd);
-    if (bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 && bind_group(fd, (uint16_t)group) == 0)
+    if (keep_what_fits(fd) == 0 && bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 &&
+        bind_group(fd, (uint16_t)group) == 0)
         return fd;
     int error = errno;
     close(fd);

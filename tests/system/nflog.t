@@ -221,6 +221,79 @@ at_rest() {
     is "at rest the listener isn't woken" "$(wakes "$(listener_pids)")" "$before"
 }
 
+# In a user namespace whose network isn't its own; the maps are written from outside, as soon as it has begun.
+foreign_network() {
+    if ! unshare -U true 2>/dev/null; then
+        skip "in a user namespace" "no user namespaces here"
+        return
+    fi
+    cat >"$WORK/mapped" <<SCRIPT
+#!/bin/bash
+before=\$(readlink /proc/\$\$/ns/user)
+(
+    until [ "\$(readlink /proc/\$\$/ns/user)" != "\$before" ]; do sleep 0.02; done
+    for map in uid_map gid_map; do echo "0 0 65536" >/proc/\$\$/\$map; done
+) &
+exec unshare -U sh -c 'until [ "\$(id -u)" = 0 ]; do sleep 0.02; done; exec "\$@"' sh $KNOCKD "\$@"
+SCRIPT
+    chmod +x "$WORK/mapped"
+    KNOCKD=$WORK/mapped ok "root of a user namespace on another's network: no start" not run_knockd
+    ok "with what it takes" said "can't have group $group of NFLOG: it takes the capability CAP_NET_ADMIN"
+}
+
+resident() {
+    sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(listener_pids)/status"
+}
+
+# Spoofed first steps, each from another address, and knocks among them. RATE=20000 SECONDS_LONG=10 makes it the whole of
+# it.
+flooded() {
+    local before knocks=() i opened=0 rate=${RATE:-10000} seconds=${SECONDS_LONG:-6}
+    sed -i "s/^user /max_sources = 8192 user /" "$CONFIG"
+    starts "starts before the flood"
+    for i in {1..20}; do
+        fresh
+        knocks[i]=$who
+    done
+    on_client perl "$(dirname "$0")/packets.pl" spoof "$GATE4" 7412 "$rate" "$seconds" >"$WORK/sent" &
+    started $!
+    # By then the table is full.
+    sleep 2
+    before=$(resident)
+    for i in {1..20}; do
+        who=${knocks[i]}
+        knock_by "${right[@]}"
+        sleep 0.1
+    done
+    wait $!
+    diag "flood: $(cat "$WORK/sent"), RSS $before to $(resident) KB, $(said_lines 'packets were dropped')"
+    for i in {1..20}; do
+        poll 5 said "opened for ${knocks[i]}," && opened=$((opened + 1))
+    done
+    is "amid spoofed SYNs, knocks that opened" $opened 20
+    ok "and its memory is flat" test "$(resident)" -lt $((before + 1024))
+    stop_knockd
+}
+
+# The listener may still be reading what waited.
+opens_again() {
+    knock_by "${right[@]}"
+    poll 1 said "opened for $who,"
+}
+
+# The kernel's own count of them, while the listener is stopped.
+losses() {
+    starts "starts before losses"
+    works "a packet before"
+    kill -STOP "$(listener_pids)"
+    on_client perl "$(dirname "$0")/packets.pl" spoof "$GATE4" 7412 40000 3 >"$WORK/sent"
+    kill -CONT "$(listener_pids)"
+    fresh
+    ok "a knock after, when it has caught up" poll 10 opens_again
+    ok "what was lost is counted and said" says "source firewall: [0-9]+ packets were dropped before they could be read"
+    stop_knockd
+}
+
 needs_gate
 configure "type = nflog group = $group" <<<"$doors"
 starts "starts"
@@ -232,4 +305,7 @@ reloads
 same_group
 taken
 with_log
+foreign_network
+losses
+flooded
 done_testing
