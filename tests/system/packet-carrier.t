@@ -10,6 +10,7 @@ other4=192.0.2.77 other6=2001:db8::77
 port=32287
 access="rule = \"INPUT -s %IP% -p %PROTO% --dport %PORT% -m comment --comment %DOOR% -j ACCEPT\""
 stun_port=43000
+heard=()
 
 # doors_file SOURCE [PORT]: with keys of the source, packet_port if it isn't the usual one.
 doors_file() {
@@ -238,12 +239,7 @@ load() {
 other_port() {
     local source=$1 number=$2
     doors_file "$source" "$number"
-    if [ "$source" = pcap ]; then
-        reloads "$source: packet_port = $number"
-    else
-        stop_knockd
-        starts "$source: packet_port = $number"
-    fi
+    reloads "$source: packet_port = $number"
     [ "$number" != 443 ] || load 443
     for profile in ssh ssh6; do
         mark_log
@@ -254,6 +250,25 @@ other_port() {
     knock --retries 0 ssh
     is "$source, port $number: the usual port takes none then" "$STATUS" 2
     [ "$number" != 443 ] || stop "$load"
+}
+
+# The same packet by two sources is the same knock.
+by_both() {
+    local profile
+    doors_file nflog
+    sed -i 's/^source "firewall"/source "wire" { type = pcap }\n&/' "$CONFIG"
+    starts "both sources: starts"
+    for profile in ssh ssh6; do
+        mark_log
+        knock $profile
+        is "both sources: $profile opens" "$STATUS" 0
+        settled
+        is "both sources: once" "$(openings | wc -l)" 1
+        ok "both sources: the second one is not said" not said refused
+        ok "both sources: and closes" says "door ssh: closed for"
+    done
+    is "both sources: copies are counted as such" "$(counted sealed_replayed_total)" 0
+    stop_knockd
 }
 
 begin_sealed
@@ -297,5 +312,11 @@ for source in nflog pcap; do
     stop_knockd
     is "$source: ends" $? 0
     ok "$source: no rule is left" no_rules
+    heard+=("$source")
 done
+if [ "${heard[*]}" = "nflog pcap" ]; then
+    by_both
+else
+    skip "both sources" "not both are there"
+fi
 done_testing
