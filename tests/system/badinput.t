@@ -146,7 +146,7 @@ without_kmsg() {
         "$WORK/dev" "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>&1
     is "no /dev/kmsg: -t: exit status" $? 1
     like "no /dev/kmsg: -t says so, and what works" "$(cat "$WORK/out")" \
-        "^$CONFIG:3: source \"firewall\": can't read /dev/kmsg: No such file.*in a container.*type = file"
+        "^$CONFIG:3: source \"firewall\": can't read /dev/kmsg: No such file.*in a container.*type = nflog"
     good_file
 }
 
