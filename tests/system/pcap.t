@@ -381,8 +381,55 @@ first_door() {
     stop_knockd
 }
 
+# --- reload ---
+
+# Sockets of captures in the gate, by the kernel's list.
+captures() {
+    on_gate sed 1d /proc/net/packet | wc -l
+}
+
+reloads() {
+    echo "9100:udp,9500:tcp,9900:udp" >"$WORK/once"
+    write_config "" "one_time_sequences = \"$WORK/once\""
+    starts "starts with one-time sequences"
+    next_client
+    knock_from "$FROM4" 9100:udp 9500 9900:udp
+    ok "a one-time sequence by UDP opens" says "opened for $FROM4,"
+    next_client
+    knock_from "$FROM4" 61100:udp 60500 60100:udp
+    echo "61100:udp,60500:tcp,60100:udp" >>"$WORK/once"
+    kill -HUP "$KNOCKD_PID"
+    ok "reloaded" says "reloaded $CONFIG"
+    is "what came before the reload doesn't count" "$(said_lines "opened for $FROM4,")" ""
+    knock_from "$FROM4" 61100:udp 60500 60100:udp
+    ok "a one-time sequence that the reload brought opens" says "opened for $FROM4,"
+    opens "after a reload"
+    is "the listener before is gone, with its sockets" "$(captures)" 2
+    kill -KILL "$(listener_pids)"
+    ok "another listener comes" says "listening again" 6
+    opens "by another listener"
+    is "with sockets of its own" "$(captures)" 2
+    stop_knockd
+    is "none is left" "$(captures)" 0
+}
+
+# Without CAP_NET_RAW the message says what to do.
+forbidden() {
+    cat >"$WORK/without" <<EOF
+#!/bin/sh
+exec setpriv --bounding-set=-net_raw $KNOCKD "\$@"
+EOF
+    chmod +x "$WORK/without"
+    write_config ""
+    KNOCKD=$WORK/without ok "without CAP_NET_RAW: doesn't start" not run_knockd
+    like "and says what it takes" "$(cat "$KNOCKD_LOG")" \
+        'source "wire": can.t hear packets: it takes the capability CAP_NET_RAW: run knockd as root'
+}
+
 needs_gate
 first_door
+reloads
+forbidden
 firewalls
 browses
 scans
