@@ -306,14 +306,6 @@ struct config *config_load(const char *path, struct report *report)
     return NULL;
 }
 
-bool config_list_has(const struct config_list *list, const char *text)
-{
-    for (unsigned i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].text, text) == 0)
-            return true;
-    return false;
-}
-
 struct port_proto config_own_port(const struct config_door *door)
 {
     return door->port.port == 0 && door->port_count > 0 ? door->ports[0] : door->port;

@@ -78,6 +78,14 @@ void config_list_free(struct config_list *list)
     *list = (struct config_list){0};
 }
 
+bool config_list_has(const struct config_list *list, const char *text)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].text, text) == 0)
+            return true;
+    return false;
+}
+
 void config_sections_free(struct config_sections *sections)
 {
     for (size_t i = 0; i < sections->count; i++) {
