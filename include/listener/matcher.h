@@ -17,6 +17,8 @@
  * - A scan of all ports still opens nothing, in any order but those that chance has: on its way
  *   between two steps it meets decoys, whether in order, or, at random, among them. A slow scan
  *   brings the same packets, and must be done within `timeout` besides.
+ * - A scan that strides by 129 ports or more, or by workers side by side, meets no decoy of steps
+ *   that lie on its stride: `knockd -t` warns of such sequences.
  * - A scan of a sparse list in ascending order meets the decoys that the list has. When all steps
  *   are in it, with no decoy and N other ports at most between two of them, it opens the door: of
  *   popular ports like 7000, 8000, 9000 a list may be like that. Without forgiveness the steps had

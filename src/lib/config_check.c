@@ -101,16 +101,32 @@ static bool has_neighbours(const struct sequence *s)
     return false;
 }
 
-/* Real scanners try 1000, 2000, 3000 and so on, upwards or downwards. Neighbours are another case.
- */
-static bool has_equal_distances(const struct sequence *s)
+static unsigned common_divisor(unsigned a, unsigned b)
 {
-    int distance = s->count > 1 ? s->steps[1].port - s->steps[0].port : 0;
-    for (unsigned i = 1; i < s->count; i++)
-        if (s->steps[i].port - s->steps[i - 1].port != distance ||
-            s->steps[i].proto != s->steps[0].proto)
+    while (b > 0) {
+        unsigned rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/*
+ * Real scanners try 1000, 2000, 3000 and so on, upwards or downwards, or divide all ports among
+ * workers that go side by side. Neighbours are another case.
+ */
+static bool lies_on_stride(const struct sequence *s)
+{
+    enum { STRIDE_LEAST = 100 };
+    unsigned stride = 0;
+    bool up = s->count > 1 && s->steps[1].port > s->steps[0].port;
+    for (unsigned i = 1; i < s->count; i++) {
+        int distance = s->steps[i].port - s->steps[i - 1].port;
+        if ((distance > 0) != up || s->steps[i].proto != s->steps[0].proto)
             return false;
-    return s->count >= STEPS_SAFE && distance != 0 && distance != 1 && distance != -1;
+        stride = common_divisor(stride, (unsigned)(up ? distance : -distance));
+    }
+    return s->count >= STEPS_SAFE && stride >= STRIDE_LEAST;
 }
 
 static bool ascends(const struct sequence *s)
@@ -140,11 +156,12 @@ static void check_scans(const struct config_door *door, struct report *report)
                        "door \"%s\": neighbouring ports are what a port scan tries one after "
                        "another: choose ports further apart",
                        door->name);
-    if (has_equal_distances(s))
-        report_warning(report, door->sequence_pos,
-                       "door \"%s\": ports at equal distances are what some port scans try one "
-                       "after another: choose ports without a pattern (knockctl sequence)",
-                       door->name);
+    if (lies_on_stride(s))
+        report_warning(
+            report, door->sequence_pos,
+            "door \"%s\": ports at multiples of one distance are what some port "
+            "scans try one after another: choose ports without a pattern (knockctl sequence)",
+            door->name);
     if (!door->strict && ascends(s))
         report_warning(report, door->sequence_pos,
                        "door \"%s\": with strict = false a port scan from low to high opens an "

@@ -134,7 +134,8 @@ static bool check_interface(struct parse_context *context, const struct config_k
     const char *text = value->text;
     size_t len = strlen(text), name = strcspn(text, ":@");
     bool label = name > 0 && text[name];
-    bool wrong = len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*") || text[len - 1] == '+';
+    bool wrong = len == 0 || len >= IF_NAMESIZE || strpbrk(text, " \t/:@*?") ||
+                 text[len - 1] == '+' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
     if (label)
         report_error(context->report, value->pos, "%s: \"%.80s\" is %s: expected %s = \"%.*s\"",
                      key->name, text,
