@@ -132,6 +132,9 @@ for kind in iptables nft; do
         apply $kind
         starts "$kind: starts"
         knocks $kind
+        like "$kind: knockctl tells what the source reads" "$(on_gate "$KNOCKCTL" sources -c "$CONFIG")" \
+            "^source firewall \\(nflog, NFLOG group 5\\): last packet .* ago, last match "
+        like "$kind: and so for programs" "$(on_gate "$KNOCKCTL" sources --json -c "$CONFIG")" '"reads": *"NFLOG group 5"'
         stop_knockd
     fi
 done
