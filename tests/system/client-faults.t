@@ -118,7 +118,7 @@ like "a little behind, and nothing opened: the clock may be why" "$STATUS:$ERR" 
     "2:.*this machine's clock was (2[5-9]|30) s behind the last knock with this key"
 
 # --- another knock with the same key ---------------------------------------------------------------------------------
-flock "$LAST" sleep 60 &
+flock -F "$LAST" sleep 60 & # without -F the lock outlives it, by its child
 holder=$!
 started $holder
 poll 5 not flock -n "$LAST" true
