@@ -208,6 +208,11 @@ with_log() {
     cp "$WORK/alone.conf" "$CONFIG"
 }
 
+# sockets PID: how many it holds.
+sockets() {
+    readlink "/proc/$1/fd"/* | grep -c '^socket:'
+}
+
 # wakes PID: how often it was put to sleep so far.
 wakes() {
     sed -n 's/^voluntary_ctxt_switches:[[:blank:]]*//p' "/proc/$1/status"
@@ -296,12 +301,18 @@ losses() {
 
 needs_gate
 configure "type = nflog group = $group" <<<"$doors"
-starts "starts"
+if ! run_knockd -v && grep -qE "built without|has no NFLOG" "$KNOCKD_LOG"; then
+    skip_all "knockd or the kernel has no NFLOG"
+fi
+ok "starts" said "ready: "
+is "the listener holds two sockets: the keeper's and the group's" "$(sockets "$(listener_pids)")" 2
+held=$(sockets "$KNOCKD_PID")
 by_tables
 by_nft
 at_rest
 listener_dies
 reloads
+is "the keeper holds as many sockets as at the start" "$(sockets "$KNOCKD_PID")" "$held"
 same_group
 taken
 with_log
