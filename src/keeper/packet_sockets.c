@@ -15,11 +15,13 @@
 
 /* The families of a capture's sockets, and their protocols. Bound to one of these and to no
  * interface, a socket hears what comes in by any, also by one that comes later, once, under the
- * name that the firewall has for it; and nothing that goes out. */
+ * name that the firewall has for it; and nothing that goes out. The one of IPv6 is read first:
+ * who knocks by both families at once begins with it (RFC 6724), and the second message of a key is
+ * later than the first, which would be refused behind it. */
 static const struct {
     int family;
     uint16_t protocol;
-} captured[PACKET_SOCKETS] = {{4, ETH_P_IP}, {6, ETH_P_IPV6}};
+} captured[PACKET_SOCKETS] = {{6, ETH_P_IPV6}, {4, ETH_P_IP}};
 
 /* So much may wait for the listener. */
 enum { RECEIVE_BUFFER = 4 << 20 };

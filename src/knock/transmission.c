@@ -171,6 +171,17 @@ static void send_packet(struct transmission *message, unsigned i)
     }
 }
 
+/*
+ * Whether packet `i` completes a message behind another one's. Of two messages of a key, the server
+ * takes none that is older than one that it took: the second, which is the later one, mustn't be
+ * whole before the first.
+ */
+static bool completes_second(const struct transmission *messages, unsigned m, unsigned i)
+{
+    return m > 0 && messages[m].profile->key && i + 1 == messages[m].packets.count &&
+           messages[0].made && !messages[0].failure;
+}
+
 bool transmission_send(struct transmission *messages, unsigned count, bool whole)
 {
     unsigned longest = 0;
@@ -184,8 +195,11 @@ bool transmission_send(struct transmission *messages, unsigned count, bool whole
     for (unsigned i = 0; i < longest; i++, pause = true) {
         if (pause) /* between packets, not before the very first */
             wait_between(messages, count);
-        for (unsigned m = 0; m < count; m++)
+        for (unsigned m = 0; m < count; m++) {
+            if (completes_second(messages, m, i))
+                wait_between(messages, count);
             send_packet(&messages[m], i);
+        }
     }
     for (unsigned m = 0; m < count; m++)
         good |= messages[m].made && messages[m].failure == 0;

@@ -29,6 +29,7 @@ TABLE
 more_profiles() {
     cat >>"$CONF/knock.conf" <<TABLE
 carrier = packet
+profile "both"  { host = gate.test  door = "ssh"  key = "gate.key"  port = $SERVICE  family = both  seconds = 30s }
 profile "free"  { host = "$GATE4"  door = "free"  key = "gate.key"  port = $SERVICE }
 profile "free6" { host = "$GATE6"  door = "free"  key = "gate.key"  port = $SERVICE }
 profile "for"   { host = "$GATE4"  door = "for"  key = "gate.key" }
@@ -88,6 +89,23 @@ one_packet() {
 # raw FROM FORM: the message, in a packet made by hand.
 raw() {
     on_client perl "$TREE/tests/system/raw-message.pl" "$1" "$(gate_of "$1")" "$port" "$2" "$MESSAGE"
+}
+
+# Two messages of one key, made one after the other, at the same moment: neither is refused for the other's sake.
+both_families() {
+    local i carrier
+    named "$GATE4" "$GATE6"
+    mark_log
+    for i in 1 2 3 4 5; do
+        for carrier in packet udp; do
+            named_knock --carrier $carrier --always both
+            is "$1: both families at once, $carrier $i" "$STATUS:$(grep -c 'is open' <<<"$OUT")" 0:2
+        done
+    done
+    settled
+    ok "$1: both families at once: none is refused" not said refused
+    ctl close --all
+    ok "$1: both families at once: close" poll 5 no_rules
 }
 
 # --- the same packet once more ---------------------------------------------------------------------------------------
@@ -298,6 +316,7 @@ for source in nflog pcap; do
     starts "$source: starts"
     opens $source
     one_packet $source
+    both_families $source
     again $source
     no_messages $source
     refusals $source
