@@ -10,6 +10,7 @@
 #include "lib/carrier.h"
 #include "lib/sealed.h"
 #include "listener/ip_packet.h"
+#include "listener/reassembly.h"
 #include "sealed_help.h"
 
 enum { WORDS_MAX = 16, SECRETS_MAX = 8, PACKET_MAX = 128 };
@@ -165,12 +166,17 @@ static const char *whole_message(const char *packet, const char *port, char out[
     assert_int_equal(2 * len, strlen(packet));
     uint8_t *exact = realloc(bytes, len);
     assert_non_null(exact);
+    static const uint8_t key[16];
     struct ip_packet read;
+    struct reassembled made = {0};
+    struct reassembly *r = reassembly_new(20000, 4, key);
+    assert_non_null(r);
+    reassembly_set_packet_port(r, (uint16_t)atoi(port));
     out[0] = '\0';
-    if (ip_packet_parse(exact, len, &read) == LINE_PACKET && read.payload &&
-        read.packet.dpt == atoi(port) &&
-        (read.payload_len == SEALED_SHORT || read.payload_len == SEALED_LONG))
-        to_hex(read.payload, read.payload_len, out);
+    if (ip_packet_parse(exact, len, &read) == LINE_PACKET &&
+        reassembly_whole(r, 0, &read, 1, &made))
+        to_hex(made.message, made.length, out);
+    reassembly_free(r);
     free(exact);
     return out;
 }
