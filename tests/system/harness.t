@@ -44,12 +44,12 @@ switching() {
     ls "$nf_log_dir"
 }
 
-# A process that ended and that its parent, which sleeps, never reaps: prints its number.
+# A process that ended and that its parent, which sleeps, never reaps: its number is in WORK/zombie. Not for a subshell,
+# whose parent would outlive this test, and prove would wait for it.
 make_zombie() {
     perl -e 'my $child = fork // die; exit unless $child; $| = 1; print "$child\n"; sleep 60' >"$WORK/zombie" &
     started $!
     poll 5 [ -s "$WORK/zombie" ]
-    cat "$WORK/zombie"
 }
 
 # What another user may do with a program of ours, wherever the tree lies.
@@ -107,7 +107,8 @@ else
     tap_result 0 "rsyslogd writes the line, iso # SKIP"
 fi
 
-zombie=$(make_zombie)
+make_zombie
+zombie=$(cat "$WORK/zombie")
 ok "a process that nobody reaps is gone" poll 5 process_gone "$zombie"
 ok "one that lives isn't" not process_gone $$
 for program in "$KNOCKD" "$KNOCK" "$KNOCKCTL"; do
