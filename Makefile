@@ -59,9 +59,9 @@ ARCHIVES = $(addprefix $(BUILD)/,knockd.a control.a listener.a keeper.a lib.a)
 UNIT_SRC = $(sort $(wildcard tests/unit/test_*.c))
 UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 # Unit tests that are run once more under the listener's filter: all of the listener's, but those of the keeper's that
-# include its headers and that of the sandbox itself; and those of what it uses of lib.
+# include its headers, those that open sockets, and that of the sandbox itself; and those of what it uses of lib.
 CONFINED = $(patsubst tests/unit/%.c,$(BUILD)/confined/%,$(filter-out $(addprefix tests/unit/test_, \
-               captured.c hostile.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
+               captured.c hostile.c packet_loss.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
                $(wildcard $(addprefix tests/unit/test_,addr.c carrier.c limit.c parity.c message.c sequence.c sort.c timers.c))))
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c))) \
