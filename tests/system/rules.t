@@ -133,7 +133,8 @@ check_kind() {
         ok "$what: knockd starts" start_knockd "$CONFIG"
         ok "$what: a knock opens" knock_opens "$gate"
         ok "$what: for nobody else" not can_connect -w 0.2 -s $other "$gate" $SERVICE
-        hold_connection "$gate" $SERVICE
+        # On a busy machine the door may have closed meanwhile.
+        hold_connection "$gate" $SERVICE || { knock_opens "$gate" && hold_connection "$gate" $SERVICE; }
         ok "$what: the door closes" poll 5 door_closed "$gate"
         ok "$what: the session through it lives on" still_talks
         let_go
