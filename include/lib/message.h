@@ -27,6 +27,9 @@ enum { MESSAGE_PREFIX_MAX = 127, MESSAGE_TEXT_MAX = 160 };
 /* Files of one log that are read at a time: that at its path, and those that it replaced. */
 enum { LOG_FILES = 4 };
 
+/* Sockets of one source of packets at most: a capture has one for each family. */
+enum { PACKET_SOCKETS = 2 };
+
 enum message_type {
     /* up */
     MESSAGE_REPLY = 1, /* the listener took its configuration and is at work */

@@ -7,9 +7,7 @@
 
 #include "lib/capture_ports.h"
 #include "lib/config.h"
-
-/* Sockets of one source at most: a capture has one for each family. */
-enum { PACKET_SOCKETS = 2 };
+#include "lib/message.h"
 
 /*
  * Opens the sockets of `source`, of type pcap: returns how many, with their descriptors in

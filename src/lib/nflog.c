@@ -16,7 +16,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The kernel allocates so much for each packet, and more for one that needs it (nfulnl_log_packet):

@@ -29,7 +29,7 @@ struct source {
     struct watch *on_ready; /* all but files, which inotify watches */
     /* Of a source of packets, in place of the two before. */
     struct packet_stream packets;
-    struct watch *on_packets[PACKET_STREAM_SOCKETS];
+    struct watch *on_packets[PACKET_SOCKETS];
     bool more; /* it has more than its share: read it again soon */
 };
 
@@ -423,7 +423,7 @@ static void free_all(struct listener *l)
     for (unsigned i = 0; i < l->count; i++) {
         loop_unwatch(l->sources[i].on_ready);
         log_stream_free(&l->sources[i].stream);
-        for (int j = 0; j < PACKET_STREAM_SOCKETS; j++)
+        for (int j = 0; j < PACKET_SOCKETS; j++)
             loop_unwatch(l->sources[i].on_packets[j]);
         packet_stream_free(&l->sources[i].packets);
     }

@@ -35,7 +35,7 @@ void packet_stream_free(struct packet_stream *stream)
 
 bool packet_stream_add(struct packet_stream *stream, int fd)
 {
-    if (stream->count == PACKET_STREAM_SOCKETS)
+    if (stream->count == PACKET_SOCKETS)
         return false;
     stream->fds[stream->count++] = fd;
     return true;

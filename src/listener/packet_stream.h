@@ -9,9 +9,6 @@
 #include "lib/message.h"
 #include "listener/ip_packet.h"
 
-/* Sockets of one source at most: a capture has one for each family. */
-enum { PACKET_STREAM_SOCKETS = 2 };
-
 /* A packet, or what is none, as it came. */
 struct packet_event {
     enum line_verdict verdict;
@@ -33,10 +30,10 @@ struct packet_stream_calls {
 struct packet_stream {
     uint32_t type;                /* enum source_type: nflog or pcap */
     const struct line_spec *spec; /* nflog: the prefixes that count */
-    int fds[PACKET_STREAM_SOCKETS];
-    unsigned count;                          /* of them */
-    uint32_t dropped[PACKET_STREAM_SOCKETS]; /* pcap: what the kernel dropped so far */
-    uint32_t next;                           /* nflog: number of the next packet */
+    int fds[PACKET_SOCKETS];
+    unsigned count;                   /* of them */
+    uint32_t dropped[PACKET_SOCKETS]; /* pcap: what the kernel dropped so far */
+    uint32_t next;                    /* nflog: number of the next packet */
     bool has_next;
     uint64_t lost;       /* packets, not reported yet */
     int64_t reported_at; /* ns: when losses were reported last; 0: never */

@@ -361,7 +361,7 @@ spoofed() {
         knock_from "${knocks[i]}" "${right[@]}"
     done
     wait $!
-    diag "flood: $(cat "$WORK/sent"), RSS $before to $(resident) KB, $(said_lines 'packets were lost')"
+    diag "flood: $(cat "$WORK/sent"), RSS $before to $(resident) KB, $(said_lines 'packets were dropped')"
     for i in {1..20}; do
         poll 5 said "opened for ${knocks[i]}," && opened=$((opened + 1))
     done
