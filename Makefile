@@ -1,14 +1,22 @@
-# knockd: make, make demo, make check, make install; make knock: the client alone. V=1 shows the commands, BUILD=
-# another folder, SANITIZE=address,undefined what it says, STATIC=1 links the client statically.
+# knockd: make help says what there is to make, and by which variables.
 
-VERSION  = 0.1
-PREFIX   ?= /usr/local
-SBINDIR  ?= $(PREFIX)/sbin
-BINDIR   ?= $(PREFIX)/bin
-MANDIR   ?= $(PREFIX)/share/man
-SYSCONFDIR ?= /etc
-DOCDIR   ?= $(PREFIX)/share/doc/knockd
-UNITDIR  ?= /lib/systemd/system
+VERSION  = 1.0
+# Where things go. The names that GNU's standards give them will do as well: make install prefix=/usr sysconfdir=/etc.
+PREFIX   ?= $(or $(prefix),/usr/local)
+SBINDIR  ?= $(or $(sbindir),$(PREFIX)/sbin)
+BINDIR   ?= $(or $(bindir),$(PREFIX)/bin)
+MANDIR   ?= $(or $(mandir),$(PREFIX)/share/man)
+DOCDIR   ?= $(or $(docdir),$(PREFIX)/share/doc/knockd)
+SYSCONFDIR ?= $(or $(sysconfdir),$(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc))
+# /usr/lib/systemd/system and /lib/systemd/system belong to packages.
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+BASHDIR  ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
+# Relative to what? Installed files name these places, and are used from other folders.
+PLACES   = DESTDIR PREFIX SBINDIR BINDIR MANDIR DOCDIR SYSCONFDIR UNITDIR BASHDIR ZSHDIR FISHDIR
+$(foreach place,$(PLACES),$(if $(filter-out /%,$(firstword $($(place)))), \
+    $(error $(place)=$($(place)) is no absolute path: say one that begins with /)))
 BUILD    ?= build
 CC       ?= cc
 INSTALL  ?= install
@@ -61,15 +69,15 @@ UNIT     = $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 # Unit tests that are run once more under the listener's filter: all of the listener's, but those of the keeper's that
 # include its headers, those that open sockets, and that of the sandbox itself; and those of what it uses of lib.
 CONFINED = $(patsubst tests/unit/%.c,$(BUILD)/confined/%,$(filter-out $(addprefix tests/unit/test_, \
-               captured.c hostile.c packet_loss.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
+               captured.c copies_random.c hostile.c sandbox.c), $(shell grep -lE '"(listener/|reassembly_help|log_stream_help)' $(UNIT_SRC)) \
                $(wildcard $(addprefix tests/unit/test_,addr.c carrier.c limit.c parity.c message.c sequence.c sort.c timers.c))))
 BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c))) \
            $(BUILD)/tools/knockctl-no-nft
 # The kernel's log holds some 500 lines of packets. Those that fill it, or want to find theirs in it later, run alone;
-# of the others, those that take long begin first.
-ALONE    = $(wildcard $(addprefix tests/system/,follow.t guide.t sealed-loss.t sealed-nat.t))
-SLOW     = $(wildcard $(addprefix tests/system/,rules.t torture.t faults.t portable.t left-out.t))
+# as those do that measure how soon a busy knockd acts; of the others, those that take long begin first.
+ALONE    = $(wildcard $(addprefix tests/system/,flood.t follow.t guide.t hostile-listener.t sealed-loss.t sealed-nat.t))
+SLOW     = $(wildcard $(addprefix tests/system/,rotate.t rules.t packet-carrier.t torture.t faults.t portable.t left-out.t))
 SYSTEM   = $(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
                $(sort $(wildcard tests/fuzz/fuzz_*.c))))
@@ -116,6 +124,13 @@ $(BUILD)/%.a: $$(filter-out $(MAINS),$$(call objects,$$*))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
+# The version and the places of the configuration and its keys are compiled in: what names them is built once more when they change.
+DEFINING := $(patsubst src/%.c,$(BUILD)/%.o,$(shell grep -rlE --include=*.c 'KNOCKD_VERSION|KNOCKD_SYSCONFDIR|DEFAULT_CONFIG|DEFAULT_KEY_DIR' src))
+$(DEFINING): $(BUILD)/defined
+$(BUILD)/defined: FORCE
+	$(Q)mkdir -p $(@D) && echo '$(VERSION) $(SYSCONFDIR)' | cmp -s - $@ || echo '$(VERSION) $(SYSCONFDIR)' >$@
+FORCE:
+
 $(BUILD)/%.o: src/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -151,9 +166,9 @@ $(BUILD)/tools/%.o: tests/tools/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/tools/%: $(BUILD)/tools/%.o $(ARCHIVES)
+$(BUILD)/tools/%: $(BUILD)/tools/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(ARCHIVES)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(JSONLIBS)
 
 $(BUILD)/targets/%.o: tests/fuzz/%.c Makefile
 	$(call say,CC,$<)
@@ -164,7 +179,11 @@ $(BUILD)/targets/%: $(BUILD)/targets/%.o $(BUILD)/knock.a $(BUILD)/knockctl.a $(
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS) $(JSONLIBS)
 
-tests: $(PROGRAMS) $(UNIT) $(CONFINED) $(TOOLS)
+# The files that shells complete command lines by, made of the programs' own tables of commands and options.
+completion: $(BUILD)/tools/list_options
+	$(Q)$< | scripts/completion.pl etc/completion
+
+tests: $(PROGRAMS) $(UNIT) $(CONFINED) $(TOOLS) $(BENCH)
 
 targets: $(FUZZERS)
 
@@ -184,17 +203,31 @@ libcs:
 # something most of the time, so JOBS of them run at once. CHECK=-v prints each test.
 JOBS     ?= 2
 
-# For root, or, where user namespaces allow it, for anyone.
+# For root, or, where user namespaces allow it, for anyone; PART=fleet: three gateways, for root.
 demo:
+	$(Q)scripts/deps.sh build demo $(PART)
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
+	$(Q)scripts/demo$(if $(PART),-$(PART)).sh
+
+# The picture of README.md, out of a demo of now.
+picture: demo_output = $(BUILD)/demo-output
+picture:
 	$(Q)scripts/deps.sh build demo
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
-	$(Q)scripts/demo.sh
+	$(Q)scripts/demo.sh >$(demo_output) || { cat $(demo_output); exit 1; }
+	$(Q)scripts/picture.pl $(demo_output) >etc/pictures/demo.svg
 
 check:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory tests
 	$(Q)CMOCKA_MESSAGE_OUTPUT=tap scripts/check.pl $(CHECK) -j $(JOBS) \
 	    $(or $(TESTS),$(ALONE:%=-a %) $(SYSTEM) $(UNIT) $(CONFINED))
+
+# For root: packages for two releases of Debian, built, booted, used, upgraded and purged; SUITES=trixie: that alone. The
+# releases' roots are made by debootstrap once, some minutes, and kept in /var/tmp/knockd-roots or KNOCKD_ROOTS.
+check-install:
+	$(Q)scripts/deps.sh install
+	$(Q)scripts/check-install.sh $(SUITES)
 
 # No file calls back into one that calls it.
 circles: $(PROGRAMS)
@@ -218,28 +251,51 @@ fuzz:
 	    SANITIZE=address,undefined,fuzzer-no-link targets
 	$(Q)BUILD=$(BUILD)/fuzz scripts/as-owner.sh scripts/fuzz.sh $(TARGETS)
 
-# PART=doors, log, sealed, junk or spoil: that one alone.
-bench: $(PROGRAMS) $(BENCH) $(TOOLS)
-	$(Q)BUILD=$(BUILD) scripts/bench.sh $(PART)
+# PART=doors, or other parts that scripts/bench.sh has: those alone; QUICK=1: whether it runs. For root most of them.
+bench:
+	$(Q)scripts/deps.sh build bench
+	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory benchmarks
+	$(Q)BUILD=$(BUILD) VERSION=$(VERSION) QUICK=$(QUICK) RESULTS=$(RESULTS) scripts/bench.sh $(PART)
+
+benchmarks: $(PROGRAMS) $(TOOLS) $(BENCH)
+
+# README.md's tables of speed and its pictures of them, of what was measured last, RESULTS; of parts that are not in it
+# they stay.
+RESULTS  ?= $(BUILD)/bench/results.tsv
+figures:
+	$(Q)scripts/deps.sh bench
+	$(Q)scripts/as-owner.sh scripts/bench-figures.pl take $(RESULTS) tests/bench/results.tsv
+	$(Q)scripts/as-owner.sh scripts/bench-figures.pl set tests/bench/results.tsv README.md
 
 lint:
 	$(Q)scripts/lint.sh
 
-# /etc/knockd.conf may be an administrator's, or that of a distribution's package: only a missing one
-# is made.
+# What goes where is listed in scripts/install.sh, for install and uninstall alike.
+install_sh = $(foreach name,$(PLACES) BUILD INSTALL MAKE_USER,$(name)='$($(name))') scripts/install.sh
+
 install: all
-	$(Q)$(INSTALL) -d -m 755 $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(DOCDIR)/examples $(UNITDIR) $(SYSCONFDIR))
-	$(Q)for page in man/*.[1-8]; do section=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
-	    $(INSTALL) -d -m 755 $$section && $(INSTALL) -m 644 $$page $$section || exit 1; done
-	$(Q)$(INSTALL) -m 755 $(filter-out %/knock,$(PROGRAMS)) $(DESTDIR)$(SBINDIR)
-	$(Q)$(INSTALL) -m 755 $(BUILD)/knock/knock $(DESTDIR)$(BINDIR)
-	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' etc/knockd.service | \
-	    $(INSTALL) -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/knockd.service
-	$(Q)$(INSTALL) -m 644 etc/knockd.conf $(DESTDIR)$(DOCDIR)/knockd.conf
-	$(Q)$(INSTALL) -m 644 etc/examples/* $(DESTDIR)$(DOCDIR)/examples
-	$(Q)conf=$(DESTDIR)$(SYSCONFDIR)/knockd.conf; [ -e $$conf ] || [ -L $$conf ] || \
-	    $(INSTALL) -m 600 etc/knockd.conf $$conf
-	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || scripts/install-user.sh
+	$(Q)$(install_sh) install daemon client
+
+install-daemon: all
+	$(Q)$(install_sh) install daemon
+
+install-client: knock
+	$(Q)$(install_sh) install client
+
+uninstall:
+	$(Q)$(install_sh) uninstall daemon client
+
+uninstall-client:
+	$(Q)$(install_sh) uninstall client
+
+# The tree as of the last commit; the same commit gives the same bytes.
+dist:
+	$(Q)scripts/as-owner.sh scripts/dist.sh $(VERSION) $(BUILD)
+
+# Packages for the Debian that this runs on, in $(BUILD)/deb: the programs are linked with its libraries.
+deb:
+	$(Q)scripts/deps.sh build deb
+	$(Q)scripts/as-owner.sh scripts/deb.sh $(VERSION) $(BUILD)
 
 clean:
 	rm -rf $(BUILD)
@@ -248,6 +304,37 @@ clean:
 
 export FUZZ_SECONDS
 
-.PHONY: all knock tests targets unit confined libcs demo check circles way torture fuzz bench lint install clean
+define HELP
+make                 the programs, in BUILD=build; make knock: the client alone
+make demo            a host, a door and a knock; PART=fleet: three gateways
+make install         below PREFIX=/usr/local, or DESTDIR=/folder for a package;
+                     as root, MAKE_USER=yes: with knockd's user for any PREFIX
+make install-client  knock alone; make install-daemon: knockd and knockctl
+make uninstall       removes what install put there; make uninstall-client
+make deb             packages for this Debian; make dist: the tree as an archive
+make clean           removes what was built
+
+make check           all tests, as root; TESTS=tests/system/door.t: that alone
+make unit            the unit tests; make confined: those under the filter
+make tests           for check; make targets: for fuzz; make benchmarks
+make check-install   packages in booted Debians, as root; SUITES=trixie
+make libcs           tests with the C libraries of other releases, as root
+make torture         doors and kill -9, as root; ROUNDS=1000
+make fuzz            FUZZ_SECONDS= for each target; TARGETS="logline lines"
+make bench           what it costs; PART="doors latency": that alone; QUICK=1
+make figures         README.md's tables and plots of what bench measured
+make lint            style and layers; make circles, make way: calls of files
+make completion      etc/completion, of the tables of options
+make picture         etc/pictures/demo.svg, of a demo
+
+V=1 shows the commands, STATIC=1 links knock statically,
+SANITIZE=address,undefined with CC=clang checks at run time.
+endef
+
+help:
+	$(info $(HELP))@:
+
+.PHONY: all help knock completion tests targets unit confined libcs demo picture check check-install circles way torture fuzz bench benchmarks figures \
+        lint clean install install-daemon install-client uninstall uninstall-client dist deb
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/tests/%.o $(BUILD)/bench/%.o $(BUILD)/targets/%.o $(BUILD)/tools/%.o
 .DELETE_ON_ERROR:

@@ -7,6 +7,8 @@ set -u
 export LC_ALL=C
 
 : "${built:?bench.sh says it}"
+# shellcheck source-path=SCRIPTDIR source=bench-record.sh
+. "$(dirname "${BASH_SOURCE[0]}")/bench-record.sh"
 knockd=$built/knockd/knockd knockctl=$built/knockctl/knockctl daemon='' listener=''
 
 die() {
@@ -14,19 +16,12 @@ die() {
     exit 1
 }
 
-# machine: "2026-11-25, 2 x CPU, Linux 6.18.44".
-machine() {
-    local cpu
-    cpu=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
-    echo "$(date -u +%F), $(nproc) x $cpu, Linux $(uname -r | cut -d- -f1)"
-}
-
 # poll CMD...: until it succeeds, a minute at most.
 poll() {
     local deadline=$((SECONDS + 60))
     until "$@"; do
         [ $SECONDS -lt $deadline ] || return 1
-        sleep 0.1
+        sleep 0.02
     done
 }
 

@@ -9,6 +9,7 @@ set -u
 # shellcheck source-path=SCRIPTDIR source=bench-daemon.sh
 . "$(dirname "${BASH_SOURCE[0]}")/bench-daemon.sh"
 
+[ -z "$QUICK" ] || : "${KEYS:=100}" "${FLOOD_SECONDS:=1}"
 : "${KEYS:=10000}" "${FLOOD_SECONDS:=5}"
 junk=$built/bench/make_junk
 
@@ -38,7 +39,10 @@ said=$("$knockctl" status -c knockd.conf)
 # number WORDS: the number before these words of what it says.
 number() { grep -Eo "[0-9]+ $1" <<<"$said" | head -n 1 | cut -d' ' -f1; }
 
-echo "$(machine): $KEYS keys; in $FLOOD_SECONDS s $(number unknown) messages that none of them made, each from an" \
-    "address of its own, $lines packets. A second of it takes the keeper $((keeper_ms / FLOOD_SECONDS)) ms of CPU" \
-    "time, the listener $((listener_ms / FLOOD_SECONDS)) ms; of $FLOOD_SECONDS real knocks among them" \
-    "$(number served) opened."
+record knockd 0 keys 1 "$KEYS"
+record knockd 0 messages 1 "$(number unknown)"
+record knockd 0 packets 1 "$lines"
+record knockd 0 "keeper CPU time" ms/s $((keeper_ms / FLOOD_SECONDS))
+record knockd 0 "listener CPU time" ms/s $((listener_ms / FLOOD_SECONDS))
+record knockd 0 knocks 1 "$FLOOD_SECONDS"
+record knockd 0 opened 1 "$(number served)"

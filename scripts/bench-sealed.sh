@@ -1,15 +1,19 @@
 #!/bin/bash
 # bench-sealed.sh: what a sealed knock costs on the wire, and how soon the door is open, between two hosts made of
-# network namespaces; for root. Prints what stands in README.md. bench.sh calls it.
+# network namespaces; for root. bench.sh calls it.
 #
-#   RUNS=11                         how many knocks of each kind are timed, in turn
-#   FWKNOPD=PATH FWKNOP=PATH        fwknop's programs where they aren't on PATH; LD_LIBRARY_PATH if they need it
+#   RUNS=11   how many knocks of each kind are timed, in turn
 set -u
 
 # shellcheck source-path=SCRIPTDIR source=netns.sh
 . "$(dirname "${BASH_SOURCE[0]}")/netns.sh"
+# shellcheck source-path=SCRIPTDIR source=bench-record.sh
+. "$(dirname "${BASH_SOURCE[0]}")/bench-record.sh"
+# shellcheck source-path=SCRIPTDIR source=bench-peers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/bench-peers.sh"
 
-: "${RUNS:=11}" "${FWKNOPD:=fwknopd}" "${FWKNOP:=fwknop}"
+[ -z "$QUICK" ] || : "${RUNS:=2}"
+: "${RUNS:=11}"
 SERVICE=2222 GROUP=4711 CONF='' fwknop_args=()
 # Of each kind of knock: sums of what was on the wire and how many knocks that were, times in ms.
 declare -A packets=() bytes=() knocks=() times=()
@@ -69,25 +73,15 @@ plain() {
 }
 
 by_fwknop() {
-    on_client env HOME="$WORK/home" "$FWKNOP" "${fwknop_args[@]}" >"$WORK/out" 2>&1
+    by_peer ip netns exec "$CLIENT" env HOME="$WORK/home" "$FWKNOP" "${fwknop_args[@]}" >"$WORK/out" 2>&1
 }
 
 listens() { grep -q 'Starting fwknopd main' "$WORK/fwknopd.log"; }
 
-# Everything that isn't said here is as its package has it.
 start_fwknopd() {
-    local dir=$WORK/home/fwknop key hmac
-    mkdir -m 700 "$dir"
-    HOME=$WORK/home "$FWKNOP" --key-gen >"$WORK/out" 2>&1 || die "fwknop --key-gen: $(cat "$WORK/out")"
-    key=$(sed -n 's/^KEY_BASE64: *//p' "$WORK/out") hmac=$(sed -n 's/^HMAC_KEY_BASE64: *//p' "$WORK/out")
-    fwknop_args=(-A "tcp/$SERVICE" -a "$CLIENT4" -D "$GATE4" --use-hmac --no-save-args
-        --key-base64-rijndael "$key" --key-base64-hmac "$hmac")
-    printf '%s;\n' "PCAP_INTF eth0" "FIREWALL_EXE $(command -v iptables)" "FWKNOP_RUN_DIR $dir" \
-        "FWKNOP_CONF_DIR $dir" >"$dir/fwknopd.conf"
-    printf '%s\n' "SOURCE ANY" "KEY_BASE64 $key" "HMAC_KEY_BASE64 $hmac" "FW_ACCESS_TIMEOUT 1" >"$dir/access.conf"
-    chmod 600 "$dir"/*
-    ip netns exec "$GATE" "$FWKNOPD" -f -c "$dir/fwknopd.conf" -a "$dir/access.conf" -d "$dir/digest.cache" \
-        -r "$dir" -p "$dir/pid" >"$WORK/fwknopd.log" 2>&1 &
+    write_fwknop "$WORK/home/fwknop" eth0 1
+    fwknop_args=(-A "tcp/$SERVICE" -a "$CLIENT4" -D "$GATE4" "${fwknop_key[@]}")
+    LD_LIBRARY_PATH=$peer_libs ip netns exec "$GATE" "$FWKNOPD" "${fwknopd_args[@]}" >"$WORK/fwknopd.log" 2>&1 &
     started $!
     poll 5 listens || die "fwknopd did not start: $(cat "$WORK/fwknopd.log")"
 }
@@ -119,10 +113,16 @@ count_knocks() {
         on_wire $carrier.whole 2 knock --carrier $carrier --port $SERVICE stranger
     done
     on_wire plain.blind 0 plain
-    [ ${#fwknop_args[@]} = 0 ] || on_wire fwknop.blind 0 by_fwknop
+    [ ${#fwknop_args[@]} = 0 ] && return
+    shut
+    on_wire fwknop.blind 0 by_fwknop
+    # It opens later, when the first that is timed must find it shut.
+    poll 5 is_open || die "fwknopd did not open: $(tail -n 3 "$WORK/fwknopd.log")"
 }
 
 # --- how soon it is open ---
+
+is_open() { ! is_shut; }
 
 is_shut() { ! on_gate iptables -S | grep -q -- "--dport $SERVICE .*-j ACCEPT"; }
 
@@ -131,7 +131,7 @@ shut() {
     poll 5 is_shut || die "the door did not close: $(on_gate iptables -S)"
 }
 
-timer_ready() { grep -q ready "$WORK/timer"; }
+timer_ready() { grep -q '^ready' "$WORK/timer"; }
 
 # timed KIND CMD...: one time more, in ms.
 timed() {
@@ -178,51 +178,38 @@ time_knocks() {
     done
 }
 
-# --- the table ---
+# --- the figures ---
 
-# wire KIND: "24 packets, 13016 bytes", "-" if there is no such knock.
-wire() {
-    local n=${knocks[$1]-0}
-    [ "$n" = 0 ] && { echo -; return; }
-    echo "$((packets[$1] / n)), $((bytes[$1] / n)) bytes"
+# record_all: how much each kind of knock sends, and how soon it opens.
+record_all() {
+    local kind what
+    declare -A whats=([round]="first round" [blind]="no port" [whole]="nothing opens")
+    for kind in "${!knocks[@]}"; do
+        what=${whats[${kind#*.}]}
+        record "$(program "${kind%.*}")" 0 "$what packets" 1 $((packets[$kind] / knocks[$kind])) "${knocks[$kind]}"
+        record "$(program "${kind%.*}")" 0 "$what bytes" bytes $((bytes[$kind] / knocks[$kind])) "${knocks[$kind]}"
+    done
+    for kind in "${!times[@]}"; do
+        record_times "$(program "$kind")" 0 open <<<"${times[$kind]%$'\n'}"
+    done
 }
 
-# opens KIND: the median of its times, and between which they lie.
-opens() {
-    [ -n "${times[$1]-}" ] || { echo -; return; }
-    sort -n <<<"${times[$1]%$'\n'}" |
-        awk '{ t[NR] = $1 } END { printf "%.0f ms (%.0f-%.0f)\n", t[int((NR + 1) / 2)], t[1], t[NR] }'
-}
-
-# row TITLE KIND [TIMES]: TIMES: the kind of those.
-row() {
-    echo "| $1 | $(wire "$2.round") | $(wire "$2.blind") | $(wire "$2.whole") | $(opens "${3:-$2}") |"
-}
-
-print_table() {
-    echo '| a knock | packets of the first round | with no port to wait for | when nothing opens | door open after |'
-    echo '|---|---|---|---|---|'
-    row "sealed, carrier UDP" udp
-    row "sealed, carrier TCP" tcp
-    row "sealed, in one packet, heard by NFLOG" packet nflog
-    row "the same, captured" packet pcap
-    row "a plain sequence of 3 ports" plain
-    [ ${#fwknop_args[@]} = 0 ] || row "\`fwknop\`, one packet, captured" fwknop
+# program KIND: as the results name it.
+program() {
+    case $1 in
+    fwknop) echo fwknop ;;
+    nflog | pcap) echo "knockd/packet-$1" ;;
+    *) echo "knockd/$1" ;;
+    esac
 }
 
 lacks=$(netns_lacks)
 [ -z "$lacks" ] || { echo "Sealed knocks are not measured here: it $lacks."; exit 0; }
-cpu=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
-echo "$(date -u +%F), $(nproc) x $cpu, Linux $(uname -r | cut -d- -f1); IPv4 packets with their headers, mean of $RUNS" \
-    "(one where nothing opens); from the first packet to a connection, source kmsg, of one packet as it says: median" \
-    "of $RUNS in turn, and between which they lie"
-echo
 netns_begin
 make_gate
-if command -v "$FWKNOPD" >/dev/null && command -v "$FWKNOP" >/dev/null; then
-    start_fwknopd
-fi
+PEERS=fwknop find_peers
+! has_peer fwknop || start_fwknopd
 count_knocks
 time_knocks
 time_packets
-print_table
+record_all

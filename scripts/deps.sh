@@ -1,7 +1,7 @@
 #!/bin/bash
-# deps.sh GROUP...: says what the groups build, demo, rootless, check, fuzz, ci need, and installs what is missing where
-# apt-get is, for root. Who isn't root is told what is missing; their demo needs the group rootless, too. --list only
-# prints the packages.
+# deps.sh GROUP...: says what the groups build, demo, fleet, rootless, check, bench, deb, fuzz, ci and install need, and
+# installs what is missing where apt-get is, for root. Who isn't root is told what is missing; their demo needs the group
+# rootless, too. --list only prints the packages.
 set -u
 export LC_ALL=C
 
@@ -28,6 +28,7 @@ demo  iptables            c iptables
 demo  procps              c ps
 demo  perl-base           c perl
 demo  util-linux          c setpriv
+fleet openssl             c openssl
 rootless uidmap           c newuidmap
 rootless libnetfilter-log-dev p libnetfilter_log
 rootless libmnl-dev       p libmnl
@@ -37,6 +38,7 @@ check libcryptx-perl      m CryptX
 check iproute2            c ip
 check iptables            c iptables
 check nftables            c nft
+check ipset               c ipset
 check procps              c ps
 check util-linux          c setpriv
 check bsdutils            c script
@@ -44,6 +46,27 @@ check locales             c localedef
 check uidmap              c newuidmap
 check jq                  c jq
 check tcpdump             c tcpdump
+check openssl             c openssl
+check mosquitto-clients   c mosquitto_sub
+check redis-tools         c redis-cli
+bench openssl             c openssl
+bench mosquitto-clients   c mosquitto_sub
+bench redis-tools         c redis-cli
+deb   build-essential     c g++
+deb   debhelper           c dh
+deb   dpkg-dev            c dpkg-buildpackage
+deb   libjansson-dev      p jansson
+deb   libnetfilter-log-dev p libnetfilter_log
+deb   libmnl-dev          p libmnl
+deb   libpcap-dev         p libpcap
+bench gnuplot-nox         c gnuplot
+bench iproute2            c ip
+bench iptables            c iptables
+bench nftables            c nft
+bench ipset               c ipset
+bench perl-base           c perl
+bench procps              c ps
+bench util-linux          c unshare
 fuzz  clang               c clang
 fuzz  perl-base           c perl
 ci    clang               c clang
@@ -52,6 +75,10 @@ ci    shellcheck          c shellcheck
 ci    cppcheck            c cppcheck
 ci    mandoc              c mandoc
 ci    musl-tools          c musl-gcc
+install debootstrap       c debootstrap
+install systemd-container c systemd-nspawn
+install util-linux        c nsenter
+install iproute2          c ip
 '
 
 die() {
@@ -152,14 +179,21 @@ without_apt() {
     die "install these with your distribution's package manager; nothing was changed"
 }
 
-# The demo and the tests run an rsyslogd of their own, unpacked: an installed one would take over the system's log.
-unpack_rsyslog() {
+# The demo and the tests run an rsyslogd of their own, unpacked: an installed one would take over the system's log. A
+# fleet's, and its tests, need RELP, the tests a nats-server, too: where these aren't, tests are skipped.
+unpack_daemons() {
     # shellcheck source-path=SCRIPTDIR source=rsyslog.sh
     . "$here/rsyslog.sh"
+    # shellcheck source-path=SCRIPTDIR source=engines.sh
+    . "$here/engines.sh"
     rsyslog_unpack || exit 1
+    case " $* " in *" fleet "*) engine_rsyslog || exit 1 ;; esac
+    case " $* " in *" check "*)
+        { engine_rsyslog && engine_nats; } || ! command -v apt-get >/dev/null || exit 1 ;;
+    esac
 }
 
-known='build demo rootless check fuzz ci'
+known='build demo fleet rootless check bench deb fuzz ci install'
 if [ "${1:-}" = --list ]; then
     shift
     [ $# -gt 0 ] || IFS=' ' read -r -a groups <<<"$known"
@@ -177,5 +211,5 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 else
     without_apt "$@"
 fi
-case " $* " in *" demo "* | *" check "*) [ "$(id -u)" != 0 ] || unpack_rsyslog ;; esac
+case " $* " in *" demo "* | *" check "*) [ "$(id -u)" != 0 ] || unpack_daemons "$@" ;; esac
 echo "deps: $*: nothing missing"

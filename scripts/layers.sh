@@ -34,16 +34,16 @@ declare -A stands_for=(
 # header begins by saying so.
 pure=(
     src/lib/sort.c
-    src/keeper/{rates,refusal_log,refused,rule,template,unseal}.c
+    src/keeper/{rates,refusal_log,refused,rule,rule_form,template,unseal}.c
     src/knock/{cause,nat,packets,stun_message}.c
-    src/lib/{addr,addr_scope,carrier,command_words,config_scan,inverse,limit,parity,sealed,sequence,shell_syntax,timers}.c
+    src/lib/{addr,addr_scope,carrier,command_words,config_scan,inverse,limit,nearest,parity,sealed,sequence,shell_syntax,timers}.c
     src/knockd/log_clock.c
-    src/listener/{diagnostics,history,ip_packet,line_cache,link_header,lines,log_header,logline,match_index}.c
-    src/listener/{matcher,packet,packet_fields,pipeline,reassembly,reassembly_table,replayed,scan,stats}.c
+    src/listener/{diagnostics,freshness,history,ip_packet,line_cache,link_header,lines,log_header,logline,match_index}.c
+    src/listener/{matcher,packet,packet_fields,pipeline,port_scan,reassembly,reassembly_table,replayed,scan,stats}.c
     src/listener/timestamp.c
 )
 # These take memory for what is made or registered; nothing else of them does.
-takes_memory='src/(keeper/(refusal_log|refused|rule)|lib/timers|listener/(reassembly|reassembly_table|match_index|matcher))\.c'
+takes_memory='src/(keeper/(refusal_log|refused|rule)|lib/timers|listener/(reassembly|reassembly_table|match_index|matcher|port_scan))\.c'
 impure='^#include <(time|sys/time|unistd|fcntl|sys/socket|syslog|sys/stat|ev|pthread)\.h>|\b(malloc|calloc|realloc|strdup|asprintf|clock_gettime|time|printf|fprintf)\('
 
 breaches=0

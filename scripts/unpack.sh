@@ -31,22 +31,28 @@ unpack_fetch() {
     done
 }
 
-# The libraries that the package of this file depends on and that the system hasn't got.
+# The libraries that the packages of these files depend on and that the system hasn't got.
 unpack_libraries() {
-    local package
-    for package in $(dpkg-deb -f "$1" Depends | tr ',' '\n' | sed 's/[(|].*//'); do
+    local file package
+    for package in $(for file; do
+        dpkg-deb -f "$file" Depends | tr ',' '\n' | sed 's/[(|].*//'
+    done | sort -u); do
         [[ $package = lib* ]] || continue
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done
 }
 
 unpack_new() {
-    local package=$1 lacks=$2 dir lacking libraries status=1
+    local package=$1 lacks=$2 dir lacking libraries round=0 status=1
     dir=$(mktemp -d "$unpack_cache/new.XXXXXX") || return 1
-    if unpack_fetch "$dir" "$package" && mapfile -t libraries < <(unpack_libraries "$dir/$package"_*.deb); then
-        lacking=$("$lacks" "$dir/root")
-        [ -z "$lacking" ] || [ ${#libraries[@]} = 0 ] || unpack_fetch "$dir" "${libraries[@]}"
-        lacking=$("$lacks" "$dir/root")
+    if unpack_fetch "$dir" "$package"; then
+        # Its libraries, then those of its libraries.
+        while lacking=$("$lacks" "$dir/root") && [ -n "$lacking" ] && [ $((round++)) -lt 3 ]; do
+            mapfile -t libraries < <(unpack_libraries "$dir"/*.deb)
+            if [ ${#libraries[@]} = 0 ] || ! unpack_fetch "$dir" "${libraries[@]}"; then
+                break
+            fi
+        done
         if [ -z "$lacking" ]; then
             rm -rf "${unpack_cache:?}/$package" && mv "$dir/root" "$unpack_cache/$package" && status=0
         else

@@ -32,6 +32,7 @@ struct requests_services {
     struct store *store;
     const struct authorize_limits *authorize_limits;
     const struct refusal_log *refusals;
+    const struct copies *copies;
     const char *config_path;
     struct requests_state (*state)(void *arg);
     /* Begins a reload, whose end is told by requests_reloaded. Returns why it can't, or NULL. */
@@ -67,7 +68,8 @@ void requests_listener_event(struct requests *requests, const struct config *con
 void requests_listener_answer(struct requests *requests, const struct config *config,
                               const struct message *message);
 
-/* A reload is over; `why` it failed, or NULL. NULL requests are fine. */
-void requests_reloaded(struct requests *requests, const char *why);
+/* A reload is over; `why` it failed, or NULL, and what errors were found, a line each. NULL
+ * requests are fine. */
+void requests_reloaded(struct requests *requests, const char *why, const char *errors);
 
 #endif

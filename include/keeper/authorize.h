@@ -8,6 +8,7 @@
 
 #include <time.h>
 
+#include "keeper/copies.h"
 #include "keeper/doors.h"
 #include "keeper/one_time.h"
 #include "keeper/refusal_log.h"
@@ -15,20 +16,30 @@
 #include "keeper/unseal.h"
 #include "lib/message.h"
 
+/* How much one source may ask for and have written, so that it doesn't hinder another one. */
+struct authorize_source {
+    struct limit openings;      /* by sequences, of doors whose commands run together */
+    struct limit lone_openings; /* by sequences, of other doors */
+    struct limit refusals;      /* that are logged */
+    struct limit strangers;     /* refusals that anyone can cause, and that are logged */
+    uint64_t strangers_told;    /* of those that aren't logged, how many the log counted */
+};
+
 /* How much a listener may ask for, whatever it reads, and what it asked for so far. A reload
- * doesn't begin it again. */
+ * doesn't begin it again: what a source has taken counts for the one that has its number then. */
 struct authorize_limits {
-    struct limit openings;            /* by sequences */
+    struct authorize_source sources[CONFIG_SOURCES_MAX];
     struct limit one_time;            /* by one-time sequences, each of which costs a write */
     struct limit sealed_openings;     /* by sealed knocks, which no listener can make */
-    struct limit refusals;            /* that are logged */
     struct limit messages;            /* sealed ones that are decrypted */
-    struct limit strangers;           /* refusals that anyone can cause, and that are logged */
-    uint64_t strangers_told;          /* of those that aren't logged, how many the log counted */
+    char new_state[160];              /* why sealed knocks are refused, of UNSEAL_NEW_STATE */
     uint64_t sealed[UNSEAL_VERDICTS]; /* messages so far, by what became of them */
 };
 
 struct authorize_limits authorize_limits_make(int64_t now);
+
+/* Messages that were left out of the log, since there were too many a second. */
+uint64_t authorize_messages_dropped(const struct authorize_limits *limits);
 
 /* What knocks are authorized by: a configuration in force, and the state that outlives it. */
 struct authorize {
@@ -40,6 +51,7 @@ struct authorize {
     struct doors *doors;
     struct refused *refused;      /* remembers unknown messages; NULL: nothing does */
     struct refusal_log *refusals; /* for `knockctl why`; NULL: none */
+    struct copies *copies;        /* remembers by which source a knock came; NULL: nothing does */
     struct authorize_limits *limits;
 };
 

@@ -27,6 +27,10 @@ enum door_event_kind {
 enum door_end {
     DOOR_END_NOT_BEGUN, /* it couldn't be recorded: no event, nothing in the history */
     DOOR_END_CLOSED,    /* its time was over */
+    DOOR_END_BY_STOP,   /* knockd stopped */
+    DOOR_END_BY_RELOAD, /* a knock found that a reload had changed its door */
+    DOOR_END_LEFT,      /* an earlier run left it: neither open nor closed, of another boot, or
+                         * to be closed by a run that serves nothing */
     DOOR_END_BY_ADMIN,
     DOOR_END_BY_KEY,
     DOOR_END_BY_DOOR,
@@ -46,11 +50,12 @@ struct door_event {
     enum door_event_kind kind;
     const char *door; /* NULL: of a refused sealed knock, that it names none which is known */
     const struct addr *address;
-    const char *by;         /* by which knock; NULL: of a refused one */
-    const char *why;        /* or NULL */
-    int64_t length;         /* ns that it stays open, once opened or extended */
-    struct port_proto port; /* port 0: not said */
-    enum door_end end;      /* of DOOR_GONE */
+    const char *by;            /* by which knock; NULL: of a refused one */
+    const char *why;           /* or NULL */
+    const char *source, *user; /* of DOOR_OPENED, as of a knock; "": none */
+    int64_t length;            /* ns that it stays open, once opened or extended */
+    struct port_proto port;    /* port 0: not said */
+    enum door_end end;         /* of DOOR_GONE */
 };
 
 /* --- what is open --- */
@@ -72,9 +77,8 @@ struct open_door {
     const char *by;         /* by which knock, or the name of the key */
     int64_t deadline;       /* ns, when it is due to close; INT64_MAX: no time closes it */
     unsigned failed_stops;
-    const struct commands *stop;
     uint64_t stopped;              /* see open_door_undone */
-    const struct opening *opening; /* for doors_next */
+    const struct opening *opening; /* for doors_next and doors_stop_commands */
 };
 
 /* Whether its stop command number `i` has succeeded. */
@@ -95,7 +99,8 @@ static inline bool doors_same_port(struct port_proto a, struct port_proto b)
  * is short. */
 struct doors *doors_new(struct loop *loop, struct runner *runner, struct store *store);
 
-/* How many openings there may be at a time, CONFIG_MAX_OPEN at first. */
+/* How many openings there may be at a time, CONFIG_MAX_OPEN at first. A quarter is kept for knocks
+ * that aren't `remote`. */
 void doors_set_max(struct doors *doors, unsigned max_open);
 
 /* Forgets everything without closing anything: for the very end, and for tests. */
@@ -113,6 +118,10 @@ int doors_resume(struct doors *doors);
  * is copied as far as it is needed. Logs what came of it.
  */
 void doors_knock(struct doors *doors, const struct knock *knock);
+
+/* Why the knock, which would open its door, finds no room by a max_open; NULL: there is room, or it
+ * extends or closes something. */
+const char *doors_no_room(const struct doors *doors, const struct knock *knock);
 
 /* Whether the knock would open its door, and neither extend nor close anything. */
 bool doors_would_open(const struct doors *doors, const struct knock *knock);
@@ -153,6 +162,9 @@ unsigned doors_close(struct doors *doors, const struct doors_choice *choice);
 bool doors_next(const struct doors *doors, const struct doors_choice *choice,
                 struct open_door *door);
 
+/* What closes the opening; the caller frees it. -1 when memory is short. */
+int doors_stop_commands(const struct open_door *door, struct commands *out);
+
 /*
  * Gives up, without closing it, what is chosen and is being closed or couldn't be closed: what its
  * stop commands didn't undo stays as it is.
@@ -188,6 +200,9 @@ bool doors_recorded(const struct doors *doors);
 /* Closes all, now; calls done(arg) once none is left, perhaps at once. No knock opens any more.
  * Logs, again and again, what is still being waited for. */
 void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg);
+
+/* The same where nothing serves, of what doors_resume took up: an earlier run left it. */
+void doors_close_left(struct doors *doors, void (*done)(void *arg), void *arg);
 
 /* Opens nothing any more and checks nothing, but still closes each opening when it is due: for a
  * start that failed. */

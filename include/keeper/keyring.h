@@ -16,6 +16,7 @@ struct key {
     struct limit rate;        /* of its messages */
     bool known;               /* whether `last` has been looked up */
     uint64_t last;            /* time of the last message that was used up */
+    bool used;                /* one was, as far as the store knows */
     struct addr last_from;    /* whence it came; family 0: it didn't in this run */
     int64_t last_came;        /* when, ns */
     bool fresh;               /* it wasn't in force before: see keeper/in_force.h */

@@ -18,18 +18,22 @@ struct process_user {
     gid_t groups[32];
 };
 
-/* The world of a program: where it writes to, who it is (NULL: the caller), and a lock that it and
- * its children hold as descriptor 3 as long as they live (-1: none). */
+/* The world of a program: where it writes to, what it reads (0: nothing, /dev/null), who it is
+ * (NULL: the caller), and a lock that it and its children hold as descriptor 3 as long as they live
+ * (-1: none). */
 struct process_world {
     int output;
     int errors;
+    int input;
     const struct process_user *user;
     int lock;
+    bool prompt; /* it is to start as soon as can be, if the caller has to wait for that: not where
+                  * others are to be started as well */
 };
 
 /*
- * Starts `command` in a process group of its own: stdin from /dev/null, stdout, stderr and
- * lock as `world` says, no other descriptor, signals as they are by default, an environment of PATH
+ * Starts `command` in a process group of its own: stdin, stdout, stderr and lock as
+ * `world` says, no other descriptor, signals as they are by default, an environment of PATH
  * and LC_ALL only. It dies with the caller. Returns its process id, or -1 and errno; what fails
  * after the fork is written to its stderr, with exit status 127.
  */

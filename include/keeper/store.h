@@ -174,6 +174,10 @@ int store_sealed_use(struct store *store, const uint8_t id[SEALED_ID_SIZE], uint
 /* A writer: no message of any key up to that `time` is good. 0 or -1. */
 int store_sealed_begin(struct store *store, uint64_t time);
 
+/* Sets *begin to the time up to which no message of any key is good, for the store is newer or
+ * older than what it stands for. Returns 0, or -1. */
+int store_sealed_begun(struct store *store, uint64_t *begin);
+
 /* Whether a key was in force when that was last recorded: 1, 0, or -1. */
 int store_sealed_forced(struct store *store, const uint8_t id[SEALED_ID_SIZE]);
 

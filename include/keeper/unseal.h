@@ -2,8 +2,8 @@
  * Whose a sealed message is, and whether it may have what it asks for. Pure: the caller brings the
  * time, remembers what was used up, and opens and closes.
  *
- *   stale? -> unknown? -> a copy, or replayed? -> used up, durably -> expired? -> door? key? bound?
- *   allowed? port? -> open or close
+ *   stale? -> unknown? -> unheard? -> a copy, or replayed? -> used up, durably -> expired? -> door?
+ * key? bound? allowed? port? -> open or close
  *
  * The order is part of the protocol, knock-protocol(7): what a stranger can cause costs least, and
  * what is refused for a door's sake can't be sent again once the door's configuration permits it.
@@ -20,7 +20,10 @@ enum unseal_verdict {
     UNSEAL_STALE,
     UNSEAL_UNKNOWN,
     UNSEAL_REPLAYED,
-    UNSEAL_COPY, /* the message that was served last, from the same address: one more round of it */
+    UNSEAL_NEW_STATE, /* the state is so new that it may have been used up before */
+    UNSEAL_COPY,      /* the message that was served last, from the same address: one more round of
+                       * it; or another source brought it */
+    UNSEAL_UNHEARD,   /* its door doesn't hear the source that brought it: not used up */
     /* what only a key can, from here on */
     UNSEAL_HASTY,
     UNSEAL_UNRECORDED,
@@ -42,7 +45,8 @@ enum unseal_verdict {
 struct unsealed {
     unsigned key; /* its number */
     uint64_t time;
-    bool bound; /* to the source that it came from */
+    bool bound;      /* to the source that it came from */
+    uint32_t source; /* of the configuration: which heard it */
     struct sealed_request request;
 };
 
@@ -69,6 +73,10 @@ enum unseal_verdict unseal_open(const struct keyring *keyring, const struct mess
 enum unseal_verdict unseal_validate(const struct config *config, const struct keyring *keyring,
                                     const struct unsealed *message, const struct addr *source,
                                     int64_t now, struct sealed_wish *out);
+
+/* The keyed door of that id, and its number; NULL: there is none. */
+const struct config_door *unseal_door(const struct config *config, const struct keyring *keyring,
+                                      const uint8_t id[SEALED_DOOR_SIZE], unsigned *number);
 
 /* Why a message was refused, for people: "stale: ...". */
 const char *unseal_reason(enum unseal_verdict verdict);

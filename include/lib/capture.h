@@ -50,6 +50,7 @@ typedef long capture_read(void *arg, char *out, size_t size);
 struct capture_packet {
     const uint8_t *bytes; /* from the link's header on */
     size_t len;           /* captured */
+    size_t whole;         /* that there were on the wire */
     int64_t time;         /* ns since 1970 */
     bool has_time;        /* its time is one that ns can hold */
 };

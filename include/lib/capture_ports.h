@@ -19,6 +19,17 @@ enum { CAPTURE_RANGES = 500 };
 /* Room for the text of a filter with so many. */
 enum { CAPTURE_TEXT = 80 * CAPTURE_RANGES + 1024 };
 
+/*
+ * UDP ports below CAPTURE_SAMPLED, above which replies to this host itself arrive, are of so many
+ * classes, one of which is taken in: of a scan by UDP that passes by all steps enough is seen. The
+ * class of a port is ((port ^ port >> CAPTURE_FOLD) * CAPTURE_SPREAD & CAPTURE_CLASS) >>
+ * CAPTURE_SHIFT. Tried with each stride from 129 to 8192 and each class: a scan of all ports comes
+ * by ten of a class within 2,300 ports, wherever that begins. (A factor alone has strides that pass
+ * by a class for long.)
+ */
+enum { CAPTURE_SAMPLES = 32, CAPTURE_SAMPLED = 32768 };
+enum { CAPTURE_FOLD = 6, CAPTURE_SPREAD = 40503, CAPTURE_CLASS = 0xf800, CAPTURE_SHIFT = 11 };
+
 struct capture_ports {
     struct port_set steps;  /* of the doors, and of one-time sequences */
     struct port_set near;   /* UDP: they and SEQUENCE_DECOYS on either side; TCP: likewise of doors
@@ -34,6 +45,14 @@ void capture_ports_init(struct capture_ports *ports, const struct config *config
 /* Adds a further sequence of a door with these flags: a one-time sequence. */
 void capture_ports_add(struct capture_ports *ports, const struct sequence *sequence,
                        struct flag_match flags);
+
+/* The class that is taken in: one with as few of the ports that doors open or ignore as there are
+ * (*served), and of those of services that may get much. CAPTURE_SAMPLES: none, since no step is
+ * UDP, and a scan by UDP opens nothing. */
+unsigned capture_ports_sample(const struct capture_ports *ports, unsigned *served);
+
+/* Whether the UDP port is of class `sample`. */
+bool capture_ports_samples(unsigned sample, uint16_t port);
 
 /*
  * Writes the filter for packets of `family` (4 or 6) to `text`. Where it would have more than

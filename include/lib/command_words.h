@@ -30,6 +30,12 @@ bool command_word_take(const char **command, struct command_word *out);
 /* Takes the next part off *word. False at its end. */
 bool command_part_take(struct command_word *word, struct command_part *out);
 
+/* The name of a program without its folders. */
+const char *command_base_name(const char *program);
+
+/* Whether the text is digits, one at least. */
+bool command_is_number(const char *text, size_t len);
+
 /* Each word without its quotes and with its NUL in `text`; `words` ends with NULL. */
 struct command_words {
     char text[COMMAND_WORDS_SIZE];

@@ -23,6 +23,9 @@ enum { CONFIG_MAX_OPEN = 16384 };
 /* The default of check_interval in ns: how often an open door is checked. */
 #define CONFIG_CHECK_INTERVAL (INT64_C(30) * 1000000000)
 
+/* The most that max_age may be, in ns. */
+#define CONFIG_AGE_MAX (INT64_C(86400) * 1000000000)
+
 /* A text with its place. */
 struct config_text {
     char *text;
@@ -74,6 +77,8 @@ struct config_source {
     unsigned group;                /* nflog: number of the group, 0 to 65535 */
     struct config_list interfaces; /* pcap: names; none: any */
     struct config_list prefixes;   /* without the blanks at their end; none: any prefix */
+    bool remote;                   /* brings other hosts' lines */
+    int64_t max_age;               /* ns by which a line may be old; 0: any time */
 };
 
 /* The commands of a door for one family; what has none of its own for IPv6 has IPv4's. */
@@ -109,9 +114,12 @@ struct config_door {
     unsigned ignore_count;
     struct addr target;          /* family 0: any */
     char interface[IF_NAMESIZE]; /* empty: any */
+    struct config_list sources;  /* names of those that it hears; none: all */
+    uint64_t unheard;            /* bit n: not the source number n */
     struct net *allow;           /* none: everyone */
     unsigned allow_count;
     struct config_list rules;
+    bool comment; /* a rule gets the comment "knockd DOOR" */
     struct config_commands ip4;
     struct config_commands ip6; /* `set` is false where ip4's is meant */
     unsigned max_open;          /* openings at a time; 0: as many as in all */
@@ -152,7 +160,9 @@ struct config {
     int facility;            /* LOG_AUTHPRIV ... */
     int64_t stop_timeout;    /* ns that an exit may take to close doors */
     int64_t run_timeout;     /* ns that one command may take */
+    bool batch;              /* commands of one kind run together */
     unsigned max_open;       /* openings at a time, of all doors */
+    bool comment;            /* of the doors that don't say */
     struct config_list init; /* commands before the first door */
     struct config_list exit; /* and after the last */
     unsigned max_sources;    /* addresses that the listener remembers */
@@ -165,6 +175,12 @@ struct config {
     unsigned file_count;
 };
 
+/* The configuration of this installation. */
+#define DEFAULT_CONFIG KNOCKD_SYSCONFDIR "/knockd.conf"
+
+/* The folder of its keys where the configuration names none. */
+#define DEFAULT_KEY_DIR KNOCKD_SYSCONFDIR "/knockd/keys"
+
 /*
  * Reads the file at `path`, checks all that can be checked without running or resolving anything,
  * and reports every error and warning. Returns NULL if there was an error.
@@ -175,14 +191,21 @@ void config_free(struct config *config);
 /* The state folder of a configuration that doesn't name another. */
 #define CONFIG_STATE_DIR "/var/lib/knockd"
 
+/* The same of the control socket. */
+#define CONFIG_CONTROL "/run/knockd/control"
+
 /*
  * The state folder of the configuration at `path`, which may be wrong elsewhere, or everywhere; its
  * errors aren't reported. The default where none is found. False when the file can't be read.
  */
 bool config_find_state_dir(const char *path, char *out, size_t size);
 
-/* The same out of a text, by the first state_dir = "/..." that is no comment. */
-bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size);
+/* The control socket of a configuration that is wrong, in the same way; of a file that others could
+ * have written it is the default. */
+bool config_scan_control(const char *path, char *out, size_t size);
+
+/* The path out of a text, by the first KEY = "/..." that is no comment. False: there is none. */
+bool config_scan_path(const char *text, size_t len, const char *key, char *out, size_t size);
 
 /* Whether `name` may be a key's: as that of a door, and none of those that the history has for
  * other ways to open one. */
@@ -194,6 +217,26 @@ struct port_proto config_own_port(const struct config_door *door);
 
 /* The door of that name; NULL: there is none. */
 struct config_door *config_find_door(const struct config *config, const char *name);
+
+/* The door that was meant by a mistyped name; NULL: none is near enough. */
+const char *config_nearest_door(const struct config *config, const char *name);
+
+enum { CONFIG_DOOR_HINT_SIZE = 768 };
+
+/* The end of a message that there is no door of that name: "; did you mean ssh?", or the first ten
+ * doors that there are. Returns `out`. */
+const char *config_door_hint(const struct config *config, const char *name,
+                             char out[CONFIG_DOOR_HINT_SIZE]);
+
+/* The same of a source. */
+const char *config_source_hint(const struct config *config, const char *name,
+                               char out[CONFIG_DOOR_HINT_SIZE]);
+
+/* Whether knocks that the source number `source` brings count for the door. */
+static inline bool config_hears(const struct config_door *door, unsigned source)
+{
+    return !(door->unheard >> source & 1);
+}
 
 /* Whether `address` is one that `door` may open for: in `allow`, and neither a group nor 0.0.0.0.
  */

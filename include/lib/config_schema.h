@@ -55,7 +55,7 @@ struct config_schema {
     bool secret; /* keeps values from libconfuse, and words that may be one out of messages; such a
                   * file includes no other */
     const struct config_replaced *replaced; /* behind the last, one without a name; NULL: none */
-    const char *ini; /* what to do about a file that begins like an INI file; NULL: nothing known */
+    const char *ini; /* the command that converts a file that begins like an INI file; NULL: none */
     /* Whether the file may be used; reports why not. NULL: each may. */
     bool (*check_file)(const struct config_file *file, const char *path, struct report *report);
 };
@@ -63,5 +63,8 @@ struct config_schema {
 /* The kinds of sections of knockd.conf, and its schema. */
 enum { CONFIG_GLOBAL, CONFIG_SOURCE, CONFIG_DOOR, CONFIG_SEALED, CONFIG_KINDS };
 const struct config_schema *config_schema(void);
+
+/* Whether several texts may be given to the key. */
+bool config_takes_list(const struct config_key *key);
 
 #endif

@@ -18,6 +18,7 @@ config_read read_user;        /* struct config */
 config_read read_path;        /* char *: absolute, at most max bytes */
 config_read read_facility;    /* int */
 config_read read_duration;    /* int64_t: ns */
+config_read read_bound;       /* the same, 0 for off */
 config_read read_number;      /* unsigned */
 config_read read_type;        /* enum source_type */
 config_read read_program;     /* struct config_text */
@@ -33,6 +34,7 @@ config_read read_ignore;      /* struct config_door */
 config_read read_ports;       /* struct config_door */
 config_read read_key_names;   /* struct config_list */
 config_read read_door_names;  /* struct config_list */
+config_read read_sources;     /* struct config_list */
 config_read read_server_name; /* char * */
 config_read read_address;     /* struct addr */
 config_read read_interface;   /* char[IF_NAMESIZE] */

@@ -41,4 +41,8 @@ const char *key_file_path(const char *key_dir, const char *name, char out[KEY_PA
  * day of the calendar. */
 bool key_file_day(const char *text, int64_t *out);
 
+/* The keys of the file. */
+struct config_schema;
+const struct config_schema *key_file_schema(void);
+
 #endif

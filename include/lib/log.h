@@ -23,6 +23,15 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Texts of errors, a line each, as far as there is room. */
+struct log_errors {
+    size_t len;
+    char text[4096]; /* terminated */
+};
+
+/* From here on, adds what is logged as an error to *errors as well; NULL: no more. */
+void log_collect(struct log_errors *errors);
+
 /* A report whose findings are logged. */
 struct report log_report(void);
 

@@ -22,8 +22,11 @@ enum loop_event { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_LATE = 4 };
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Serves until loop_stop: in each turn first the timers that are due, then the descriptors that are
- * ready, those that are LOOP_LATE last. */
+/*
+ * Serves until loop_stop: in each turn first the timers that are due, then the descriptors that are
+ * ready, those that are LOOP_LATE last. Timers that these set to be due by now are fired before the
+ * next wait, and timers that those set, a few times over.
+ */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

@@ -57,6 +57,7 @@ enum message_type {
     MESSAGE_QUERY,     /* a question, likewise */
     MESSAGE_PING,      /* likewise: is it at work? */
     MESSAGE_INTERFACE, /* likewise: which interface a name means now */
+    MESSAGE_ZONE,      /* likewise: this host's time zone */
     MESSAGE_TYPES,
 };
 
@@ -67,10 +68,26 @@ enum event_kind {
     EVENT_TRUNCATED, /* the log was emptied and is read from its start */
     EVENT_CLOSED,    /* the source came to its end or can't be read; `number` is errno */
     EVENT_STALLED,   /* an address reached step `number` of the door, and not the next one */
+    EVENT_SCAN,      /* an address knocked right, but is scanning: `number` other ports or more */
     EVENT_SILENT,    /* no packet at all for `number` seconds */
-    EVENT_SANDBOX,   /* step `door` of the sandbox failed with errno `number`; the listener ends */
+    EVENT_STALE,   /* a line about a packet of the address was refused for its time, for the reason
+                      `door`, enum stale_reason; it is `number` seconds from now */
+    EVENT_SANDBOX, /* step `door` of the sandbox failed with errno `number`; the listener ends */
     EVENT_KINDS,
 };
+
+/* Why a line isn't taken for one of now. */
+enum stale_reason {
+    STALE_NOT,     /* it is */
+    STALE_OLD,     /* its time is too long ago */
+    STALE_FUTURE,  /* its time is still to come */
+    STALE_UNDATED, /* it states no time, or a date that is impossible */
+    STALE_ZONE,    /* its time is off by quarters of an hour: it seems to be of another zone */
+    STALE_REASONS,
+};
+
+/* By how many ns a line of another host may be ahead of the clock. */
+#define FRESHNESS_AHEAD (INT64_C(5) * 1000000000)
 
 /* Steps of the sandbox (listener/sandbox.h), of which EVENT_SANDBOX tells. */
 enum sandbox_step {
@@ -92,6 +109,7 @@ struct message_open {
     uint32_t source;
     uint32_t door; /* number of the MESSAGE_DOOR */
     struct addr address;
+    uint16_t port; /* from which the packet came that was the last step */
 };
 
 struct message_sealed {
@@ -151,14 +169,16 @@ struct message_seen {
  * counts. */
 enum match_verdict {
     MATCH_SEEN,
-    MATCH_OUTGOING, /* IN= is empty */
-    MATCH_GROUP,    /* sent to multicast or broadcast, or from it, or from nobody */
-    MATCH_PROTOCOL, /* neither TCP nor UDP, or a later fragment */
-    MATCH_FLAGS,    /* TCP, flags of no door */
-    MATCH_REPEAT,   /* a retransmission */
-    MATCH_IDLE,     /* begins no sequence, and its address has none in progress */
-    MATCH_SEALED,   /* to a port of sealed knocks: for reassembly */
-    MATCH_VERDICTS, /* how many there are */
+    MATCH_OUTGOING,  /* IN= is empty */
+    MATCH_GROUP,     /* sent to multicast or broadcast, or from it, or from nobody */
+    MATCH_PROTOCOL,  /* neither TCP nor UDP, or a later fragment */
+    MATCH_FLAGS,     /* TCP, flags of no door */
+    MATCH_REPEAT,    /* a retransmission */
+    MATCH_IDLE,      /* begins no sequence, and its address has none in progress */
+    MATCH_SEALED,    /* to a port of sealed knocks: for reassembly */
+    MATCH_MALFORMED, /* captured, and a host discards it: doesn't come to the matcher */
+    MATCH_STALE,     /* its line isn't of now: likewise */
+    MATCH_VERDICTS,  /* how many there are */
 };
 
 /* What a listener left out, forgot or kept to itself since it began, all sources together. */
@@ -170,6 +190,7 @@ enum listener_count {
     COUNT_REPEAT,
     COUNT_IDLE,
     COUNT_SEALED,
+    COUNT_STALE,   /* packets whose lines aren't of now */
     COUNT_EVICTED, /* addresses that had to make room for others */
     COUNT_UNSAID,  /* knocks that stayed behind, of which no event tells */
     COUNT_PIECES,  /* of COUNT_SEALED, pieces of sealed knocks; the rest as in reassembly.h */
@@ -198,6 +219,9 @@ struct message_stats {
     uint64_t others;  /* with another prefix */
     uint64_t damaged;
     uint64_t partial; /* of packets too short to name their addresses */
+    uint64_t stale;   /* of `packets`, refused for their time */
+    uint32_t reason;  /* enum stale_reason of the last of them; STALE_NOT: there was none */
+    int64_t age;      /* ns, likewise; negative: of the future */
     int64_t last_line;
     int64_t last_packet;
 };
@@ -219,6 +243,8 @@ struct message_packet {
     uint16_t spt, dpt;
     uint32_t pieces, needed; /* of a sealed knock, when the packet is one; else 0 */
     uint32_t message;        /* whether it made a message, which was handed over */
+    uint32_t stale;          /* enum stale_reason of a MATCH_STALE, else STALE_NOT */
+    int64_t age;             /* ns, of a MATCH_STALE */
     struct addr dst;
     int64_t time; /* ns */
 };
@@ -230,6 +256,7 @@ struct message_effect {
     uint32_t after;
     uint32_t late; /* its time was over before the packet came */
     uint32_t opened;
+    uint32_t scan; /* it would have opened, but the address is scanning */
 };
 
 struct message_answered {
@@ -260,6 +287,8 @@ struct message_config {
 struct message_source {
     uint32_t type;   /* enum source_type */
     uint32_t format; /* enum source_format */
+    uint32_t remote; /* whether other hosts' lines come by it */
+    int64_t max_age; /* ns by which a line may be old; 0: any time */
 };
 
 struct message_prefix {
@@ -277,6 +306,7 @@ struct message_door {
     struct flag_match flags;
     struct addr target;
     char interface[IF_NAMESIZE];
+    uint64_t unheard; /* bit n: not the source number n */
     uint32_t strict;
     uint32_t strays[2]; /* forgiven between two steps: by sources of denied packets, by captures */
     uint32_t like; /* 1 + number of the earlier MESSAGE_DOOR whose ignored ports it has as well; 0:
@@ -295,6 +325,13 @@ struct message_interface {
     uint32_t slot;
     uint32_t index; /* by the kernel; 0: there is none of that name now */
     char name[IF_NAMESIZE];
+};
+
+/* How far this host's zone is east of Greenwich, in seconds: `offset` from `from` to `until` (ns
+ * since 1970), and the offsets before and after that. */
+struct message_zone {
+    int64_t from, until;
+    int32_t before, offset, after;
 };
 
 struct message_fd {
@@ -330,6 +367,7 @@ struct message {
         struct message_ignore ignore;
         struct message_fd fd;
         struct message_interface interface;
+        struct message_zone zone;
     } u;
 };
 

@@ -17,6 +17,11 @@ enum { STRAYS_MAX = 8, STRAYS_CAPTURED = 2 };
  * packet to one of them is never forgiven, and a capture takes them in. */
 enum { SEQUENCE_DECOYS = 128 };
 
+/* An address that a capture heard send to more different ports than these, no steps and none that
+ * doors open or ignore, in the time of an attempt, is scanning; of a door that forgives more strays
+ * in one knock, to more than so many, at most SCAN_PORTS_MOST. */
+enum { SCAN_PORTS = 8, SCAN_PORTS_MOST = 32 };
+
 /* One knock: a port of TCP or UDP (IPPROTO_TCP, IPPROTO_UDP). */
 struct port_proto {
     uint16_t port;

@@ -15,6 +15,8 @@ struct listener_config_source {
     uint32_t type; /* enum source_type */
     struct line_spec spec;
     struct line_cache line_cache; /* of the lines read so far */
+    bool remote;
+    int64_t max_age; /* ns; 0: lines may have any time */
     char **prefixes;
     char (*heard)[IF_NAMESIZE]; /* interfaces whose packets count */
     unsigned heard_count;       /* 0: all do */

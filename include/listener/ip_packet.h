@@ -26,11 +26,31 @@ struct ip_packet {
  *                 fragment, there are no ports;
  *   LINE_FOREIGN  neither IPv4 nor IPv6;
  *   LINE_PARTIAL  too short to name its addresses;
- *   LINE_DAMAGED  IPv4 whose lengths contradict each other, which no host takes.
+ *   LINE_DAMAGED  IPv4 whose lengths contradict each other, which no host takes; the addresses
+ *                 are in *out.
  *
  * There is a payload only where the UDP length says exactly what the IP packet holds and all of it
  * was captured: not of a fragment, nor of a jumbogram.
  */
 enum line_verdict ip_packet_parse(const uint8_t *bytes, size_t len, struct ip_packet *out);
+
+/*
+ * The same of a packet that was captured before the host had looked at it: of its `whole` bytes on
+ * the wire `len` are there (SIZE_MAX: that isn't known), and it came by the loopback interface or
+ * not. What a host discards, and the firewall therefore mostly doesn't see, is LINE_DAMAGED, too,
+ * with its fields in *out:
+ *   IPv4: a wrong checksum of the header, options that contradict themselves, source routes;
+ *   IPv6: a jumbogram, options that contradict themselves or that are to be understood, a routing
+ *   header that isn't done, hop-by-hop options anywhere but first;
+ *   both: longer than what came; from or to loopback (127.0.0.0/8, ::1), but by that; from IPv4
+ *   written as IPv6; a TCP header of less than 20 bytes or more than there are; a
+ *   UDP length of less than 8 bytes or more than there are.
+ * The header of a transport isn't looked for in the first fragment either: the firewall sees the
+ * packet when it is whole, which this one may never be. Not looked at are the checksums of TCP and
+ * UDP, which the interface may have left to others, and a TTL or hop limit of 0, which a host that
+ * is the packet's destination takes.
+ */
+enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole, bool loopback,
+                                     struct ip_packet *out);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * What stands before "MAC=" or "SRC=" in the lines of one log: time, host, prefix, interfaces. In
  * nearly every line it is what it was in a line before, but for the digits of the times. So the
- * last heads that were read are kept, and one that comes again isn't read again. The verdict is the
- * same as without, for any text. Pure.
+ * last heads that were read are kept, and one that comes again isn't read again; nor are the
+ * link's header and the destination, when they are those before. The verdict is the same as
+ * without, for any text. Pure.
  */
 #ifndef LISTENER_LINE_CACHE_H
 #define LISTENER_LINE_CACHE_H
@@ -21,6 +22,24 @@ struct line_pattern {
     uint8_t more[PATTERN_MOST];
 };
 
+/* "MAC=", Ethernet's header in 14 bytes, "SRC=". */
+enum { LINE_LINK = sizeof("MAC=ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff SRC=") - 1 };
+
+/* The link's header of the last line that had one: most come from one router. */
+struct line_link {
+    bool known, group;
+    char text[LINE_LINK];
+};
+
+/* A dotted quad of the line before, as text with the blank behind it: nearly all packets of a log
+ * have the same destination. Zeros: none. */
+struct known_quad {
+    char text[16];
+    char mask[16]; /* 0xff for each byte of it */
+    uint8_t len;   /* of the quad alone; 0: none */
+    struct addr address;
+};
+
 /* There may be some interfaces, and prefixes. */
 enum { LINE_HEADS = 4 };
 
@@ -34,6 +53,8 @@ struct line_head {
 /* Zeros are an empty one. Belongs to one struct line_spec: with others it's of no use. */
 struct line_cache {
     struct line_head list[LINE_HEADS];
+    struct line_link link;
+    struct known_quad destination;
     uint8_t latest; /* the one that the last line had */
     uint8_t oldest;
 };

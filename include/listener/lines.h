@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* The kernel's line is at most about 1,100 bytes with its header; what is longer isn't one. */
-enum { LINES_ROOM = 65536, LINES_LONGEST = 8192 };
+enum { LINES_ROOM = 131072, LINES_LONGEST = 8192 };
 
 struct lines {
     size_t start; /* of what was not returned yet */

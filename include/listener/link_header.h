@@ -35,6 +35,7 @@ enum link_direction {
 
 struct link_packet {
     enum link_direction direction;
+    bool loopback;     /* it is that of a host with itself */
     const uint8_t *ip; /* points into the bytes */
     size_t ip_len;
 };

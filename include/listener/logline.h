@@ -50,18 +50,21 @@ enum line_verdict {
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet);
 
-/* The first half of it: what stands before the items of link and packet. LINE_PACKET: *header,
+/* The first part of it: what stands before the items of link and packet. LINE_PACKET: *header,
  * *items, where they begin, and the interface of *packet are set. */
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
                                struct log_header *header, struct packet *packet,
                                const char **items);
 
-/* The second half: the items, which must fill the text up to `end`. */
-enum line_verdict logline_items(const struct line_spec *spec, const char *items, const char *end,
-                                struct packet *packet);
+/* The second: the link's header, which needn't be there. Returns where the packet's items begin, or
+ * NULL. They are the third part, packet_fields. */
+const char *logline_link(const char *items, const char *end, struct packet *packet);
 
 /* The length of the line without a CR at its end. */
-size_t logline_length(const char *line, size_t len);
+static inline size_t logline_length(const char *line, size_t len)
+{
+    return len > 0 && line[len - 1] == '\r' ? len - 1 : len;
+}
 
 /*
  * The prefix of a line of a packet, for an administrator who wonders why none is ours. Points

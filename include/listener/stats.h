@@ -28,6 +28,9 @@ struct stats_prefix {
 struct stats {
     uint64_t lines;
     uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
+    uint64_t stale;                      /* of LINE_PACKET, refused for their time */
+    enum stale_reason stale_reason;      /* of the last of them */
+    int64_t stale_age;                   /* ns, likewise */
     int64_t last_line, last_packet;      /* ns, set by the caller; 0: never */
     uint64_t accepted;                   /* of LINE_PACKET, with a prefix of accepted packets */
     uint64_t report_prefixes_at;         /* lines with foreign prefixes at which to report next */

@@ -83,6 +83,22 @@ void timestamps_init(struct timestamps *timestamps, int64_t today);
 bool timestamp_read(struct timestamps *timestamps, enum log_format format, const char *line,
                     size_t len, struct timestamp *out);
 
+/* What a line says of its date. */
+enum timestamp_found {
+    TIMESTAMP_ABSENT,     /* nothing */
+    TIMESTAMP_IMPOSSIBLE, /* a date that doesn't exist, or is outside 1970 to 2261 */
+    TIMESTAMP_FOUND,
+};
+
+/*
+ * Reads the time of one line alone, where it names a date or counts from 1970: no uptime, nor what
+ * dmesg makes of that, in brackets. A date without a year is of the latest year in which it isn't
+ * after `today` (ns since 1970 by the local clock) by more than a day. *out is untouched unless
+ * the answer is TIMESTAMP_FOUND.
+ */
+enum timestamp_found timestamp_read_date(int64_t today, enum log_format format, const char *line,
+                                         size_t len, struct timestamp *out);
+
 /* What has been read so far is the whole log, or all of it but what is still being written: settles
  * in which years it lies. Nothing when that is done already. */
 void timestamps_settle(struct timestamps *timestamps);

@@ -28,4 +28,8 @@ void answer_error(struct answer *answer, const char *format, ...)
 void answer_wrong_argument(struct answer *answer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Writes the name of the user who logged in and asks, as root by sudo perhaps; "" where that isn't
+ * known, or is root. Returns `out`. */
+const char *answer_user(const struct answer *answer, char *out, size_t size);
+
 #endif

@@ -6,6 +6,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,43 @@ static bool may_ask(int fd)
     socklen_t size = sizeof(peer);
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
            (peer.uid == 0 || peer.uid == geteuid());
+}
+
+/* The login user of a process, as audit keeps it; 0 where it isn't known. */
+static unsigned login_user(pid_t pid)
+{
+    char path[64];
+    unsigned user = 0;
+    snprintf(path, sizeof(path), "/proc/%d/loginuid", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%u", &user) != 1)
+        user = 0;
+    if (file)
+        fclose(file);
+    return user == UINT32_MAX ? 0 : user;
+}
+
+/* Reads /etc/passwd itself: name services of the network may hang. */
+const char *answer_user(const struct answer *answer, char *out, size_t size)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    out[0] = '\0';
+    if (getsockopt(answer->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return out;
+    unsigned user = peer.uid ? peer.uid : login_user(peer.pid);
+    if (user == 0)
+        return out;
+    snprintf(out, size, "%u", user);
+    FILE *file = fopen("/etc/passwd", "re");
+    for (struct passwd *entry; file && (entry = fgetpwent(file));)
+        if (entry->pw_uid == user) {
+            snprintf(out, size, "%s", entry->pw_name);
+            break;
+        }
+    if (file)
+        fclose(file);
+    return out;
 }
 
 static void accept_connection(struct control *c, int fd)

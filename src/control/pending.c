@@ -62,7 +62,9 @@ static void on_deadline(void *arg)
         answer_settled(pending);
         return;
     }
-    if (kind == PENDING_OPEN || kind == PENDING_CLOSE)
+    if (kind == PENDING_STRAYS)
+        pending->list->find_strays(pending->list->arg, pending->answer, pending->remove);
+    else if (kind == PENDING_OPEN || kind == PENDING_CLOSE)
         answer_doing(pending, kind);
     else
         answer_error(pending->answer, "%s", texts[kind]);
@@ -97,6 +99,7 @@ struct pending *pending_begin(struct pending_list *list, enum pending_kind kind,
     pending->address = (struct addr){0};
     pending->port = (struct port_proto){0};
     pending->query = 0;
+    pending->limit = 0;
     pending->counted = false;
     pending->settling = false;
     pending->asked = pending->closed = pending->failed = pending->given_up = pending->left = 0;
@@ -126,6 +129,8 @@ static void answer_open(struct pending *pending, const struct door_event *event)
     row_text(&row, "address", addr_format(event->address, text));
     row_text(&row, "result", event->kind == DOOR_OPENED ? "opened" : "extended");
     row_number(&row, "seconds", event->length / CLOCK_SECOND);
+    if (pending->limit > 0)
+        row_number(&row, "max_timeout", pending->limit / CLOCK_SECOND);
     answer_begin(pending->answer, ANSWER_ONE);
     answer_row(pending->answer, &row);
     answer_end(pending->answer);
@@ -213,14 +218,40 @@ void pending_door_event(struct pending_list *list, const struct door_event *even
     }
 }
 
-void pending_reloaded(struct pending_list *list, const char *why, const struct row *row)
+/* One error of the configuration; of a very long one the beginning. */
+static void answer_finding(struct answer *answer, const char *line, size_t len)
+{
+    struct row row;
+    char text[601];
+    snprintf(text, sizeof(text), "%.*s", (int)len, line);
+    row_begin(&row, 0, "finding");
+    row_text(&row, "text", text);
+    answer_row(answer, &row);
+}
+
+static void answer_not_reloaded(struct answer *answer, const char *why, const char *errors)
+{
+    struct row row;
+    answer_begin(answer, ANSWER_LIST);
+    for (size_t len; *errors; errors += len + (errors[len] == '\n')) {
+        len = strcspn(errors, "\n");
+        answer_finding(answer, errors, len);
+    }
+    row_begin(&row, 0, "error");
+    row_text(&row, "text", why);
+    answer_row(answer, &row);
+    answer_end(answer);
+}
+
+void pending_reloaded(struct pending_list *list, const char *why, const char *errors,
+                      const struct row *row)
 {
     for (int i = 0; i < CONTROL_CONNECTIONS; i++) {
         struct pending *pending = &list->items[i];
         if (pending->kind != PENDING_RELOAD)
             continue;
         if (why) {
-            answer_error(pending->answer, "%s", why);
+            answer_not_reloaded(pending->answer, why, errors);
         } else {
             answer_begin(pending->answer, ANSWER_ONE);
             answer_row(pending->answer, row);

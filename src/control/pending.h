@@ -16,6 +16,7 @@ enum pending_kind {
     PENDING_CLOSE,
     PENDING_RELOAD,
     PENDING_QUERY,
+    PENDING_STRAYS, /* until knockctl has been told to be patient */
     PENDING_WATCH
 };
 
@@ -30,16 +31,21 @@ struct pending {
     char door[CONFIG_NAME_MAX + 1]; /* "": any */
     struct addr address;            /* family 0: any */
     struct port_proto port;         /* port 0: any */
+    int64_t limit;                  /* ns, the door's for knocks, which is exceeded; 0: isn't */
     uint32_t query;                 /* number of the question to the listener; 0: not asked yet */
     unsigned depth;                 /* of the rows that answer it */
     bool settling;                  /* all is closed: waits until it is recorded, or can't be */
     bool counted;                   /* to be closed: `asked` is known */
+    bool remove;                    /* the strays that are found */
     unsigned asked, closed, failed, given_up, left; /* openings */
 };
 
 struct pending_list {
     struct loop *loop;
     const struct doors *doors; /* to say what is still going on */
+    /* Answers a PENDING_STRAYS whose time has come. */
+    void (*find_strays)(void *arg, struct answer *answer, bool remove);
+    void *arg;
     struct pending items[CONTROL_CONNECTIONS];
 };
 
@@ -63,8 +69,9 @@ void pending_door_event(struct pending_list *list, const struct door_event *even
 /* `count` openings were asked to be closed; some of them may be closed by now. */
 void pending_count(struct pending *pending, unsigned count);
 
-/* A reload is over: answers those who asked for it with `row`, or with `why` it failed unless that
- * is NULL. */
-void pending_reloaded(struct pending_list *list, const char *why, const struct row *row);
+/* A reload is over: answers those who asked for it with `row`; or, unless `why` it failed is NULL,
+ * with a row for each line of `errors`, and with that. */
+void pending_reloaded(struct pending_list *list, const char *why, const char *errors,
+                      const struct row *row);
 
 #endif

@@ -1,6 +1,7 @@
 /* knockctl doors, open, close and forget: lists the open doors, and opens, closes or gives up one
  * for the administrator. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/request_parts.h"
@@ -15,6 +16,15 @@ static int64_t seconds_until(int64_t due)
     return left > 0 ? (left + CLOCK_SECOND - 1) / CLOCK_SECOND : 0;
 }
 
+/* Names the door that was meant, if one is near, else those that there are. */
+static void answer_no_door(const struct requests *requests, struct answer *answer, const char *name,
+                           const char *what)
+{
+    char hint[CONFIG_DOOR_HINT_SIZE];
+    answer_error(answer, "no door \"%s\" %s%s", name, what,
+                 config_door_hint(requests_state(requests).config, name, hint));
+}
+
 /* --- what is open --- */
 
 static const char *state_name(enum open_door_state state)
@@ -23,7 +33,48 @@ static const char *state_name(enum open_door_state state)
     return names[state];
 }
 
-static void list_door(struct answer *answer, const struct open_door *o)
+/* The doors that name the sources that they hear, by name. */
+struct hearing {
+    const struct config_door **doors;
+    size_t count;
+};
+
+static int by_door_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct config_door *const *)a)->name,
+                  (*(const struct config_door *const *)b)->name);
+}
+
+/* False when memory is short. The caller frees. */
+static bool find_hearing(const struct config *config, struct hearing *out)
+{
+    *out = (struct hearing){.doors = calloc(config->door_count + 1, sizeof(struct config_door *))};
+    for (unsigned i = 0; out->doors && i < config->door_count; i++)
+        if (config->doors[i].sources.count > 0)
+            out->doors[out->count++] = &config->doors[i];
+    if (out->doors)
+        qsort(out->doors, out->count, sizeof(struct config_door *), by_door_name);
+    return out->doors != NULL;
+}
+
+static int by_wanted_name(const void *name, const void *door)
+{
+    return strcmp(name, (*(const struct config_door *const *)door)->name);
+}
+
+/* The sources that a door hears, if it names them; the list is empty where it hears all. */
+static void add_sources(struct row *row, const struct hearing *hearing, const char *name)
+{
+    const struct config_door *const *found =
+        bsearch(name, hearing->doors, hearing->count, sizeof(struct config_door *), by_wanted_name);
+    if (!found)
+        row_list(row, "sources", NULL);
+    for (unsigned i = 0; found && i < (*found)->sources.count; i++)
+        row_list(row, "sources", (*found)->sources.items[i].text);
+}
+
+static void list_door(const struct hearing *hearing, struct answer *answer,
+                      const struct open_door *o)
 {
     struct row row;
     char text[ADDR_TEXT_SIZE];
@@ -42,19 +93,93 @@ static void list_door(struct answer *answer, const struct open_door *o)
     else
         row_null(&row, "key");
     row_number(&row, "failed_stops", o->failed_stops);
+    add_sources(&row, hearing, o->door);
     answer_row(answer, &row);
+}
+
+static void list_shut_door(const struct hearing *hearing, struct answer *answer,
+                           const struct config_door *door)
+{
+    struct row row;
+    row_begin(&row, 0, "doors");
+    row_text(&row, "door", door->name);
+    row_null(&row, "address");
+    request_row_port(&row, "port", config_own_port(door));
+    row_text(&row, "state", "shut");
+    row_null(&row, "closes_in");
+    row_null(&row, "by");
+    row_null(&row, "key");
+    row_number(&row, "failed_stops", 0);
+    add_sources(&row, hearing, door->name);
+    answer_row(answer, &row);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Lists what is open, and puts the names of these doors into `names`, if that isn't NULL. Returns
+ * how many there are. */
+static size_t list_open_doors(const struct requests *requests, const struct hearing *hearing,
+                              struct answer *answer, const char **names)
+{
+    const struct doors_choice all = {0};
+    struct open_door door = {0};
+    size_t count = 0;
+    while (doors_next(requests->services.doors, &all, &door)) {
+        list_door(hearing, answer, &door);
+        if (names)
+            names[count++] = door.door;
+    }
+    return count;
+}
+
+/* Lists the doors of the configuration that aren't among the names. */
+static void list_shut_doors(const struct config *config, const struct hearing *hearing,
+                            struct answer *answer, const char **names, size_t count)
+{
+    qsort(names, count, sizeof(*names), by_name);
+    for (unsigned i = 0; i < config->door_count; i++) {
+        const char *name = config->doors[i].name;
+        if (!bsearch(&name, names, count, sizeof(*names), by_name))
+            list_shut_door(hearing, answer, &config->doors[i]);
+    }
+}
+
+static size_t count_open_doors(const struct doors *doors)
+{
+    const struct doors_choice all = {0};
+    struct open_door door = {0};
+    size_t count = 0;
+    while (doors_next(doors, &all, &door))
+        count++;
+    return count;
 }
 
 void requests_serve_doors(void *arg, struct answer *answer, char *const *words)
 {
     const struct requests *requests = arg;
-    const struct doors_choice all = {0};
-    struct open_door door = {0};
-    (void)words;
-    answer_begin(answer, ANSWER_LIST);
-    while (doors_next(requests->services.doors, &all, &door))
-        list_door(answer, &door);
-    answer_end(answer);
+    const struct config *config = requests_state(requests).config;
+    struct hearing hearing;
+    const char **names = NULL;
+    if (words[1] && strcmp(words[1], "*") != 0) {
+        answer_wrong_argument(answer, "\"%s\": expected nothing, or *", words[1]);
+        return;
+    }
+    if (words[1])
+        names = calloc(count_open_doors(requests->services.doors) + 1, sizeof(*names));
+    if (!find_hearing(config, &hearing) || (words[1] && !names)) {
+        answer_error(answer, "out of memory");
+    } else {
+        answer_begin(answer, ANSWER_LIST);
+        size_t count = list_open_doors(requests, &hearing, answer, names);
+        if (names)
+            list_shut_doors(config, &hearing, answer, names, count);
+        answer_end(answer);
+    }
+    free(hearing.doors);
+    free(names);
 }
 
 /* --- open --- */
@@ -92,6 +217,8 @@ static void open_door(struct requests *requests, struct answer *answer, unsigned
     struct config_door door = state.config->doors[number];
     const struct plan *plan = plans_get(state.plans, number, address->family);
     struct knock knock = knock_plain(&door, plan, address, "knockctl");
+    char user[33];
+    knock.user = answer_user(answer, user, sizeof(user));
     door.rate.count = 0;
     knock.length = seconds ? (int64_t)seconds * CLOCK_SECOND : knock.length;
     struct pending *pending =
@@ -99,6 +226,8 @@ static void open_door(struct requests *requests, struct answer *answer, unsigned
     snprintf(pending->door, sizeof(pending->door), "%s", door.name);
     pending->address = *address;
     pending->port = knock.port;
+    /* max_timeout bounds what knocks may ask for; an administrator is told that this is more. */
+    pending->limit = seconds > 0 && knock.length > door.max_timeout ? door.max_timeout : 0;
     doors_knock(requests->services.doors, &knock);
     if (pending->kind == PENDING_OPEN &&
         doors_is_delayed(requests->services.doors, door.name, address, knock.port)) {
@@ -116,7 +245,7 @@ void requests_serve_open(void *arg, struct answer *answer, char *const *words)
     const struct config_door *chosen = config_find_door(state.config, words[1]);
     unsigned seconds = words[3] ? request_parse_number(words[3], SECONDS_MAX) : 0;
     if (!chosen) {
-        answer_error(answer, "no door \"%s\" is configured", words[1]);
+        answer_no_door(requests, answer, words[1], "is configured");
         return;
     }
     if (!request_parse_address(answer, words[2], &address))
@@ -132,7 +261,7 @@ void requests_serve_open(void *arg, struct answer *answer, char *const *words)
         answer_wrong_argument(answer, "\"%s\": expected seconds, 1 to %d", words[3], SECONDS_MAX);
     else if (seconds > 0 && chosen->lasts)
         answer_error(answer,
-                     "door %s isn't opened: no time closes this door; open it without SECONDS, and "
+                     "door %s isn't opened: no time closes this door; open it without a time, and "
                      "close it with knockctl close",
                      words[1]);
     else
@@ -157,7 +286,7 @@ static void close_doors(struct requests *requests, struct answer *answer, const 
     }
     pending_end(pending);
     if (!config_find_door(requests_state(requests).config, name))
-        answer_error(answer, "no door \"%s\" is open, or even configured", name);
+        answer_no_door(requests, answer, name, "is open, or even configured");
     else
         answer_error(answer, "door %s isn't open%s", name, address ? " for this address" : "");
 }
@@ -180,6 +309,7 @@ void requests_serve_close(void *arg, struct answer *answer, char *const *words)
 /* An opening that is given up, and its stop commands that haven't succeeded. */
 static void list_given_up(struct answer *answer, const struct open_door *o)
 {
+    struct commands stop;
     struct row row;
     char text[1024];
     row_begin(&row, 0, "forget");
@@ -188,13 +318,16 @@ static void list_given_up(struct answer *answer, const struct open_door *o)
     request_row_port(&row, "port", o->port);
     row_number(&row, "failed_stops", o->failed_stops);
     answer_row(answer, &row);
-    for (unsigned i = 0; i < o->stop->count; i++) {
+    if (doors_stop_commands(o, &stop) < 0)
+        return;
+    for (unsigned i = 0; i < stop.count; i++) {
         if (open_door_undone(o, i))
             continue;
         row_begin(&row, 1, "not_undone");
-        row_text(&row, "command", command_text(&o->stop->items[i], text, sizeof(text)));
+        row_text(&row, "command", command_text(&stop.items[i], text, sizeof(text)));
         answer_row(answer, &row);
     }
+    commands_free(&stop);
 }
 
 static void forget_doors(struct requests *requests, struct answer *answer,
@@ -202,6 +335,7 @@ static void forget_doors(struct requests *requests, struct answer *answer,
 {
     struct open_door door = {0};
     unsigned given_up = 0, others = 0;
+    bool known = config_find_door(requests_state(requests).config, choice->door);
     while (doors_next(requests->services.doors, choice, &door)) {
         if (door.state < OPEN_DOOR_CLOSING) {
             others++;
@@ -218,6 +352,8 @@ static void forget_doors(struct requests *requests, struct answer *answer,
         answer_error(answer,
                      "door %s isn't given up: nothing has failed there; knockctl close closes it",
                      choice->door);
+    else if (!known)
+        answer_no_door(requests, answer, choice->door, "is open, or even configured");
     else
         answer_error(answer, "door %s isn't open for this address%s", choice->door,
                      choice->port ? " and port" : "");

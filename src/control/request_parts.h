@@ -40,6 +40,13 @@ void requests_serve_why(void *requests, struct answer *answer, char *const *word
 /* The request `watch`. */
 void requests_serve_watch(void *requests, struct answer *answer, char *const *words);
 
+/* The request `strays`: tells of rules that nobody closes, or (`strays remove`) removes those of
+ * ours. */
+void requests_serve_strays(void *requests, struct answer *answer, char *const *words);
+
+/* The answer to it, after a moment in which knockctl is told to be patient. */
+void requests_find_strays(void *requests, struct answer *answer, bool remove);
+
 /* Passes an event of a door on to those who watch. */
 void requests_watch_door(struct requests *requests, const struct door_event *event);
 

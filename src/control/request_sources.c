@@ -1,5 +1,6 @@
 /* knockctl sources, and those of status: what each source brought, asked of the listener. */
 #include <stdio.h>
+#include <string.h>
 
 #include "control/request_parts.h"
 #include "lib/clock.h"
@@ -94,9 +95,35 @@ static const char *warning(const struct message_stats *stats, int64_t listening)
     int64_t silent = ago(stats->last_packet);
     if (stats->packets == 0 && stats->others > 0)
         return "prefix";
+    if (stats->reason == STALE_ZONE)
+        return "zone";
     if (listening >= SILENT_SECONDS && (silent < 0 || silent >= SILENT_SECONDS))
         return "silent";
     return NULL;
+}
+
+static const char *const stale_reasons[STALE_REASONS] = {
+    [STALE_OLD] = "old",
+    [STALE_FUTURE] = "ahead",
+    [STALE_UNDATED] = "undated",
+    [STALE_ZONE] = "zone",
+};
+
+/* Whose lines they are, which of them count by their time, and what became of the others. */
+static void add_age(struct row *row, const struct config_source *source,
+                    const struct message_stats *stats)
+{
+    row_flag(row, "remote", source->remote);
+    if (source->max_age > 0)
+        row_number(row, "max_age", source->max_age / CLOCK_SECOND);
+    else
+        row_null(row, "max_age");
+    row_number(row, "stale", (int64_t)stats->stale);
+    if (stats->reason != STALE_NOT)
+        row_text(row, "stale_reason", stale_reasons[stats->reason]);
+    else
+        row_null(row, "stale_reason");
+    row_number(row, "stale_age", stats->age / CLOCK_SECOND);
 }
 
 static void add_prefixes(struct row *row, const struct config_source *source)
@@ -105,6 +132,15 @@ static void add_prefixes(struct row *row, const struct config_source *source)
         row_list(row, "prefixes", NULL);
     for (unsigned i = 0; i < source->prefixes.count; i++)
         row_list(row, "prefixes", source->prefixes.items[i].text);
+}
+
+/* How many doors don't hear the source. */
+static int64_t count_deaf_doors(const struct config *config, const struct config_source *source)
+{
+    int64_t count = 0;
+    for (unsigned i = 0; i < config->door_count; i++)
+        count += !config_hears(&config->doors[i], (unsigned)(source - config->sources));
+    return count;
 }
 
 void request_list_source(const struct requests *requests, const struct pending *pending,
@@ -130,17 +166,32 @@ void request_list_source(const struct requests *requests, const struct pending *
         row_text(&row, "warning", warned);
     else
         row_null(&row, "warning");
+    add_age(&row, source, stats);
     add_prefixes(&row, source);
+    row_number(&row, "unheard_by", count_deaf_doors(requests_state(requests).config, source));
+    row_number(&row, "copies", (int64_t)copies_of(requests->services.copies, source->name));
     row_text(&row, "reads", text_reads(source, reads, sizeof(reads)));
     answer_row(pending->answer, &row);
+}
+
+/* A prefix is told as the configuration has it: blanks at its end don't count. */
+static void trim_end(char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0 && strchr(" \t", text[len - 1]))
+        text[--len] = '\0';
 }
 
 void request_list_other(const struct pending *pending, const struct message_other *other)
 {
     struct row row;
     bool header = other->kind == SEEN_HEADER;
+    char text[sizeof(other->text)];
+    snprintf(text, sizeof(text), "%s", other->text);
+    if (!header)
+        trim_end(text);
     row_begin(&row, pending->depth + 1, header ? "unknown_headers" : "other_prefixes");
-    row_text(&row, header ? "line" : "prefix", other->text);
+    row_text(&row, header ? "line" : "prefix", text);
     row_number(&row, "lines", (int64_t)other->count);
     if (header)
         row_text(&row, "advice", header_advice((enum header_hint)other->hint));
@@ -152,23 +203,15 @@ void request_list_other(const struct pending *pending, const struct message_othe
 void request_list_counters(const struct pending *pending, const struct message_counters *counters)
 {
     static const char *const names[LISTENER_COUNTS] = {
-        [COUNT_OUTGOING] = "ignored_outgoing",
-        [COUNT_GROUP] = "ignored_group",
-        [COUNT_PROTOCOL] = "ignored_protocol",
-        [COUNT_FLAGS] = "ignored_flags",
-        [COUNT_REPEAT] = "ignored_repeat",
-        [COUNT_IDLE] = "ignored_idle",
-        [COUNT_SEALED] = "ignored_sealed",
-        [COUNT_EVICTED] = "evicted",
-        [COUNT_UNSAID] = "unsaid",
-        [COUNT_PIECES] = "sealed_pieces",
-        [COUNT_MESSAGES] = "sealed_messages",
-        [COUNT_MIXTURES] = "sealed_mixtures",
-        [COUNT_PIECES_EVICTED] = "sealed_evicted",
-        [COUNT_SPENT] = "sealed_spent",
-        [COUNT_SPENT_COMMON] = "sealed_spent_common",
-        [COUNT_LIMITED] = "sealed_limited",
-        [COUNT_LIMITED_COMMON] = "sealed_limited_common",
+        [COUNT_OUTGOING] = "ignored_outgoing", [COUNT_GROUP] = "ignored_group",
+        [COUNT_PROTOCOL] = "ignored_protocol", [COUNT_FLAGS] = "ignored_flags",
+        [COUNT_REPEAT] = "ignored_repeat",     [COUNT_IDLE] = "ignored_idle",
+        [COUNT_SEALED] = "ignored_sealed",     [COUNT_STALE] = "ignored_stale",
+        [COUNT_EVICTED] = "evicted",           [COUNT_UNSAID] = "unsaid",
+        [COUNT_PIECES] = "sealed_pieces",      [COUNT_MESSAGES] = "sealed_messages",
+        [COUNT_MIXTURES] = "sealed_mixtures",  [COUNT_PIECES_EVICTED] = "sealed_evicted",
+        [COUNT_SPENT] = "sealed_spent",        [COUNT_SPENT_COMMON] = "sealed_spent_common",
+        [COUNT_LIMITED] = "sealed_limited",    [COUNT_LIMITED_COMMON] = "sealed_limited_common",
     };
     struct row row;
     /* `sources` and `why` list no counters. */

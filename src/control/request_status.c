@@ -26,6 +26,8 @@ static void add_counts(const struct requests *requests, const struct requests_st
                                                    "gone_total",   "refused_total"};
     for (int i = 0; i < DOOR_EVENTS; i++)
         row_number(row, names[i], (int64_t)requests->counts[i]);
+    row_number(row, "copies_total", (int64_t)copies_of(requests->services.copies, NULL));
+    row_number(row, "copies_evicted_total", (int64_t)copies_evicted(requests->services.copies));
     row_number(row, "messages_dropped", (int64_t)state->messages_dropped);
 }
 
@@ -42,7 +44,9 @@ static void add_sealed(const struct authorize_limits *a, const struct keyring *k
     row_number(row, "sealed_stale_total", (int64_t)a->sealed[UNSEAL_STALE]);
     row_number(row, "sealed_unknown_total", (int64_t)a->sealed[UNSEAL_UNKNOWN]);
     row_number(row, "sealed_replayed_total", (int64_t)a->sealed[UNSEAL_REPLAYED]);
+    row_number(row, "sealed_new_state_total", (int64_t)a->sealed[UNSEAL_NEW_STATE]);
     row_number(row, "sealed_copies_total", (int64_t)a->sealed[UNSEAL_COPY]);
+    row_number(row, "sealed_unheard_total", (int64_t)a->sealed[UNSEAL_UNHEARD]);
     row_number(row, "sealed_dropped_total", (int64_t)a->messages.dropped);
 }
 

@@ -56,6 +56,10 @@ void requests_watch_door(struct requests *requests, const struct door_event *eve
     /* Other knocks have no choice. */
     if (event->by && event->port.port && config_is_key_name(event->by))
         row_number(&row, "port", event->port.port);
+    if (event->source && *event->source)
+        row_text(&row, "heard_by", event->source);
+    if (event->user && *event->user)
+        row_text(&row, "user", event->user);
     if (event->why)
         row_text(&row, "why", event->why);
     if (event->kind == DOOR_OPENED || event->kind == DOOR_EXTENDED)
@@ -79,6 +83,17 @@ static void watch_step(struct requests *requests, const struct config *config,
     send_to_watchers(requests, &row);
 }
 
+static void watch_scan(struct requests *requests, const struct config *config,
+                       const struct message_event *event)
+{
+    struct row row;
+    begin_event(&row, "scan");
+    row_text(&row, "door", config->doors[event->door].name);
+    add_address(&row, &event->address);
+    row_number(&row, "number", (int64_t)event->number);
+    send_to_watchers(requests, &row);
+}
+
 static void watch_source(struct requests *requests, const char *source, const char *what,
                          uint64_t number)
 {
@@ -86,6 +101,18 @@ static void watch_source(struct requests *requests, const char *source, const ch
     begin_event(&row, what);
     row_text(&row, "source", source);
     row_number(&row, "number", (int64_t)number);
+    send_to_watchers(requests, &row);
+}
+
+/* `number` is by how many seconds the line isn't of now. */
+static void watch_stale(struct requests *requests, const char *source,
+                        const struct message_event *event)
+{
+    struct row row;
+    begin_event(&row, "stale-line");
+    row_text(&row, "source", source);
+    add_address(&row, &event->address);
+    row_number(&row, "number", (int64_t)event->number);
     send_to_watchers(requests, &row);
 }
 
@@ -106,6 +133,10 @@ void requests_listener_event(struct requests *requests, const struct config *con
                      seen[message->u.seen.kind], message->u.seen.packets);
     else if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
         watch_step(requests, config, event);
+    else if (event->kind == EVENT_SCAN)
+        watch_scan(requests, config, event);
+    else if (event->kind == EVENT_STALE)
+        watch_stale(requests, config->sources[event->source].name, event);
     else if (names[event->kind])
         watch_source(requests, config->sources[event->source].name, names[event->kind],
                      event->number);

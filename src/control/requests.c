@@ -27,7 +27,7 @@ static void serve_reload(void *arg, struct answer *answer, char *const *words)
     answer_error(answer, "%s", why);
 }
 
-void requests_reloaded(struct requests *requests, const char *why)
+void requests_reloaded(struct requests *requests, const char *why, const char *errors)
 {
     struct row row;
     if (!requests)
@@ -37,7 +37,7 @@ void requests_reloaded(struct requests *requests, const char *why)
     row_text(&row, "file", requests->services.config_path);
     row_number(&row, "doors", config->door_count);
     row_number(&row, "sources", config->source_count);
-    pending_reloaded(&requests->pending, why, &row);
+    pending_reloaded(&requests->pending, why, errors, &row);
 }
 
 /* --- answers of the listener --- */
@@ -75,10 +75,10 @@ void requests_listener_answer(struct requests *requests, const struct config *co
 static const struct control_request table[] = {
     {"status", 0, 0, requests_serve_status}, {"sources", 0, 0, requests_serve_sources},
     {"watch", 0, 0, requests_serve_watch},   {"why", 1, 1, requests_serve_why},
-    {"doors", 0, 0, requests_serve_doors},   {"open", 2, 3, requests_serve_open},
+    {"doors", 0, 1, requests_serve_doors},   {"open", 2, 3, requests_serve_open},
     {"close", 1, 2, requests_serve_close},   {"history", 1, 1, requests_serve_history},
     {"reload", 0, 0, serve_reload},          {"keys", 0, 0, requests_serve_keys},
-    {"forget", 2, 3, requests_serve_forget},
+    {"forget", 2, 3, requests_serve_forget}, {"strays", 0, 1, requests_serve_strays},
 };
 
 static void on_event(void *arg, const struct door_event *event)
@@ -132,6 +132,8 @@ struct requests *requests_open(const struct requests_services *services)
         return NULL;
     }
     requests->services = *services;
+    requests->pending.find_strays = requests_find_strays;
+    requests->pending.arg = requests;
     requests->started = clock_now();
     if (!open_control(requests, why, sizeof(why))) {
         log_error("knockctl won't work: %s", why);

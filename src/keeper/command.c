@@ -1,11 +1,14 @@
 /* Makes the commands of a plan for one address, and tells them apart. */
 #include "keeper/command.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/set_command.h"
 #include "lib/clock.h"
+#include "lib/command_words.h"
 #include "lib/inverse.h"
 
 struct knock knock_plain(const struct config_door *door, const struct plan *plan,
@@ -61,6 +64,19 @@ int command_from_words(const struct words *words, const char *program, struct co
     return 0;
 }
 
+int command_of_program(const char *program, const char *const *arguments, struct command *out)
+{
+    struct words words = {.count = 1, .size = 1};
+    for (; *arguments; arguments++) {
+        size_t size = strlen(*arguments) + 1;
+        assert(size <= sizeof(words.text) - words.size);
+        memcpy(words.text + words.size, *arguments, size);
+        words.size += size;
+        words.count++;
+    }
+    return command_from_words(&words, program, out);
+}
+
 static int expand_one(const struct plan_command *plan, const struct values *values,
                       struct command *out)
 {
@@ -108,26 +124,40 @@ bool commands_equal(const struct commands *a, const struct commands *b)
     return true;
 }
 
-static bool is_iptables(const struct command *command)
+int command_iptables_family(const char *program)
 {
-    static const char *const names[] = {"iptables",        "ip6tables",     "iptables-nft",
-                                        "iptables-legacy", "ip6tables-nft", "ip6tables-legacy"};
-    const char *slash = strrchr(command->text, '/');
-    const char *name = slash ? slash + 1 : command->text;
+    static const char *const names[] = {"iptables",  "iptables-nft",  "iptables-legacy",
+                                        "ip6tables", "ip6tables-nft", "ip6tables-legacy"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
+        if (strcmp(command_base_name(program), names[i]) == 0)
+            return i < 3 ? 4 : 6;
+    return 0;
 }
 
 bool command_misused(const struct command *command, int status)
 {
-    return status == 2 && is_iptables(command);
+    return status == 2 && command_iptables_family(command->text) != 0;
 }
 
 bool command_did_nothing(const struct command *command, int status)
 {
-    return (status == 2 || status == 3) && is_iptables(command);
+    struct set_form form;
+    if (command_is_nft(command->text))
+        return status != 0 && set_form_of_nft(command, &form);
+    if (command_is_ipset(command->text))
+        return status != 0 && set_form_of_ipset(command, &form);
+    return (status == 2 || status == 3) && command_iptables_family(command->text) != 0;
+}
+
+bool command_found_nothing(const struct command *command, int status)
+{
+    const char *word = command->text;
+    if (status != 1 || command_iptables_family(command->text) == 0)
+        return false;
+    for (unsigned i = 0; i < command->words; i++, word += strlen(word) + 1)
+        if (strcmp(word, "-D") == 0 || strcmp(word, "--delete") == 0)
+            return true;
+    return false;
 }
 
 bool command_undoes(const struct command *undo, const struct command *start)

@@ -113,16 +113,15 @@ int doors_resume(struct doors *doors)
 /* --- a knock --- */
 
 /* What no time closes must not keep other doors from opening for ever. */
-static bool make_room(struct doors *doors)
+static void make_room(struct doors *doors)
 {
     struct opening *oldest = openings_oldest_lasting(&doors->openings);
     if (!oldest)
-        return false;
+        return;
     log_warning("door %s: forgotten for %s, to make room: it stays open, and a knock opens it once "
                 "more",
                 oldest->name, oldest->text);
     opening_forget(oldest, DOOR_END_MADE_ROOM);
-    return true;
 }
 
 /* Whether the door has as many openings as its own max_open allows. */
@@ -131,13 +130,41 @@ static bool door_is_full(const struct doors *doors, const struct config_door *do
     return door->max_open > 0 && openings_of_door(&doors->openings, door->name) >= door->max_open;
 }
 
+/* How many openings there may be for the knock to add one. */
+static unsigned allowed_openings(const struct doors *doors, const struct knock *knock)
+{
+    return knock->remote ? doors->max_open - doors->max_open / 4 : doors->max_open;
+}
+
+/* Whether there is room for one more, or would be once make_room has made it. Remote knocks make
+ * none beyond what they may fill, or in time they would take the place of all that lasts. */
+static bool is_room(const struct doors *doors, const struct knock *knock)
+{
+    unsigned count = doors->openings.count, allowed = allowed_openings(doors, knock);
+    return count < allowed || ((count == allowed || !knock->remote) &&
+                               openings_oldest_lasting(&doors->openings) != NULL);
+}
+
+/* Why a max_open allows no opening more, NULL if both do. */
+static const char *why_no_room(const struct doors *doors, const struct knock *knock)
+{
+    if (!is_room(doors, knock))
+        return knock->remote ? "as many doors are open already as max_open allows knocks of remote "
+                               "sources to fill, three quarters"
+                             : "as many doors as max_open allows are open already";
+    if (door_is_full(doors, knock->door))
+        return "it is open for as many as its max_open allows";
+    return NULL;
+}
+
 /* Why it may not be opened for one more, NULL if it may. */
 static const char *why_not_opened(struct doors *doors, const struct knock *knock)
 {
-    if (doors->openings.count >= doors->max_open && !make_room(doors))
-        return "as many doors as max_open allows are open already";
-    if (door_is_full(doors, knock->door))
-        return "it is open for as many as its max_open allows";
+    const char *why = why_no_room(doors, knock);
+    if (why)
+        return why;
+    if (doors->openings.count >= allowed_openings(doors, knock))
+        make_room(doors);
     if (!rates_take(&doors->rates, knock->door, &knock->address, clock_now()))
         return "opened too often lately (rate)";
     return NULL;
@@ -162,7 +189,7 @@ static void refuse_knock(struct doors *doors, const struct knock *knock, const c
 {
     char text[ADDR_TEXT_SIZE];
     report_refused(doors, knock->door->name, &knock->address, knock->port, why);
-    if (may_log(doors))
+    if (knock->refusals ? limit_take(knock->refusals, clock_now()) : may_log(doors))
         log_warning("door %s: refused %s: %s", knock->door->name,
                     addr_format(&knock->address, text), why);
 }
@@ -219,6 +246,11 @@ bool doors_would_open(const struct doors *doors, const struct knock *knock)
 {
     return knock->door->closes.count == 0 &&
            !openings_find(&doors->openings, knock->door->name, &knock->address, knock->port);
+}
+
+const char *doors_no_room(const struct doors *doors, const struct knock *knock)
+{
+    return doors_would_open(doors, knock) ? why_no_room(doors, knock) : NULL;
 }
 
 int doors_record(struct doors *doors)
@@ -280,7 +312,6 @@ static struct open_door show_opening(const struct opening *o)
                               .by = o->by,
                               .deadline = o->lasts ? INT64_MAX : o->deadline,
                               .failed_stops = o->attempts,
-                              .stop = &o->stop,
                               .stopped = o->stopped,
                               .opening = o};
 }
@@ -290,12 +321,16 @@ static void log_given_up(const struct opening *o)
 {
     char text[512];
     struct open_door shown = show_opening(o);
+    struct commands stop;
     log_warning("door %s: given up for %s by knockctl; what it opened may still be open", o->name,
                 o->text);
-    for (unsigned i = 0; i < o->stop.count; i++)
+    if (opening_expand(o, STOP_COMMANDS, &stop) < 0)
+        return;
+    for (unsigned i = 0; i < stop.count; i++)
         if (!open_door_undone(&shown, i))
             log_warning("door %s: not undone: %s", o->name,
-                        command_text(&o->stop.items[i], text, sizeof(text)));
+                        command_text(&stop.items[i], text, sizeof(text)));
+    commands_free(&stop);
 }
 
 void doors_forget(struct doors *doors, const struct doors_choice *choice)
@@ -313,46 +348,42 @@ void doors_forget(struct doors *doors, const struct doors_choice *choice)
 
 /* --- a new configuration --- */
 
-/* How `door` is undone by now for the address it was opened for; NULL when it isn't, or memory is
- * short. */
+/* How `door` is undone by now for the address it was opened for, and whether that is just what the
+ * opening does anyway; NULL when it isn't, or memory is short. */
 static struct undo *make_undo(const struct opening *o, const struct config_door *door,
-                              const struct plan *plan)
+                              const struct plan *plan, bool *same)
 {
     struct knock knock = knock_plain(door, plan, &o->address, o->by);
-    struct undo *undo = calloc(1, sizeof(*undo));
-    if (!undo)
-        return NULL;
+    struct commands lists[COMMAND_LISTS] = {0};
+    struct undo *undo = NULL;
     if (o->port.port)
         knock.port = o->port;
     knock.key = config_is_key_name(o->by) ? o->by : NULL;
     knock.length = o->length;
-    memcpy(undo->stop_ok, door->stop_ok, sizeof(undo->stop_ok));
-    if (commands_expand(&plan->stop, &knock, &undo->stop) == 0 && undo->stop.count > 0 &&
-        commands_expand(&plan->check, &knock, &undo->check) == 0) {
-        undo->same_stop = commands_equal(&undo->stop, &o->stop);
-        return undo;
-    }
-    undo_free(undo);
-    return NULL;
-}
-
-/* Whether the undo is just what the opening does anyway. */
-static bool changes_nothing(const struct undo *undo, const struct opening *o)
-{
-    return undo->same_stop && commands_equal(&undo->check, &o->check) &&
-           memcmp(undo->stop_ok, o->stop_ok, sizeof(o->stop_ok)) == 0;
+    if (commands_expand(&plan->stop, &knock, &lists[STOP_COMMANDS]) == 0 &&
+        lists[STOP_COMMANDS].count > 0 &&
+        commands_expand(&plan->check, &knock, &lists[CHECK_COMMANDS]) == 0)
+        undo = undo_new(o, lists, door->stop_ok);
+    if (undo)
+        undo->same_stop = opening_has(o, STOP_COMMANDS, &lists[STOP_COMMANDS]);
+    *same = undo && undo->same_stop && opening_has(o, CHECK_COMMANDS, &lists[CHECK_COMMANDS]) &&
+            memcmp(door->stop_ok, o->set->stop_ok, sizeof(door->stop_ok)) == 0;
+    commands_free(&lists[STOP_COMMANDS]);
+    commands_free(&lists[CHECK_COMMANDS]);
+    return undo;
 }
 
 /* How the opening's door is undone by now, where that differs from what the opening does itself. */
 static struct undo *find_new_undo(const struct opening *o, const struct config *config,
                                   const struct plans *plans)
 {
-    const struct config_door *door = config_find_door(config, o->name);
+    const struct config_door *door = o->of->now;
     if (!door)
         return NULL;
     const struct plan *plan = plans_get(plans, (unsigned)(door - config->doors), o->address.family);
-    struct undo *undo = make_undo(o, door, plan);
-    if (!undo || !changes_nothing(undo, o))
+    bool same;
+    struct undo *undo = make_undo(o, door, plan, &same);
+    if (!same)
         return undo;
     undo_free(undo);
     return NULL;
@@ -360,6 +391,7 @@ static struct undo *find_new_undo(const struct opening *o, const struct config *
 
 void doors_follow(struct doors *doors, const struct config *config, const struct plans *plans)
 {
+    openings_find_doors(&doors->openings, config);
     for (struct opening *o = openings_first(&doors->openings, NULL, NULL), *next; o; o = next) {
         next = openings_next(o, NULL, NULL);
         if (o->reopen)
@@ -386,6 +418,11 @@ bool doors_next(const struct doors *doors, const struct doors_choice *choice,
     if (o)
         *door = show_opening(o);
     return o != NULL;
+}
+
+int doors_stop_commands(const struct open_door *door, struct commands *out)
+{
+    return opening_expand(door->opening, STOP_COMMANDS, out);
 }
 
 bool doors_is_delayed(const struct doors *doors, const char *door, const struct addr *address,
@@ -465,9 +502,11 @@ static void log_waiting(void *arg)
     loop_timer_set(doors->context.loop, &doors->waiting, clock_now() + backoff_next(&doors->waits));
 }
 
-static void close_or_leave(struct opening *o)
+static void close_or_leave(struct opening *o, enum door_end end)
 {
     if (!o->lasts || o->state < OPEN || o->state > RENEWING) {
+        if (o->state < STOPPING)
+            o->closed_by = end;
         opening_close(o);
         return;
     }
@@ -476,13 +515,13 @@ static void close_or_leave(struct opening *o)
     o->context->left_open++;
 }
 
-void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
+static void close_every(struct doors *doors, enum door_end end, void (*done)(void *arg), void *arg)
 {
     struct opening_context *context = &doors->context;
     context->stopping = true;
     for (struct opening *o = openings_first(&doors->openings, NULL, NULL), *next; o; o = next) {
         next = openings_next(o, NULL, NULL);
-        close_or_leave(o);
+        close_or_leave(o, end);
     }
     /* From here on, the last one that goes calls it. */
     context->emptied = done;
@@ -491,6 +530,16 @@ void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
     loop_timer_set(context->loop, &doors->waiting, clock_now() + waiting_first);
     if (doors_count(doors) == 0)
         done(arg);
+}
+
+void doors_close_all(struct doors *doors, void (*done)(void *arg), void *arg)
+{
+    close_every(doors, DOOR_END_BY_STOP, done, arg);
+}
+
+void doors_close_left(struct doors *doors, void (*done)(void *arg), void *arg)
+{
+    close_every(doors, DOOR_END_LEFT, done, arg);
 }
 
 void doors_open_no_more(struct doors *doors)

@@ -126,11 +126,21 @@ static bool opens_by_sequence(const struct inbound *in, uint32_t door)
                                      : door - config->door_count < in->authorize->once->count;
 }
 
+/* A listener brings no knock to a door by a source that the door doesn't hear. */
+static bool is_heard(const struct inbound *in, uint32_t source, uint32_t door)
+{
+    const struct config *config = in->authorize->config;
+    const struct one_time *once = in->authorize->once;
+    unsigned number =
+        door < config->door_count ? door : once->lines[door - config->door_count].door;
+    return config_hears(&config->doors[number], source);
+}
+
 static bool check_open(const struct inbound *in, const struct message *message)
 {
     const struct message_open *open = &message->u.open;
     return is_source(in, open->source) && opens_by_sequence(in, open->door) &&
-           is_address(&open->address);
+           is_heard(in, open->source, open->door) && is_address(&open->address);
 }
 
 /* Only the holder of the key can tell whether the message's bytes are right. */
@@ -160,6 +170,26 @@ static bool check_step(const struct inbound *in, const struct message_event *eve
             port_proto_equal(event->instead, (struct port_proto){0}));
 }
 
+static bool check_scan(const struct inbound *in, const struct message_event *event)
+{
+    const struct config *config = in->authorize->config;
+    return is_address(&event->address) && event->door < config->door_count &&
+           config->doors[event->door].sequence.count > 0 && is_count(event->number) &&
+           port_proto_equal(event->instead, (struct port_proto){0});
+}
+
+/* How far from now a line may say that it is: as far as its time and the clock's can be apart. */
+static bool is_age(int64_t age)
+{
+    return age > -INT64_MAX;
+}
+
+static bool check_stale(const struct message_event *event)
+{
+    return is_address(&event->address) && event->door > STALE_NOT && event->door < STALE_REASONS &&
+           is_count(event->number) && port_proto_equal(event->instead, (struct port_proto){0});
+}
+
 static bool check_event_of_source(const struct message_event *event)
 {
     return event->door == 0 && is_no_address(&event->address) &&
@@ -176,6 +206,10 @@ static bool check_event(const struct inbound *in, const struct message *message)
         return false;
     if (event->kind == EVENT_STAGE || event->kind == EVENT_STALLED)
         return check_step(in, event);
+    if (event->kind == EVENT_SCAN)
+        return check_scan(in, event);
+    if (event->kind == EVENT_STALE)
+        return check_stale(event);
     return check_event_of_source(event);
 }
 
@@ -209,7 +243,8 @@ static bool check_stats(const struct inbound *in, const struct message *message)
     const struct message_stats *stats = &message->u.stats;
     return is_source(in, stats->source) && is_count(stats->lines) && is_count(stats->packets) &&
            is_count(stats->foreign) && is_count(stats->others) && is_count(stats->damaged) &&
-           is_count(stats->partial) && is_past(stats->last_line, in->now) &&
+           is_count(stats->partial) && is_count(stats->stale) && stats->reason < STALE_REASONS &&
+           is_age(stats->age) && is_past(stats->last_line, in->now) &&
            is_past(stats->last_packet, in->now);
 }
 
@@ -228,7 +263,7 @@ static bool check_packet(const struct inbound *in, const struct message *message
            packet->proto >= -1 && packet->proto <= UINT8_MAX &&
            packet->pieces <= CARRIER_SLOTS_MAX && packet->needed <= CARRIER_SLOTS_MAX &&
            is_flag(packet->message) && (is_address(&packet->dst) || is_no_address(&packet->dst)) &&
-           is_past(packet->time, in->now);
+           is_past(packet->time, in->now) && packet->stale < STALE_REASONS && is_age(packet->age);
 }
 
 static bool check_effect(const struct inbound *in, const struct message *message)
@@ -239,7 +274,7 @@ static bool check_effect(const struct inbound *in, const struct message *message
         return false;
     unsigned steps = config->doors[effect->door].sequence.count;
     return effect->before <= steps && effect->after <= steps && is_flag(effect->late) &&
-           is_flag(effect->opened);
+           is_flag(effect->opened) && is_flag(effect->scan);
 }
 
 /* --- what serves it --- */

@@ -58,6 +58,18 @@ static void add_names(struct interfaces *in, const struct config *config)
 
 /* --- warnings --- */
 
+/* Whether /sys tells of this network namespace: it stays that of whom it was mounted by. */
+static bool is_in_sys(const char *name, unsigned index)
+{
+    char path[64], text[16] = "";
+    snprintf(path, sizeof(path), "/sys/class/net/%.15s/ifindex", name);
+    FILE *file = fopen(path, "re");
+    bool same = file && fgets(text, sizeof(text), file) && strtoul(text, NULL, 10) == index;
+    if (file)
+        fclose(file);
+    return same;
+}
+
 /* The interface whose part `name` is, by /sys; false: of none. */
 static bool find_master(const char *name, char master[IF_NAMESIZE])
 {
@@ -86,11 +98,17 @@ static bool keeps_names(const char *master)
 static void check_name(const char *what, const char *owner, const char *name, struct config_pos pos,
                        struct report *report)
 {
-    char master[IF_NAMESIZE];
-    if (if_nametoindex(name) == 0)
+    char master[IF_NAMESIZE], own[IF_NAMESIZE];
+    unsigned index = if_nametoindex(name);
+    if (index == 0)
         report_warning(report, pos, "%s \"%s\": interface %s isn't there now; waiting for it", what,
                        owner, name);
-    else if (find_master(name, master) && !keeps_names(master))
+    else if (if_indextoname(index, own) && strcmp(own, name) != 0)
+        report_warning(report, pos,
+                       "%s \"%s\": %s is another name of interface %s, which packets that come by "
+                       "it have: write interface = %s",
+                       what, owner, name, own, own);
+    else if (is_in_sys(name, index) && find_master(name, master) && !keeps_names(master))
         report_warning(report, pos,
                        "%s \"%s\": interface %s is a part of %s, and packets that come by it are "
                        "%s's: write interface = %s",

@@ -18,12 +18,13 @@
 #include "lib/backoff.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/service.h"
 
 /* Before a program that ended is started again; one that lived for so long begins over. */
 static const struct backoff restarts = {.first = 1 * CLOCK_SECOND, .longest = 60 * CLOCK_SECOND};
 
 /* The kernel's lines only, from now on, with a time stamp that has its zone (journalctl(1)). */
-#define JOURNAL_COMMAND "journalctl -k -f -n 0 -o short-iso-precise --no-pager -q"
+#define JOURNAL_COMMAND "journalctl -f -n 0 -o short-iso-precise --no-pager -q"
 
 struct log_command {
     struct loop *loop;
@@ -44,14 +45,27 @@ static bool has_program(const struct config_source *source)
     return source->type == SOURCE_JOURNAL || source->type == SOURCE_COMMAND;
 }
 
+/* Of this boot. journalctl -k asks /proc which one that is; the unit's may not know it. */
+static void name_boot(char *out, size_t size)
+{
+    char id[SERVICE_BOOT_ID_SIZE];
+    if (service_boot_id(id))
+        snprintf(out, size, JOURNAL_COMMAND " _TRANSPORT=kernel _BOOT_ID=%s",
+                 getenv("KNOCKD_BOOT_ID"));
+    else
+        snprintf(out, size, JOURNAL_COMMAND " -k");
+}
+
 /* The program of `source`, with its words. -1 after telling `report`. */
 static int make_command(const struct config_source *source, struct report *report,
                         struct command *out)
 {
-    char journal[] = JOURNAL_COMMAND, what[CONFIG_NAME_MAX + sizeof("source \"\"")];
+    char journal[128], what[CONFIG_NAME_MAX + sizeof("source \"\"")];
     struct config_text text = source->command;
-    if (source->type == SOURCE_JOURNAL)
+    if (source->type == SOURCE_JOURNAL) {
+        name_boot(journal, sizeof(journal));
         text = (struct config_text){.text = journal, .pos = source->pos};
+    }
     snprintf(what, sizeof(what), "source \"%s\"", source->name);
     return program_command(&text, what, report, out);
 }

@@ -37,8 +37,8 @@ static const int64_t look_again = 1 * CLOCK_SECOND;
 
 /* How often a second the listener may have paths looked at at once; more wait, and share one look.
  */
-enum { CHANGE_RATE = 20 };
-static const int64_t change_pause = CLOCK_SECOND / 4;
+enum { CHANGE_RATE = 100 };
+static const int64_t change_pause = CLOCK_SECOND / 20;
 
 struct log {
     struct log_sources *sources;
@@ -424,6 +424,15 @@ static void check_built(const struct config_source *source, struct report *repor
             source->name, source->type == SOURCE_PCAP ? "pcap" : "nflog", absent, packages);
 }
 
+/* One-time sequences aren't read here, so that they have no part in it. */
+static void check_capture(const struct config *config, const struct config_source *source,
+                          struct report *report)
+{
+    struct capture_ports ports;
+    capture_ports_init(&ports, config);
+    packet_sockets_check(&ports, source, report);
+}
+
 void log_sources_check(const struct config *config, bool only_check, struct report *report)
 {
     if (only_check && hears_packets(config))
@@ -435,6 +444,8 @@ void log_sources_check(const struct config *config, bool only_check, struct repo
         log_command_check(source, report);
         if (source->type == SOURCE_KMSG)
             check_kmsg(source, report);
+        if (only_check && source->type == SOURCE_PCAP && capture_is_built())
+            check_capture(config, source, report);
         if (source->type != SOURCE_FILE)
             continue;
         if (stat(source->path, &st) == 0 && !S_ISREG(st.st_mode))

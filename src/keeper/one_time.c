@@ -4,17 +4,14 @@
  */
 #include "keeper/one_time.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/carrier.h"
+#include "lib/config_file.h"
 #include "lib/grow.h"
 #include "lib/log.h"
 #include "lib/service.h"
@@ -109,38 +106,54 @@ static bool read_line(struct reader *r, char *text)
     return add_line(r, &sequence);
 }
 
-/* It is a list of keys: who can read it can open the door, and who can write it as well. */
-static FILE *open_file(struct reader *r)
+/* It is a list of keys: who can write it can open the door, and who can read it as well. */
+static bool read_whole(struct reader *r, struct config_file *file)
 {
-    struct stat st;
-    int fd = open(r->door->once_path.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+    static const struct config_file_rule rule = {
+        .what = "the file of one-time sequences", .forbidden = 022, .advice = "chmod 600 it"};
+    const char *path = r->door->once_path.text, *why;
+    if (!config_file_read_list(path, file, &why)) {
         report_error(r->report, r->door->once_path.pos, "one_time_sequences: can't read %s: %s%s",
-                     r->door->once_path.text, fd < 0 ? strerror(errno) : "not a regular file",
-                     fd < 0 ? service_note(r->door->once_path.text) : "");
-        if (fd >= 0)
-            close(fd);
-        return NULL;
+                     path, why, service_note(path));
+        return false;
     }
-    if (st.st_mode & 077)
-        report_warning(r->report, r->door->once_path.pos,
-                       "one_time_sequences: others may read or write %s: chmod 600 it",
-                       r->door->once_path.text);
-    return fdopen(fd, "r");
+    if (config_file_trusted(file, &rule, r->pos, r->report)) {
+        if (file->mode & 044)
+            report_warning(r->report, r->door->once_path.pos,
+                           "one_time_sequences: others may read %s (mode %04o): chmod 600 it", path,
+                           file->mode);
+        return true;
+    }
+    config_file_free(file);
+    return false;
+}
+
+static bool read_lines(struct reader *r, const struct config_file *file)
+{
+    const char *next = file->data, *end = file->data + file->len;
+    char line[LINE_LONGEST];
+    bool good = true;
+    while (good && next < end) {
+        const char *stop = memchr(next, '\n', (size_t)(end - next));
+        size_t len = (size_t)((stop ? stop : end) - next);
+        len = len < sizeof(line) ? len : sizeof(line) - 1;
+        memcpy(line, next, len);
+        line[len] = '\0';
+        next = stop ? stop + 1 : end;
+        r->pos.line++;
+        good = read_line(r, line);
+    }
+    return good;
 }
 
 static bool read_file(struct reader *r)
 {
-    FILE *file = open_file(r);
-    char line[LINE_LONGEST];
-    bool good = file != NULL;
+    struct config_file file;
     r->pos = (struct config_pos){r->door->once_path.text, 0};
-    while (good && fgets(line, sizeof(line), file)) {
-        r->pos.line++;
-        good = read_line(r, line);
-    }
-    if (file)
-        fclose(file);
+    if (!read_whole(r, &file))
+        return false;
+    bool good = read_lines(r, &file);
+    config_file_free(&file);
     return good;
 }
 

@@ -64,31 +64,99 @@ static void enter_state(struct opening *o, enum opening_state state)
         writeback_change(o->context->writeback, o);
 }
 
-static bool are_checks(const struct opening *o, const struct commands *commands)
+/* Where no task could be made for want of memory: its job failed, and nothing was started. */
+static const struct commands no_commands = {.count = 1};
+static const struct job no_job = {.commands = &no_commands, .failed = 1};
+
+/* The job of its task, or of the last one, as long as that counts. */
+static const struct job *job_of(const struct opening *o)
 {
-    return commands == &o->check || (o->new_undo && commands == &o->new_undo->check);
+    return o->task ? &o->task->job : &no_job;
 }
 
-/* Has its `commands` run as one job; done() gets the opening. */
-static void run_commands(struct opening *o, enum job_kind kind, const struct commands *commands,
+static bool are_checks(enum opening_task what)
+{
+    return what == TASK_CHECK || what == TASK_NEW_CHECK;
+}
+
+/* The rule that a killed start was to insert may not be there, nor one that a killed stop was to
+ * delete. */
+static void note_doubt(struct opening *o)
+{
+    if (o->task && o->task->job.doubtful)
+        o->doubtful |= o->task->what == TASK_STOP || (o->task->what == TASK_START && o->failed);
+}
+
+/* Which commands the task is about. -1 when memory is short. */
+static int expand_task(const struct opening *o, struct task *task)
+{
+    switch (task->what) {
+    case TASK_NEW_STOP:
+        return opening_expand_set(o, o->new_undo->set, STOP_COMMANDS, &task->commands);
+    case TASK_NEW_CHECK:
+        return opening_expand_set(o, o->new_undo->set, CHECK_COMMANDS, &task->commands);
+    default:
+        return opening_expand(o, (enum command_list)task->what, &task->commands);
+    }
+}
+
+/* The bits of the stop commands that have succeeded; NULL: the task isn't to remember that. */
+static uint64_t *stopped_by(struct opening *o, enum opening_task what)
+{
+    return what == TASK_STOP ? &o->stopped : what == TASK_NEW_STOP ? &o->new_undo->stopped : NULL;
+}
+
+/* A task of the opening, which has none. NULL when memory is short. */
+static struct task *make_task(struct opening *o, enum opening_task what, enum job_kind kind)
+{
+    struct task *task = calloc(1, sizeof(*task));
+    if (!task)
+        return NULL;
+    task->what = what;
+    snprintf(task->label, sizeof(task->label), "door %s: %s", o->name, o->text);
+    task->job = (struct job){.kind = kind,
+                             .commands = &task->commands,
+                             .label = task->label,
+                             .quiet = are_checks(what),
+                             .group = o->name,
+                             .succeeded = stopped_by(o, what),
+                             .order = o->kept.id,
+                             .arg = o,
+                             .doubtful = o->doubtful && what == TASK_STOP &&
+                                         opening_count(o, CHECK_COMMANDS) == 0,
+                             .hung = o->last_kind == kind && o->last_hung,
+                             .alone = o->last_kind == kind && o->last_alone};
+    if (expand_task(o, task) == 0)
+        return task;
+    free(task);
+    return NULL;
+}
+
+/* Has its commands run as one job; done() gets the opening. */
+static void run_commands(struct opening *o, enum job_kind kind, enum opening_task what,
                          const uint64_t *ok, void (*done)(void *arg, bool success))
 {
     /* One job at a time: a second would be run in the first one's place. */
-    assert(!o->job.running);
-    o->job = (struct job){.kind = kind,
-                          .commands = commands,
-                          .ok = ok,
-                          .label = o->label,
-                          .quiet = are_checks(o, commands),
-                          .group = o->name,
-                          .succeeded = commands == &o->stop ? &o->stopped
-                                       : o->new_undo && commands == &o->new_undo->stop
-                                           ? &o->new_undo->stopped
-                                           : NULL,
-                          .done = done,
-                          .arg = o,
-                          .hung = o->job.kind == kind && o->job.hung};
-    runner_submit(o->context->runner, &o->job);
+    assert(!job_of(o)->running);
+    note_doubt(o);
+    opening_drop_task(o);
+    o->task = make_task(o, what, kind);
+    if (!o->task) {
+        log_error("door %s: out of memory: nothing is run for %s", o->name, o->text);
+        done(o, false);
+        return;
+    }
+    o->task->job.ok = ok;
+    o->task->job.done = done;
+    if (kind == JOB_UNDO || o->task->job.quiet || o->state == RENEWING)
+        o->task->job.told = &o->told;
+    runner_submit(o->context->runner, &o->task->job);
+}
+
+/* Takes its job back from the runner, as runner_withdraw. */
+static bool withdraw(struct opening *o)
+{
+    return o->task && runner_withdraw(o->context->runner, &o->task->job);
 }
 
 /* What the check commands have found out. */
@@ -102,14 +170,22 @@ enum found {
 /* What its job found, which were check commands: exit status 0 says open, 1 says gone. */
 static enum found what_is_found(const struct opening *o)
 {
-    if (o->job.failed == 0)
+    const struct job *job = job_of(o);
+    if (job->failed == 0)
         return FOUND_OPEN;
-    if (o->job.said_no == o->job.commands->count)
+    if (job->said_no == job->commands->count)
         return FOUND_GONE;
-    return o->job.said_no == o->job.failed ? FOUND_PART : FOUND_NOTHING;
+    return job->said_no == job->failed ? FOUND_PART : FOUND_NOTHING;
 }
 
 /* --- recorded and started --- */
+
+/* Whether one of its start commands may have done something: what waits to be run again may, too.
+ */
+static bool may_have_acted(const struct opening *o)
+{
+    return job_of(o)->started > 0 || job_of(o)->doubtful;
+}
 
 /*
  * How many of its start commands may have done something, now that one of them failed. Those that
@@ -117,31 +193,45 @@ static enum found what_is_found(const struct opening *o)
  */
 static unsigned count_acted(const struct opening *o)
 {
-    return o->job.started == 0 ? 0 : o->job.index - o->job.last_was_idle;
+    const struct job *job = job_of(o);
+    return may_have_acted(o) ? job->index - job->last_was_idle : 0;
 }
 
 /* Whether a stop command undoes one of the start commands from `first` up to `end`. */
-static bool undoes_one_of(const struct opening *o, const struct command *stop, unsigned first,
+static bool undoes_one_of(const struct command *stop, const struct commands *start, unsigned first,
                           unsigned end)
 {
     for (unsigned i = first; i < end; i++)
-        if (command_undoes(stop, &o->start.items[i]))
+        if (command_undoes(stop, &start->items[i]))
             return true;
     return false;
+}
+
+/* Of its stop commands, those that undo no more than start commands from the number `acted` on. */
+static uint64_t find_needless(const struct commands *stop, const struct commands *start,
+                              unsigned acted)
+{
+    uint64_t needless = 0;
+    for (unsigned i = 0; i < stop->count && i < RUNNER_REMEMBERED; i++)
+        if (!undoes_one_of(&stop->items[i], start, 0, acted) &&
+            undoes_one_of(&stop->items[i], start, acted, start->count))
+            needless |= UINT64_C(1) << i;
+    return needless;
 }
 
 /* Passes over the stop commands of what a failed start hasn't done. Returns how many are left. */
 static unsigned skip_undone(struct opening *o)
 {
-    unsigned acted = count_acted(o), left = 0;
-    for (unsigned i = 0; i < o->stop.count; i++) {
-        const struct command *stop = &o->stop.items[i];
-        bool needed = i >= RUNNER_REMEMBERED || undoes_one_of(o, stop, 0, acted) ||
-                      !undoes_one_of(o, stop, acted, o->start.count);
-        if (!needed)
-            o->stopped |= UINT64_C(1) << i;
-        left += needed;
+    unsigned acted = count_acted(o), left = opening_count(o, STOP_COMMANDS);
+    struct commands stop = {0}, start = {0};
+    if (opening_expand(o, STOP_COMMANDS, &stop) == 0 &&
+        opening_expand(o, START_COMMANDS, &start) == 0) {
+        uint64_t needless = find_needless(&stop, &start, acted);
+        o->stopped |= needless;
+        left -= (unsigned)__builtin_popcountll(needless);
     }
+    commands_free(&stop);
+    commands_free(&start);
     return acted == 0 ? 0 : left;
 }
 
@@ -158,13 +248,37 @@ static void fail_to_start(struct opening *o)
     o->failed = true;
     report_event(o, DOOR_FAILED, "its start command failed");
     log_error("door %s: failed for %s: its start command failed%s", o->name, o->text,
-              left > 0            ? "; undoing it"
-              : o->stop.count > 0 ? "; nothing is left to undo"
-                                  : "");
+              left > 0                              ? "; undoing it"
+              : opening_count(o, STOP_COMMANDS) > 0 ? "; nothing is left to undo"
+                                                    : "");
     if (left > 0)
         start_closing(o);
     else
         opening_forget(o, DOOR_END_FAILED);
+}
+
+/* What opened it, for the log: its note, and who or what brought the knock. */
+static const char *opened_by(const struct opening *o, char *out, size_t size)
+{
+    char note[OPENING_NOTE];
+    size_t len = strlen(opening_note(o, note));
+    const char *what = *o->user ? ", user " : *o->source ? ", source " : "";
+    snprintf(out, size, "%.*s%s%s%s", (int)(len ? len - 1 : 0), note, what,
+             *o->user ? o->user : o->source, len ? ")" : "");
+    return out;
+}
+
+static void log_opened(const struct opening *o)
+{
+    char by[OPENING_NOTE + CONFIG_NAME_MAX + 16];
+    opened_by(o, by, sizeof(by));
+    if (o->lasts)
+        log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, by);
+    else if (opening_count(o, STOP_COMMANDS) == 0 && !o->expires)
+        log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, by);
+    else
+        log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
+                   opening_seconds(o->length), by);
 }
 
 static void on_started(void *arg, bool success)
@@ -179,15 +293,9 @@ static void on_started(void *arg, bool success)
         return;
     }
     o->failed = false;
-    report_event(o, DOOR_OPENED, NULL);
-    if (o->lasts)
-        log_notice("door %s: opened for %s, until it is closed%s", o->name, o->text, o->note);
-    else if (o->stop.count == 0 && !o->expires)
-        log_notice("door %s: opened for %s, nothing closes it%s", o->name, o->text, o->note);
-    else
-        log_notice("door %s: opened for %s, closes in %lld s%s", o->name, o->text,
-                   opening_seconds(o->length), o->note);
-    if (o->stop.count == 0 && !o->lasts && !o->expires) {
+    report(o, (struct door_event){.kind = DOOR_OPENED, .source = o->source, .user = o->user});
+    log_opened(o);
+    if (opening_count(o, STOP_COMMANDS) == 0 && !o->lasts && !o->expires) {
         start_closing(o);
         return;
     }
@@ -198,7 +306,7 @@ static void on_started(void *arg, bool success)
 static void run_start_commands(struct opening *o)
 {
     enter_state(o, STARTING);
-    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_started);
+    run_commands(o, JOB_DO, TASK_START, runner_ok_zero, on_started);
 }
 
 static void on_recorded(struct opening *o, bool durable)
@@ -241,7 +349,17 @@ static void run_extend_commands(struct opening *o)
     loop_timer_cancel(o->context->loop, &o->check_timer);
     enter_state(o, EXTENDING);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    run_commands(o, JOB_DO, &o->extend, runner_ok_zero, on_extended);
+    run_commands(o, JOB_DO, TASK_EXTEND, runner_ok_zero, on_extended);
+}
+
+/*
+ * When it is checked next. Those that have one interval and run together are checked at the same
+ * moments, four of them an interval: the table is read for all at once.
+ */
+static int64_t next_check(const struct opening *o)
+{
+    int64_t due = clock_now() + o->interval;
+    return o->checks_meet && o->interval >= CLOCK_SECOND ? due - due % (o->interval / 4) : due;
 }
 
 /* No command runs: does what has come up meanwhile, else waits in OPEN for its time. */
@@ -256,10 +374,13 @@ static void settle_open(struct opening *o)
         run_extend_commands(o);
         return;
     }
+    /* Nothing of the task counts any more. */
+    note_doubt(o);
+    opening_drop_task(o);
     enter_state(o, OPEN);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    if (o->check.count > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
-        loop_timer_set(o->context->loop, &o->check_timer, clock_now() + o->interval);
+    if (opening_count(o, CHECK_COMMANDS) > 0 && o->interval > 0 && !timer_is_set(&o->check_timer))
+        loop_timer_set(o->context->loop, &o->check_timer, next_check(o));
 }
 
 static void on_renewed(void *arg, bool success)
@@ -275,7 +396,7 @@ static void run_start_again(struct opening *o)
     o->renew = false;
     enter_state(o, RENEWING);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
-    run_commands(o, JOB_DO, &o->start, runner_ok_zero, on_renewed);
+    run_commands(o, JOB_DO, TASK_START, runner_ok_zero, on_renewed);
 }
 
 /* Nothing was run for a knock at a door that is open already and has nothing to extend. */
@@ -348,7 +469,7 @@ static void on_checked(void *arg, bool success)
 static void run_check_commands(struct opening *o)
 {
     enter_state(o, CHECKING);
-    run_commands(o, JOB_DO, &o->check, runner_ok_zero, on_checked);
+    run_commands(o, JOB_DO, TASK_CHECK, runner_ok_zero, on_checked);
 }
 
 static void on_check(void *arg)
@@ -364,13 +485,36 @@ static void on_check(void *arg)
 static const int64_t retry_first = 1 * CLOCK_SECOND;
 static const int64_t retry_longest = 300 * CLOCK_SECOND;
 
+/* Why it was closed, for the log. */
+static const char *closed_why(const struct opening *o)
+{
+    switch (o->closed_by) {
+    case DOOR_END_BY_ADMIN:
+        return "by knockctl";
+    case DOOR_END_BY_KEY:
+        return "by a sealed knock of its key";
+    case DOOR_END_BY_DOOR:
+        return "by a knock at another door";
+    case DOOR_END_BY_STOP:
+        return "knockd stops";
+    case DOOR_END_BY_RELOAD:
+        return "a reload changed the door";
+    case DOOR_END_LEFT:
+        return "an earlier run of knockd ended without closing it";
+    default:
+        return o->failed ? "its start command failed" : "its time is over";
+    }
+}
+
 static void finish_closing(struct opening *o)
 {
     if (o->renew && o->deadline > clock_now()) {
         run_start_again(o);
         return;
     }
-    log_notice("door %s: %s for %s%s", o->name, o->failed ? "undone" : "closed", o->text, o->note);
+    char note[OPENING_NOTE];
+    log_notice("door %s: %s for %s%s: %s", o->name, o->failed ? "undone" : "closed", o->text,
+               opening_note(o, note), closed_why(o));
     opening_forget(o, o->failed ? DOOR_END_UNDONE : o->closed_by);
 }
 
@@ -381,7 +525,7 @@ static void stop_again_later(struct opening *o)
         pause = retry_longest;
     /* At the end there is no time for patience; and what could not even be started for want of
      * descriptors or memory says nothing about the command. */
-    if (o->context->stopping || o->job.started == 0)
+    if (o->context->stopping || job_of(o)->started == 0)
         pause = retry_first;
     o->attempts++;
     if (o->last_try) {
@@ -394,8 +538,10 @@ static void stop_again_later(struct opening *o)
     enter_state(o, RETRYING);
     report_event(o, DOOR_NOT_CLOSED, "its stop command failed");
     loop_timer_set(o->context->loop, &o->timer, clock_now() + pause);
-    log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
-              o->name, o->text, o->attempts, opening_seconds(pause));
+    /* A stop tries each second, and says so ever more seldom. */
+    if (!o->context->stopping || (o->attempts & (o->attempts - 1)) == 0)
+        log_error("door %s: NOT CLOSED for %s: its stop command failed, attempt %u; next in %lld s",
+                  o->name, o->text, o->attempts, opening_seconds(pause));
 }
 
 /* Whether it was to be given up while its command ran, which is gone now. */
@@ -407,7 +553,7 @@ static bool forget_if_given_up(struct opening *o)
     return true;
 }
 
-static void verify_closed(struct opening *o, const struct commands *check,
+static void verify_closed(struct opening *o, enum opening_task check,
                           void (*done)(void *arg, bool success))
 {
     enter_state(o, VERIFYING);
@@ -429,7 +575,8 @@ static void finish_by_new_undo(struct opening *o)
  */
 static bool new_undo_may_find_nothing(const struct opening *o)
 {
-    return o->failed || o->stop_misused || o->new_undo->same_stop || o->stop.count == 0;
+    return o->failed || o->stop_misused || o->new_undo->same_stop ||
+           opening_count(o, STOP_COMMANDS) == 0;
 }
 
 static void on_new_undo_verified(void *arg, bool success)
@@ -451,17 +598,17 @@ static void on_new_undo_stopped(void *arg, bool success)
         return;
     if (success)
         finish_by_new_undo(o);
-    else if (o->new_undo->check.count > 0 && new_undo_may_find_nothing(o))
-        verify_closed(o, &o->new_undo->check, on_new_undo_verified);
+    else if (o->new_undo->set->counts[CHECK_COMMANDS] > 0 && new_undo_may_find_nothing(o))
+        verify_closed(o, TASK_NEW_CHECK, on_new_undo_verified);
     else
         stop_again_later(o);
 }
 
 static void run_new_undo(struct opening *o)
 {
-    bool believed = o->new_undo->check.count == 0 && new_undo_may_find_nothing(o);
+    bool believed = o->new_undo->set->counts[CHECK_COMMANDS] == 0 && new_undo_may_find_nothing(o);
     enter_state(o, STOPPING);
-    run_commands(o, JOB_UNDO, &o->new_undo->stop, believed ? o->new_undo->stop_ok : runner_ok_zero,
+    run_commands(o, JOB_UNDO, TASK_NEW_STOP, believed ? o->new_undo->set->stop_ok : runner_ok_zero,
                  on_new_undo_stopped);
 }
 
@@ -509,11 +656,12 @@ static void on_stopped(void *arg, bool success)
     struct opening *o = arg;
     if (forget_if_given_up(o))
         return;
-    o->stop_misused = o->job.failed > 0 && o->job.misused == o->job.failed;
+    const struct job *job = job_of(o);
+    o->stop_misused = job->failed > 0 && job->misused == job->failed;
     if (success)
         finish_closing(o);
-    else if (o->check.count > 0)
-        verify_closed(o, &o->check, on_verified);
+    else if (opening_count(o, CHECK_COMMANDS) > 0)
+        verify_closed(o, TASK_CHECK, on_verified);
     else
         own_undo_failed(o);
 }
@@ -547,20 +695,21 @@ static void start_closing(struct opening *o)
     adopt_new_undo(o);
     if (first && o->new_undo)
         o->new_undo->stopped = 0;
-    if (o->stop.count == 0) {
+    if (opening_count(o, STOP_COMMANDS) == 0) {
         close_without_undo(o);
         return;
     }
     enter_state(o, STOPPING);
     /* Where a check can tell, no exit status but 0 is believed. */
-    run_commands(o, JOB_UNDO, &o->stop, o->check.count ? runner_ok_zero : o->stop_ok, on_stopped);
+    run_commands(o, JOB_UNDO, TASK_STOP,
+                 opening_count(o, CHECK_COMMANDS) ? runner_ok_zero : o->set->stop_ok, on_stopped);
 }
 
 /* A job that waits behind others for its turn can't keep the door open; one that runs ends first.
  */
 static void close_soon(struct opening *o)
 {
-    if (runner_withdraw(o->context->runner, &o->job))
+    if (withdraw(o))
         start_closing(o);
     else
         o->close_next = true;
@@ -583,6 +732,9 @@ static void on_due(void *arg)
 static const char *const end_texts[] = {
     [DOOR_END_NOT_BEGUN] = "",
     [DOOR_END_CLOSED] = "closed",
+    [DOOR_END_BY_STOP] = "closed at knockd's end",
+    [DOOR_END_BY_RELOAD] = "closed after a reload",
+    [DOOR_END_LEFT] = "closed by a later run",
     [DOOR_END_BY_ADMIN] = "closed by knockctl",
     [DOOR_END_BY_KEY] = "closed by its key",
     [DOOR_END_BY_DOOR] = "closed by another door",
@@ -601,11 +753,18 @@ static const char *const end_texts[] = {
 /* A knock that waited longer than its door would have been open has been given up. */
 static void begin_reopening(struct opening_context *context, struct opening *reopen)
 {
-    bool fresh = clock_now() - reopen->knocked < reopen->length;
-    if (fresh && !context->stopping)
+    int64_t waited = clock_now() - reopen->knocked;
+    if (waited < reopen->length && !context->stopping) {
         begin_opening(reopen);
-    else
-        opening_free(reopen);
+        return;
+    }
+    if (!context->stopping) {
+        log_notice("door %s: %s knocked %lld s ago, and closing what was open before took until "
+                   "now: it opens nothing; knock again",
+                   reopen->name, reopen->text, opening_seconds(waited));
+        report_event(reopen, DOOR_REFUSED, "closing what was open before took too long");
+    }
+    opening_free(reopen);
 }
 
 void opening_forget(struct opening *o, enum door_end end)
@@ -627,12 +786,31 @@ void opening_forget(struct opening *o, enum door_end end)
 
 /* --- a knock that opens the door, and openings of an earlier run --- */
 
+/* What the plan of its door runs for the knock. -1 when memory is short. */
+static int expand_plan(struct opening *o, const struct knock *knock)
+{
+    const struct plan *plan = knock->plan;
+    struct commands lists[COMMAND_LISTS] = {0};
+    int rc = commands_expand(&plan->start, knock, &lists[START_COMMANDS]);
+    rc = rc < 0 ? rc : commands_expand(&plan->stop, knock, &lists[STOP_COMMANDS]);
+    rc = rc < 0 ? rc : commands_expand(&plan->extend, knock, &lists[EXTEND_COMMANDS]);
+    rc = rc < 0 ? rc : commands_expand(&plan->check, knock, &lists[CHECK_COMMANDS]);
+    rc = rc < 0 ? rc : opening_set_commands(o, lists, knock->door->stop_ok);
+    for (unsigned i = 0; i < COMMAND_LISTS; i++)
+        commands_free(&lists[i]);
+    return rc;
+}
+
 /* An opening that nothing has happened to yet. NULL when memory is short. */
 static struct opening *create_opening(struct opening_context *context, const struct knock *knock)
 {
     const struct config_door *door = knock->door;
-    const struct plan *plan = knock->plan;
-    struct opening_name name = {door->name, knock->address, knock->port, knock->by};
+    struct opening_name name = {.door = door->name,
+                                .address = knock->address,
+                                .port = knock->port,
+                                .by = knock->by,
+                                .source = knock->source,
+                                .user = knock->user};
     struct opening *o = opening_new(context, &name, on_due, on_check);
     if (!o)
         return NULL;
@@ -643,11 +821,7 @@ static struct opening *create_opening(struct opening_context *context, const str
     o->lasts = door->lasts;
     o->expires = door->expires;
     o->length = o->lasts ? OPENING_LASTS : knock->length;
-    memcpy(o->stop_ok, door->stop_ok, sizeof(o->stop_ok));
-    if (commands_expand(&plan->start, knock, &o->start) == 0 &&
-        commands_expand(&plan->stop, knock, &o->stop) == 0 &&
-        commands_expand(&plan->extend, knock, &o->extend) == 0 &&
-        commands_expand(&plan->check, knock, &o->check) == 0)
+    if (expand_plan(o, knock) == 0)
         return o;
     opening_free(o);
     return NULL;
@@ -669,9 +843,11 @@ int opening_resume(struct opening_context *context, struct stored_door *stored)
         return -1;
     openings_add(context->openings, o);
     bool time_left = stored->this_boot && stored->deadline > clock_now();
+    if (!stored->this_boot || (stored->state != STORED_OPEN && stored->deadline > clock_now()))
+        o->closed_by = DOOR_END_LEFT;
     if (stored->state != STORED_OPEN || !time_left) {
         start_closing(o);
-    } else if (o->check.count > 0) {
+    } else if (opening_count(o, CHECK_COMMANDS) > 0) {
         o->unconfirmed = true;
         loop_timer_set(context->loop, &o->timer, o->deadline);
         run_check_commands(o);
@@ -686,7 +862,7 @@ int opening_resume(struct opening_context *context, struct stored_door *stored)
 /* Runs its extend commands, if there are any; it has no time that could be longer. */
 static void extend_timeless(struct opening *o, const struct knock *knock)
 {
-    o->extend_next = o->extend.count > 0;
+    o->extend_next = opening_count(o, EXTEND_COMMANDS) > 0;
     if (!o->extend_next)
         log_open_already(o, knock->by);
     else
@@ -698,7 +874,7 @@ static void extend_timeless(struct opening *o, const struct knock *knock)
 /* Of one that no time closes: inserts nothing, unless its check says that it is closed by now. */
 static void extend_lasting(struct opening *o, const struct knock *knock)
 {
-    if (o->state != OPEN || o->check.count == 0) {
+    if (o->state != OPEN || opening_count(o, CHECK_COMMANDS) == 0) {
         extend_timeless(o, knock);
         return;
     }
@@ -710,7 +886,7 @@ static void extend_lasting(struct opening *o, const struct knock *knock)
 /* Sets the deadline to now plus the knock's length. */
 static void extend_opening(struct opening *o, const struct knock *knock)
 {
-    if (o->expires && o->extend.count == 0) {
+    if (o->expires && opening_count(o, EXTEND_COMMANDS) == 0) {
         extend_timeless(o, knock);
         return;
     }
@@ -721,7 +897,7 @@ static void extend_opening(struct opening *o, const struct knock *knock)
         log_notice("door %s: extended for %s, closes in %lld s%s%s%s", o->name, o->text,
                    opening_seconds(knock->length), knock->key ? " (" : "",
                    knock->key ? knock->key : "", knock->key ? ")" : "");
-    o->extend_next = o->extend.count > 0;
+    o->extend_next = opening_count(o, EXTEND_COMMANDS) > 0;
     report_extended(o, knock->by);
     writeback_change(o->context->writeback, o);
     loop_timer_set(o->context->loop, &o->timer, o->deadline);
@@ -738,9 +914,12 @@ static void reopen_when_closed(struct opening *o, const struct knock *knock)
         opening_free(o->reopen);
     o->reopen = create_opening(o->context, knock);
     if (!again)
-        log_notice("door %s: %s knocked, but what an earlier knock opened has to be closed first%s",
-                   o->name, o->text,
-                   o->reopen ? "; it opens again after that" : "; refused: out of memory");
+        log_notice(
+            "door %s: %s knocked, but what an earlier knock opened has to be closed first%s%s",
+            o->name, o->text, o->attempts > 0 ? ", and its stop command fails" : "",
+            o->reopen ? "; it opens again after that" : "; refused: out of memory");
+    if (o->state < STOPPING && !o->close_next)
+        o->closed_by = DOOR_END_BY_RELOAD;
     opening_close(o);
 }
 
@@ -751,7 +930,7 @@ static bool same_commands(const struct opening *o, const struct knock *knock)
     bool same = true;
     if (commands_expand(&knock->plan->start, knock, &start) == 0 &&
         commands_expand(&knock->plan->extend, knock, &extend) == 0)
-        same = commands_equal(&start, &o->start) && commands_equal(&extend, &o->extend);
+        same = opening_has(o, START_COMMANDS, &start) && opening_has(o, EXTEND_COMMANDS, &extend);
     commands_free(&start);
     commands_free(&extend);
     return same;
@@ -760,7 +939,8 @@ static bool same_commands(const struct opening *o, const struct knock *knock)
 /* What has no undo would be there twice if other commands opened it again. */
 static bool stays_as_it_is(const struct opening *o, const struct knock *knock)
 {
-    return o->lasts && knock->door->lasts && (o->stop.count == 0 || same_commands(o, knock));
+    return o->lasts && knock->door->lasts &&
+           (opening_count(o, STOP_COMMANDS) == 0 || same_commands(o, knock));
 }
 
 void opening_knock(struct opening *o, const struct knock *knock)
@@ -782,9 +962,9 @@ void opening_knock(struct opening *o, const struct knock *knock)
 /* What waits for its turn isn't waited for: it never started, or by half and is undone. */
 static void close_starting(struct opening *o)
 {
-    if (!runner_withdraw(o->context->runner, &o->job)) {
+    if (!withdraw(o)) {
         o->close_next = true;
-    } else if (o->job.started == 0) {
+    } else if (!may_have_acted(o)) {
         opening_forget(o, DOOR_END_WITHDRAWN);
     } else {
         o->failed = true;
@@ -820,9 +1000,9 @@ void opening_close(struct opening *o)
 
 void opening_give_up(struct opening *o)
 {
-    if (o->job.running && !runner_withdraw(o->context->runner, &o->job)) {
+    if (job_of(o)->running && !withdraw(o)) {
         o->given_up = true;
-        runner_kill(o->context->runner, &o->job);
+        runner_kill(o->context->runner, &o->task->job);
     } else {
         opening_forget(o, DOOR_END_GIVEN_UP);
     }
@@ -872,10 +1052,10 @@ const char *opening_doing(const struct opening *o, char *out, size_t size)
     else if (o->state == RETRYING)
         snprintf(out, size, "its stop command failed, attempt %u, next in %lld s", o->attempts,
                  o->timer.due > now ? opening_seconds(o->timer.due - now) : 0);
-    else if (o->job.queued || !o->job.running)
+    else if (job_of(o)->queued || !job_of(o)->running)
         snprintf(out, size, "its %s command waits for its turn", command_name(o->state));
     else
         snprintf(out, size, "its %s command has run for %lld s", command_name(o->state),
-                 (long long)((now - o->job.since) / CLOCK_SECOND));
+                 (long long)((now - job_of(o)->since) / CLOCK_SECOND));
     return out;
 }

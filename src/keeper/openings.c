@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/batch.h"
 #include "lib/clock.h"
 
 /* --- one opening --- */
@@ -14,16 +15,14 @@ static struct opening_door *door_find(const struct openings *table, const char *
 static struct opening_door *door_refer(struct openings *table, const char *name);
 static void door_release(struct opening_door *door);
 
-/* No other kind of knock has a name that a key could have. */
-static void make_note(struct opening *o)
+/* Only a sealed knock may choose a port. No other kind has a name that a key could have. */
+const char *opening_note(const struct opening *o, char out[OPENING_NOTE])
 {
-    if (!config_is_key_name(o->by))
-        return;
-    if (o->port.port)
-        snprintf(o->note, sizeof(o->note), " (%s, %u:%s)", o->by, o->port.port,
-                 proto_name(o->port.proto));
+    if (o->port.port && config_is_key_name(o->by))
+        snprintf(out, OPENING_NOTE, " (%s, %u:%s)", o->by, o->port.port, proto_name(o->port.proto));
     else
-        snprintf(o->note, sizeof(o->note), " (%s)", o->by);
+        snprintf(out, OPENING_NOTE, " (%s)", o->by);
+    return out;
 }
 
 static int register_timers(struct opening *o, void (*due)(void *opening),
@@ -38,12 +37,23 @@ static int register_timers(struct opening *o, void (*due)(void *opening),
     return -1;
 }
 
+/* Copies the text behind what is there of the opening's texts. */
+static const char *add_text(char **at, const char *text)
+{
+    const char *added = *at;
+    *at = stpcpy(*at, text) + 1;
+    return added;
+}
+
 struct opening *opening_new(struct opening_context *context, const struct opening_name *name,
                             void (*due)(void *opening), void (*check)(void *opening))
 {
-    struct opening *o = calloc(1, sizeof(*o));
+    const char *source = name->source ? name->source : "", *user = name->user ? name->user : "";
+    struct opening *o =
+        calloc(1, sizeof(*o) + strlen(name->by) + strlen(source) + strlen(user) + 3);
     if (!o)
         return NULL;
+    char *at = o->texts;
     o->context = context;
     o->of = door_refer(context->openings, name->door);
     if (!o->of || register_timers(o, due, check) < 0) {
@@ -55,27 +65,88 @@ struct opening *opening_new(struct opening_context *context, const struct openin
     o->address = name->address;
     o->port = name->port;
     o->closed_by = DOOR_END_CLOSED;
+    o->name = o->of->name;
+    o->by = add_text(&at, name->by);
+    o->source = add_text(&at, source);
+    o->user = add_text(&at, user);
     addr_format(&name->address, o->text);
-    snprintf(o->name, sizeof(o->name), "%s", name->door);
-    snprintf(o->by, sizeof(o->by), "%s", name->by);
-    snprintf(o->label, sizeof(o->label), "door %s: %s", name->door, o->text);
-    make_note(o);
     return o;
 }
 
-struct opening *opening_restore(struct opening_context *context, struct stored_door *stored,
+/* --- its commands --- */
+
+static struct command_names names_of(const struct opening *o)
+{
+    return (struct command_names){o->text, o->by};
+}
+
+static bool run_together(const struct commands *commands)
+{
+    struct batch_kind kind;
+    for (unsigned i = 0; i < commands->count; i++)
+        if (!batch_kind_of(&commands->items[i], &kind))
+            return false;
+    return commands->count > 0;
+}
+
+int opening_set_commands(struct opening *o, const struct commands lists[COMMAND_LISTS],
+                         const uint64_t stop_ok[4])
+{
+    o->checks_meet = run_together(&lists[CHECK_COMMANDS]);
+    const struct command_names names = names_of(o);
+    o->set = command_set_refer(&o->context->openings->sets, lists, stop_ok, &names);
+    return o->set ? 0 : -1;
+}
+
+struct undo *undo_new(const struct opening *o, const struct commands lists[COMMAND_LISTS],
+                      const uint64_t stop_ok[4])
+{
+    const struct command_names names = names_of(o);
+    struct undo *undo = calloc(1, sizeof(*undo));
+    if (!undo)
+        return NULL;
+    undo->set = command_set_refer(&o->context->openings->sets, lists, stop_ok, &names);
+    if (undo->set)
+        return undo;
+    free(undo);
+    return NULL;
+}
+
+int opening_expand_set(const struct opening *o, const struct command_set *set,
+                       enum command_list list, struct commands *out)
+{
+    const struct command_names names = names_of(o);
+    return command_set_expand(set, list, &names, out);
+}
+
+int opening_expand(const struct opening *o, enum command_list list, struct commands *out)
+{
+    return opening_expand_set(o, o->set, list, out);
+}
+
+bool opening_has(const struct opening *o, enum command_list list, const struct commands *commands)
+{
+    struct commands own;
+    if (opening_expand(o, list, &own) < 0)
+        return false;
+    bool equal = commands_equal(&own, commands);
+    commands_free(&own);
+    return equal;
+}
+
+struct opening *opening_restore(struct opening_context *context, const struct stored_door *stored,
                                 void (*due)(void *opening), void (*check)(void *opening))
 {
-    struct opening_name name = {stored->name, stored->address, stored->port, stored->by};
+    struct opening_name name = {
+        .door = stored->name, .address = stored->address, .port = stored->port, .by = stored->by};
+    const struct commands lists[COMMAND_LISTS] = {stored->start, stored->stop, stored->extend,
+                                                  stored->check};
     struct opening *o = opening_new(context, &name, due, check);
-    if (!o)
+    if (!o || opening_set_commands(o, lists, stored->stop_ok) < 0) {
+        if (o)
+            opening_free(o);
         return NULL;
-    o->start = stored->start;
-    o->stop = stored->stop;
-    o->extend = stored->extend;
-    o->check = stored->check;
-    stored->start = stored->stop = stored->extend = stored->check = (struct commands){0};
-    memcpy(o->stop_ok, stored->stop_ok, sizeof(o->stop_ok));
+    }
     o->length = stored->length;
     /* Whatever the store says, it isn't open for longer than a knock just now would make it. */
     int64_t now = clock_now();
@@ -85,17 +156,32 @@ struct opening *opening_restore(struct opening_context *context, struct stored_d
     o->deadline = o->lasts ? INT64_MAX : stored->deadline < longest ? stored->deadline : longest;
     o->interval = CONFIG_CHECK_INTERVAL;
     o->kept.id = stored->id;
+    o->kept.state = stored->state;
+    o->kept.deadline = stored->deadline;
     o->last_try = !stored->this_boot;
     o->failed = stored->state == STORED_OPENING;
+    /* The run before may have closed it, and ended before that was recorded. */
+    o->doubtful = true;
     return o;
+}
+
+void opening_drop_task(struct opening *o)
+{
+    if (!o->task)
+        return;
+    o->last_kind = o->task->job.kind;
+    o->last_hung = o->task->job.hung;
+    o->last_alone = o->task->job.alone;
+    commands_free(&o->task->commands);
+    free(o->task);
+    o->task = NULL;
 }
 
 void undo_free(struct undo *undo)
 {
     if (!undo)
         return;
-    commands_free(&undo->stop);
-    commands_free(&undo->check);
+    command_set_release(undo->set);
     free(undo);
 }
 
@@ -107,11 +193,10 @@ void opening_free(struct opening *o)
         opening_free(o->reopen);
     loop_timer_unregister(o->context->loop, &o->timer);
     loop_timer_unregister(o->context->loop, &o->check_timer);
-    commands_free(&o->start);
-    commands_free(&o->stop);
-    commands_free(&o->extend);
-    commands_free(&o->check);
+    opening_drop_task(o);
+    command_set_release(o->set);
     door_release(o->of);
+    free(o->told);
     free(o);
 }
 
@@ -160,6 +245,14 @@ unsigned openings_of_door(const struct openings *table, const char *name)
     return door ? door->count : 0;
 }
 
+void openings_find_doors(struct openings *table, const struct config *config)
+{
+    for (unsigned i = 0; i < OPENINGS_DOORS; i++)
+        for (struct opening_door *door = LIST_FIRST(&table->doors[i]); door;
+             door = LIST_NEXT(door, chain))
+            door->now = config_find_door(config, door->name);
+}
+
 /* --- the table --- */
 
 int openings_init(struct openings *table)
@@ -167,6 +260,7 @@ int openings_init(struct openings *table)
     *table = (struct openings){.chains = calloc(OPENINGS_CHAINS, sizeof(*table->chains))};
     TAILQ_INIT(&table->ages);
     TAILQ_INIT(&table->lasting);
+    command_sets_init(&table->sets);
     crypto_random(table->key, sizeof(table->key));
     return table->chains ? 0 : -1;
 }

@@ -15,6 +15,7 @@ struct opening_door {
     LIST_ENTRY(opening_door) chain;
     unsigned references;
     unsigned count;
+    const struct config_door *now; /* as of the last openings_find_doors; NULL: it is no more */
     char name[CONFIG_NAME_MAX + 1];
 };
 
@@ -24,6 +25,7 @@ struct openings {
     TAILQ_HEAD(opening_lasting, opening) lasting; /* likewise those that no time closes */
     LIST_HEAD(opening_chain, opening) * chains;   /* by door and address */
     LIST_HEAD(opening_doors, opening_door) doors[OPENINGS_DOORS];
+    struct command_sets sets;
     uint8_t key[CRYPTO_KEY_SIZE];
 };
 
@@ -43,6 +45,9 @@ struct opening *openings_find(const struct openings *table, const char *door,
 
 /* How many openings of the door there are. */
 unsigned openings_of_door(const struct openings *table, const char *door);
+
+/* Finds the door of each opening in the configuration: its `of->now`, until something opens. */
+void openings_find_doors(struct openings *table, const struct config *config);
 
 /* The oldest of those that no time closes and that are open; NULL: there is none. */
 struct opening *openings_oldest_lasting(const struct openings *table);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/capture.h"
+#include "lib/receive_buffer.h"
 
 /* The families of a capture's sockets, and their protocols. Bound to one of these and to no
  * interface, a socket hears what comes in by any, also by one that comes later, once, under the
@@ -26,16 +27,8 @@ static const struct {
 /* So much may wait for the listener. */
 enum { RECEIVE_BUFFER = 4 << 20 };
 
-/* More than the system's limit takes CAP_NET_ADMIN; without it, as much as there may be. */
-static int set_buffer(int fd)
-{
-    int size = RECEIVE_BUFFER;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) == 0)
-        return 0;
-    return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-}
-
-/* Gives the socket its filter for good, and has it count what it drops. */
+/* Gives the socket its filter for good, and has it tell how long a packet is of which it copies
+ * less. */
 static int confine(int fd, const struct capture_filter *filter)
 {
     unsigned count;
@@ -44,9 +37,10 @@ static int confine(int fd, const struct capture_filter *filter)
     program.len = (unsigned short)count;
     int on = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0 || set_buffer(fd) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0 ||
+        receive_buffer_set(fd, RECEIVE_BUFFER) < 0)
         return -1;
-    return setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+    return setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on));
 }
 
 static const char *capture_reason(int error)
@@ -62,6 +56,30 @@ static const char *capture_reason(int error)
     return text;
 }
 
+static void warn_widened(const struct config_source *source, unsigned widened,
+                         struct report *report)
+{
+    if (widened > 0)
+        report_warning(
+            report, source->pos,
+            "source \"%s\": the doors open and ignore so many ports that the kernel can't "
+            "leave out all of them: packets to %u of those ports will reach the listener",
+            source->name, widened);
+}
+
+void packet_sockets_check(const struct capture_ports *ports, const struct config_source *source,
+                          struct report *report)
+{
+    char why[256];
+    struct capture_filter *filter = capture_filter_new(ports, captured[0].family, why, sizeof(why));
+    if (filter)
+        warn_widened(source, capture_filter_widened(filter), report);
+    else
+        report_error(report, source->pos, "source \"%s\": can't hear packets: %s", source->name,
+                     why);
+    capture_filter_free(filter);
+}
+
 /* Made with protocol 0 it hears nothing yet. */
 static int open_captured(const struct capture_filter *filter)
 {
@@ -72,17 +90,6 @@ static int open_captured(const struct capture_filter *filter)
     close(fd);
     errno = error;
     return -1;
-}
-
-static void warn_widened(const struct config_source *source, unsigned widened,
-                         struct report *report)
-{
-    if (widened > 0)
-        report_warning(
-            report, source->pos,
-            "source \"%s\": the doors open and ignore so many ports that the kernel can't "
-            "leave out all of them: packets to %u of those ports will reach the listener",
-            source->name, widened);
 }
 
 static int open_family(const struct capture_ports *ports, const struct config_source *source,

@@ -18,6 +18,10 @@
 int packet_sockets_open(const struct capture_ports *ports, const struct config_source *source,
                         int fds[PACKET_SOCKETS], const char **why, struct report *report);
 
+/* Reports what is to be said of the filter of such a source, without opening anything. */
+void packet_sockets_check(const struct capture_ports *ports, const struct config_source *source,
+                          struct report *report);
+
 /* From here on they hear. -1 and errno. */
 int packet_sockets_begin(const int fds[PACKET_SOCKETS]);
 

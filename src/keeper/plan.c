@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/batch.h"
 #include "keeper/command.h"
 #include "keeper/program.h"
 #include "keeper/rule.h"
@@ -25,6 +26,7 @@ struct draft {
     const struct config_door *door;
     struct report *report;
     bool ip6;
+    bool comments; /* iptables of this family knows comments */
     bool lacks_iptables;
 };
 
@@ -133,8 +135,9 @@ static int plan_rule(struct draft *draft, const struct config_text *rule, const 
                      struct plan_list *out)
 {
     char why[160];
-    struct config_text derived = {.text = rule_command(rule->text, action, why, sizeof(why)),
-                                  .pos = rule->pos};
+    bool comment = draft->comments && draft->door->comment;
+    struct config_text derived = {
+        .text = rule_command(rule->text, action, comment, why, sizeof(why)), .pos = rule->pos};
     if (!derived.text) {
         report_error(draft->report, rule->pos, "door \"%s\": %s", draft->door->name, why);
         return -1;
@@ -226,6 +229,24 @@ static bool of_other_family(const struct draft *draft, const struct plan *plan)
     return false;
 }
 
+/* Whether all commands of the list are such as run in batches. */
+static bool run_together(struct draft *draft, const struct plan_list *list)
+{
+    bool together = true;
+    for (unsigned i = 0; together && i < list->count; i++) {
+        const struct plan_command *plan = &list->items[i];
+        struct config_text text = {.text = plan->template, .pos = draft->door->pos};
+        struct batch_kind kind;
+        struct command command = {0};
+        struct words words;
+        together = try_command(draft, &text, 0, &words) &&
+                   command_from_words(&words, plan->program, &command) == 0 &&
+                   batch_kind_of(&command, &kind);
+        free(command.text);
+    }
+    return together;
+}
+
 static void plan_family(struct draft *draft, struct plan *plan)
 {
     if (!family_wanted(draft->door, draft->ip6))
@@ -234,6 +255,8 @@ static void plan_family(struct draft *draft, struct plan *plan)
     int rc = draft->door->rules.count ? plan_rules(draft, plan) : plan_commands(draft, plan);
     bool acts = plan->start.count > 0 || draft->door->closes.count > 0;
     plan->usable = rc == 0 && acts && !of_other_family(draft, plan);
+    plan->together =
+        plan->usable && run_together(draft, &plan->start) && run_together(draft, &plan->stop);
     if (draft->lacks_iptables)
         report_warning(draft->report, draft->door->pos,
                        "door \"%s\": %s isn't installed; it won't open for %s", draft->door->name,
@@ -243,7 +266,8 @@ static void plan_family(struct draft *draft, struct plan *plan)
                      draft->door->name);
 }
 
-static void plan_door(const struct config_door *door, struct plan plan[2], struct report *report)
+static void plan_door(const struct config_door *door, const struct rule_comments *comments,
+                      struct plan plan[2], struct report *report)
 {
     unsigned errors = report->errors;
     for (int ip6 = 0; ip6 < 2; ip6++) {
@@ -251,13 +275,15 @@ static void plan_door(const struct config_door *door, struct plan plan[2], struc
         if (report->errors > errors)
             return;
         struct draft draft = {.door = door, .report = report, .ip6 = ip6};
+        draft.comments = comments && comments->of[ip6] != RULE_COMMENTS_MISSING;
         plan_family(&draft, &plan[ip6]);
     }
     if (!plan[0].usable && !plan[1].usable && report->errors == errors)
         report_error(report, door->pos, "door \"%s\": opens for neither IPv4 nor IPv6", door->name);
 }
 
-struct plans *plans_make(const struct config *config, struct report *report)
+struct plans *plans_make(const struct config *config, const struct rule_comments *comments,
+                         struct report *report)
 {
     struct plans *plans = calloc(1, sizeof(*plans));
     if (plans)
@@ -270,7 +296,7 @@ struct plans *plans_make(const struct config *config, struct report *report)
     unsigned errors = report->errors;
     plans->count = config->door_count;
     for (unsigned i = 0; i < plans->count; i++)
-        plan_door(&config->doors[i], plans->doors[i], report);
+        plan_door(&config->doors[i], comments, plans->doors[i], report);
     if (report->errors == errors)
         return plans;
     plans_free(plans);

@@ -36,8 +36,8 @@ static void reset_signals(void)
 
 static int set_descriptors(const struct process_world *world)
 {
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(world->output, STDOUT_FILENO) < 0 ||
+    int input = world->input > 0 ? world->input : open("/dev/null", O_RDONLY);
+    if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(world->output, STDOUT_FILENO) < 0 ||
         dup2(world->errors, STDERR_FILENO) < 0)
         return -1;
     if (world->lock < 0)
@@ -77,6 +77,40 @@ static _Noreturn void become(const struct command *command, char **argv,
     _exit(127);
 }
 
+/*
+ * Whether we may wait until the kernel has the program: one of the system's own folders, where we
+ * come from ourselves. One elsewhere can lie on a file system that doesn't answer.
+ */
+static bool is_near(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    for (const char *dir = PROGRAM_PATH; *dir; dir += strspn(dir, ":")) {
+        size_t size = strcspn(dir, ":");
+        if (size == len && memcmp(dir, path, len) == 0)
+            return true;
+        dir += size;
+    }
+    return false;
+}
+
+/*
+ * Copying our memory takes longer than all else that starts a program: so a prompt child does
+ * without, and we wait until it executes the program. Several copies begin at the same time,
+ * though, and where the processors are busy we would wait for each. A change of user is left to a
+ * copy, since the C library keeps books of it in memory; so is a program that we mustn't wait for.
+ */
+static pid_t start_child(const struct command *command, char **argv,
+                         const struct process_world *world)
+{
+    pid_t parent = getpid();
+    bool shares = world->prompt && !world->user && is_near(command->text);
+    pid_t pid = shares ? vfork() : fork();
+    if (pid == 0)
+        become(command, argv, world, parent);
+    return pid;
+}
+
 pid_t process_start(const struct command *command, const struct process_world *world)
 {
     char *argv[WORDS_MAX + 1];
@@ -86,13 +120,17 @@ pid_t process_start(const struct command *command, const struct process_world *w
         word += strlen(word) + 1;
     }
     argv[command->words] = NULL;
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0)
-        become(command, argv, world, parent);
+    /* No handler of ours runs in a child that shares our memory. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = start_child(command, argv, world);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
     /* In both processes, so that the group exists whichever runs first. */
     if (pid > 0)
         setpgid(pid, pid);
+    errno = error;
     return pid;
 }
 

@@ -788,6 +788,14 @@ int store_sealed_begin(struct store *store, uint64_t time)
     return run(store, BEGIN_SEALED, what);
 }
 
+int store_sealed_begun(struct store *store, uint64_t *begin)
+{
+    int64_t recorded = 0;
+    int rc = query_number(store, BEGIN_OF_SEALED, "look up when sealed knocks begin", &recorded);
+    *begin = sealed_later((uint64_t)recorded, store->begin);
+    return rc < 0 ? -1 : 0;
+}
+
 int store_sealed_forced(struct store *store, const uint8_t id[SEALED_ID_SIZE])
 {
     bind_key(store->db.statements[FORCED_SEALED], 1, id);

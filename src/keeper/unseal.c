@@ -42,18 +42,17 @@ enum unseal_verdict unseal_open(const struct keyring *keyring, const struct mess
     return UNSEAL_UNKNOWN;
 }
 
-static bool find_door(const struct config *config, const struct keyring *keyring,
-                      const uint8_t id[SEALED_DOOR_SIZE], struct sealed_wish *out)
+const struct config_door *unseal_door(const struct config *config, const struct keyring *keyring,
+                                      const uint8_t id[SEALED_DOOR_SIZE], unsigned *number)
 {
     for (unsigned i = 0; i < keyring->door_count; i++) {
         const struct keyed_door *keyed = &keyring->doors[i];
         if (memcmp(keyed->id, id, SEALED_DOOR_SIZE) != 0)
             continue;
-        out->number = keyed->number;
-        out->door = &config->doors[keyed->number];
-        return true;
+        *number = keyed->number;
+        return &config->doors[keyed->number];
     }
-    return false;
+    return NULL;
 }
 
 /* Whom it is for: the sender, or another address where the door lets keys vouch for one. */
@@ -100,10 +99,10 @@ enum unseal_verdict unseal_validate(const struct config *config, const struct ke
     const struct key *key = &keyring->keys[message->key];
     const struct sealed_request *request = &message->request;
     *out = (struct sealed_wish){.op = (enum sealed_op)request->op, .address = *source};
-    bool found = find_door(config, keyring, request->door, out);
+    out->door = unseal_door(config, keyring, request->door, &out->number);
     if (key->expires <= now)
         return UNSEAL_EXPIRED;
-    if (!found)
+    if (!out->door)
         return UNSEAL_NO_DOOR;
     if (!config_list_has(&out->door->keys, key->name) || !key_may_open(key, out->door->name))
         return UNSEAL_OTHER_DOOR;
@@ -128,7 +127,9 @@ const char *unseal_reason(enum unseal_verdict verdict)
         [UNSEAL_REPLAYED] =
             "replayed: it isn't newer than the last that was used or refused, or than max_skew after "
             "state.db was made",
+        [UNSEAL_NEW_STATE] = "new state, or an old copy: sealed knocks are refused for max_skew",
         [UNSEAL_COPY] = "served already",
+        [UNSEAL_UNHEARD] = "its door doesn't hear the source",
         [UNSEAL_HASTY] = "too many knocks by this key",
         [UNSEAL_UNRECORDED] = "its use can't be recorded",
         [UNSEAL_EXPIRED] = "expired: the last day of the key is over",

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "keeper/stored_door.h"
 #include "lib/backoff.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -115,7 +116,7 @@ void writeback_remove(struct writeback *writeback, struct opening *o, const char
     struct removal *removal = calloc(1, sizeof(*removal));
     if (!removal) {
         /* The next start will find it and undo what is undone already: tiresome, not harmful. */
-        log_error("%s: out of memory: its end isn't recorded", o->label);
+        log_error("door %s: %s: out of memory: its end isn't recorded", o->name, o->text);
         return;
     }
     *removal = (struct removal){.id = o->kept.id, .wall = time(NULL), .end = end};
@@ -139,15 +140,17 @@ static int write_new(struct writeback *writeback, struct opening *o)
                                .port = o->port,
                                .opened_wall = time(NULL),
                                .deadline = o->deadline,
-                               .length = o->length,
-                               .start = o->start,
-                               .stop = o->stop,
-                               .extend = o->extend,
-                               .check = o->check};
-    memcpy(door.stop_ok, o->stop_ok, sizeof(door.stop_ok));
+                               .length = o->length};
+    memcpy(door.stop_ok, o->set->stop_ok, sizeof(door.stop_ok));
     snprintf(door.name, sizeof(door.name), "%s", o->name);
     snprintf(door.by, sizeof(door.by), "%s", o->by);
-    if (store_add(writeback->store, &door) < 0)
+    int rc = opening_expand(o, START_COMMANDS, &door.start);
+    rc = rc < 0 ? rc : opening_expand(o, STOP_COMMANDS, &door.stop);
+    rc = rc < 0 ? rc : opening_expand(o, EXTEND_COMMANDS, &door.extend);
+    rc = rc < 0 ? rc : opening_expand(o, CHECK_COMMANDS, &door.check);
+    rc = rc < 0 ? rc : store_add(writeback->store, &door);
+    stored_door_free(&door);
+    if (rc < 0)
         return -1;
     o->kept.id = door.id;
     note_written(o);

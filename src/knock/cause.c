@@ -239,7 +239,8 @@ static void describe_unknown(const struct evidence *evidence, char *out)
     (void)evidence;
     snprintf(out, CAUSE_SIZE,
              "the server doesn't know the key, or the door doesn't take it: see \"knockctl key "
-             "list\" there");
+             "list\" there; or its state is new, and it refuses sealed knocks for two minutes "
+             "(max_skew): try again then");
 }
 
 static bool is_sequence(const struct evidence *evidence)

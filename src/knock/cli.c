@@ -156,11 +156,8 @@ static int act(struct options *options)
 
 int knock_main(int argc, char **argv)
 {
-    char name[] = "knock"; /* for the messages of getopt_long, whatever path it was called by */
     struct options options;
     int status = EXIT_FAILURE;
-    if (argc > 0)
-        argv[0] = name;
     setvbuf(stdout, NULL, _IOLBF, 0);
     enum options_result result = options_read(argc, argv, &options);
     if (result == OPTIONS_DONE)

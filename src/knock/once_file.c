@@ -139,7 +139,7 @@ static bool next_sequence(struct lines *lines, bool peek, struct sequence *out)
     if (!config_file_read(lines->path, &lines->file, &why))
         return failed("read", lines->path, why);
     bool good = find_next(lines, out) && (peek || mark(lines));
-    free(lines->file.data);
+    config_file_free(&lines->file);
     return good;
 }
 

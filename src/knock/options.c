@@ -1,7 +1,6 @@
 /* A table of options: getopt, the help, and the forms that take each are made of it. */
 #include "knock/options.h"
 
-#include <getopt.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,9 +14,9 @@ static const char usage[] = "usage: knock [OPTION]... NAME [-- COMMAND...]\n"
                             "       knock [OPTION]... HOST PORT[:PROTO]... [-- COMMAND...]\n"
                             "       knock [-c FILE] --list\n";
 
-enum { LONG_ONLY = 256, DELAY_MAX = 60000 };
+enum { DELAY_MAX = 60000, HELP_COLUMN = 32, HELP_WIDTH = 80 };
 enum {
-    DRY_RUN = LONG_ONLY,
+    DRY_RUN = OPTION_LONG_ONLY,
     PROXY,
     CLOSE,
     ALWAYS,
@@ -27,48 +26,73 @@ enum {
 
 /* One row makes an option known to getopt, to the help, and to the forms that take it. */
 static const struct row {
-    const char *name;
-    int letter; /* what getopt_long returns; a letter below LONG_ONLY */
+    struct option_row option;
     unsigned forms;
-    const char *key;      /* of the profile that it sets; NULL: none */
-    const char *argument; /* NULL: none */
-    const char *help;
+    const char *key; /* of the profile that it sets; NULL: none */
 } rows[] = {
-    {"udp", 'u', FORM_PORTS, NULL, NULL, "send UDP where PROTO isn't said, not TCP"},
-    {"delay", 'd', FORM_KNOCK, "delay", "MS", "pause between packets; default 20, sealed 2"},
-    {"ipv4", '4', FORM_KNOCK, "family", NULL, "use IPv4 only"},
-    {"ipv6", '6', FORM_KNOCK, "family", NULL, "use IPv6 only"},
-    {"verbose", 'v', FORM_KNOCK, NULL, NULL, "print the address and each packet"},
-    {"dry-run", DRY_RUN, FORM_PORTS | FORM_PROFILE | FORM_KEY, NULL, NULL,
-     "print the same, send nothing"},
-    {"config", 'c', FORM_PROFILE | FORM_PROXY | FORM_LIST, NULL, "FILE", "read profiles from FILE"},
-    {"key", 'k', FORM_KEY, "key", "FILE", "seal by the key in FILE, without a profile"},
-    {"port", 'p', FORM_PORTS | FORM_PROFILE | FORM_KEY, "port", "PORT",
-     "wait for TCP port PORT to answer"},
-    {"timeout", 't', FORM_KNOCK, "timeout", "TIME", "wait so long, sending more meanwhile"},
-    {"retries", VALUE + 8, FORM_KNOCK, "retries", "NUMBER", "rounds of packets after the first"},
-    {"always", ALWAYS, FORM_KNOCK, NULL, NULL, "knock even if the port answers already"},
-    {"carrier", VALUE, FORM_SEALED, "carrier", "udp|tcp|packet", "what carries a sealed knock"},
-    {"bind", VALUE + 1, FORM_KNOCK, "bind", "ADDRESS|auto|any|...",
-     "knock from there; sealed: bound to that"},
-    {"stun", VALUE + 10, FORM_SEALED, "stun", "HOST[:PORT]", "asked for the address to bind to"},
-    {"interface", VALUE + 9, FORM_KNOCK, "interface", "NAME", "send by the interface NAME"},
-    {"for", VALUE + 2, FORM_SEALED, "for", "ADDRESS", "open for ADDRESS, not for the sender"},
-    {"ask-port", VALUE + 3, FORM_SEALED, "ask_port", "PORT", "ask for PORT, 0: the door's own"},
-    {"seconds", VALUE + 4, FORM_SEALED, "seconds", "TIME", "ask for so long an opening"},
-    {"span", VALUE + 5, FORM_SEALED, "span", "PORT", "first port of the server's span"},
-    {"packet-port", VALUE + 6, FORM_SEALED, "packet_port", "PORT",
-     "the server's port for --carrier packet"},
-    {"once", VALUE + 7, FORM_PROFILE | FORM_PROXY, "once", "FILE",
-     "send the next one-time sequence of FILE"},
-    {"close", CLOSE, FORM_PROFILE | FORM_KEY, NULL, NULL, "close the door instead"},
-    {"proxy", PROXY, FORM_PROXY, NULL, NULL, "pass standard input and output on"},
-    {"list", LIST, FORM_LIST, NULL, NULL, "list the profiles: name, host, door, how"},
-    {"version", 'V', FORM_ANY, NULL, NULL, "print the version"},
-    {"help", 'h', FORM_ANY, NULL, NULL, "print this"},
+    {{"udp", 'u', NULL, "send UDP where PROTO isn't said, not TCP", false}, FORM_PORTS, NULL},
+    {{"delay", 'd', "MS", "pause between packets; default 20, sealed 2", true},
+     FORM_KNOCK,
+     "delay"},
+    {{"ipv4", '4', NULL, "use IPv4 only", false}, FORM_KNOCK, "family"},
+    {{"ipv6", '6', NULL, "use IPv6 only", false}, FORM_KNOCK, "family"},
+    {{"verbose", 'v', NULL, "print the address and each packet", false}, FORM_KNOCK, NULL},
+    {{"dry-run", DRY_RUN, NULL, "print the same, send nothing", false},
+     FORM_PORTS | FORM_PROFILE | FORM_KEY,
+     NULL},
+    {{"config", 'c', "FILE", "read profiles from FILE", false},
+     FORM_PROFILE | FORM_PROXY | FORM_LIST,
+     NULL},
+    {{"key", 'k', "FILE", "seal by the key in FILE, without a profile", false}, FORM_KEY, "key"},
+    {{"port", 'p', "PORT", "wait for TCP port PORT to answer", false},
+     FORM_PORTS | FORM_PROFILE | FORM_KEY,
+     "port"},
+    {{"timeout", 't', "TIME", "wait so long, sending more meanwhile", false},
+     FORM_KNOCK,
+     "timeout"},
+    {{"retries", VALUE + 8, "NUMBER", "rounds of packets after the first", true},
+     FORM_KNOCK,
+     "retries"},
+    {{"always", ALWAYS, NULL, "knock even if the port answers already", true}, FORM_KNOCK, NULL},
+    {{"carrier", VALUE, "udp|tcp|packet", "what carries a sealed knock", false},
+     FORM_SEALED,
+     "carrier"},
+    {{"bind", VALUE + 1, "auto|any|ADDRESS", "knock from there; sealed: bound to that", false},
+     FORM_KNOCK,
+     "bind"},
+    {{"stun", VALUE + 10, "HOST[:PORT]", "asked for the address to bind to", true},
+     FORM_SEALED,
+     "stun"},
+    {{"interface", VALUE + 9, "INTERFACE", "send by this network interface", true},
+     FORM_KNOCK,
+     "interface"},
+    {{"for", VALUE + 2, "ADDRESS", "open for ADDRESS, not for the sender", true},
+     FORM_SEALED,
+     "for"},
+    {{"ask-port", VALUE + 3, "PORT", "ask for PORT, 0: the door's own", true},
+     FORM_SEALED,
+     "ask_port"},
+    {{"seconds", VALUE + 4, "TIME", "ask for so long an opening", true}, FORM_SEALED, "seconds"},
+    {{"span", VALUE + 5, "PORT", "first port of the server's span", true}, FORM_SEALED, "span"},
+    {{"packet-port", VALUE + 6, "PORT", "the server's port for --carrier packet", true},
+     FORM_SEALED,
+     "packet_port"},
+    {{"once", VALUE + 7, "FILE", "send the next one-time sequence of FILE", true},
+     FORM_PROFILE | FORM_PROXY,
+     "once"},
+    {{"close", CLOSE, NULL, "close the door instead", false}, FORM_PROFILE | FORM_KEY, NULL},
+    {{"proxy", PROXY, NULL, "pass standard input and output on", false}, FORM_PROXY, NULL},
+    {{"list", LIST, NULL, "list the profiles: name, host, door, how", false}, FORM_LIST, NULL},
+    {{"version", 'V', NULL, "print the version", false}, FORM_ANY, NULL},
+    {{"help", 'h', NULL, "print this", false}, FORM_ANY, NULL},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
+
+const struct option_row *knock_option(unsigned number)
+{
+    return number < ROWS ? &rows[number].option : NULL;
+}
 
 enum options_result options_wrong(const char *format, ...)
 {
@@ -81,19 +105,29 @@ enum options_result options_wrong(const char *format, ...)
     return OPTIONS_WRONG;
 }
 
+/* The names of those that few need, in lines as wide as the screen. */
+static void print_rare(void)
+{
+    int column = printf("Also, see knock(1):");
+    for (unsigned i = 0; i < ROWS; i++) {
+        const struct option_row *option = &rows[i].option;
+        if (!option->rare)
+            continue;
+        int width = (int)strlen(option->name) + 3;
+        if (column + width >= HELP_WIDTH)
+            column = printf("\n ") - 1;
+        column += printf(" --%s", option->name);
+    }
+    putchar('\n');
+}
+
 static void print_help(void)
 {
     fputs(usage, stdout);
-    for (unsigned i = 0; i < ROWS; i++) {
-        char left[64], letter[4] = "   ";
-        if (rows[i].letter < LONG_ONLY)
-            snprintf(letter, sizeof(letter), "-%c,", rows[i].letter);
-        snprintf(left, sizeof(left), "%s --%s %s", letter, rows[i].name,
-                 rows[i].argument ? rows[i].argument : "");
-        printf("  %-30s %s\n", left, rows[i].help);
-    }
-    puts("PORT is a number or in the last form a service's name, PROTO is tcp or udp.\n"
-         "NAME is a profile: see knock.conf(5).");
+    for (unsigned i = 0; i < ROWS; i++)
+        if (!rows[i].option.rare)
+            option_print(stdout, &rows[i].option, HELP_COLUMN);
+    print_rare();
 }
 
 static enum options_result set_delay(struct options *options, const char *text)
@@ -173,36 +207,34 @@ static enum options_result keep_value(struct options *options, const struct row 
         return options_wrong("more than %d options", OPTION_VALUES_MAX);
     struct profile_value *value = &options->values[options->value_count++];
     value->key = row->key;
-    value->text = row->argument ? optarg : row->letter == '4' ? "4" : "6";
+    value->text = row->option.argument ? optarg : row->option.letter == '4' ? "4" : "6";
     return OPTIONS_RUN;
 }
 
 static const struct row *row_of(int letter)
 {
     for (unsigned i = 0; i < ROWS; i++)
-        if (rows[i].letter == letter)
+        if (rows[i].option.letter == letter)
             return &rows[i];
-    return NULL; /* getopt_long has named the option */
+    return NULL;
 }
 
 /* *used: a bit for each row whose option was given. */
 static enum options_result read_all(int argc, char **argv, struct options *options, uint32_t *used)
 {
     struct option names[ROWS + 1] = {{0}};
-    char letters[2 * ROWS + 1] = "";
-    for (unsigned i = 0; i < ROWS; i++) {
-        names[i] = (struct option){rows[i].name, rows[i].argument != NULL, NULL, rows[i].letter};
-        if (rows[i].letter < LONG_ONLY)
-            snprintf(letters + strlen(letters), 3, "%c%s", rows[i].letter,
-                     rows[i].argument ? ":" : "");
-    }
+    char letters[2 * ROWS + 2] = ":";
+    for (unsigned i = 0; i < ROWS; i++)
+        names[i] = option_getopt(&rows[i].option, letters);
     enum options_result result = OPTIONS_RUN;
     int letter;
     optind = 0; /* starts getopt_long over, should it have run before */
+    opterr = 0;
     while (result == OPTIONS_RUN &&
            (letter = getopt_long(argc, argv, letters, names, NULL)) != -1) {
         const struct row *row = row_of(letter);
         if (!row) {
+            option_say_wrong("knock", letter, argv[optind - 1], knock_option);
             fputs(usage, stderr);
             return OPTIONS_WRONG;
         }
@@ -237,7 +269,7 @@ static enum options_result check_used(const struct options *options, uint32_t us
     for (unsigned i = 0; i < ROWS; i++)
         if ((used >> i & 1) && !(rows[i].forms & options->form))
             return options_wrong("--%s is not for this form of the command: see knock(1)",
-                                 rows[i].name);
+                                 rows[i].option.name);
     return OPTIONS_RUN;
 }
 

@@ -3,6 +3,7 @@
 #define KNOCK_OPTIONS_H
 
 #include "knock/profile.h"
+#include "lib/option_table.h"
 
 /* Bits, since most options are good for several. */
 enum knock_form {
@@ -39,6 +40,9 @@ enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
 /* Reads the command line. OPTIONS_WRONG: reported already, with the usage. `argv` is put into
  * another order. */
 enum options_result options_read(int argc, char **argv, struct options *out);
+
+/* The row of an option; NULL behind the last. */
+const struct option_row *knock_option(unsigned number);
 
 /* Reports what is wrong with the arguments, with the usage. Returns OPTIONS_WRONG. */
 enum options_result options_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -15,6 +15,7 @@
 #include "lib/command_words.h"
 #include "lib/config_values.h"
 #include "lib/host_port.h"
+#include "lib/nearest.h"
 
 /* --- keys --- */
 
@@ -59,23 +60,21 @@ enum { FIRST_SEALED = 5, FIRST_GLOBAL = 10, LAST_SEALED = 14 };
 /* The file holds sequences and names hosts: nobody else may read or write it. */
 static bool check_owner(const struct config_file *file, const char *path, struct report *report)
 {
-    struct config_pos pos = {path, 0};
-    if (file->owner != geteuid() && file->owner != 0)
-        report_error(report, pos, "it belongs to another user: make it your own");
-    else if (file->mode & 077)
-        report_error(report, pos, "others may read or write it (mode %04o): chmod 600 it",
-                     file->mode);
-    else
-        return true;
-    return false;
+    static const struct config_file_rule rule = {
+        .what = "the profiles", .forbidden = 077, .advice = "chmod 600 the file"};
+    return config_file_trusted(file, &rule, (struct config_pos){path, 0}, report);
 }
 
-static const struct config_schema profile_schema = {
-    .kinds = {{.keys = keys + FIRST_GLOBAL},
-              {.name = "profile", .keys = keys, .max = PROFILES_MAX, .titled = true}},
-    .kind_count = 2,
-    .check_file = check_owner,
-};
+const struct config_schema *profile_schema(void)
+{
+    static const struct config_schema schema = {
+        .kinds = {{.keys = keys + FIRST_GLOBAL},
+                  {.name = "profile", .keys = keys, .max = PROFILES_MAX, .titled = true}},
+        .kind_count = 2,
+        .check_file = check_owner,
+    };
+    return &schema;
+}
 
 static const struct config_key *profile_key(const char *name)
 {
@@ -287,21 +286,38 @@ static bool find_profile(struct parse_context *context, const struct config_sect
     return false;
 }
 
-static void say_no_profile(const char *path, const char *name)
+/* One word is a profile, or a host whose ports were forgotten. */
+#define PORTS_MISSING "if that is a host, its ports are missing: knock %s PORT[:PROTO]..."
+
+static void say_no_profile(const char *path, const struct config_sections *sections,
+                           const char *name)
 {
-    output_error(
-        "there is no profile \"%s\" in %s: add it, see knock.conf(5); or to knock at ports of a "
-        "host, give them: knock HOST PORT[:PROTO]...",
-        name, path);
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 1; i < sections->count; i++)
+        nearest_compare(&nearest, sections->items[i].title);
+    if (nearest.found)
+        output_error("there is no profile \"%s\" in %s; did you mean %s? Or " PORTS_MISSING, name,
+                     path, nearest.found, name);
+    else
+        output_error(
+            "there is no profile \"%s\" in %s: add it, see knock.conf(5); or " PORTS_MISSING, name,
+            path, name);
+}
+
+static void say_no_file(const char *path, const char *name)
+{
+    const char *why = errno == ENOENT ? "there is no such file" : strerror(errno);
+    output_error("there is no profile \"%s\" in %s: %s, see knock.conf(5); or " PORTS_MISSING, name,
+                 path, why, name);
 }
 
 static void read_file_into(struct parse_context *context, const char *path, const char *name,
                            struct profile *profile)
 {
     struct config_sections sections;
-    if (config_parse(path, &profile_schema, context->report, &sections) &&
+    if (config_parse(path, profile_schema(), context->report, &sections) &&
         !find_profile(context, &sections, name, profile)) {
-        say_no_profile(path, name);
+        say_no_profile(path, &sections, name);
         context->report->errors++;
     }
     config_sections_free(&sections);
@@ -314,7 +330,7 @@ static void read_profile(struct parse_context *context, const char *path, const 
         read_file_into(context, path, name, profile);
         return;
     }
-    say_no_profile(path, name);
+    say_no_file(path, name);
     context->report->errors++;
 }
 
@@ -456,7 +472,7 @@ bool profile_each(const char *path, profile_visit *visit)
         output_error("there are no profiles in %s: %s; see knock.conf(5)", path, strerror(errno));
         return false;
     }
-    bool good = config_parse(path, &profile_schema, &report, &sections);
+    bool good = config_parse(path, profile_schema(), &report, &sections);
     for (size_t i = 1; report.errors == 0 && i < sections.count; i++)
         good &= report_profile(path, &sections, sections.items[i].title, visit);
     config_sections_free(&sections);

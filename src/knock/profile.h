@@ -70,6 +70,10 @@ typedef void profile_visit(const struct profile *profile, bool good);
  */
 bool profile_each(const char *path, profile_visit *visit);
 
+/* The keys of the file. */
+struct config_schema;
+const struct config_schema *profile_schema(void);
+
 void profile_free(struct profile *profile);
 
 #endif

@@ -1,113 +1,43 @@
-/* Subcommands that ask knockd: options, the socket's path, the request, the answer. */
+/* Commands that ask knockd: the socket's path, the request, the answer. */
 #include <ctype.h>
-#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "knockctl/knockctl.h"
 #include "knockctl/show.h"
+#include "lib/addr.h"
+#include "lib/clock.h"
 #include "lib/config.h"
+#include "lib/config_values.h"
 
-#define DEFAULT_CONFIG "/etc/knockd.conf"
-#define DEFAULT_SOCKET "/run/knockd/control"
+/* The longest opening that knockd takes, in s: 30 days. */
+enum { TIME_MAX = 30 * 86400 };
 
-enum { MAY_ALL = 1, MAY_COUNT = 2, MAY_PROMETHEUS = 4 };
-
-/* What knockctl asks for by this name, and how it shows the answer. */
-static const struct question {
+/* How the answer to a command is shown. */
+static const struct answer_view {
     const char *name;
-    int least, most; /* arguments */
-    int options;
     show_function *show;
-} questions[] = {
-    {"status", 0, 0, MAY_PROMETHEUS, show_status},
-    {"doors", 0, 0, 0, show_doors},
-    {"open", 2, 3, 0, show_open},
-    {"close", 0, 2, MAY_ALL, show_close},
-    {"forget", 2, 3, 0, show_forget},
-    {"history", 0, 0, MAY_COUNT, show_history},
-    {"sources", 0, 0, 0, show_sources},
-    {"watch", 0, 0, 0, show_watch},
-    {"why", 1, 1, 0, show_why},
-    {"reload", 0, 0, 0, show_reload},
+} views[] = {
+    {"status", show_status},   {"doors", show_doors},   {"open", show_open},
+    {"close", show_close},     {"forget", show_forget}, {"history", show_history},
+    {"sources", show_sources}, {"watch", show_watch},   {"why", show_why},
+    {"reload", show_reload},
 };
 
-struct asking {
-    const struct question *question;
-    const char *name; /* of the program, for messages */
-    const char *socket, *config, *count;
-    bool all, help;
-    show_function *show;
-    int argc;
-    char **argv; /* arguments */
-};
-
-static const struct question *find_question(const char *name)
+static show_function *choose_view(const struct arguments *arguments)
 {
-    for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++)
-        if (strcmp(questions[i].name, name) == 0)
-            return &questions[i];
-    return NULL;
-}
-
-static bool apply(struct asking *a, int letter)
-{
-    int may = a->question->options;
-    switch (letter) {
-    case 's':
-        a->socket = optarg;
-        return true;
-    case 'c':
-        a->config = optarg;
-        return true;
-    case 'j':
-        a->show = show_json;
-        return true;
-    case 'h':
-        a->help = true;
-        return true;
-    case 'n':
-        a->count = optarg;
-        return may & MAY_COUNT;
-    case 'a':
-        a->all = true;
-        return may & MAY_ALL;
-    case 'p':
-        a->show = show_prometheus;
-        return may & MAY_PROMETHEUS;
-    default:
-        return false;
-    }
-}
-
-/* What getopt_long doesn't know it complains of itself. */
-static bool parse(struct asking *a, int argc, char **argv)
-{
-    static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'}, {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {"lines", required_argument, NULL, 'n'},  {"all", no_argument, NULL, 'a'},
-        {"prometheus", no_argument, NULL, 'p'},   {NULL, 0, NULL, 0}};
-    optind = 0;
-    for (int letter; (letter = getopt_long(argc, argv, "s:c:n:h", names, NULL)) != -1;) {
-        if (apply(a, letter))
-            continue;
-        if (letter != '?')
-            fprintf(stderr, "%s: it has no such option\n", a->name);
-        return false;
-    }
-    a->argc = argc - optind;
-    a->argv = argv + optind;
-    if (a->help)
-        return true;
-    const char *wrong = NULL;
-    if (a->argc < a->question->least || (a->question->options & MAY_ALL && !a->all && !a->argc))
-        wrong = "an argument is missing";
-    else if (a->argc > a->question->most || (a->all && a->argc > 0))
-        wrong = "too many arguments";
-    if (wrong)
-        fprintf(stderr, "%s: %s\n", a->name, wrong);
-    return !wrong;
+    size_t i = 0;
+    if (arguments_have(arguments, OPTION_JSON))
+        return show_json;
+    if (arguments_have(arguments, OPTION_PROMETHEUS))
+        return show_prometheus;
+    if (arguments_have(arguments, OPTION_STRAY))
+        return show_strays;
+    while (strcmp(views[i].name, arguments->command->name) != 0)
+        i++;
+    return views[i].show;
 }
 
 static void say(void *arg, bool error, const char *text)
@@ -116,22 +46,43 @@ static void say(void *arg, bool error, const char *text)
         fprintf(stderr, "%s\n", text);
 }
 
-/*
- * The socket that the configuration names. One that was asked for must be right; the usual one is
- * only looked at, since whoever can't read it may still be told that knockd runs.
- */
-static char *find_socket(const struct asking *a)
+/* Where the configuration is wrong, knockd runs by what it was before, and is asked as before. NULL
+ * if it can't be read. */
+static char *find_socket_of_wrong(const struct arguments *arguments, const char *config)
 {
-    if (a->socket)
-        return strdup(a->socket);
-    struct report report = {.say = say, .arg = a->config ? stderr : NULL};
-    struct config *config = config_load(a->config ? a->config : DEFAULT_CONFIG, &report);
-    if (!config && a->config)
+    char socket[PATH_MAX];
+    if (!config_scan_control(config, socket, sizeof(socket)))
         return NULL;
-    char *path = strdup(config ? config->control : DEFAULT_SOCKET);
-    if (config)
-        config_free(config);
-    return path;
+    fprintf(
+        stderr,
+        "%s: %s is wrong, and `knockd -t -c %s` says where; a knockd that runs is asked all the "
+        "same, at %s\n",
+        arguments->title, config, config, socket);
+    return strdup(socket);
+}
+
+/*
+ * The socket that the configuration names. One that was asked for must be there to read; the usual
+ * one is only looked at, since whoever can't read it may still be told that knockd runs.
+ */
+static char *find_socket(const struct arguments *arguments)
+{
+    const char *given = arguments_text(arguments, OPTION_SOCKET, NULL);
+    const char *file = arguments_text(arguments, OPTION_CONFIG, NULL);
+    const char *path = file ? file : DEFAULT_CONFIG;
+    if (given)
+        return strdup(given);
+    struct report report = {.say = say};
+    struct config *config = config_load(path, &report);
+    char *socket = config ? strdup(config->control) : find_socket_of_wrong(arguments, path);
+    if (!socket && !file)
+        socket = strdup(CONFIG_CONTROL);
+    config_free(config);
+    if (socket)
+        return socket;
+    report.arg = stderr;
+    config_free(config_load(path, &report));
+    return NULL;
 }
 
 /* What names of doors, addresses and numbers are made of: nothing else can make another request of
@@ -146,47 +97,96 @@ static bool add_word(char *request, size_t size, const char *word)
            (size_t)snprintf(request + used, size - used, " %s", word) < size - used;
 }
 
-static bool make_request(const struct asking *a, char *request, size_t size)
+/* Whether it is an address and a slash, whatever follows. */
+static bool is_network(const char *word)
 {
-    bool good = (size_t)snprintf(request, size, "%s", a->question->name) < size;
-    if (a->all)
-        good &= (size_t)snprintf(request, size, "%s *", a->question->name) < size;
-    if (a->question->options & MAY_COUNT)
-        good &= add_word(request, size, a->count ? a->count : "100");
-    for (int i = 0; i < a->argc; i++)
-        good &= add_word(request, size, a->argv[i]);
-    if (!good)
-        fprintf(stderr, "%s: no door, address or number looks like that\n", a->name);
-    return good;
+    struct addr address;
+    const char *slash = strchr(word, '/');
+    return slash && addr_parse(word, (size_t)(slash - word), &address);
 }
 
-static int ask(const struct asking *a)
+/* The arguments as knockd takes them: a time is seconds. False after saying what is wrong. */
+static bool add_argument(const struct arguments *arguments, unsigned number, char *request,
+                         size_t size)
+{
+    char seconds[24];
+    int64_t time;
+    const char *word = arguments->words[number];
+    if (strcmp(arguments->command->name, "open") == 0 && number == 2) {
+        if (!parse_duration(word, &time) || time == 0 || time > TIME_MAX * CLOCK_SECOND) {
+            fprintf(stderr,
+                    "%s: \"%s\": expected a time from 1s to 30d, as seconds or with s, m, h or d "
+                    "behind the number\n",
+                    arguments->title, word);
+            return false;
+        }
+        snprintf(seconds, sizeof(seconds), "%" PRId64, time / CLOCK_SECOND);
+        word = seconds;
+    }
+    if (add_word(request, size, word))
+        return true;
+    if (is_network(word))
+        fprintf(stderr, "%s: \"%s\": expected one address, not a network\n", arguments->title,
+                word);
+    else
+        fprintf(stderr, "%s: no door, address or number looks like that: \"%s\"\n",
+                arguments->title, word);
+    return false;
+}
+
+static bool make_request(const struct arguments *arguments, char *request, size_t size)
+{
+    const char *name = arguments->command->name;
+    bool all = arguments_have(arguments, OPTION_ALL);
+    if (arguments_have(arguments, OPTION_STRAY))
+        name = "strays remove";
+    snprintf(request, size, all ? "%s *" : "%s", name);
+    if (arguments->command->takes & TAKES(LINES)) {
+        const char *lines = arguments_text(arguments, OPTION_LINES, "100");
+        if (!add_word(request, size, lines)) {
+            fprintf(stderr, "%s: \"%s\": expected a number of lines\n", arguments->title, lines);
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < arguments->word_count; i++)
+        if (!add_argument(arguments, i, request, size))
+            return false;
+    return true;
+}
+
+/* What the table of commands can't say. */
+static int check(const struct arguments *arguments)
+{
+    bool all = arguments_have(arguments, OPTION_ALL);
+    bool stray = arguments_have(arguments, OPTION_STRAY);
+    if (strcmp(arguments->command->name, "close") != 0)
+        return KNOCKCTL_DONE;
+    if (stray && (all || arguments->word_count > 0))
+        return arguments_wrong(arguments, "--stray stands alone: it closes what no opening owns");
+    if (all && arguments->word_count > 0)
+        return arguments_wrong(arguments, "--all is for all doors: leave DOOR out");
+    if (!all && !stray && arguments->word_count == 0)
+        return arguments_wrong(arguments, "say which DOOR, or --all, or --stray");
+    return KNOCKCTL_DONE;
+}
+
+int knockctl_ask(const struct arguments *arguments)
 {
     char request[257];
     struct reply reply;
-    if (!make_request(a, request, sizeof(request)))
-        return ASK_USAGE;
-    char *path = find_socket(a);
+    int status = check(arguments);
+    if (status != KNOCKCTL_DONE)
+        return status;
+    if (!make_request(arguments, request, sizeof(request)))
+        return KNOCKCTL_USAGE;
+    char *path = find_socket(arguments);
     if (!path)
-        return ASK_FAILED;
-    int status = client_ask(&reply, a->name, path, request);
-    if (status == ASK_DONE) {
-        a->show(&reply, &status);
+        return KNOCKCTL_FAILED;
+    status = client_ask(&reply, arguments->title, path, request);
+    if (status == KNOCKCTL_DONE) {
+        choose_view(arguments)(&reply, &status);
         client_end(&reply);
     }
     free(path);
     return status;
-}
-
-int knockctl_ask(int argc, char **argv)
-{
-    const char *blank = strchr(argv[0], ' ');
-    struct asking a = {.question = find_question(blank ? blank + 1 : argv[0]), .name = argv[0]};
-    if (!a.question)
-        return ASK_USAGE;
-    a.show = a.question->show;
-    bool good = parse(&a, argc, argv);
-    if (good && !a.help)
-        return ask(&a);
-    return good ? KNOCKCTL_HELP : KNOCKCTL_MISUSED;
 }

@@ -414,7 +414,7 @@ static const char *ports_text(const struct port_set *ports, char out[PORTS_SIZE]
     return out;
 }
 
-static void tell(FILE *out, const struct finding *finding)
+static void print_line(FILE *out, const struct finding *finding)
 {
     static const char *const families[] = {"", "IPv4: ", "IPv6: ", ""};
     char ports[PORTS_SIZE];
@@ -444,6 +444,20 @@ static void tell(FILE *out, const struct finding *finding)
     putc('\n', out);
 }
 
+static void tell(struct findings *out, const struct finding *finding)
+{
+    static const char *const kinds[] = {
+        [FAULT_CUTS] = "cuts",     [FAULT_LIMIT] = "limit",   [FAULT_PREFIX] = "prefix",
+        [FAULT_GROUP] = "group",   [FAULT_KERNEL] = "kernel", [FAULT_ACCEPTS] = "accepts",
+        [FAULT_SILENT] = "silent", [FAULT_BARS] = "bars",     [FAULT_OPEN] = "open",
+    };
+    const struct firewall_chain *chain = finding->chain;
+    print_line(findings_line(out), finding);
+    findings_end(out, &(struct finding_parts){kinds[finding->fault], finding->families,
+                                              *chain->table ? chain->table : NULL, chain->name,
+                                              finding->rule ? finding->rule->text : NULL});
+}
+
 /* A rule for both families is reported once. */
 static void merge(struct check *c)
 {
@@ -461,8 +475,8 @@ static void merge(struct check *c)
         }
 }
 
-unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct config *config,
-                        const struct rules *rules, unsigned families)
+unsigned check_firewall(struct findings *out, const struct firewall *firewall,
+                        const struct config *config, const struct rules *rules, unsigned families)
 {
     struct check c = {.firewall = firewall, .config = config, .rules = rules};
     for (unsigned family = FIREWALL_IP4; family <= FIREWALL_IP6; family++) {
@@ -480,7 +494,7 @@ unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct
     for (unsigned i = 0; i < c.count; i++)
         tell(out, &c.findings[i]);
     if (c.no_memory)
-        fputs("knockctl rules: out of memory; there may be more\n", out);
+        fputs("knockctl rules: out of memory; there may be more\n", out->json ? stderr : out->out);
     free(c.findings);
     return c.count + c.no_memory;
 }

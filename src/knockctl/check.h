@@ -2,8 +2,7 @@
 #ifndef KNOCKCTL_CHECK_H
 #define KNOCKCTL_CHECK_H
 
-#include <stdio.h>
-
+#include "knockctl/findings.h"
 #include "knockctl/firewall.h"
 #include "knockctl/rules.h"
 
@@ -11,18 +10,18 @@
 enum { CHECK_NOTHING, CHECK_FOUND, CHECK_FAILED };
 
 /*
- * Prints a line for each finding, says what is wrong, which rule it is, and what to do, and returns
+ * Prints each finding, which says what is wrong, which rule it is, and what to do, and returns
  * how many there are; that memory was short counts as one. `rules` is what rules_collect made of
  * `config`; `families`: those that are looked at (enum firewall_family).
  */
-unsigned check_firewall(FILE *out, const struct firewall *firewall, const struct config *config,
-                        const struct rules *rules, unsigned families);
+unsigned check_firewall(struct findings *out, const struct firewall *firewall,
+                        const struct config *config, const struct rules *rules, unsigned families);
 
 /*
  * Reads the firewall in force and checks it, all of it or, with `kind_said`, that of `kind` alone.
  * Returns the exit status; CHECK_FAILED after saying why on standard error.
  */
-int check_run(const struct config *config, const struct rules *rules, enum rules_kind kind,
-              bool kind_said);
+int check_run(struct findings *out, const struct config *config, const struct rules *rules,
+              enum rules_kind kind, bool kind_said);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "knockctl/check.h"
 #include "knockctl/program.h"
+#include "knockctl/strays.h"
 #include "lib/netfilter.h"
 
 /* How much of the firewall in force was read. */
@@ -233,8 +234,57 @@ static bool has_rules(const struct firewall *firewall)
     return false;
 }
 
-int check_run(const struct config *config, const struct rules *rules, enum rules_kind kind,
-              bool kind_said)
+/* Whether nothing of a family is ever dropped: no chain has a rule, and each lets pass what comes.
+ */
+static bool filters_nothing(const struct firewall *firewall, unsigned family)
+{
+    for (unsigned i = 0; i < firewall->count; i++) {
+        const struct firewall_chain *chain = &firewall->chains[i];
+        if ((chain->families & family) &&
+            (chain->count > 0 || (chain->input && chain->policy == FIREWALL_DROP)))
+            return false;
+    }
+    return true;
+}
+
+/* Without a firewall no knock is denied, and each service answers everyone. */
+static bool tell_of_nothing(struct findings *out, const struct firewall *firewall,
+                            unsigned families)
+{
+    unsigned open = 0;
+    for (unsigned family = FIREWALL_IP4; family <= FIREWALL_IP6; family++)
+        if ((families & family) && filters_nothing(firewall, family))
+            open |= family;
+    if (open == 0)
+        return false;
+    fprintf(findings_line(out),
+            "%s: the firewall is empty: everything is open to everyone, and the doors guard "
+            "nothing; see knockctl rules\n",
+            open == FIREWALL_BOTH  ? "IPv4 and IPv6"
+            : open == FIREWALL_IP4 ? "IPv4"
+                                   : "IPv6");
+    findings_end(out, &(struct finding_parts){.kind = "empty", .families = open});
+    return true;
+}
+
+static int check_whole(struct findings *out, const struct firewall *firewall,
+                       const struct config *config, const struct rules *rules, unsigned families)
+{
+    bool empty = tell_of_nothing(out, firewall, families);
+    unsigned found = check_firewall(out, firewall, config, rules, families);
+    return empty || found > 0 ? CHECK_FOUND : CHECK_NOTHING;
+}
+
+/* What there is beside what the firewall lacks: rules that nobody closes. */
+static int check_strays(struct findings *out, const struct config *config, unsigned families,
+                        int status)
+{
+    int found = strays_check(out, config, families);
+    return found < 0 ? CHECK_FAILED : found > 0 && status == CHECK_NOTHING ? CHECK_FOUND : status;
+}
+
+int check_run(struct findings *out, const struct config *config, const struct rules *rules,
+              enum rules_kind kind, bool kind_said)
 {
     struct firewall firewall = {0};
     char both[512];
@@ -242,22 +292,23 @@ int check_run(const struct config *config, const struct rules *rules, enum rules
     unsigned families = access("/proc/net/if_inet6", F_OK) == 0 ? FIREWALL_BOTH : FIREWALL_IP4;
     if (kind_said && kind != RULES_NFT)
         families = kind == RULES_IP4 ? FIREWALL_IP4 : FIREWALL_IP6;
+    bool nft_alone = kind_said && kind == RULES_NFT;
     struct netfilter netfilter = netfilter_read();
     netfilter.legacy &= families;
     enum netfilter_kind iptables = netfilter.legacy ? iptables_kind() : NETFILTER_UNKNOWN;
     if (netfilter_tell_both(&netfilter, iptables, both, sizeof(both)))
-        printf("note: %s\n", both);
+        fprintf(out->json ? stderr : out->out, "note: %s\n", both);
     int status = CHECK_FAILED;
-    enum sight sight =
-        read_all(&firewall, families, kind_said && kind == RULES_NFT, iptables, &netfilter);
+    enum sight sight = read_all(&firewall, families, nft_alone, iptables, &netfilter);
     if (sight == SIGHT_WHOLE) {
-        status = check_firewall(stdout, &firewall, config, rules, families) ? CHECK_FOUND
-                                                                            : CHECK_NOTHING;
+        status = check_whole(out, &firewall, config, rules, families);
     } else if (sight == SIGHT_PART && has_rules(&firewall)) {
         fputs("knockctl rules: what is found in iptables alone may be otherwise with nft\n",
               stderr);
-        check_firewall(stdout, &firewall, config, rules, families);
+        check_firewall(out, &firewall, config, rules, families);
     }
     firewall_free(&firewall);
+    if (sight != SIGHT_NONE && !nft_alone)
+        status = check_strays(out, config, families, status);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "knockctl/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,10 +10,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A row and what came with it; a line that is longer is no answer. */
+enum { BUFFER_SIZE = 64 * 1024 };
+
+/* What knockd says may hold a text of the log or of a command: a terminal gets none of its control
+ * characters. */
 static int fail(const struct reply *reply, const char *what)
 {
-    fprintf(stderr, "%s: %s\n", reply->name, what);
-    return ASK_FAILED;
+    if (!reply->name)
+        return KNOCKCTL_FAILED;
+    fprintf(stderr, "%s: ", reply->name);
+    for (; *what; what++)
+        putc(*what >= ' ' && *what <= '~' ? *what : '?', stderr);
+    putc('\n', stderr);
+    return KNOCKCTL_FAILED;
 }
 
 /* `fd` is -1, or connected. */
@@ -23,29 +34,43 @@ static int tell_silence(const char *name, int fd, int seconds)
     char who[32] = "knockd";
     if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0)
         snprintf(who, sizeof(who), "knockd (pid %d)", (int)peer.pid);
-    fprintf(stderr,
+    if (name)
+        fprintf(
+            stderr,
             "%s: %s hasn't answered for %d s; is it stopped (SIGSTOP), or its disk that slow?\n",
             name, who, seconds);
-    return ASK_SILENT;
+    return KNOCKCTL_SILENT;
 }
 
-static int tell_absence(const char *name, const char *path)
+/* With what to do; only root can do it, and use knockctl then. */
+static void write_not_running(const struct reply *reply, char *out, size_t size)
 {
-    switch (errno) {
-    case ENOENT:
-    case ECONNREFUSED:
-        fprintf(stderr, "%s: knockd isn't running: nobody listens at %s\n", name, path);
-        return ASK_NOT_RUNNING;
-    case EACCES:
-    case EPERM:
-        fprintf(stderr, "%s: only root may use %s\n", name, path);
-        return ASK_FAILED;
-    case EAGAIN:
-        return tell_silence(name, -1, CLIENT_PATIENCE);
-    default:
-        fprintf(stderr, "%s: can't connect to %s: %s\n", name, path, strerror(errno));
-        return ASK_FAILED;
-    }
+    const char *sudo = geteuid() == 0 ? "" : "sudo ";
+    int len =
+        snprintf(out, size,
+                 "knockd isn't running: nobody listens at %s; %ssystemctl start knockd starts "
+                 "it, %sjournalctl -u knockd says why it ended",
+                 reply->path, sudo, sudo);
+    if (*sudo && reply->name)
+        snprintf(out + len, size - (size_t)len, "; then, as only root may ask it: sudo %s",
+                 reply->name);
+}
+
+static int tell_absence(const struct reply *reply)
+{
+    char text[512];
+    int error = errno;
+    if (error == EAGAIN)
+        return tell_silence(reply->name, -1, CLIENT_PATIENCE);
+    if (error == ENOENT || error == ECONNREFUSED)
+        write_not_running(reply, text, sizeof(text));
+    else if (error == EACCES || error == EPERM)
+        snprintf(text, sizeof(text), "only root may use %s: sudo %s", reply->path,
+                 reply->name ? reply->name : "knockctl");
+    else
+        snprintf(text, sizeof(text), "can't connect to %s: %s", reply->path, strerror(error));
+    fail(reply, text);
+    return error == ENOENT || error == ECONNREFUSED ? KNOCKCTL_NOT_RUNNING : KNOCKCTL_FAILED;
 }
 
 /* How long each wait for knockd may take from here on; 0: for ever. */
@@ -56,38 +81,61 @@ static void set_patience(int fd, int seconds)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
-static int connect_to(const char *name, const char *path, int *status)
+static int connect_to(struct reply *reply)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = strlen(path);
-    if (len >= sizeof(address.sun_path)) {
-        fprintf(stderr, "%s: %s: too long for a socket's path\n", name, path);
-        *status = ASK_FAILED;
-        return -1;
-    }
-    memcpy(address.sun_path, path, len);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        set_patience(fd, CLIENT_PATIENCE);
+    size_t len = strlen(reply->path);
+    if (len >= sizeof(address.sun_path))
+        return fail(reply, "the socket's path is too long");
+    memcpy(address.sun_path, reply->path, len);
+    reply->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (reply->fd >= 0)
+        set_patience(reply->fd, CLIENT_PATIENCE);
     /* Where too many wait to be let in, this waits, too. */
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    *status = tell_absence(name, path);
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    if (reply->fd >= 0 &&
+        connect(reply->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return KNOCKCTL_DONE;
+    return tell_absence(reply);
+}
+
+/* The end of the line that has come; NULL: not all of it has. */
+static char *find_newline(const struct reply *reply)
+{
+    return memchr(reply->buffer + reply->begin, '\n', reply->end - reply->begin);
+}
+
+/* Takes what comes next behind what is there. */
+static bool receive(struct reply *reply)
+{
+    memmove(reply->buffer, reply->buffer + reply->begin, reply->end - reply->begin);
+    reply->end -= reply->begin;
+    reply->begin = 0;
+    ssize_t got;
+    do
+        got = recv(reply->fd, reply->buffer + reply->end, BUFFER_SIZE - reply->end, 0);
+    while (got < 0 && errno == EINTR);
+    reply->silent = got < 0 && errno == EAGAIN;
+    reply->end += got > 0 ? (size_t)got : 0;
+    return got > 0;
 }
 
 /* Without its newline. False at the end, and when nothing comes. */
 static bool read_line(struct reply *reply)
 {
-    errno = 0;
-    ssize_t len = getline(&reply->line, &reply->room, reply->in);
-    reply->silent = len < 0 && errno == EAGAIN;
-    if (len <= 0 || reply->line[len - 1] != '\n')
-        return false;
-    reply->line[len - 1] = '\0';
+    char *newline;
+    while (!(newline = find_newline(reply)))
+        if (!receive(reply))
+            return false;
+    *newline = '\0';
+    reply->line = reply->buffer + reply->begin;
+    reply->begin = (size_t)(newline + 1 - reply->buffer);
     return true;
+}
+
+bool client_ready(const struct reply *reply, int ms)
+{
+    struct pollfd fd = {.fd = reply->fd, .events = POLLIN};
+    return find_newline(reply) || poll(&fd, 1, ms) > 0;
 }
 
 static int read_error(const struct reply *reply)
@@ -95,14 +143,14 @@ static int read_error(const struct reply *reply)
     struct row_fields row;
     const char *text = row_parse(reply->line, &row) ? row_get(&row, "text") : NULL;
     fail(reply, text ? text : "knockd answered what isn't an answer");
-    return text && strcmp(row.kind, "usage") == 0 ? ASK_USAGE : ASK_FAILED;
+    return text && strcmp(row.kind, "usage") == 0 ? KNOCKCTL_USAGE : KNOCKCTL_FAILED;
 }
 
 /* knockd is there, and says that the answer takes longer. */
 static void be_patient(struct reply *reply)
 {
     reply->patience = ROW_WAIT_MAX + CLIENT_PATIENCE;
-    set_patience(fileno(reply->in), reply->patience);
+    set_patience(reply->fd, reply->patience);
 }
 
 static int read_head(struct reply *reply)
@@ -114,7 +162,7 @@ static int read_head(struct reply *reply)
         there = read_line(reply);
     }
     if (reply->silent)
-        return tell_silence(reply->name, fileno(reply->in), reply->patience);
+        return tell_silence(reply->name, reply->fd, reply->patience);
     if (!there)
         return fail(reply, "knockd closed the connection without an answer; is it busy with "
                            "others?");
@@ -122,8 +170,8 @@ static int read_head(struct reply *reply)
         if (strcmp(reply->line, line_cache[i]) == 0) {
             reply->kind = (enum reply_kind)i;
             if (reply->kind == REPLY_STREAM)
-                set_patience(fileno(reply->in), 0);
-            return ASK_DONE;
+                set_patience(reply->fd, 0);
+            return KNOCKCTL_DONE;
         }
     }
     return read_error(reply);
@@ -139,27 +187,33 @@ static void send_request(int fd, const char *request)
 
 int client_ask(struct reply *reply, const char *name, const char *path, const char *request)
 {
-    int status;
-    *reply = (struct reply){.name = name, .patience = CLIENT_PATIENCE};
-    int fd = connect_to(name, path, &status);
-    if (fd < 0)
-        return status;
-    send_request(fd, request);
-    reply->in = fdopen(fd, "r");
-    if (!reply->in) {
-        close(fd);
-        return fail(reply, strerror(errno));
+    *reply = (struct reply){.name = name,
+                            .path = path,
+                            .fd = -1,
+                            .patience = CLIENT_PATIENCE,
+                            .buffer = malloc(BUFFER_SIZE)};
+    int status = reply->buffer ? connect_to(reply) : fail(reply, "out of memory");
+    if (status == KNOCKCTL_DONE) {
+        send_request(reply->fd, request);
+        status = read_head(reply);
     }
-    status = read_head(reply);
-    if (status != ASK_DONE)
+    if (status != KNOCKCTL_DONE)
         client_end(reply);
     return status;
+}
+
+bool client_reaches(const char *path)
+{
+    struct reply reply = {.path = path, .fd = -1};
+    bool reached = connect_to(&reply) == KNOCKCTL_DONE;
+    client_end(&reply);
+    return reached;
 }
 
 bool client_row(struct reply *reply, struct row_fields *row, int *status)
 {
     if (!read_line(reply)) {
-        *status = reply->silent ? tell_silence(reply->name, fileno(reply->in), reply->patience)
+        *status = reply->silent ? tell_silence(reply->name, reply->fd, reply->patience)
                   : reply->kind == REPLY_STREAM
                       ? fail(reply, "knockd has ended")
                       : fail(reply, "the answer ends too early: was knockd stopped?");
@@ -180,6 +234,7 @@ bool client_row(struct reply *reply, struct row_fields *row, int *status)
 
 void client_end(struct reply *reply)
 {
-    fclose(reply->in);
-    free(reply->line);
+    if (reply->fd >= 0)
+        close(reply->fd);
+    free(reply->buffer);
 }

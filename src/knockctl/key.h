@@ -16,12 +16,10 @@ struct key_options {
     bool roaming;     /* its knocks are bound to no address */
     const char *stun; /* HOST[:PORT] of a STUN server for its profiles; NULL: none */
     bool json;
-    bool help;
 };
 
 /* Each prints its own messages, and returns the exit status. */
 int key_new(const struct config *config, const struct key_options *options);
 int key_list(const struct config *config, const struct key_options *options);
-int key_remove(const struct config *config, const struct key_options *options);
 
 #endif

@@ -104,9 +104,9 @@ static void ask(struct list *list)
 {
     struct reply reply;
     struct row_fields row;
-    int status = ASK_DONE;
+    int status = KNOCKCTL_DONE;
     if (access(list->config->control, F_OK) < 0 ||
-        client_ask(&reply, "knockctl key", list->config->control, "keys") != ASK_DONE)
+        client_ask(&reply, "knockctl key", list->config->control, "keys") != KNOCKCTL_DONE)
         return;
     list->running = true;
     while (client_row(&reply, &row, &status)) {
@@ -213,7 +213,7 @@ static void list_one(struct list *list, const struct known *key, struct key_file
 static void show(struct list *list)
 {
     static const struct column columns[] = {
-        {"key", "KEY", COLUMN_TEXT},         {"state", "STATE", COLUMN_TEXT},
+        {"key", "KEY", COLUMN_TEXT},         {"state", "STATE", COLUMN_STATE},
         {"doors", "DOORS", COLUMN_TEXT},     {"only", "ONLY", COLUMN_TEXT},
         {"expires", "EXPIRES", COLUMN_TEXT}, {"used", "LAST USED", COLUMN_TIME},
         {"loaded", "LOADED", COLUMN_TEXT},   {NULL, NULL, COLUMN_TEXT}};
@@ -242,5 +242,5 @@ int key_list(const struct config *config, const struct key_options *options)
     free(list.keys);
     if (list.no_memory)
         fputs("knockctl key: out of memory\n", stderr);
-    return list.no_memory || list.bad ? EXIT_FAILURE : EXIT_SUCCESS;
+    return list.no_memory || list.bad ? KNOCKCTL_FAILED : KNOCKCTL_DONE;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "knockctl/arguments.h"
 #include "knockctl/key.h"
 #include "lib/carrier.h"
 #include "lib/crypto.h"
@@ -87,14 +88,10 @@ static bool check_server(const struct config *config)
                   host, config->path);
 }
 
-static bool check(const struct config *config, const struct key_options *options)
+/* What is wrong whatever the configuration says. */
+static bool check_arguments(const struct key_options *options)
 {
     int64_t end;
-    if (!check_server(config))
-        return false;
-    for (unsigned i = 0; i < options->door_count; i++)
-        if (!config_find_door(config, options->doors[i]))
-            return refuse("no door \"%s\" is configured in %s", options->doors[i], config->path);
     if (!check_stun(options))
         return false;
     if (!options->expires)
@@ -103,6 +100,18 @@ static bool check(const struct config *config, const struct key_options *options
         return refuse("--expires: \"%s\" won't do: expected the last day as YYYY-MM-DD",
                       options->expires);
     return end > time(NULL) || refuse("--expires: %s is over", options->expires);
+}
+
+static bool check_doors(const struct config *config, const struct key_options *options)
+{
+    for (unsigned i = 0; i < options->door_count; i++) {
+        if (config_find_door(config, options->doors[i]))
+            continue;
+        char hint[CONFIG_DOOR_HINT_SIZE];
+        return refuse("no door \"%s\" is configured in %s%s", options->doors[i], config->path,
+                      config_door_hint(config, options->doors[i], hint));
+    }
+    return true;
 }
 
 static bool make_folder(const char *path)
@@ -356,12 +365,15 @@ static bool make(const struct config *config, const struct key_options *options,
 
 int key_new(const struct config *config, const struct key_options *options)
 {
+    if (!check_arguments(options))
+        return KNOCKCTL_USAGE;
     struct text *texts = crypto_alloc(2 * sizeof(*texts));
     uint8_t *secret = crypto_alloc(SEALED_SECRET_SIZE);
-    bool good = texts && secret && check(config, options) && make(config, options, texts, secret);
+    bool good = texts && secret && check_server(config) && check_doors(config, options) &&
+                make(config, options, texts, secret);
     if (!texts || !secret)
         refuse("out of memory");
     crypto_free(texts);
     crypto_free(secret);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good ? KNOCKCTL_DONE : KNOCKCTL_FAILED;
 }

@@ -1,8 +1,11 @@
 /* knockctl status --prometheus: the text format of Prometheus, version 0.0.4 */
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "knockctl/show.h"
 #include "lib/config.h"
+#include "lib/log.h"
 
 static const struct metric {
     const char *key;
@@ -38,7 +41,9 @@ static const struct metric {
     {"sealed_stale_total", "knockd_sealed_total", "counter", "verdict=\"stale\"", NULL},
     {"sealed_unknown_total", "knockd_sealed_total", "counter", "verdict=\"unknown\"", NULL},
     {"sealed_replayed_total", "knockd_sealed_total", "counter", "verdict=\"replayed\"", NULL},
+    {"sealed_new_state_total", "knockd_sealed_total", "counter", "verdict=\"new_state\"", NULL},
     {"sealed_copies_total", "knockd_sealed_total", "counter", "verdict=\"copy\"", NULL},
+    {"sealed_unheard_total", "knockd_sealed_total", "counter", "verdict=\"unheard\"", NULL},
     {"sealed_dropped_total", "knockd_sealed_total", "counter", "verdict=\"dropped\"", NULL},
 };
 
@@ -51,6 +56,7 @@ static const struct metric listener_metrics[] = {
     {"ignored_protocol", "knockd_packets_ignored_total", "counter", "reason=\"protocol\"", NULL},
     {"ignored_group", "knockd_packets_ignored_total", "counter", "reason=\"group\"", NULL},
     {"ignored_outgoing", "knockd_packets_ignored_total", "counter", "reason=\"outgoing\"", NULL},
+    {"ignored_stale", "knockd_packets_ignored_total", "counter", "reason=\"stale\"", NULL},
     {"ignored_sealed", "knockd_packets_ignored_total", "counter", "reason=\"sealed\"", NULL},
     {"evicted", "knockd_addresses_evicted_total", "counter", NULL,
      "Addresses that were forgotten to make room for others (max_sources)."},
@@ -92,10 +98,14 @@ static const struct source_metric {
      "Lines that tell of a denied packet, and packets."},
     {"others", "knockd_source_other_prefix_total", "counter",
      "Lines or packets with another prefix."},
+    {"copies", "knockd_source_copies_total", "counter",
+     "Copies of knocks that were brought before, since knockd started."},
     {"damaged", "knockd_source_damaged_total", "counter",
      "Lines or packets that are cut or garbled."},
-    {"last_match", "knockd_source_last_match_seconds", "gauge",
-     "Time since the last match; -1: there was none."},
+    {"stale", "knockd_source_stale_total", "counter",
+     "Lines refused since their time isn't of now (max_age)."},
+    {"last_match", "knockd_source_last_match_timestamp_seconds", "gauge",
+     "When the last match was, since 1970; 0: there was none since the listener started."},
 };
 
 enum { SOURCE_METRICS = sizeof(source_metrics) / sizeof(*source_metrics) };
@@ -124,6 +134,16 @@ static void print_head(const char *name, const char *type, const char *help)
     printf("# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* Which version runs where, by the convention that others follow: its number is a label. */
+static void print_version(const struct row_fields *row)
+{
+    char version[64];
+    const char *text = row_get(row, "version");
+    log_encode(text ? text : "", text ? strlen(text) : 0, version, sizeof(version));
+    print_head("knockd_build_info", "gauge", "The version that runs, as a label; always 1.");
+    printf("knockd_build_info{version=\"%s\"} 1\n", version);
+}
+
 static void print_metric(const struct metric *metric, const struct row_fields *row)
 {
     if (metric->help)
@@ -134,17 +154,29 @@ static void print_metric(const struct metric *metric, const struct row_fields *r
     printf(" %s\n", value_of(metric, row));
 }
 
+/* The moment that was so many seconds ago: a file of metrics may be read minutes after it was
+ * written. */
+static long long moment(const char *seconds_ago)
+{
+    return seconds_ago ? (long long)time(NULL) - strtoll(seconds_ago, NULL, 10) : 0;
+}
+
+static long long source_value(const struct row_fields *row, const char *key)
+{
+    if (strcmp(key, "last_match") == 0)
+        return moment(row_get(row, key));
+    return (long long)row_get_number(row, key);
+}
+
 static void keep_source(struct log_sources *sources, const struct row_fields *row)
 {
     const char *name = row_get(row, "source");
     if (!name || sources->count == SOURCES_MAX)
         return;
     unsigned i = sources->count++;
-    snprintf(sources->list[i].name, sizeof(sources->list[i].name), "%s", name);
+    log_encode(name, strlen(name), sources->list[i].name, sizeof(sources->list[i].name));
     for (int m = 0; m < SOURCE_METRICS; m++)
-        sources->list[i].values[m] = row_get(row, source_metrics[m].key)
-                                         ? (long long)row_get_number(row, source_metrics[m].key)
-                                         : -1;
+        sources->list[i].values[m] = source_value(row, source_metrics[m].key);
 }
 
 /* A name has no character that a label would have to escape (knockd.conf(5)). */
@@ -166,6 +198,8 @@ void show_prometheus(struct reply *reply, int *status)
     while (client_row(reply, &row, status)) {
         if (strcmp(row.kind, "sources") == 0)
             keep_source(&sources, &row);
+        if (strcmp(row.kind, "status") == 0)
+            print_version(&row);
         for (int i = 0; strcmp(row.kind, "status") == 0 && i < METRICS; i++)
             print_metric(&metrics[i], &row);
         for (int i = 0; strcmp(row.kind, "listener") == 0 && i < LISTENER_METRICS; i++)

@@ -1,137 +1,91 @@
 /* knockctl rules */
-#include <getopt.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "knockctl/check.h"
 #include "knockctl/knockctl.h"
 #include "knockctl/trial.h"
+#include "lib/clock.h"
+#include "lib/config_values.h"
 
 enum { TRY_MAX = 86400 };
-
-static const char usage[] =
-    "usage: knockctl rules [-c FILE] [-4|-6|--nft] [--nflog] [--accept PORT[:PROTO]]... "
-    "[--again | --try SECONDS]\n"
-    "       knockctl rules --check [-c FILE] [-4|-6|--nft]\n";
-
-static const char help[] =
-    "  -c, --config FILE          read FILE instead of /etc/knockd.conf\n"
-    "  -4                         print what iptables-restore --noflush reads; the default\n"
-    "  -6                         print what ip6tables-restore --noflush reads\n"
-    "      --nft                  print what nft -f - reads, for both families\n"
-    "      --nflog                log to groups of NFLOG alone; else as each source reads\n"
-    "      --accept PORT[:PROTO]  leave this port open for everyone\n"
-    "      --again                such rules are in place: replace them\n"
-    "      --try SECONDS          apply, for both families, and take back unless confirmed\n"
-    "      --check                look at the firewall in force, and tell what it lacks\n"
-    "  -h, --help                 print this\n";
 
 struct options {
     const char *config;
     enum rules_kind kind;
-    bool kind_said, nflog, again, check, help;
+    bool kind_said, nflog, again, check, json;
     unsigned seconds; /* 0: print */
     struct port_set accept;
 };
 
-static bool wrong(const char *what, const char *text, const char *why)
+static int set_kind(const struct arguments *arguments, struct options *options)
 {
-    fprintf(stderr, "knockctl rules: %s \"%s\": %s\n%s", what, text, why, usage);
-    return false;
-}
-
-static bool set_kind(struct options *options, enum rules_kind kind)
-{
-    if (options->kind_said && options->kind != kind) {
-        fprintf(stderr, "knockctl rules: -4, -6 and --nft exclude each other\n%s", usage);
-        return false;
+    static const enum option_id ids[] = {
+        [RULES_IP4] = OPTION_IPV4, [RULES_IP6] = OPTION_IPV6, [RULES_NFT] = OPTION_NFT};
+    for (int kind = RULES_IP4; kind <= RULES_NFT; kind++) {
+        if (!arguments_have(arguments, ids[kind]))
+            continue;
+        if (options->kind_said)
+            return arguments_wrong(arguments, "-4, -6 and --nft exclude each other");
+        options->kind = (enum rules_kind)kind;
+        options->kind_said = true;
     }
-    options->kind = kind;
-    options->kind_said = true;
-    return true;
+    return KNOCKCTL_DONE;
 }
 
-static bool set_seconds(struct options *options, const char *text)
+static int set_seconds(const struct arguments *arguments, struct options *options)
 {
-    size_t digits = strspn(text, "0123456789");
-    unsigned long value = digits > 0 && digits < 7 ? strtoul(text, NULL, 10) : 0;
-    if (text[digits] != '\0' || value == 0 || value > TRY_MAX)
-        return wrong("--try", text, "expected seconds from 1 to 86400");
-    options->seconds = (unsigned)value;
-    return true;
+    const char *text = arguments_text(arguments, OPTION_TRY, NULL);
+    if (!text)
+        return KNOCKCTL_DONE;
+    int64_t time;
+    if (!parse_duration(text, &time) || time == 0 || time > TRY_MAX * CLOCK_SECOND)
+        return arguments_wrong(arguments,
+                               "--try \"%s\": expected a time from 1s to 1d, as seconds or with s, "
+                               "m, h or d behind the number",
+                               text);
+    options->seconds = (unsigned)(time / CLOCK_SECOND);
+    return KNOCKCTL_DONE;
 }
 
-static bool add_accept(struct options *options, const char *text)
+static int add_accept(const struct arguments *arguments, struct options *options)
 {
-    struct port_proto step;
-    const char *why;
-    if (!port_proto_parse(text, &step, &why))
-        return wrong("--accept", text, why);
-    port_set_add(&options->accept, step.proto, step.port, step.port);
-    return true;
-}
-
-static bool apply_option(struct options *options, int letter)
-{
-    switch (letter) {
-    case 'c':
-        options->config = optarg;
-        return true;
-    case '4':
-        return set_kind(options, RULES_IP4);
-    case '6':
-        return set_kind(options, RULES_IP6);
-    case 'n':
-        return set_kind(options, RULES_NFT);
-    case 'l':
-        options->nflog = true;
-        return true;
-    case 'a':
-        return add_accept(options, optarg);
-    case 'g':
-        options->again = true;
-        return true;
-    case 't':
-        return set_seconds(options, optarg);
-    case 'k':
-        options->check = true;
-        return true;
-    case 'h':
-        options->help = true;
-        return true;
-    default: /* getopt_long has named the option */
-        fputs(usage, stderr);
-        return false;
+    for (unsigned i = 0; i < arguments->option_count; i++) {
+        struct port_proto step;
+        const char *why, *text = arguments->options[i].text;
+        if (arguments->options[i].id != OPTION_ACCEPT)
+            continue;
+        if (!port_proto_parse(text, &step, &why))
+            return arguments_wrong(arguments, "--accept \"%s\": %s", text, why);
+        port_set_add(&options->accept, step.proto, step.port, step.port);
     }
+    return KNOCKCTL_DONE;
 }
 
-static bool read_options(int argc, char **argv, struct options *options)
+static int read_options(const struct arguments *arguments, struct options *options)
 {
-    static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"nft", no_argument, NULL, 'n'},
-        {"nflog", no_argument, NULL, 'l'},
-        {"accept", required_argument, NULL, 'a'},
-        {"again", no_argument, NULL, 'g'},
-        {"try", required_argument, NULL, 't'},
-        {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    optind = 0;
-    for (int letter; (letter = getopt_long(argc, argv, "c:46h", names, NULL)) != -1;)
-        if (!apply_option(options, letter))
-            return false;
-    if (optind < argc)
-        return wrong("argument", argv[optind], "none is expected");
+    options->config = arguments_text(arguments, OPTION_CONFIG, DEFAULT_CONFIG);
+    options->nflog = arguments_have(arguments, OPTION_NFLOG);
+    options->again = arguments_have(arguments, OPTION_AGAIN);
+    options->check = arguments_have(arguments, OPTION_CHECK);
+    options->json = arguments_have(arguments, OPTION_JSON);
+    int status = set_kind(arguments, options);
+    if (status == KNOCKCTL_DONE)
+        status = set_seconds(arguments, options);
+    if (status == KNOCKCTL_DONE)
+        status = add_accept(arguments, options);
+    if (status != KNOCKCTL_DONE)
+        return status;
+    if (options->json && !options->check)
+        return arguments_wrong(arguments, "--json goes with --check: rules are for their programs");
     if (options->again && options->seconds > 0)
-        return wrong("option", "--again", "--try finds out by itself what is in place");
+        return arguments_wrong(arguments, "--again: --try finds out by itself what is in place");
     if (options->check && (options->nflog || options->again || options->seconds > 0 ||
                            !port_set_is_empty(&options->accept)))
-        return wrong("option", "--check", "it changes nothing: it goes with -4, -6, --nft alone");
-    return true;
+        return arguments_wrong(
+            arguments, "--check changes nothing: it goes with -4, -6, --nft and --json alone");
+    return KNOCKCTL_DONE;
 }
 
 static void say(void *arg, bool error, const char *text)
@@ -248,29 +202,32 @@ static int check(const struct config *config, const struct options *options)
     struct report report = {.say = say_errors};
     if (!make(config, options, options->kind, &report, &rules))
         return CHECK_FAILED;
-    return check_run(config, &rules, options->kind, options->kind_said);
+    struct json json = {.out = stdout};
+    struct findings findings = {.out = stdout, .json = options->json ? &json : NULL};
+    if (options->json)
+        json_begin(&json, stdout, REPLY_LIST);
+    int status = check_run(&findings, config, &rules, options->kind, options->kind_said);
+    if (options->json)
+        json_end(&json);
+    return status;
 }
 
-int knockctl_rules(int argc, char **argv)
+int knockctl_rules(const struct arguments *arguments)
 {
-    struct options options = {.config = "/etc/knockd.conf", .kind = RULES_IP4};
+    struct options options = {.kind = RULES_IP4};
     struct report report = {.say = say};
-    if (!read_options(argc, argv, &options))
-        return options.check ? CHECK_FAILED : EXIT_FAILURE;
-    if (options.help) {
-        printf("%s%s", usage, help);
-        return EXIT_SUCCESS;
-    }
+    int status = read_options(arguments, &options);
+    if (status != KNOCKCTL_DONE)
+        return status;
     struct config *config = config_load(options.config, &report);
     if (!config)
-        return options.check ? CHECK_FAILED : EXIT_FAILURE;
-    int status;
+        return options.check ? CHECK_FAILED : KNOCKCTL_FAILED;
     if (options.check)
         status = check(config, &options);
     else if (options.seconds > 0)
-        status = try_out(config, &options, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
+        status = try_out(config, &options, &report) ? KNOCKCTL_DONE : KNOCKCTL_FAILED;
     else
-        status = print(config, &options, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
+        status = print(config, &options, &report) ? KNOCKCTL_DONE : KNOCKCTL_FAILED;
     config_free(config);
     return status;
 }

@@ -38,7 +38,8 @@ static bool collect_prefix(const struct config_source *source, enum rules_kind k
         return false;
     }
     /* Blanks at the end don't count for knockd, but people read the log, too. */
-    snprintf(out->prefix, sizeof(out->prefix), "%s%s", prefix->text, len < max ? " " : "");
+    memcpy(out->prefix, prefix->text, len);
+    memcpy(out->prefix + len, len < max ? " " : "", len < max ? 2 : 1);
     return true;
 }
 

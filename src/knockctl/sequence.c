@@ -1,20 +1,10 @@
 /* knockctl sequence [N] */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "knockctl/generate.h"
 #include "knockctl/knockctl.h"
 #include "lib/crypto.h"
-
-static void usage(FILE *out)
-{
-    fprintf(out,
-            "usage: knockctl sequence [N]\n"
-            "Prints a random sequence of N knocks, %d to %d, by default %d, as a line of the "
-            "configuration.\n",
-            GENERATE_STEPS_MIN, STEPS_MAX, GENERATE_STEPS_DEFAULT);
-}
 
 static uint32_t kernel_random(void *arg)
 {
@@ -44,29 +34,19 @@ static int print(unsigned count)
                 "knockctl sequence: too few ports from %d to %d are free for a sequence to be a "
                 "secret; look at net.ipv4.ip_local_port_range and /etc/services\n",
                 GENERATE_FIRST, GENERATE_LAST);
-        return EXIT_FAILURE;
+        return KNOCKCTL_FAILED;
     }
     generate_print(stdout, &sequence);
-    return EXIT_SUCCESS;
+    return KNOCKCTL_DONE;
 }
 
-int knockctl_sequence(int argc, char **argv)
+int knockctl_sequence(const struct arguments *arguments)
 {
-    static const struct option names[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    optind = 0;
-    int letter = getopt_long(argc, argv, "h", names, NULL);
-    if (letter != -1) {
-        usage(letter == 'h' ? stdout : stderr);
-        return letter == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    if (argc - optind > 1) {
-        usage(stderr);
-        return EXIT_FAILURE;
-    }
-    unsigned count = optind < argc ? parse_count(argv[optind]) : GENERATE_STEPS_DEFAULT;
+    const char *word = arguments->words[0];
+    unsigned count = word ? parse_count(word) : GENERATE_STEPS_DEFAULT;
     if (count > 0)
         return print(count);
-    fprintf(stderr, "knockctl sequence: \"%s\": expected the number of knocks, %d to %d\n",
-            argv[optind], GENERATE_STEPS_MIN, STEPS_MAX);
-    return EXIT_FAILURE;
+    fprintf(stderr, "knockctl sequence: \"%s\": expected the number of knocks, %d to %d\n", word,
+            GENERATE_STEPS_MIN, STEPS_MAX);
+    return KNOCKCTL_USAGE;
 }

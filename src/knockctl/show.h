@@ -12,6 +12,7 @@ show_function show_doors;
 show_function show_history;
 show_function show_open;
 show_function show_close;
+show_function show_strays;
 show_function show_forget;
 show_function show_reload;
 show_function show_status;

@@ -11,10 +11,10 @@ static long long number(const struct row_fields *row, const char *key)
     return (long long)row_get_number(row, key);
 }
 
-static const char *text_of(const struct row_fields *row, const char *key)
+static bool is_handed_over(const struct row_fields *row)
 {
-    const char *text = row_get(row, key);
-    return text ? text : "-";
+    const char *message = row_get(row, "message");
+    return message && strcmp(message, "true") == 0;
 }
 
 /* How much of a sealed knock is there. What it says, and whether it is good, only the keeper knows.
@@ -25,7 +25,7 @@ static void print_piece(const struct row_fields *row)
     printf(": piece of a sealed knock, %lld of %lld", pieces < needed ? pieces : needed, needed);
     if (pieces > needed)
         printf(" and %lld to spare", pieces - needed);
-    if (strcmp(text_of(row, "message"), "true") == 0)
+    if (is_handed_over(row))
         printf("; message handed over, see knockd's log");
 }
 
@@ -33,24 +33,68 @@ static void print_piece(const struct row_fields *row)
 static void print_whole(const struct row_fields *row)
 {
     printf(": a sealed knock in one packet; ");
-    if (strcmp(text_of(row, "message"), "true") == 0)
+    if (is_handed_over(row))
         printf("handed over, see knockd's log");
     else
         printf("not handed over: the same again, or too many at once");
 }
 
-static void print_packet(const struct row_fields *row)
+/* Packets that did nothing, one behind the other, of which all but the time is the same. */
+struct repeats {
+    unsigned count; /* 0: there are none */
+    long long first_ago, last_ago;
+    char text[4 * ROW_MAX];
+};
+
+static void print_repeats(struct repeats *repeats)
 {
     char ago[TEXT_MAX];
+    if (repeats->count == 0)
+        return;
+    printf("%s ago: %s", text_seconds(repeats->first_ago, ago), repeats->text);
+    if (repeats->count > 1)
+        printf("; %u times, the last %s ago", repeats->count, text_seconds(repeats->last_ago, ago));
+    putchar('\n');
+    repeats->count = 0;
+}
+
+/* What the packet was, and why it was ignored, if it was. */
+static void describe_packet(const struct row_fields *row, char *out, size_t size)
+{
+    char to[ROW_MAX], source[ROW_MAX], ignored[ROW_MAX], what[TEXT_MAX];
     long long protocol = number(row, "protocol");
-    printf("%s ago: ", text_seconds(number(row, "ago"), ago));
+    bool did_nothing = row_get(row, "ignored") != NULL;
     if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
-        printf("%lld:%s", number(row, "port"), protocol == IPPROTO_TCP ? "tcp" : "udp");
+        snprintf(what, sizeof(what), "%lld:%s", number(row, "port"),
+                 protocol == IPPROTO_TCP ? "tcp" : "udp");
     else
-        printf("protocol %lld", protocol);
-    printf(" to %s, source %s", text_of(row, "to"), text_of(row, "source"));
-    if (row_get(row, "ignored"))
-        printf(": ignored, %s", row_get(row, "ignored"));
+        snprintf(what, sizeof(what), "protocol %lld", protocol);
+    snprintf(out, size, "%s to %s, source %s%s%s", what, text_of(row, "to", to),
+             text_of(row, "source", source), did_nothing ? ": ignored, " : "",
+             did_nothing ? text_of(row, "ignored", ignored) : "");
+}
+
+static void count_repeat(struct repeats *repeats, const char *text, long long ago)
+{
+    if (repeats->count > 0 && strcmp(repeats->text, text) != 0)
+        print_repeats(repeats);
+    if (repeats->count++ == 0) {
+        snprintf(repeats->text, sizeof(repeats->text), "%s", text);
+        repeats->first_ago = ago;
+    }
+    repeats->last_ago = ago;
+}
+
+static void print_packet(const struct row_fields *row, struct repeats *repeats)
+{
+    char ago[TEXT_MAX], text[sizeof(repeats->text)];
+    describe_packet(row, text, sizeof(text));
+    if (row_get(row, "ignored")) {
+        count_repeat(repeats, text, number(row, "ago"));
+        return;
+    }
+    print_repeats(repeats);
+    printf("%s ago: %s", text_seconds(number(row, "ago"), ago), text);
     if (number(row, "pieces_needed") == 1)
         print_whole(row);
     else if (number(row, "pieces") > 0)
@@ -60,10 +104,10 @@ static void print_packet(const struct row_fields *row)
 
 static void print_refusal(const struct row_fields *row)
 {
-    char ago[TEXT_MAX];
+    char ago[TEXT_MAX], reason[ROW_MAX];
     long long ahead = number(row, "clock_ahead"), count = number(row, "count");
     printf("%s ago: sealed knock refused: %s", text_seconds(number(row, "ago"), ago),
-           text_of(row, "reason"));
+           text_of(row, "reason", reason));
     if (ahead != 0)
         printf(": its clock is %lld s %s", ahead < 0 ? -ahead : ahead,
                ahead < 0 ? "behind" : "ahead");
@@ -74,13 +118,18 @@ static void print_refusal(const struct row_fields *row)
 
 static void print_effect(const struct row_fields *row)
 {
-    const char *result = text_of(row, "result"), *expected = text_of(row, "expected");
+    char door[ROW_MAX], result[ROW_MAX], expected[ROW_MAX];
+    text_of(row, "result", result);
+    text_of(row, "expected", expected);
     long long step = number(row, "step"), steps = number(row, "steps");
-    printf("  door %s: ", text_of(row, "door"));
+    printf("  door %s: ", text_of(row, "door", door));
     if (strcmp(result, "complete") == 0)
         puts("the sequence is complete");
     else if (strcmp(result, "refused") == 0)
         puts("complete, but refused: the address isn't in the door's list of allowed networks");
+    else if (strcmp(result, "scan") == 0)
+        puts("the sequence is complete, but the address sent to many other ports besides: a scan "
+             "doesn't open a door");
     else if (strcmp(result, "late") == 0)
         printf("too late: more than %lld s after its first step; step %lld of %lld now\n",
                number(row, "timeout"), step, steps);
@@ -95,12 +144,15 @@ static void print_effect(const struct row_fields *row)
 void show_why(struct reply *reply, int *status)
 {
     struct row_fields row;
+    struct repeats repeats = {0};
     unsigned packets = 0;
     bool told = false;
     while (client_row(reply, &row, status)) {
         packets += strcmp(row.kind, "packets") == 0;
+        if (strcmp(row.kind, "packets") != 0)
+            print_repeats(&repeats);
         if (strcmp(row.kind, "packets") == 0)
-            print_packet(&row);
+            print_packet(&row, &repeats);
         else if (strcmp(row.kind, "refused") == 0)
             print_refusal(&row);
         else if (strcmp(row.kind, "effects") == 0)
@@ -113,4 +165,5 @@ void show_why(struct reply *reply, int *status)
         if (told)
             show_source_row(&row);
     }
+    print_repeats(&repeats);
 }

@@ -5,7 +5,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "knockctl/terminal.h"
 #include "lib/log.h"
+
+const char *text_of(const struct row_fields *row, const char *key, char out[ROW_MAX])
+{
+    const char *text = row_get(row, key);
+    log_encode(text ? text : "-", text ? strlen(text) : 1, out, ROW_MAX);
+    return out;
+}
 
 const char *text_seconds(long long value, char out[TEXT_MAX])
 {
@@ -29,9 +37,26 @@ const char *text_time(long long value, char out[TEXT_MAX])
     return out;
 }
 
-static const char *cell_text(const struct column *column, const struct row_fields *row,
-                             char out[TEXT_MAX])
+static const char no_list[] = "all";
+
+/* "A, B, ...", or that the list is empty. */
+static const char *list_text(const char *key, const struct row_fields *row, char out[ROW_MAX])
 {
+    size_t len = 0;
+    for (unsigned i = 0; i < row->count && len < ROW_MAX; i++) {
+        const struct row_field *field = &row->fields[i];
+        if (field->listed && strcmp(field->key, key) == 0)
+            len +=
+                (size_t)snprintf(out + len, ROW_MAX - len, "%s%s", len ? ", " : "", field->value);
+    }
+    return len ? out : no_list;
+}
+
+static const char *cell_text(const struct column *column, const struct row_fields *row,
+                             char out[ROW_MAX])
+{
+    if (column->kind == COLUMN_LIST)
+        return list_text(column->key, row, out);
     const char *value = row_get(row, column->key);
     if (!value || *value == '\0')
         return "-";
@@ -64,7 +89,7 @@ static bool make_room(struct table *table)
 
 bool table_row(struct table *table, const struct row_fields *row)
 {
-    char text[TEXT_MAX], safe[4 * ROW_MAX];
+    char text[ROW_MAX], safe[4 * ROW_MAX];
     if (!make_room(table))
         return false;
     for (unsigned i = 0; i < table->count; i++) {
@@ -87,27 +112,50 @@ static unsigned column_width(const struct table *table, unsigned column)
     return (unsigned)width;
 }
 
-/* The last column isn't padded. */
-static void print_cell(FILE *out, const char *text, unsigned width, bool last)
+/* How many columns are shown: a list at the end is left out where no row has one. */
+static unsigned shown_columns(const struct table *table)
 {
-    if (last)
-        fprintf(out, "%s\n", text);
+    unsigned last = table->count - 1;
+    if (table->columns[last].kind != COLUMN_LIST)
+        return table->count;
+    for (unsigned i = last; i < table->used; i += table->count)
+        if (strcmp(table->cells[i], no_list) != 0)
+            return table->count;
+    return last;
+}
+
+/* The last column isn't padded. */
+static void print_cell(FILE *out, const struct terminal *terminal, enum style style,
+                       const char *text, unsigned width)
+{
+    if (style != STYLE_PLAIN)
+        terminal_style(terminal, out, style);
+    fputs(text, out);
+    if (style != STYLE_PLAIN)
+        terminal_style(terminal, out, STYLE_PLAIN);
+    if (width == 0)
+        putc('\n', out);
     else
-        fprintf(out, "%-*s  ", (int)width, text);
+        fprintf(out, "%*s", (int)(width - strlen(text)) + 2, "");
 }
 
 void table_end(struct table *table, FILE *out, const char *empty)
 {
     unsigned widths[TABLE_COLUMNS_MAX];
-    for (unsigned i = 0; i < table->count; i++)
-        widths[i] = column_width(table, i);
+    struct terminal terminal = terminal_of(out);
+    unsigned shown = shown_columns(table);
+    for (unsigned i = 0; i < shown; i++)
+        widths[i] = i + 1 < shown ? column_width(table, i) : 0;
     if (table->used == 0)
         fprintf(out, "%s\n", empty);
-    for (unsigned i = 0; table->used > 0 && i < table->count; i++)
-        print_cell(out, table->columns[i].title, widths[i], i + 1 == table->count);
+    for (unsigned i = 0; table->used > 0 && i < shown; i++)
+        print_cell(out, &terminal, STYLE_TITLE, table->columns[i].title, widths[i]);
     for (unsigned i = 0; i < table->used; i++) {
         unsigned column = i % table->count;
-        print_cell(out, table->cells[i], widths[column], column + 1 == table->count);
+        bool state = table->columns[column].kind == COLUMN_STATE;
+        if (column < shown)
+            print_cell(out, &terminal, state ? terminal_style_of(table->cells[i]) : STYLE_PLAIN,
+                       table->cells[i], widths[column]);
         free(table->cells[i]);
     }
     free(table->cells);

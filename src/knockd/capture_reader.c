@@ -39,7 +39,9 @@ static enum line_verdict parse(int link, const struct capture_packet *record,
     captured->len = packet.ip_len;
     /* Of a longer one a source that captures gets no more. */
     size_t copied = packet.ip_len < CAPTURE_COPIED ? packet.ip_len : CAPTURE_COPIED;
-    verdict = ip_packet_parse(packet.ip, copied, &captured->ip);
+    size_t uncaptured = record->whole > record->len ? record->whole - record->len : 0;
+    verdict = ip_packet_captured(packet.ip, copied, packet.ip_len + uncaptured, packet.loopback,
+                                 &captured->ip);
     set_link(captured);
     return verdict;
 }

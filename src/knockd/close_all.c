@@ -126,7 +126,7 @@ static bool close_openings(struct closer *c, int64_t limit)
     int unknown = doors_resume(c->doors);
     c->found = doors_count(c->doors);
     if (c->scope == SCOPE_ALL)
-        doors_close_all(c->doors, on_all_closed, NULL);
+        doors_close_left(c->doors, on_all_closed, NULL);
     else
         doors_open_no_more(c->doors);
     close_wait(c->loop, c->doors, limit);
@@ -202,8 +202,8 @@ void close_due(const char *config)
         close_in(folders.noted, SCOPE_DUE, &found);
 }
 
-/* Closes all and logs what came of it. `used`: a run that had its state there didn't end in order.
- */
+/* Closes all and logs what came of it; each stop of the unit calls it, so where nothing was open it
+ * only says so to those who debug. `used`: a run that had its state there didn't end in order. */
 static bool close_and_log(const char *state_dir, bool used)
 {
     unsigned found = 0;
@@ -213,7 +213,7 @@ static bool close_and_log(const char *state_dir, bool used)
     }
     bool good = close_in(state_dir, SCOPE_ALL, &found);
     if (good && found == 0)
-        log_notice("nothing is on record as open in %s", state_dir);
+        log_debug("nothing is on record as open in %s", state_dir);
     else if (good)
         log_notice("all is closed that was on record in %s", state_dir);
     return good;

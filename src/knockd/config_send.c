@@ -10,14 +10,19 @@ typedef void send_call(void *arg, const struct message *message);
 static void send_source(const struct config_source *source, send_call *send, void *arg)
 {
     struct message message = {.type = MESSAGE_SOURCE,
-                              .u.source = {.type = source->type, .format = source->format}};
+                              .u.source = {.type = source->type,
+                                           .format = source->format,
+                                           .remote = source->remote,
+                                           .max_age = source->max_age}};
     send(arg, &message);
     for (unsigned i = 0; i < source->prefixes.count; i++) {
         struct message prefix = {.type = MESSAGE_PREFIX};
         strncpy(prefix.u.prefix.text, source->prefixes.items[i].text, MESSAGE_PREFIX_MAX);
         send(arg, &prefix);
     }
-    for (unsigned i = 0; i < source->interfaces.count; i++) {
+    /* A replay makes a source that captures one of a log, which hears of every interface. */
+    unsigned heard_count = source->type == SOURCE_PCAP ? source->interfaces.count : 0;
+    for (unsigned i = 0; i < heard_count; i++) {
         struct message heard = {.type = MESSAGE_HEARD};
         strncpy(heard.u.heard.interface, source->interfaces.items[i].text, IF_NAMESIZE - 1);
         send(arg, &heard);
@@ -45,6 +50,7 @@ static void send_door(const struct config_door *door, const struct sequence *seq
                    .timeout = door->seq_timeout,
                    .flags = door->flags,
                    .target = door->target,
+                   .unheard = door->unheard,
                    .strict = door->strict,
                    .strays = {door->strays < 0 ? 0 : (uint32_t)door->strays,
                               door->strays < 0 ? STRAYS_CAPTURED : (uint32_t)door->strays},

@@ -18,11 +18,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 
 #include "control/requests.h"
 #include "keeper/authorize.h"
 #include "keeper/in_force.h"
+#include "keeper/strays.h"
 #include "knockd/close_all.h"
 #include "knockd/daemonize.h"
 #include "knockd/listener_events.h"
@@ -54,8 +56,9 @@ struct daemon {
     struct store *store;
     struct job hook; /* init_command, exit_command */
     struct generation *current;
-    struct generation *next; /* a reload that isn't ready yet */
-    uint32_t listeners;      /* started so far */
+    struct generation *next;         /* a reload that isn't ready yet */
+    struct log_errors reload_errors; /* of the last one, as far as it went at once */
+    uint32_t listeners;              /* started so far */
     struct signals *signals;
     struct timer pulse, deadline;
     int64_t watchdog_interval; /* 0: no service manager wants signs of life */
@@ -63,6 +66,7 @@ struct daemon {
     struct authorize_limits authorize_limits;
     struct refused *refused; /* sealed messages */
     struct refusal_log *refusals;
+    struct copies *copies;
     struct limit messages;
     int status;
 };
@@ -116,9 +120,13 @@ static void give_up_reload(struct daemon *d)
 {
     generation_free(d->next);
     d->next = NULL;
-    log_error("reload failed; going on with the configuration as it was");
+    log_error("reload failed: nothing changed, the configuration of before goes on");
     notify_send("READY=1\nSTATUS=Listening; the last reload failed");
-    requests_reloaded(d->requests, "reload failed, nothing has changed; knockd's log says why");
+    requests_reloaded(d->requests,
+                      d->reload_errors.len > 0
+                          ? "reload failed: nothing changed"
+                          : "reload failed: nothing changed; knockd's log says why",
+                      d->reload_errors.text);
 }
 
 static bool start_generation(struct daemon *d, struct generation *g);
@@ -128,12 +136,16 @@ static void reload(struct daemon *d)
     struct report report = log_report();
     log_notice("reloading %s", d->path);
     notify_reloading();
+    d->reload_errors = (struct log_errors){0};
+    log_collect(&d->reload_errors);
     /* The newest file wins over one that isn't in force yet. */
     generation_free(d->next);
-    d->next = generation_load(d->path, false, &report);
+    d->next = generation_load(d->path, d->current, false, &report);
     if (d->next)
         generation_warn_fixed(d->current, d->next);
-    if (!d->next || !start_generation(d, d->next))
+    bool started = d->next && start_generation(d, d->next);
+    log_collect(NULL);
+    if (!started)
         give_up_reload(d);
 }
 
@@ -149,12 +161,13 @@ static void take_over(struct daemon *d)
     d->next = NULL;
     log_set_facility(config->facility);
     runner_set_limit(d->runner, config->run_timeout);
+    runner_set_batch(d->runner, config->batch);
     doors_set_max(d->doors, config->max_open);
     doors_follow(d->doors, config, d->current->plans);
     log_notice("reloaded %s: %u door%s", d->path, config->door_count,
                config->door_count == 1 ? "" : "s");
     notify_send("READY=1\nSTATUS=Listening");
-    requests_reloaded(d->requests, NULL);
+    requests_reloaded(d->requests, NULL, "");
 }
 
 /* --- from STARTING to SERVING --- */
@@ -167,6 +180,8 @@ static void become_ready(struct daemon *d)
                config->door_count == 1 ? "" : "s", config->source_count,
                config->source_count == 1 ? "" : "s", filter_profile());
     notify_send("READY=1\nSTATUS=Listening");
+    /* After init_command, which may restore a firewall that was saved. */
+    strays_log(d->doors, config, d->current->plans);
     if (d->parent >= 0) {
         log_open("knockd", config->facility, false, log_debugging());
         daemonize_ready(d->parent);
@@ -210,6 +225,7 @@ static bool start_generation(struct daemon *d, struct generation *g)
                                                    .doors = d->doors,
                                                    .refused = d->refused,
                                                    .refusals = d->refusals,
+                                                   .copies = d->copies,
                                                    .limits = &d->authorize_limits}};
     return generation_start(g, g == d->next ? d->current : NULL, &calls);
 }
@@ -358,18 +374,17 @@ static struct requests_state get_state(void *arg)
                                          [PHASE_FAILED] = "failed"};
     const struct daemon *d = arg;
     const struct generation *g = d->current;
-    return (struct requests_state){.phase = phases[d->phase],
-                                   .serving = d->phase == PHASE_SERVING,
-                                   .config = g->config,
-                                   .plans = g->plans,
-                                   .keyring = g->keyring,
-                                   .generation = d->listeners,
-                                   .listener = g->listener ? listener_process_pid(g->listener) : 0,
-                                   .listening_since = g->started,
-                                   .messages_dropped = d->messages.dropped +
-                                                       d->authorize_limits.refusals.dropped +
-                                                       d->authorize_limits.strangers.dropped +
-                                                       doors_messages_dropped(d->doors)};
+    return (struct requests_state){
+        .phase = phases[d->phase],
+        .serving = d->phase == PHASE_SERVING,
+        .config = g->config,
+        .plans = g->plans,
+        .keyring = g->keyring,
+        .generation = d->listeners,
+        .listener = g->listener ? listener_process_pid(g->listener) : 0,
+        .listening_since = g->started,
+        .messages_dropped = d->messages.dropped + authorize_messages_dropped(&d->authorize_limits) +
+                            doors_messages_dropped(d->doors)};
 }
 
 static const char *reload_by_request(void *arg)
@@ -405,6 +420,7 @@ static struct requests *open_requests(struct daemon *d)
                                          .store = d->store,
                                          .authorize_limits = &d->authorize_limits,
                                          .refusals = d->refusals,
+                                         .copies = d->copies,
                                          .config_path = d->path,
                                          .state = get_state,
                                          .reload = reload_by_request,
@@ -424,6 +440,7 @@ static int make_parts(struct daemon *d, const struct config *config)
     d->runner = runner_new(d->loop, config->run_timeout, d->dir->commands);
     if (!d->runner)
         return -1;
+    runner_set_batch(d->runner, config->batch);
     d->doors = doors_new(d->loop, d->runner, d->store);
     if (!d->doors || loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)
@@ -445,7 +462,8 @@ static int set_up(struct daemon *d, const struct config *config)
     crypto_random(key, sizeof(key));
     d->refused = refused_new();
     d->refusals = refusal_log_new(key);
-    if (!d->refused || !d->refusals || make_parts(d, config) < 0) {
+    d->copies = copies_new(key);
+    if (!d->refused || !d->refusals || !d->copies || make_parts(d, config) < 0) {
         log_error("can't start: %s", strerror(errno));
         return -1;
     }
@@ -506,6 +524,7 @@ static void tear_down(struct daemon *d)
     runner_free(d->runner);
     refused_free(d->refused);
     refusal_log_free(d->refusals);
+    copies_free(d->copies);
     store_close(d->store);
     signals_free(d->signals);
     loop_free(d->loop);
@@ -538,5 +557,5 @@ int daemon_run(struct generation *generation, struct state_dir *dir, const struc
     /* Without a store that can be written to, a copy of it may do. */
     if (!recorded)
         close_due(options->config);
-    return d.status;
+    return d.status ? EX_TEMPFAIL : 0;
 }

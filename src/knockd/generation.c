@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "keeper/log_sources.h"
 #include "keeper/program.h"
@@ -57,7 +58,9 @@ static bool make_parts(struct generation *g, bool only_check, struct report *rep
     unsigned errors = report->errors;
     log_sources_check(g->config, only_check, report);
     bool sources = report->errors == errors;
-    g->plans = plans_make(g->config, report);
+    if (geteuid() == 0)
+        rule_comments_try(&g->comments, g->config, report);
+    g->plans = plans_make(g->config, &g->comments, report);
     bool hooks = program_commands(&g->config->init, "init_command", report, &g->init) == 0;
     hooks &= program_commands(&g->config->exit, "exit_command", report, &g->exit) == 0;
     bool once = one_time_load(g->config, &g->once, report);
@@ -65,13 +68,16 @@ static bool make_parts(struct generation *g, bool only_check, struct report *rep
     return user && sources && hooks && once && g->plans && g->keyring;
 }
 
-struct generation *generation_load(const char *path, bool only_check, struct report *report)
+struct generation *generation_load(const char *path, const struct generation *before,
+                                   bool only_check, struct report *report)
 {
     struct generation *g = calloc(1, sizeof(*g));
     if (!g) {
         report_error(report, (struct config_pos){path, 0}, "out of memory");
         return NULL;
     }
+    if (before)
+        g->comments = before->comments;
     g->config = config_load(path, report);
     if (g->config && make_parts(g, only_check, report)) {
         host_check_kernel(g->config, report);
@@ -132,7 +138,7 @@ static void on_listener_lost(void *arg)
 
 bool generation_make_root(char *why, size_t why_size)
 {
-    return safe_folder_make(SANDBOX_ROOT, 0555, why, why_size);
+    return safe_folder_make_all(SANDBOX_ROOT, 0555, why, why_size);
 }
 
 static bool start_listener(struct generation *g)

@@ -35,6 +35,7 @@ struct generation_calls {
 struct generation {
     struct config *config;
     struct plans *plans;
+    struct rule_comments comments;
     struct one_time once; /* one-time sequences */
     struct keyring *keyring;
     struct nflog_groups groups; /* bound from its start on, whatever its listeners do */
@@ -53,10 +54,12 @@ struct generation {
 
 /*
  * Reads and checks the configuration file at `path` in all its parts; starts nothing.
- * `only_check`: it won't be used, so warnings that the start would give are given now. NULL after
+ * `only_check`: it won't be used, so warnings that the start would give are given now. What the
+ * generation `before` found out about iptables isn't tried again (NULL: there is none). NULL after
  * reporting what is wrong.
  */
-struct generation *generation_load(const char *path, bool only_check, struct report *report);
+struct generation *generation_load(const char *path, const struct generation *before,
+                                   bool only_check, struct report *report);
 
 /* Ends its listener and frees it. NULL is fine. */
 void generation_free(struct generation *generation);

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keeper/process.h"
+#include "keeper/process_output.h"
 #include "keeper/program.h"
+#include "lib/capture_ports.h"
 #include "lib/clock.h"
 #include "lib/netfilter.h"
 #include "lib/rule_words.h"
@@ -33,30 +34,32 @@ static void check_door(const struct config_door *door, const struct port_set *ta
 }
 
 /* What captures packets hears those that are accepted, too. */
-static bool needs_denial(const struct config *config)
+static bool needs_denial(const struct config *config, const struct config_door *door)
 {
     bool needs = false;
     for (unsigned i = 0; i < config->source_count; i++)
-        needs |= !source_is_captured(config->sources[i].type);
+        needs |= config_hears(door, i) && !source_is_captured(config->sources[i].type);
     return needs;
 }
 
 void host_check_ports(const struct config *config, const struct port_set *taken,
                       struct report *report)
 {
-    for (unsigned i = 0; needs_denial(config) && i < config->door_count; i++)
-        check_door(&config->doors[i], taken, report);
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (needs_denial(config, &config->doors[i]))
+            check_door(&config->doors[i], taken, report);
 }
 
-/* The first door that a line in the log can open, which is one with a sequence. */
+/* The first door that a line of the source number `source` can open, which is one with a sequence;
+ * NULL: none. */
 static const struct config_door *find_door_with_sequence(const struct config *config,
-                                                         unsigned *count)
+                                                         unsigned source, unsigned *count)
 {
     const struct config_door *first = NULL;
     *count = 0;
     for (unsigned i = 0; i < config->door_count; i++) {
         const struct config_door *door = &config->doors[i];
-        if (door->sequence.count == 0 && !door->once_path.text)
+        if ((door->sequence.count == 0 && !door->once_path.text) || !config_hears(door, source))
             continue;
         first = first ? first : door;
         ++*count;
@@ -158,9 +161,79 @@ static void check_source(const struct config_source *source, FILE *rules, struct
 void host_check_rules(const struct config *config, FILE *rules, struct report *report)
 {
     unsigned with_sequence;
-    find_door_with_sequence(config, &with_sequence);
-    for (unsigned i = 0; with_sequence > 0 && i < config->source_count; i++)
-        check_source(&config->sources[i], rules, report);
+    for (unsigned i = 0; i < config->source_count; i++)
+        if (find_door_with_sequence(config, i, &with_sequence))
+            check_source(&config->sources[i], rules, report);
+}
+
+/* --- prefixes --- */
+
+/* The longest --log-prefix and --nflog-prefix of iptables (xt_LOG.h, xt_NFLOG.h: with a NUL, 30 and
+ * 64 bytes), and of nft. */
+enum { LOG_PREFIX_LONGEST = 29, NFLOG_PREFIX_LONGEST = 63, NFT_PREFIX_LONGEST = 127 };
+
+static void check_length(const struct config_source *source, const struct config_text *prefix,
+                         struct report *report)
+{
+    bool nflog = source->type == SOURCE_NFLOG || source->format == FORMAT_ULOGD;
+    size_t len = strlen(prefix->text);
+    int longest = nflog ? NFLOG_PREFIX_LONGEST : LOG_PREFIX_LONGEST;
+    if (len > (size_t)longest)
+        report_warning(report, prefix->pos,
+                       "source \"%s\": this prefix has %zu characters, and %s of iptables takes "
+                       "%d at most; shorten it, unless nft logs, which takes %d",
+                       source->name, len, nflog ? "NFLOG" : "LOG", longest, NFT_PREFIX_LONGEST);
+}
+
+void host_check_prefixes(const struct config *config, struct report *report)
+{
+    for (unsigned i = 0; i < config->source_count; i++)
+        for (unsigned j = 0; j < config->sources[i].prefixes.count; j++)
+            check_length(&config->sources[i], &config->sources[i].prefixes.items[j], report);
+}
+
+/* --- what a capture takes in --- */
+
+/* The door with a step so near to the port that a capture takes in what comes to that. */
+static const struct config_door *find_near(const struct config *config, uint8_t proto,
+                                           uint16_t port)
+{
+    for (unsigned i = 0; i < config->door_count; i++)
+        for (unsigned j = 0; j < config->doors[i].sequence.count; j++) {
+            struct port_proto step = config->doors[i].sequence.steps[j];
+            if (step.proto == proto && abs((int)step.port - (int)port) <= SEQUENCE_DECOYS)
+                return &config->doors[i];
+        }
+    return NULL;
+}
+
+void host_check_captured(const struct config *config, const struct port_set *taken,
+                         struct report *report)
+{
+    static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+    struct capture_ports capture;
+    bool captured = false;
+    for (unsigned i = 0; i < config->source_count; i++)
+        captured |= source_is_captured(config->sources[i].type);
+    if (!captured)
+        return;
+    capture_ports_init(&capture, config);
+    struct port_set found = *taken;
+    port_set_keep(&found, &capture.near);
+    port_set_remove(&found, &capture.served);
+    for (size_t i = 0; i < sizeof(protos) / sizeof(*protos); i++) {
+        uint16_t first, last;
+        for (uint32_t from = 0; port_set_range(&found, protos[i], from, &first, &last);
+             from = last + 1u) {
+            const struct config_door *door = find_near(config, protos[i], first);
+            if (door)
+                report_warning(report, door->sequence_pos,
+                               "door \"%s\": something on this host listens on %u:%s, within %d "
+                               "ports of a step, so all that it gets is captured as well; move the "
+                               "step away, or name that port in ignore",
+                               door->name, first, proto_name(protos[i]), SEQUENCE_DECOYS);
+        }
+    }
 }
 
 enum netns_logging host_check_read_netns(const char *folder)
@@ -181,27 +254,29 @@ enum netns_logging host_check_read_netns(const char *folder)
 void host_check_netns(const struct config *config, enum netns_logging logging,
                       struct report *report)
 {
-    unsigned count;
-    const struct config_door *door = find_door_with_sequence(config, &count);
-    char others[32] = "";
-    if (count > 1)
-        snprintf(others, sizeof(others), " and %u more", count - 1);
-    for (unsigned i = 0; door && logging != NETNS_FIRST && i < config->source_count; i++) {
+    for (unsigned i = 0; logging != NETNS_FIRST && i < config->source_count; i++) {
+        unsigned count;
+        char others[32] = "";
         const struct config_source *source = &config->sources[i];
-        if (source->type != SOURCE_KMSG && source->type != SOURCE_JOURNAL)
+        const struct config_door *door = find_door_with_sequence(config, i, &count);
+        if (!door || (source->type != SOURCE_KMSG && source->type != SOURCE_JOURNAL))
             continue;
-        report_warning(report, source->pos,
-                       "source \"%s\": %s, any local user can have the kernel log packets of any "
-                       "address, in a network namespace of his own, and so knock at door \"%s\"%s, "
-                       "which a sequence opens; %s, or let sealed knocks alone open doors (key in "
-                       "place of sequence)",
-                       source->name,
-                       logging == NETNS_ALL
-                           ? "since net.netfilter.nf_log_all_netns is 1"
-                           : "this is not the first network namespace, so the kernel logs its "
-                             "packets only with net.netfilter.nf_log_all_netns = 1, and then",
-                       door->name, others,
-                       logging == NETNS_ALL ? "set it to 0" : "run knockd in the first one");
+        if (count > 1)
+            snprintf(others, sizeof(others), " and %u more", count - 1);
+        report_warning(
+            report, source->pos,
+            "source \"%s\": %s, any local user can have the kernel log packets of any "
+            "address, in a network namespace of his own, and so knock at door \"%s\"%s, "
+            "which a sequence opens; have the firewall hand the packets to knockd (type = "
+            "nflog), which hears this namespace alone, %s, or let sealed knocks alone "
+            "open doors (key in place of sequence)",
+            source->name,
+            logging == NETNS_ALL
+                ? "since net.netfilter.nf_log_all_netns is 1"
+                : "this is not the first network namespace, so the kernel logs its "
+                  "packets only with net.netfilter.nf_log_all_netns = 1, and then",
+            door->name, others,
+            logging == NETNS_ALL ? "set that to 0" : "run knockd in the first one");
     }
 }
 
@@ -209,29 +284,20 @@ void host_check_netns(const struct config *config, enum netns_logging logging,
  * be had within its time. */
 static FILE *output_of(const char *name, const char *argument)
 {
-    char *path = program_find(name), *text = NULL;
-    FILE *file = path ? tmpfile() : NULL;
-    int length = file ? asprintf(&text, "%s%c%s", path, 0, argument ? argument : "") : -1;
-    int silent = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1;
-    if (length >= 0 && silent >= 0) {
-        struct command command = {
-            .words = argument ? 2 : 1, .size = (size_t)length + 1, .text = text};
-        struct process_world world = {.output = fileno(file), .errors = silent, .lock = -1};
-        pid_t pid = process_start(&command, &world);
-        if (pid > 0)
-            status = process_wait(pid, clock_now() + program_limit);
+    const char *const arguments[] = {argument, NULL};
+    char *path = program_find(name);
+    struct command command;
+    int status = -1;
+    FILE *file = NULL;
+    if (path && command_of_program(path, arguments, &command) == 0) {
+        file = process_output(&command, false, clock_now() + program_limit, &status);
+        free(command.text);
     }
-    if (silent >= 0)
-        close(silent);
-    if (length >= 0)
-        free(text);
     free(path);
     if (file && status != 0) {
         fclose(file);
         return NULL;
     }
-    if (file)
-        rewind(file);
     return file;
 }
 
@@ -269,6 +335,8 @@ void host_check_for_test(const struct config *config, struct report *report)
     ports_add_listening(&taken);
     ports_add_bound_udp(&taken);
     host_check_ports(config, &taken, report);
+    host_check_captured(config, &taken, report);
+    host_check_prefixes(config, report);
     for (size_t i = 0; geteuid() == 0 && i < sizeof(savers) / sizeof(*savers); i++) {
         FILE *rules = output_of(savers[i], NULL);
         if (rules) {

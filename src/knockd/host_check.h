@@ -8,8 +8,9 @@
 #include "lib/port_set.h"
 
 /*
- * knockd -t alone: warns of knock ports that something on this host listens on, and, for root, of
- * firewall rules that log only some ports with a prefix of ours.
+ * knockd -t alone: warns of knock ports that something on this host listens on, of ports so near to
+ * them that captures take them in, of prefixes too long for iptables, and, for root, of firewall
+ * rules that log only some ports with a prefix of ours.
  */
 void host_check_for_test(const struct config *config, struct report *report);
 
@@ -31,10 +32,13 @@ void host_check_netns(const struct config *config, enum netns_logging logging,
  * that both hold rules. */
 void host_check_kernel(const struct config *config, struct report *report);
 
-/* Two parts of host_check_for_test, for tests: with the ports that are listened on, and a file,
- * read from its beginning, of what iptables-save printed. */
+/* Parts of host_check_for_test, for tests: with the ports that are listened on, and a file, read
+ * from its beginning, of what iptables-save printed. */
 void host_check_ports(const struct config *config, const struct port_set *taken,
                       struct report *report);
 void host_check_rules(const struct config *config, FILE *rules, struct report *report);
+void host_check_captured(const struct config *config, const struct port_set *taken,
+                         struct report *report);
+void host_check_prefixes(const struct config *config, struct report *report);
 
 #endif

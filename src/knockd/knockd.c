@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -18,15 +19,34 @@
 #include "knockd/options.h"
 #include "knockd/replay.h"
 #include "knockd/rule_check.h"
+#include "knockd/rule_review.h"
 #include "knockd/safe_folder.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "listener/listener.h"
+
+/* The exit status where the command line is wrong; start_daemon() tells 1 from EX_TEMPFAIL. */
+enum { WRONG_USAGE = 2 };
+
+/* Under systemd stderr and syslog both end in the journal; once is enough (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char text[64];
+    if (!stream || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return strcmp(stream, text) == 0;
+}
 
 /* Findings at the start, for the terminal and for the log. */
 static void report_start(void *arg, bool error, const char *text)
 {
     (void)arg;
-    fprintf(stderr, "knockd: %s\n", text);
+    if (!stderr_is_journal())
+        fprintf(stderr, "knockd: %s\n", text);
     if (error)
         log_error("%s", text);
     else
@@ -49,32 +69,47 @@ static int end_output(int status)
     return 1;
 }
 
+/* Whether the state folder that the configuration names is one, or can be made. */
+static bool check_state_dir(const struct config *config, struct report *report)
+{
+    char why[1024];
+    if (safe_folder_can_be(config->state_dir, why, sizeof(why)))
+        return true;
+    report_error(report, (struct config_pos){config->path, 0}, "state_dir: %s", why);
+    return false;
+}
+
+/* Which lines of other hosts count. */
+static void print_remote(const struct config *config)
+{
+    for (unsigned i = 0; i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        if (source->remote && source->max_age > 0)
+            printf("source %s: remote, max_age %lld s\n", source->name,
+                   (long long)(source->max_age / CLOCK_SECOND));
+        else if (source->remote)
+            printf("source %s: remote, lines of any age count\n", source->name);
+    }
+}
+
 static int test_config(const char *path)
 {
     struct report report = {.say = report_test};
-    struct generation *generation = generation_load(path, true, &report);
+    struct generation *generation = generation_load(path, NULL, true, &report);
     if (!generation)
         return 1;
+    /* What another user may not look into says nothing about root's start. */
+    if (geteuid() == 0)
+        check_state_dir(generation->config, &report);
     host_check_for_test(generation->config, &report);
+    rule_review(generation->config, generation->plans, geteuid() != 0, &report);
     rule_check(generation->config, generation->plans, &report);
+    print_remote(generation->config);
     generation_free(generation);
     if (report.errors > 0)
         return 1;
     puts("configuration OK");
     return 0;
-}
-
-/* Under systemd stderr and syslog both end in the journal; once is enough (systemd.exec(5)). */
-static bool stderr_is_journal(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    struct stat st;
-    char text[64];
-    if (!stream || fstat(STDERR_FILENO, &st) < 0)
-        return false;
-    snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
-             (unsigned long long)st.st_ino);
-    return strcmp(stream, text) == 0;
 }
 
 /* A reload must find the file again, whatever folder the daemon is in by then. */
@@ -109,27 +144,30 @@ static void begin_log(const struct options *options, bool to_stderr)
 
 /* The start failed before there was a daemon: closes what is due of an earlier run, by its record.
  */
-static int fail_early(const struct options *options, struct generation *generation)
+static void fail_early(const struct options *options, struct generation *generation)
 {
     generation_free(generation);
     log_open("knockd", LOG_AUTHPRIV, !stderr_is_journal(), options->debug);
     close_due(options->config);
-    return 1;
 }
 
 /* The locks of the state folder and the configuration, held until the process ends. */
 static bool take_locks(const char *path, const struct config *config, struct state_dir *dir,
                        struct report *report)
 {
-    char why[512];
-    bool good = safe_folder_make(config->state_dir, 0700, why, sizeof(why)) &&
-                state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN &&
-                state_dir_claim(path, why, sizeof(why));
-    if (!good)
+    char why[1024];
+    bool taken = safe_folder_make(config->state_dir, 0700, why, sizeof(why)) &&
+                 state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN;
+    bool claimed = taken && state_dir_claim(path, why, sizeof(why));
+    if (taken && !claimed)
+        state_dir_release(dir);
+    if (!claimed)
         report_error(report, (struct config_pos){config->path, 0}, "%s", why);
-    return good;
+    return claimed;
 }
 
+/* Returns 1 when the configuration is wrong, which another start doesn't mend, and EX_TEMPFAIL for
+ * every other failure: the unit tells them apart. */
 static int start_daemon(struct options *options)
 {
     struct report report = {.say = report_start};
@@ -138,17 +176,20 @@ static int start_daemon(struct options *options)
         return 1;
     begin_log(options, false);
     options->config = absolute(options->config);
-    struct generation *generation = generation_load(options->config, false, &report);
-    if (!generation)
-        return fail_early(options, NULL);
+    struct generation *generation = generation_load(options->config, NULL, false, &report);
+    if (!generation || !check_state_dir(generation->config, &report)) {
+        fail_early(options, generation);
+        return 1;
+    }
     int parent = options->background ? daemonize_fork() : -1;
     if (options->background && parent < 0) {
         fprintf(stderr, "knockd: can't go into the background: %s\n", strerror(errno));
-        return fail_early(options, generation);
+        fail_early(options, generation);
+        return EX_TEMPFAIL;
     }
     if (!take_locks(options->config, generation->config, &dir, &report)) {
         generation_free(generation);
-        return 1;
+        return EX_TEMPFAIL;
     }
     const struct config *config = generation->config;
     log_open("knockd", config->facility, !stderr_is_journal(), options->debug);
@@ -186,7 +227,7 @@ int knockd_main(int argc, char **argv)
     fill_standard_descriptors();
     struct options options;
     if (!options_parse(argc, argv, &options))
-        return 1;
+        return WRONG_USAGE;
     switch (options.mode) {
     case MODE_HELP:
         options_usage(stdout);

@@ -96,6 +96,76 @@ static void log_stalled(const struct config *config, const struct message_event 
                door->sequence.count, what);
 }
 
+static void log_scan(const struct config *config, const struct message_event *event)
+{
+    char address[ADDR_TEXT_SIZE];
+    log_notice("door %s: %s knocked right, but sent to at least %llu other ports besides, as a "
+               "port scan does: not opened",
+               config->doors[event->door].name, addr_format(&event->address, address),
+               (unsigned long long)event->number);
+}
+
+/* What to do about lines that aren't of now. */
+static const char *stale_advice(const struct config_source *source, uint32_t reason)
+{
+    if (reason == STALE_UNDATED && !source->remote)
+        return "their date doesn't exist, or is outside 1970 to 2261: is the writer's clock set?";
+    if (reason == STALE_UNDATED)
+        return "let what writes them put date, time and zone before each";
+    if (!source->remote)
+        return "was the clock set, or does a logger write its old lines again?";
+    return reason == STALE_FUTURE ? "are the clocks of both hosts set, by NTP?"
+                                  : "was the stream away, or are the clocks of both hosts not set, "
+                                    "by NTP?";
+}
+
+/* Nothing of what writes these lines will open a door until it is mended. */
+static void log_other_zone(const struct config_source *source, const struct message_event *event)
+{
+    if (source->remote)
+        log_error("source %s: lines that name no time zone are %llu s from now, as if a host had "
+                  "written them in another zone than this host's: NONE OF THEM OPENS A DOOR. Let "
+                  "that host's logger name the zone (rsyslog: RSYSLOG_ForwardFormat)",
+                  source->name, (unsigned long long)event->number);
+    else
+        log_error("source %s: its lines name no time zone and are %llu s from now, as if they "
+                  "were written in another zone than this host's: NONE OF THEM OPENS A DOOR. Let "
+                  "their writer name the zone (rsyslog: RSYSLOG_FileFormat), give knockd the "
+                  "writer's zone (TZ=Europe/Berlin or the like in its environment), or set max_age "
+                  "= off",
+                  source->name, (unsigned long long)event->number);
+}
+
+/* What is wrong with its time, and the bound. */
+static void tell_age(const struct config_source *source, const struct message_event *event,
+                     char *out, size_t size)
+{
+    unsigned long long seconds = event->number;
+    long long max_age = source->max_age / CLOCK_SECOND;
+    if (event->door == STALE_UNDATED)
+        snprintf(out, size, "states no valid time");
+    else if (event->door == STALE_FUTURE && source->remote)
+        snprintf(out, size, "is %llu s ahead of the clock (%lld s are allowed)", seconds,
+                 (long long)(FRESHNESS_AHEAD / CLOCK_SECOND));
+    else
+        snprintf(out, size, "is %llu s %s (max_age is %lld s)", seconds,
+                 event->door == STALE_FUTURE ? "ahead of the clock" : "old", max_age);
+}
+
+static void log_stale(const struct config *config, const struct message_event *event)
+{
+    char address[ADDR_TEXT_SIZE], age[128];
+    const struct config_source *source = &config->sources[event->source];
+    if (event->door == STALE_ZONE) {
+        log_other_zone(source, event);
+        return;
+    }
+    tell_age(source, event, age, sizeof(age));
+    log_warning("source %s: refused a line about a packet of %s that %s, and others perhaps; %s",
+                source->name, addr_format(&event->address, address), age,
+                stale_advice(source, event->door));
+}
+
 static void log_prefix(const struct config_source *source, const struct message_seen *seen)
 {
     char ours[512] = "";
@@ -137,6 +207,10 @@ static void log_event(const struct config *config, const struct message_event *e
         log_stage(config, event);
     else if (event->kind == EVENT_STALLED)
         log_stalled(config, event);
+    else if (event->kind == EVENT_SCAN)
+        log_scan(config, event);
+    else if (event->kind == EVENT_STALE)
+        log_stale(config, event);
     else if (event->kind == EVENT_SILENT)
         log_silence(config, event);
     else

@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "keeper/process.h"
 #include "knockd/config_send.h"
+#include "knockd/local_zone.h"
 #include "knockd/send_queue.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -45,7 +47,10 @@ static const int64_t turn_time = CLOCK_SECOND / 200;
 static const int64_t last_words_time = CLOCK_SECOND / 10;
 
 /* How long the keeper waits for one whose socket was closed. */
-enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 1000 };
+enum { LEAVE_MS = 100, LEAVE_SANITIZED_MS = 5000 };
+
+/* How far apart a listener is told the time zone, at the least. */
+static const int64_t zone_apart = 10 * CLOCK_SECOND;
 
 struct listener_process {
     struct loop *loop;
@@ -57,6 +62,8 @@ struct listener_process {
     int socket;
     struct watch *on_message;
     struct timer patience; /* until it replies, and until it answers */
+    struct timer zone;     /* until what it knows of the time zone may be wrong */
+    int64_t zone_told;     /* when it was told that last */
     bool lost;             /* its owner was told so */
     bool leaving;          /* its end of the socket is closed */
     bool deaf;             /* it doesn't read what it is sent */
@@ -106,6 +113,33 @@ static void send_with_fd(void *arg, const struct message *message, int fd)
 static void send_message(void *arg, const struct message *message)
 {
     send_with_fd(arg, message, -1);
+}
+
+static bool judges_times(const struct config *config)
+{
+    bool judges = false;
+    for (unsigned i = 0; i < config->source_count; i++)
+        judges |= config->sources[i].max_age > 0;
+    return judges;
+}
+
+static void send_zone(void *arg)
+{
+    struct listener_process *l = arg;
+    if (!judges_times(l->inbound.authorize->config) || l->deaf || l->leaving)
+        return;
+    struct message message = {.type = MESSAGE_ZONE, .u.zone = local_zone(time(NULL))};
+    send_message(l, &message);
+    l->zone_told = clock_now();
+    loop_timer_set(l->loop, &l->zone, l->zone_told + LOCAL_ZONE_HOLDS * CLOCK_SECOND);
+}
+
+/* A line that isn't of now: the clock or the zone may have been set. However many a listener tells
+ * of, it is told once in a while. */
+static void send_zone_again(struct listener_process *l)
+{
+    if (clock_now() - l->zone_told >= zone_apart)
+        send_zone(l);
 }
 
 /* --- which answers it owes --- */
@@ -199,6 +233,9 @@ static enum inbound_result receive(struct listener_process *l)
         hand_over_logs(l);
     else if (result == INBOUND_ANSWERED)
         renew_patience(l);
+    else if (result == INBOUND_SERVED && message.type == MESSAGE_EVENT &&
+             message.u.event.kind == EVENT_STALE)
+        send_zone_again(l);
     else if (result == INBOUND_END)
         await_exit(l);
     else if (result == INBOUND_BAD)
@@ -337,7 +374,9 @@ static struct listener_process *listener_process_new(struct loop *loop)
         free(l);
         return NULL;
     }
-    if (loop_timer_register(loop, &l->patience, on_impatience, l) < 0) {
+    if (loop_timer_register(loop, &l->patience, on_impatience, l) < 0 ||
+        loop_timer_register(loop, &l->zone, send_zone, l) < 0) {
+        loop_timer_unregister(loop, &l->patience);
         process_free(&l->process);
         free(l);
         return NULL;
@@ -375,6 +414,7 @@ listener_process_start(struct loop *loop, const struct authorize *authorize,
     }
     send_queue_init(&l->send_queue, loop, l->socket);
     config_send(config, authorize->once, log_debugging(), send_message, l);
+    send_zone(l);
     send_queue_bound(&l->send_queue);
     loop_timer_set(loop, &l->patience, clock_now() + reply_time);
     log_debug("listener %d started, generation %u", (int)l->pid, generation);
@@ -407,6 +447,7 @@ void listener_process_end(struct listener_process *l)
     loop_unwatch(l->on_message);
     send_queue_free(&l->send_queue);
     loop_timer_unregister(l->loop, &l->patience);
+    loop_timer_unregister(l->loop, &l->zone);
     if (l->socket >= 0)
         close(l->socket);
     end_process(l);

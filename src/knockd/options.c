@@ -1,35 +1,24 @@
 /* Reads the command line, and answers options of another knockd by what does their work here. */
 #include "knockd/options.h"
 
-#include <getopt.h>
 #include <string.h>
 
 /* Options without a letter. */
-enum { OPTION_PACKETS = 256, OPTION_CLOSE_ALL, OPTION_STATE_DIR };
+enum { OPTION_PACKETS = OPTION_LONG_ONLY, OPTION_CLOSE_ALL, OPTION_STATE_DIR };
 
-static const struct option_help {
-    struct option option; /* val is the short one, if it is a character */
-    const char *argument;
-    const char *help;
-} table[] = {
-    {{"config", required_argument, NULL, 'c'}, "FILE", "read FILE instead of " DEFAULT_CONFIG},
-    {{"daemon", no_argument, NULL, 'd'}, "", "go into the background once all is ready"},
-    {{"foreground", no_argument, NULL, 'f'}, "", "stay in the foreground (the default)"},
-    {{"test", no_argument, NULL, 't'}, "", "check the configuration and exit"},
-    {{"replay", required_argument, NULL, 'r'},
-     "LOG",
-     "tell what LOG, or a capture (-: stdin), would have opened"},
-    {{"packets", no_argument, NULL, OPTION_PACKETS}, "", "with -r: list LOG's packets instead"},
-    {{"close-all", no_argument, NULL, OPTION_CLOSE_ALL},
-     "",
-     "close what an earlier run left open, and exit"},
-    {{"state-dir", required_argument, NULL, OPTION_STATE_DIR},
-     "FOLDER",
-     "with --close-all: where that is on record"},
-    {{"verbose", no_argument, NULL, 'v'}, "", "also log each step of a knock and each command"},
-    {{"debug", no_argument, NULL, 'D'}, "", "the same"},
-    {{"version", no_argument, NULL, 'V'}, "", "print the version and exit"},
-    {{"help", no_argument, NULL, 'h'}, "", "print this and exit"},
+static const struct option_row table[] = {
+    {"config", 'c', "FILE", "read FILE instead of " DEFAULT_CONFIG, false},
+    {"daemon", 'd', NULL, "go into the background once all is ready", false},
+    {"foreground", 'f', NULL, "stay in the foreground (the default)", false},
+    {"test", 't', NULL, "check the configuration and exit", false},
+    {"replay", 'r', "FILE", "tell what a log or capture (-: stdin) would open", false},
+    {"packets", OPTION_PACKETS, NULL, "with -r: list its packets instead", false},
+    {"close-all", OPTION_CLOSE_ALL, NULL, "close what an earlier run left open, and exit", false},
+    {"state-dir", OPTION_STATE_DIR, "FOLDER", "with --close-all: where that is on record", false},
+    {"verbose", 'v', NULL, "also log each step of a knock and each command", false},
+    {"debug", 'D', NULL, "the same", false},
+    {"version", 'V', NULL, "print the version and exit", false},
+    {"help", 'h', NULL, "print this and exit", false},
 };
 
 /*
@@ -42,8 +31,8 @@ static const struct option_replaced {
     const char *instead;
 } replaced[] = {
     {{"interface", optional_argument, NULL, 'i'},
-     "knocks are read from the firewall's log, set by `source` in the configuration; `interface` "
-     "of a door says where they must come in; see knockd.conf(5)"},
+     "set by `source` in the configuration, of type pcap, where `knockctl import` writes it; "
+     "`interface` of a door says where knocks must come in; see knockd.conf(5)"},
     {{"lookup", optional_argument, NULL, 'l'},
      "names are never looked up; look up logged addresses with `getent hosts ADDRESS`"},
     {{"pidfile", optional_argument, NULL, 'p'},
@@ -62,17 +51,23 @@ enum {
     REPLACED = sizeof(replaced) / sizeof(*replaced),
 };
 
+const struct option_row *knockd_option(unsigned number)
+{
+    return number < OPTIONS ? &table[number] : NULL;
+}
+
+const struct option *knockd_replaced_option(unsigned number)
+{
+    return number < REPLACED ? &replaced[number].option : NULL;
+}
+
 void options_usage(FILE *out)
 {
     fprintf(out,
             "usage: knockd [OPTION]...\n"
             "Opens ports for those who knock right, as its configuration says; see knockd(8).\n\n");
-    for (int i = 0; i < OPTIONS; i++) {
-        const struct option *option = &table[i].option;
-        char letter[] = {'-', (char)option->val, ',', '\0'};
-        fprintf(out, "  %3s --%s %-*s %s\n", option->val < OPTION_PACKETS ? letter : "",
-                option->name, (int)(14 - strlen(option->name)), table[i].argument, table[i].help);
-    }
+    for (int i = 0; i < OPTIONS; i++)
+        option_print(out, &table[i], 26);
 }
 
 /* Prints what to use instead of `option`, if it is one of those. */
@@ -138,37 +133,30 @@ static bool set_option(int option, struct options *out)
     }
 }
 
-static void add_short(const struct option *option, char *shorts)
-{
-    char text[] = {(char)option->val, option->has_arg == required_argument ? ':' : '\0', '\0'};
-    if (option->val < OPTION_PACKETS)
-        strcat(shorts, text);
-}
-
-/* Fills in what getopt_long reads: `options` has room for all and a last one, `shorts` for two
+/* Fills in what getopt_long reads: `options` has room for all and a last one, `letters` for two
  * characters each. */
-static void list_options(struct option *options, char *shorts)
+static void list_options(struct option *options, char *letters)
 {
     for (int i = 0; i < OPTIONS; i++)
-        options[i] = table[i].option;
-    for (int i = 0; i < REPLACED; i++)
+        options[i] = option_getopt(&table[i], letters);
+    for (int i = 0; i < REPLACED; i++) {
+        char letter[] = {(char)replaced[i].option.val, '\0'};
         options[OPTIONS + i] = replaced[i].option;
-    for (int i = 0; i < OPTIONS + REPLACED; i++)
-        add_short(&options[i], shorts);
+        strcat(letters, letter);
+    }
 }
 
 bool options_parse(int argc, char **argv, struct options *out)
 {
     struct option options[OPTIONS + REPLACED + 1] = {{0}};
-    char shorts[2 * (OPTIONS + REPLACED) + 1] = "";
-    list_options(options, shorts);
+    char letters[2 * (OPTIONS + REPLACED) + 2] = ":";
+    list_options(options, letters);
     *out = (struct options){.config = DEFAULT_CONFIG};
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, shorts, options, NULL)) != -1;)
+    for (int option; (option = getopt_long(argc, argv, letters, options, NULL)) != -1;)
         if (!set_option(option, out)) {
             if (option == '?' || option == ':')
-                fprintf(stderr, "knockd: '%s' is no option, or lacks its argument; see knockd -h\n",
-                        argv[optind - 1]);
+                option_say_wrong("knockd", option, argv[optind - 1], knockd_option);
             return false;
         }
     if (optind < argc) {

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define DEFAULT_CONFIG KNOCKD_SYSCONFDIR "/knockd.conf"
+#include "lib/config.h"
+#include "lib/option_table.h"
 
 enum options_mode { MODE_RUN, MODE_TEST, MODE_REPLAY, MODE_CLOSE_ALL, MODE_HELP, MODE_VERSION };
 
@@ -22,6 +23,12 @@ struct options {
 
 /* Reads the command line. False after one line on stderr that names what was wrong. */
 bool options_parse(int argc, char **argv, struct options *out);
+
+/* The row of an option; NULL behind the last. */
+const struct option_row *knockd_option(unsigned number);
+
+/* One that is no option, but answered by what does its work here; NULL behind the last. */
+const struct option *knockd_replaced_option(unsigned number);
 
 void options_usage(FILE *out);
 

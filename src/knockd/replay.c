@@ -9,7 +9,6 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -62,7 +61,7 @@ struct replay {
     bool heard;      /* there is something to count */
     int write_error; /* errno of the first write that failed; 0: none */
     bool no_memory;
-    uint64_t filtered, refused, opened, extended, sealed;
+    uint64_t filtered, refused, scanned, opened, extended, sealed;
 };
 
 static bool failed(const struct replay *r)
@@ -237,18 +236,25 @@ static void count_sealed(struct replay *r, const struct packet *packet,
     r->sealed += made.length > 0;
 }
 
+/* What came of a packet that doors have seen. */
+static void pass_match(struct replay *r, const struct match_result *matched)
+{
+    note_stages(r, matched);
+    r->scanned += matched->scanned_count;
+    if (matched->opened_count + matched->scanned_count > 0)
+        stalled_forget(r, &r->packet->src);
+    for (unsigned i = 0; i < matched->opened_count; i++)
+        complete_knock(r, matched->opened[i]);
+}
+
 /* Returns what the matcher takes the packet for. */
 static enum match_verdict match_packet(struct replay *r, const struct packet *packet)
 {
-    r->packet = packet;
     struct match_result matched =
         matcher_feed(r->setup.matcher, 0, packet, matcher_time(r), UINT_MAX);
+    r->packet = packet;
     if (matched.verdict == MATCH_SEEN)
-        note_stages(r, &matched);
-    if (matched.opened_count > 0)
-        stalled_forget(r, &packet->src);
-    for (unsigned i = 0; i < matched.opened_count; i++)
-        complete_knock(r, matched.opened[i]);
+        pass_match(r, &matched);
     return matched.verdict;
 }
 
@@ -327,6 +333,7 @@ static void print_counters(struct replay *r)
         {"evicted", matched->evicted},
         /* sequences that were completed, by what came of them */
         {"refused_allow", r->refused},
+        {"refused_scan", r->scanned},
         {"opened", r->opened},
         {"extended", r->extended},
         /* sealed knocks, good or not, as far as their fragments make a message */
@@ -415,8 +422,7 @@ enum { PATIENCE_MS = 1000 };
 static bool on_pause(void *arg, bool live)
 {
     struct replay *r = arg;
-    struct pollfd input = {.fd = r->input.fd, .events = POLLIN};
-    if (live && r->held_count > 0 && poll(&input, 1, PATIENCE_MS) == 0)
+    if (live && r->held_count > 0 && replay_input_is_quiet(&r->input, PATIENCE_MS))
         release_knocks(r);
     if (live)
         check_write(r, fflush(r->out));
@@ -506,14 +512,17 @@ static void configure_matcher(void *arg, const struct message *message)
 
 /*
  * All packets are those of one source, that which the matcher knows as number 0. Captures don't
- * tell by which interface a packet came, so that doors can't ask for one.
+ * tell by which interface a packet came, so that doors can't ask for one; nor for a source.
  */
 static void be_one_source(struct replay *r)
 {
     bool captured = r->input.kind == INPUT_CAPTURE;
     r->config->sources[0].type = captured ? SOURCE_PCAP : SOURCE_FILE;
-    for (unsigned i = 0; captured && i < r->config->door_count; i++)
-        r->config->doors[i].interface[0] = '\0';
+    for (unsigned i = 0; i < r->config->door_count; i++) {
+        r->config->doors[i].unheard = 0;
+        if (captured)
+            r->config->doors[i].interface[0] = '\0';
+    }
 }
 
 static bool prepare(struct replay *r, const struct options *options)
@@ -559,7 +568,7 @@ static void free_all(struct replay *r)
 
 int replay_log(const struct options *options, const struct replay_here *here, FILE *out)
 {
-    struct replay r = {.out = out, .input = {.fd = -1}};
+    struct replay r = {.out = out, .input = {.fd = -1, .interrupt = -1}};
     struct report report = {.say = report_error_only};
     if (!options->packets || options->config_given) {
         r.config = config_load(options->config, &report);

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +38,80 @@ static const struct magic {
 
 enum { MAGICS = sizeof(magics) / sizeof(*magics) };
 
+/* --- SIGINT --- */
+
+static sigset_t interrupt_set(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+/* A shell's background job has it ignored, and keeps that. */
+static void watch_interrupt(struct replay_input *input)
+{
+    struct sigaction action;
+    sigset_t set = interrupt_set();
+    if (sigaction(SIGINT, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+        return;
+    input->interrupt = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (input->interrupt >= 0)
+        sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Takes the signal that came, if one did; the next has its usual effect. */
+static void unwatch_interrupt(struct replay_input *input)
+{
+    struct signalfd_siginfo info;
+    sigset_t set = interrupt_set();
+    if (input->interrupt < 0)
+        return;
+    input->interrupted |= read(input->interrupt, &info, sizeof(info)) == sizeof(info);
+    close(input->interrupt);
+    input->interrupt = -1;
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Waits for input, at most `ms` unless that is negative. */
+static int wait_for_input(const struct replay_input *input, int ms, struct pollfd fds[2])
+{
+    int count;
+    do {
+        fds[0] = (struct pollfd){.fd = input->fd, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = input->interrupt, .events = POLLIN};
+        count = poll(fds, 2, ms);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+bool replay_input_is_quiet(const struct replay_input *input, int ms)
+{
+    struct pollfd fds[2];
+    return wait_for_input(input, ms, fds) == 0;
+}
+
+static bool is_interrupted(struct replay_input *input)
+{
+    struct pollfd fds[2];
+    if (input->interrupt >= 0 && wait_for_input(input, -1, fds) > 0 && fds[1].revents)
+        unwatch_interrupt(input);
+    return input->interrupted;
+}
+
+/* --- the bytes --- */
+
+static long read_bytes(struct replay_input *input, char *out, size_t size)
+{
+    for (;;) {
+        if (is_interrupted(input))
+            return 0;
+        ssize_t got = read(input->fd, out, size);
+        if (got >= 0 || errno != EINTR)
+            return got;
+    }
+}
+
 long replay_input_read(void *arg, char *out, size_t size)
 {
     struct replay_input *input = arg;
@@ -45,11 +122,7 @@ long replay_input_read(void *arg, char *out, size_t size)
         input->head_len -= len;
         return (long)len;
     }
-    for (;;) {
-        ssize_t got = read(input->fd, out, size);
-        if (got >= 0 || errno != EINTR)
-            return got;
-    }
+    return read_bytes(input, out, size);
 }
 
 /* The magic that the head has, whole; else NULL, and whether it may become one. */
@@ -66,14 +139,22 @@ static const struct magic *find_magic(const struct replay_input *input, bool *ma
     return NULL;
 }
 
+/* The first one that begins with what there is of the head. */
+static const struct magic *first_magic(const struct replay_input *input)
+{
+    const struct magic *magic = magics;
+    while (memcmp(input->head, magic->bytes, input->head_len) != 0)
+        magic++;
+    return magic;
+}
+
 /* Reads no further than it takes: of a pipe, more may be long in coming. */
 static int recognise(struct replay_input *input)
 {
     bool may_be = true;
     const struct magic *magic = NULL;
     while (!magic && may_be && input->head_len < INPUT_HEAD) {
-        struct replay_input source = {.fd = input->fd};
-        long got = replay_input_read(&source, input->head + input->head_len, 1);
+        long got = read_bytes(input, input->head + input->head_len, 1);
         if (got < 0)
             return errno;
         if (got == 0)
@@ -81,6 +162,9 @@ static int recognise(struct replay_input *input)
         input->head_len++;
         magic = find_magic(input, &may_be);
     }
+    /* A capture that was cut already there. No text begins so. */
+    if (!magic && may_be && input->head_len > 0 && input->head[0] & 0x80)
+        magic = first_magic(input);
     if (magic) {
         input->kind = magic->kind;
         input->program = magic->program;
@@ -97,10 +181,11 @@ static bool is_named_capture(const char *path)
 int replay_input_open(struct replay_input *input, const char *path)
 {
     struct stat st;
-    *input = (struct replay_input){.standard = strcmp(path, "-") == 0};
+    *input = (struct replay_input){.standard = strcmp(path, "-") == 0, .interrupt = -1};
     input->fd = input->standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (input->fd < 0)
         return errno;
+    watch_interrupt(input);
     input->live = fstat(input->fd, &st) != 0 || !S_ISREG(st.st_mode);
     int error = recognise(input);
     if (input->kind == INPUT_LOG && is_named_capture(path))
@@ -110,6 +195,7 @@ int replay_input_open(struct replay_input *input, const char *path)
 
 void replay_input_close(struct replay_input *input)
 {
+    unwatch_interrupt(input);
     if (input->fd >= 0 && !input->standard)
         close(input->fd);
 }

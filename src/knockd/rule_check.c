@@ -12,9 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keeper/process.h"
+#include "keeper/process_output.h"
 #include "keeper/program.h"
 #include "keeper/rule.h"
+#include "knockd/rule_review.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -29,6 +30,7 @@ struct check {
     const struct plans *plans;
     struct report *report;
     int64_t deadline;
+    uint8_t family;          /* that is being tried */
     bool over;               /* no more is tried */
     struct commands tried;   /* so that nothing is tried twice */
     char output[OUTPUT_MAX]; /* first line of what the last command wrote */
@@ -40,20 +42,16 @@ struct check {
  * none. */
 static int run_command(struct check *check, const struct command *command)
 {
-    FILE *file = tmpfile();
     int64_t deadline = clock_now() + one_limit;
-    int status = -1;
+    char line[OUTPUT_MAX];
+    int status;
     snprintf(check->output, sizeof(check->output), "it doesn't end");
+    FILE *file = process_output(command, true,
+                                deadline < check->deadline ? deadline : check->deadline, &status);
     if (!file) {
         snprintf(check->output, sizeof(check->output), "%s", strerror(errno));
         return -1;
     }
-    struct process_world world = {.output = fileno(file), .errors = fileno(file), .lock = -1};
-    pid_t pid = process_start(command, &world);
-    if (pid > 0)
-        status = process_wait(pid, deadline < check->deadline ? deadline : check->deadline);
-    rewind(file);
-    char line[OUTPUT_MAX];
     if (fgets(line, sizeof(line), file)) {
         line[strcspn(line, "\n")] = '\0';
         log_encode(line, strlen(line), check->output, sizeof(check->output));
@@ -139,6 +137,16 @@ static bool init_may_make_it(const struct check *check)
            (strstr(check->output, "exist") || strstr(check->output, "load target"));
 }
 
+/* What to do about an address of one family in the rule of a door that both may knock at. */
+static const char *family_hint(const struct check *check, const struct config_text *rule)
+{
+    uint8_t family = rule_review_family(rule->text);
+    if (family == 0 || family == check->family)
+        return "";
+    return family == 4 ? "; it has an IPv4 address: give the door allow = 0.0.0.0/0"
+                       : "; it has an IPv6 address: give the door allow = \"::/0\"";
+}
+
 static void report_mistake(struct check *check, const struct config_door *door,
                            const struct config_text *rule)
 {
@@ -149,8 +157,8 @@ static void report_mistake(struct check *check, const struct config_door *door,
             "makes?",
             door->name, check->output);
     else
-        report_error(check->report, rule->pos, "door \"%s\": iptables can't take this rule: %s",
-                     door->name, check->output);
+        report_error(check->report, rule->pos, "door \"%s\": iptables can't take this rule: %s%s",
+                     door->name, check->output, family_hint(check, rule));
 }
 
 /* iptables -C says the same of a chain that isn't there as of a rule that isn't. */
@@ -205,7 +213,7 @@ static bool make_look(const struct config_text *rule, const struct knock *knock,
     struct value_texts texts;
     struct words words;
     char why[160];
-    char *template = rule_command(rule->text, "-C", why, sizeof(why));
+    char *template = rule_command(rule->text, "-C", false, why, sizeof(why));
     value_texts_fill(&texts, knock);
     bool good = template && template_expand(template, &texts.values, &words, why, sizeof(why));
     char *program = good ? program_find(words.text) : NULL;
@@ -220,6 +228,7 @@ static void try_door(struct check *check, unsigned number, uint8_t family)
     const struct config_door *door = &check->config->doors[number];
     const struct plan *plan = plans_get(check->plans, number, family);
     struct addr address;
+    check->family = family;
     if (!plan->usable || !sample_address(door, family, &address))
         return;
     struct knock knock = knock_plain(door, plan, &address, "sequence");

@@ -203,7 +203,7 @@ static enum state_dir_taken take_again(const struct state_dir *dir, struct state
 /* Takes the folder that is at the path now in place of the removed one, if it can be used. */
 static enum state_dir_found mend_folder(struct state_dir *dir, char *why, size_t why_size)
 {
-    char reason[512];
+    char reason[1024];
     struct state_dir made;
     enum state_dir_taken taken = take_again(dir, &made, reason, sizeof(reason));
     if (taken != STATE_DIR_TAKEN) {
@@ -261,7 +261,8 @@ static bool path_in(const char *folder, const char *config, char out[PATH_MAX])
 bool state_dir_claim(const char *config, char *why, size_t why_size)
 {
     char path[PATH_MAX], reason[512];
-    if (!path_in(CLAIMS, config, path) || !safe_folder_make(CLAIMS, 0700, reason, sizeof(reason)))
+    if (!path_in(CLAIMS, config, path) ||
+        !safe_folder_make_all(CLAIMS, 0700, reason, sizeof(reason)))
         return true;
     /* The descriptor stays open: the lock ends with the process. */
     if (lock_file(AT_FDCWD, path, TRIES_TO_START) >= 0 || errno != EWOULDBLOCK)
@@ -280,7 +281,7 @@ void state_dir_unclaim(const char *config)
 void state_dir_note(const char *config, const char *state_dir)
 {
     char path[PATH_MAX], made[PATH_MAX + 8], why[512];
-    if (!path_in(NOTES, config, path) || !safe_folder_make(NOTES, 0755, why, sizeof(why)))
+    if (!path_in(NOTES, config, path) || !safe_folder_make_all(NOTES, 0755, why, sizeof(why)))
         return;
     snprintf(made, sizeof(made), "%s.new", path);
     unlink(made);

@@ -16,13 +16,17 @@
 #include "knockd/safe_folder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/service.h"
 
 enum { BOOT_ID_SIZE = 64 };
 
 /* Reads the number that the kernel draws at each start
- * (Documentation/admin-guide/sysctl/kernel.rst). False after an error was logged. */
+ * (Documentation/admin-guide/sysctl/kernel.rst), or takes what the unit knows of a container's.
+ * False after an error was logged. */
 static bool read_boot_id(char out[BOOT_ID_SIZE])
 {
+    if (service_boot_id(out))
+        return true;
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     bool ok = file && fgets(out, BOOT_ID_SIZE, file);
     if (!ok)
@@ -132,7 +136,7 @@ static struct store *open_copy(const char *state_dir, char copy[STATE_STORE_COPY
 {
     char from[PATH_MAX], to[PATH_MAX];
     strcpy(copy, "/run/knockd/copy.XXXXXX");
-    bool good = safe_folder_make("/run/knockd", 0755, why, size) && mkdtemp(copy);
+    bool good = safe_folder_make_all("/run/knockd", 0755, why, size) && mkdtemp(copy);
     for (int i = 0; good && i < STORE_FILES; i++) {
         snprintf(from, sizeof(from), "%s/%s", state_dir, store_files[i]);
         snprintf(to, sizeof(to), "%s/%s", copy, store_files[i]);

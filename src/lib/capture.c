@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,67 @@ static const struct sock_filter for_this_host[] = {
 
 enum { HEAD = sizeof(for_this_host) / sizeof(*for_this_host) };
 
+/*
+ * What stands between the two: it takes UDP to ports of one class, whose number is in the last
+ * instruction but one. Written by hand, since libpcap's optimizer makes programs of such arithmetic
+ * that the kernel refuses: they read scratch memory that isn't written on each way to there.
+ */
+#define LOAD(size, offset)                                                                         \
+    {                                                                                              \
+        BPF_LD | (size) | BPF_ABS, 0, 0, (offset)                                                  \
+    }
+#define UNLESS(test, value, skip)                                                                  \
+    {                                                                                              \
+        BPF_JMP | (test) | BPF_K, 0, (skip), (value)                                               \
+    }
+#define IF(test, value, skip)                                                                      \
+    {                                                                                              \
+        BPF_JMP | (test) | BPF_K, (skip), 0, (value)                                               \
+    }
+#define OPERATE(operation, value)                                                                  \
+    {                                                                                              \
+        BPF_ALU | (operation) | BPF_K, 0, 0, (value)                                               \
+    }
+#define TAKE                                                                                       \
+    {                                                                                              \
+        BPF_RET | BPF_K, 0, 0, CAPTURE_COPIED                                                      \
+    }
+
+/* The port is in the accumulator; the last ones compare its class, and take the packet. */
+#define SAMPLE_PORT                                                                                \
+    {BPF_ST, 0, 0, 0}, OPERATE(BPF_RSH, CAPTURE_FOLD), {BPF_MISC | BPF_TAX, 0, 0, 0},              \
+        {BPF_LD | BPF_MEM, 0, 0, 0}, {BPF_ALU | BPF_XOR | BPF_X, 0, 0, 0},                         \
+        OPERATE(BPF_MUL, CAPTURE_SPREAD), OPERATE(BPF_AND, CAPTURE_CLASS), UNLESS(BPF_JEQ, 0, 1),  \
+        TAKE
+
+static const struct sock_filter sample4[] = {
+    LOAD(BPF_B, 0),
+    OPERATE(BPF_RSH, 4),
+    UNLESS(BPF_JEQ, 4, 16),
+    LOAD(BPF_B, 9),
+    UNLESS(BPF_JEQ, IPPROTO_UDP, 14),
+    LOAD(BPF_H, 6),
+    IF(BPF_JSET, 0x1fff, 12), /* a later fragment */
+    {BPF_LDX | BPF_B | BPF_MSH, 0, 0, 0},
+    {BPF_LD | BPF_H | BPF_IND, 0, 0, 2},
+    IF(BPF_JGE, CAPTURE_SAMPLED, 9),
+    SAMPLE_PORT,
+};
+
+static const struct sock_filter sample6[] = {
+    LOAD(BPF_B, 0),
+    OPERATE(BPF_RSH, 4),
+    UNLESS(BPF_JEQ, 6, 13),
+    LOAD(BPF_B, 6),
+    UNLESS(BPF_JEQ, IPPROTO_UDP, 11),
+    LOAD(BPF_H, 42),
+    IF(BPF_JGE, CAPTURE_SAMPLED, 9),
+    SAMPLE_PORT,
+};
+
+enum { SAMPLE_MAX = sizeof(sample4) / sizeof(*sample4) };
+_Static_assert(sizeof(sample6) <= sizeof(sample4), "room for either");
+
 struct capture_filter {
     struct bpf_program compiled;
     unsigned widened;
@@ -33,14 +95,28 @@ bool capture_is_built(void)
     return true;
 }
 
+static void append(struct capture_filter *filter, const void *program, size_t count)
+{
+    memcpy(filter->program + filter->count, program, count * sizeof(struct sock_filter));
+    filter->count += (unsigned)count;
+}
+
 /* libpcap's instructions are the kernel's. */
-static void fill_program(struct capture_filter *filter)
+static void fill_program(struct capture_filter *filter, const struct capture_ports *ports,
+                         int family)
 {
     _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "an instruction");
-    memcpy(filter->program, for_this_host, sizeof(for_this_host));
-    memcpy(filter->program + HEAD, filter->compiled.bf_insns,
-           filter->compiled.bf_len * sizeof(struct sock_filter));
-    filter->count = HEAD + filter->compiled.bf_len;
+    unsigned served, sample = capture_ports_sample(ports, &served);
+    append(filter, for_this_host, HEAD);
+    if (sample < CAPTURE_SAMPLES) {
+        if (family == 4)
+            append(filter, sample4, sizeof(sample4) / sizeof(*sample4));
+        else
+            append(filter, sample6, sizeof(sample6) / sizeof(*sample6));
+        filter->program[filter->count - 2].k = sample << CAPTURE_SHIFT;
+        filter->widened += served;
+    }
+    append(filter, filter->compiled.bf_insns, filter->compiled.bf_len);
 }
 
 static bool compile(struct capture_filter *filter, const char *text, char *why, size_t size)
@@ -54,7 +130,7 @@ static bool compile(struct capture_filter *filter, const char *text, char *why, 
     if (!ok)
         snprintf(why, size, "libpcap can't compile the filter: %s", pcap_geterr(raw));
     pcap_close(raw);
-    if (ok && filter->compiled.bf_len > BPF_MAXINSNS - HEAD) {
+    if (ok && filter->compiled.bf_len > BPF_MAXINSNS - HEAD - SAMPLE_MAX) {
         snprintf(why, size, "the filter is too long for the kernel: %u instructions",
                  filter->compiled.bf_len);
         return false;
@@ -75,7 +151,7 @@ struct capture_filter *capture_filter_new(const struct capture_ports *ports, int
     }
     filter->widened = capture_ports_write(ports, family, text);
     if (compile(filter, text, why, size)) {
-        fill_program(filter);
+        fill_program(filter, ports, family);
     } else {
         capture_filter_free(filter);
         filter = NULL;
@@ -106,8 +182,8 @@ const struct sock_filter *capture_filter_program(const struct capture_filter *fi
 
 bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *bytes, size_t len)
 {
-    const struct pcap_pkthdr header = {.caplen = (bpf_u_int32)len, .len = (bpf_u_int32)len};
-    return pcap_offline_filter(&filter->compiled, &header, bytes) != 0;
+    return bpf_filter((const struct bpf_insn *)(const void *)(filter->program + HEAD), bytes,
+                      (u_int)len, (u_int)len) != 0;
 }
 
 /* --- files --- */
@@ -188,7 +264,7 @@ enum capture_result capture_next(struct capture *capture, struct capture_packet 
         take_error(capture, pcap_geterr(capture->pcap), error);
         return CAPTURE_BROKEN;
     }
-    *out = (struct capture_packet){.bytes = bytes, .len = header->caplen};
+    *out = (struct capture_packet){.bytes = bytes, .len = header->caplen, .whole = header->len};
     take_time(header, out);
     return CAPTURE_PACKET;
 }

@@ -69,6 +69,54 @@ static struct port_set taken(const struct capture_ports *ports)
     return set;
 }
 
+/* --- other ports of UDP --- */
+
+static unsigned class_of(uint16_t port)
+{
+    uint32_t spread = (uint32_t)(port ^ port >> CAPTURE_FOLD) * CAPTURE_SPREAD;
+    return (spread & CAPTURE_CLASS) >> CAPTURE_SHIFT;
+}
+
+bool capture_ports_samples(unsigned sample, uint16_t port)
+{
+    return port < CAPTURE_SAMPLED && class_of(port) == sample;
+}
+
+/* Services that may get much, and that no door need name. */
+static const uint16_t busy_ports[] = {53,   69,    88,    123,   161,   389,   443,   500,  514,
+                                      655,  853,   1194,  1701,  1812,  1813,  3074,  3389, 3478,
+                                      3479, 4433,  4500,  4789,  5060,  5349,  5353,  6081, 8443,
+                                      9993, 10000, 10001, 19302, 19132, 22000, 25565, 27015};
+
+/* Counts the served ports of each class that no step wants. */
+static void count_served(const struct capture_ports *ports, unsigned counts[CAPTURE_SAMPLES])
+{
+    memset(counts, 0, CAPTURE_SAMPLES * sizeof(*counts));
+    for (uint16_t port = 1; port < CAPTURE_SAMPLED; port++)
+        counts[class_of(port)] += port_set_has(&ports->served, IPPROTO_UDP, port) &&
+                                  !port_set_has(&ports->steps, IPPROTO_UDP, port);
+}
+
+unsigned capture_ports_sample(const struct capture_ports *ports, unsigned *served)
+{
+    enum { SERVED = 1000 };
+    unsigned weights[CAPTURE_SAMPLES], best = 0;
+    uint16_t first, last;
+    *served = 0;
+    if (!port_set_range(&ports->steps, IPPROTO_UDP, 0, &first, &last))
+        return CAPTURE_SAMPLES;
+    count_served(ports, weights);
+    for (unsigned i = 0; i < CAPTURE_SAMPLES; i++)
+        weights[i] *= SERVED;
+    for (size_t i = 0; i < sizeof(busy_ports) / sizeof(*busy_ports); i++)
+        weights[class_of(busy_ports[i])]++;
+    for (unsigned i = 1; i < CAPTURE_SAMPLES; i++)
+        if (weights[i] < weights[best])
+            best = i;
+    *served = weights[best] / SERVED;
+    return best;
+}
+
 /* --- ranges --- */
 
 static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};

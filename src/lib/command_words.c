@@ -39,6 +39,20 @@ bool command_part_take(struct command_word *word, struct command_part *out)
     return true;
 }
 
+const char *command_base_name(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    return slash ? slash + 1 : program;
+}
+
+bool command_is_number(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return len > 0;
+}
+
 /* Copies one word to *out, and moves it behind that. The quote that isn't closed; 0: none. */
 static char copy_word(struct command_word word, char **out)
 {

@@ -31,6 +31,7 @@ static void free_door(struct config_door *door)
     free(door->ports);
     config_list_free(&door->keys);
     config_list_free(&door->closes);
+    config_list_free(&door->sources);
     config_list_free(&door->rules);
     free_commands(&door->ip4);
     free_commands(&door->ip6);
@@ -86,14 +87,16 @@ static void set_defaults(struct parse_context *context, const char *path, struct
     read_copy(context, path, &config->path);
     read_copy(context, "knockd", &config->user);
     read_copy(context, CONFIG_STATE_DIR, &config->state_dir);
-    read_copy(context, "/run/knockd/control", &config->control);
-    read_copy(context, "/etc/knockd/keys", &config->key_dir);
+    read_copy(context, CONFIG_CONTROL, &config->control);
+    read_copy(context, DEFAULT_KEY_DIR, &config->key_dir);
     config->user_pos = (struct config_pos){config->files[0], 0};
     config->facility = LOG_AUTHPRIV;
     config->stop_timeout = INT64_C(60) * 1000000000;
+    config->batch = true;
     config->run_timeout = INT64_C(10) * 1000000000;
     config->max_sources = 65536;
     config->max_open = CONFIG_MAX_OPEN;
+    config->comment = true;
     set_sealed_defaults(context, &config->sealed);
 }
 
@@ -122,13 +125,35 @@ static void check_source_key(struct parse_context *context, const struct config_
                      section->title, key, example);
     if (has && !fits)
         report_error(context->report, section->pos,
-                     "source \"%s\" has %s %s, which its type doesn't use: remove it, or write "
-                     "another type",
-                     section->title, strchr("aeiou", *key) ? "an" : "a", key);
+                     "source \"%s\": %s has no meaning for its type: remove it, or write another "
+                     "type",
+                     section->title, key);
+}
+
+/* Files and programs may bring another host's lines, and all but the kernel's own log lines that
+ * somebody writes again. */
+static void check_source_age(struct parse_context *context, const struct config_section *section,
+                             struct config_source *source)
+{
+    bool lines = source->type != SOURCE_KMSG && !source_is_of_packets(source->type);
+    bool others = lines && source->type != SOURCE_JOURNAL;
+    check_source_key(context, section, others, "remote", NULL);
+    check_source_key(context, section, lines, "max_age", NULL);
+    source->remote &= others;
+}
+
+/* What max_age is where it isn't given, or is wrong. With `remote`, the type may be what is wrong.
+ */
+static int64_t default_max_age(const struct config_source *source)
+{
+    if (source->remote)
+        return INT64_C(10) * 1000000000;
+    bool kernel = source->type == SOURCE_KMSG || source_is_of_packets(source->type);
+    return kernel ? 0 : INT64_C(120) * 1000000000;
 }
 
 static void check_source_keys(struct parse_context *context, const struct config_section *section,
-                              const struct config_source *source)
+                              struct config_source *source)
 {
     bool kernel = source->type == SOURCE_KMSG || source->type == SOURCE_JOURNAL;
     check_source_key(context, section, source->type == SOURCE_FILE, "path",
@@ -138,6 +163,7 @@ static void check_source_keys(struct parse_context *context, const struct config
     check_source_key(context, section, source->type == SOURCE_NFLOG, "group", NULL);
     check_source_key(context, section, source->type == SOURCE_PCAP, "interface", NULL);
     check_source_key(context, section, source->type != SOURCE_PCAP, "prefix", NULL);
+    check_source_age(context, section, source);
     check_source_key(context, section, source->type != SOURCE_NFLOG && source->type != SOURCE_PCAP,
                      "format", NULL);
     if (kernel && source->format == FORMAT_ULOGD)
@@ -162,6 +188,7 @@ static void read_source(struct parse_context *context, const struct config_secti
 {
     source->pos = section->pos;
     read_title(context, section, "source", &source->name);
+    source->max_age = -1;
     unsigned before = context->report->errors;
     config_read_keys(context, section, source);
     if (!config_given(section, "type"))
@@ -170,6 +197,8 @@ static void read_source(struct parse_context *context, const struct config_secti
     /* Beside a type or path that is wrong, what contradicts it would only confuse. */
     if (context->report->errors == before)
         check_source_keys(context, section, source);
+    if (source->max_age < 0)
+        source->max_age = default_max_age(source);
     if (context->report->errors == before && !source->prefixes.set && source->type != SOURCE_PCAP)
         warn_of_any_prefix(context, section);
 }
@@ -204,7 +233,8 @@ static void read_door(struct parse_context *context, const struct config_section
     door->pos = section->pos;
     door->seq_timeout = INT64_C(25) * 1000000000;
     door->cmd_timeout = INT64_C(10) * 1000000000;
-    door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
+    /* As iptables' --syn: a host discards a SYN with FIN or RST. */
+    door->flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK | TCP_FIN | TCP_RST};
     door->strict = door->bound = true;
     door->strays = -1;
     door->check_interval = CONFIG_CHECK_INTERVAL;
@@ -238,6 +268,20 @@ static void read_sealed(struct parse_context *context, const struct config_secti
     config_read_keys(context, section, sealed);
 }
 
+/* What the file says of all doors may stand behind one that doesn't say. */
+static void settle_comments(const struct config_sections *sections, struct config *config)
+{
+    struct config_door *door = config->doors;
+    for (size_t i = 0; i < sections->count; i++) {
+        const struct config_section *section = &sections->items[i];
+        if (section->kind != CONFIG_DOOR)
+            continue;
+        if (!config_given(section, "comment"))
+            door->comment = config->comment;
+        door++;
+    }
+}
+
 /* The listener looks for sealed knocks only if there is a door for them. */
 static void settle_spans(struct config *config)
 {
@@ -247,6 +291,34 @@ static void settle_spans(struct config *config)
     for (unsigned i = 0; i < config->door_count; i++)
         if (config->doors[i].keys.count > 0)
             sealed->span = sealed->span_configured;
+}
+
+/* The number of the source of that name; as many as there are: there is none. */
+static unsigned find_source(const struct config *config, const char *name)
+{
+    unsigned i = 0;
+    while (i < config->source_count && strcmp(config->sources[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* A door hears the sources that it names; all, if it names none. */
+static void settle_heard(struct parse_context *context, struct config *config)
+{
+    char hint[CONFIG_DOOR_HINT_SIZE];
+    for (unsigned i = 0; i < config->door_count; i++) {
+        struct config_door *door = &config->doors[i];
+        door->unheard = door->sources.count > 0 ? UINT64_MAX : 0;
+        for (unsigned j = 0; j < door->sources.count; j++) {
+            const struct config_text *name = &door->sources.items[j];
+            unsigned source = find_source(config, name->text);
+            if (source < config->source_count && source < CONFIG_SOURCES_MAX)
+                door->unheard &= ~(UINT64_C(1) << source);
+            else
+                report_error(context->report, name->pos, "source: there is no source \"%s\"%s",
+                             name->text, config_source_hint(config, name->text, hint));
+        }
+    }
 }
 
 static void read_sections(struct parse_context *context, const struct config_sections *sections,
@@ -269,7 +341,9 @@ static void read_sections(struct parse_context *context, const struct config_sec
         else
             read_sealed(context, section, &config->sealed);
     }
+    settle_comments(sections, config);
     settle_spans(config);
+    settle_heard(context, config);
     config_settle_closes(context, config);
 }
 

@@ -1,6 +1,7 @@
 /* What knockd.conf lacks, contradicts itself in, or invites a port scan by. */
 #include "lib/config_check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/message.h"
@@ -55,6 +56,65 @@ static void check_sources(const struct config *config, struct report *report)
                       "prefixes of both into one",
                 a->name, b->name, b->pos.file, b->pos.line);
         }
+}
+
+/* When the stream is away, a gateway's own source still opens its own doors. */
+static void check_streams(const struct config *config, struct report *report)
+{
+    unsigned own = 0;
+    for (unsigned i = 0; i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        own += !source->remote;
+        if (source->remote && source->max_age == 0)
+            report_warning(report, source->pos,
+                           "source \"%s\" is remote and has no max_age: what was kept in an outage "
+                           "opens doors when the stream comes back; expected max_age = 10 or the "
+                           "like",
+                           source->name);
+    }
+    if (own == 0 && config->source_count > 0)
+        report_warning(
+            report, config->sources[0].pos,
+            "all sources are remote: while the stream is away, nothing opens; add one of "
+            "this host's own, of type kmsg or file");
+}
+
+/* Once doors name the sources that they hear, one may be left over. */
+static void check_heard(const struct config *config, struct report *report)
+{
+    uint64_t unheard = config->door_count > 0 ? UINT64_MAX : 0;
+    for (unsigned i = 0; i < config->door_count; i++)
+        unheard &= config->doors[i].unheard;
+    for (unsigned i = 0; i < config->source_count; i++)
+        if (unheard >> i & 1)
+            report_warning(report, config->sources[i].pos,
+                           "source \"%s\": no door hears it: name it in a door's source, or remove "
+                           "it",
+                           config->sources[i].name);
+}
+
+/* Who reads or writes what several hosts share knows the sequences in it. */
+static void check_remote(const struct config *config, const struct config_source *source,
+                         struct report *report)
+{
+    const struct config_door *first = NULL;
+    char others[32] = "";
+    unsigned count = 0;
+    for (unsigned i = 0; source->remote && i < config->door_count; i++) {
+        const struct config_door *door = &config->doors[i];
+        if (door->sequence.count == 0 || door->sources.set)
+            continue;
+        first = first ? first : door;
+        count++;
+    }
+    if (count > 1)
+        snprintf(others, sizeof(others), " and %u more", count - 1);
+    if (first)
+        report_warning(report, source->pos,
+                       "source \"%s\": whoever can write into what it reads opens door \"%s\"%s by "
+                       "sequence: name the sources that each door hears, as source = { ... }, this "
+                       "one or not",
+                       source->name, first->name, others);
 }
 
 static void check_commands(const struct config_door *door, struct report *report)
@@ -243,10 +303,12 @@ static bool is_suffix(const struct sequence *a, const struct sequence *b)
     return true;
 }
 
-/* Whether there may be packets that both doors listen to. */
+/* Whether there may be packets that both doors listen to, of a source that both hear. */
 static bool may_meet(const struct config_door *a, const struct config_door *b)
 {
     if (a->target.family && b->target.family && !addr_equal(&a->target, &b->target))
+        return false;
+    if ((~a->unheard & ~b->unheard) == 0)
         return false;
     return !a->interface[0] || !b->interface[0] || strcmp(a->interface, b->interface) == 0;
 }
@@ -322,6 +384,10 @@ void config_check(const struct config *config, struct report *report)
 {
     check_sources(config, report);
     check_interfaces(config, report);
+    check_heard(config, report);
+    check_streams(config, report);
+    for (unsigned i = 0; i < config->source_count; i++)
+        check_remote(config, &config->sources[i], report);
     if (config->door_count == 0)
         report_error(report, (struct config_pos){config->files[0], 0},
                      "there is no door: expected door \"NAME\" { sequence = ... rule = ... }");

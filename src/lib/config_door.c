@@ -1,9 +1,11 @@
 /* Readers of sequences, ports, addresses and commands of a door; and a door by its name. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/config_values.h"
+#include "lib/nearest.h"
 #include "lib/shell_syntax.h"
 
 void read_sequence(struct parse_context *context, const struct config_key *key,
@@ -305,4 +307,62 @@ struct config_door *config_find_door(const struct config *config, const char *na
         if (strcmp(config->doors[i].name, name) == 0)
             return &config->doors[i];
     return NULL;
+}
+
+const char *config_nearest_door(const struct config *config, const char *name)
+{
+    struct nearest nearest = nearest_to(name);
+    for (unsigned i = 0; i < config->door_count; i++)
+        nearest_compare(&nearest, config->doors[i].name);
+    return nearest.found;
+}
+
+enum { HINT_NAMES = 10 };
+
+/* Ten names of the greatest length, and what stands around them. */
+static_assert(CONFIG_DOOR_HINT_SIZE > HINT_NAMES * (CONFIG_NAME_MAX + 2) + 64, "a hint has room");
+
+static const char *door_name(const struct config *config, unsigned i)
+{
+    return config->doors[i].name;
+}
+
+static const char *source_name(const struct config *config, unsigned i)
+{
+    return config->sources[i].name;
+}
+
+/* The end of a message that none of `count` sections has the name that was written for `meant`. */
+static const char *hint_names(const struct config *config, unsigned count,
+                              const char *(*name)(const struct config *config, unsigned i),
+                              const char *meant, char out[CONFIG_DOOR_HINT_SIZE])
+{
+    unsigned more = count > HINT_NAMES ? count - HINT_NAMES : 0;
+    int len = snprintf(out, CONFIG_DOOR_HINT_SIZE, "; %s%s%s",
+                       meant       ? "did you mean "
+                       : count > 0 ? "there are"
+                                   : "there is none",
+                       meant ? meant : "", meant ? "?" : "");
+    for (unsigned i = 0; !meant && i < count - more; i++)
+        len += snprintf(out + len, CONFIG_DOOR_HINT_SIZE - (size_t)len, "%s %s", i ? "," : "",
+                        name(config, i));
+    if (!meant && more > 0)
+        snprintf(out + len, CONFIG_DOOR_HINT_SIZE - (size_t)len, ", and %u more", more);
+    return out;
+}
+
+const char *config_door_hint(const struct config *config, const char *name,
+                             char out[CONFIG_DOOR_HINT_SIZE])
+{
+    return hint_names(config, config->door_count, door_name, config_nearest_door(config, name),
+                      out);
+}
+
+const char *config_source_hint(const struct config *config, const char *name,
+                               char out[CONFIG_DOOR_HINT_SIZE])
+{
+    struct nearest nearest = nearest_to(name);
+    for (unsigned i = 0; i < config->source_count; i++)
+        nearest_compare(&nearest, config->sources[i].name);
+    return hint_names(config, config->source_count, source_name, nearest.found, out);
 }

@@ -11,35 +11,7 @@
 #include "lib/config_scan.h"
 #include "lib/config_section.h"
 #include "lib/config_values.h"
-
-enum { NAME_MAX_COMPARED = 64, DISTANCE_MAX = 2 };
-
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-    unsigned ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* How many bytes must be inserted, removed or replaced to make `a` of `b`; over 64 bytes: 64. */
-static unsigned distance_of(const char *a, const char *b)
-{
-    size_t len = strlen(b);
-    unsigned row[NAME_MAX_COMPARED];
-    if (len >= NAME_MAX_COMPARED || strlen(a) >= NAME_MAX_COMPARED)
-        return NAME_MAX_COMPARED;
-    for (unsigned j = 0; j <= len; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= len; j++) {
-            unsigned above = row[j];
-            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[len];
-}
+#include "lib/nearest.h"
 
 /* Whether the key may be written: others are in the schema for their error message alone. */
 static bool is_accepted(const struct config_key *key)
@@ -47,27 +19,17 @@ static bool is_accepted(const struct config_key *key)
     return key->read && key->read != read_gone;
 }
 
-static void compare_name(const char *word, const char *name, unsigned *best, const char **found)
-{
-    unsigned distance = distance_of(word, name);
-    if (distance < *best && distance < strlen(name) && distance < strlen(word)) {
-        *best = distance;
-        *found = name;
-    }
-}
-
 /* The name nearest to the word, of those that may stand here. */
 static const char *nearest_name(const struct config_failure *f)
 {
     const struct config_schema *schema = f->schema;
-    const char *found = NULL;
-    unsigned best = DISTANCE_MAX + 1;
+    struct nearest nearest = nearest_to(f->word);
     for (const struct config_key *key = schema->kinds[f->kind].keys; key->name; key++)
         if (is_accepted(key))
-            compare_name(f->word, key->name, &best, &found);
+            nearest_compare(&nearest, key->name);
     for (unsigned kind = 1; f->kind == 0 && kind < schema->kind_count; kind++)
-        compare_name(f->word, schema->kinds[kind].name, &best, &found);
-    return found;
+        nearest_compare(&nearest, schema->kinds[kind].name);
+    return nearest.found;
 }
 
 /* The kind of section that has this key, kind_count if none has. */

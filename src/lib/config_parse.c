@@ -16,6 +16,7 @@
 
 #include "lib/config_messages.h"
 #include "lib/config_section.h"
+#include "lib/config_values.h"
 #include "lib/crypto.h"
 #include "lib/service.h"
 
@@ -130,6 +131,20 @@ static bool add_value(const struct parsing *p, struct config_list *values, const
     return true;
 }
 
+static void refuse_key_twice(const struct parsing *p, const struct config_entry *entry,
+                             struct config_pos pos)
+{
+    const struct config_key *key = entry->key;
+    const struct config_pos *first = &entry->values.pos;
+    if (config_takes_list(key))
+        report_error(p->report, pos,
+                     "%s is already set in %s:%d: remove one, or write a list: %s = { ..., ... }",
+                     key->name, first->file, first->line, key->name);
+    else
+        report_error(p->report, pos, "%s is set twice, here and in %s:%d: remove one", key->name,
+                     first->file, first->line);
+}
+
 /* Runs for each text of each key. libconfuse has made room for it: the first of an assignment finds
  * one value, a further one of a list or of += more. Its own copy is nothing that anyone reads. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -150,9 +165,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     struct config_section *section = section_of(p, cfg, p->root->line);
     struct config_entry *entry = section ? config_entry_find(section, key) : NULL;
     if (entry && cfg_opt_size(opt) == 1) {
-        report_error(p->report, pos,
-                     "%s is already set in %s:%d: remove one, or write a list: %s = { ..., ... }",
-                     key->name, entry->values.pos.file, entry->values.pos.line, key->name);
+        refuse_key_twice(p, entry, pos);
         return 0;
     }
     if (section && !entry)

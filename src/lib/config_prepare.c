@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/config_scan.h"
 #include "lib/crypto.h"
@@ -11,6 +12,7 @@
 struct preparation {
     struct prepared_text *out;
     const char *name;
+    const struct config_file *file;
     const struct config_schema *schema;
     const struct config_mask *mask;
     struct report *report;
@@ -183,14 +185,54 @@ static bool put_quoted(struct preparation *p, const struct config_token *token)
     return good && put(p, end, 1);
 }
 
-/* Whether the first word of all is an INI file's [section]. */
+/* Whether the line has one of the words that the other knockd's file has and others don't. */
+static bool is_of_other_knockd(const char *line, size_t len)
+{
+    static const char *const keys[] = {"sequence",        "one_time_sequences", "start_command",
+                                       "start_command_6", "seq_timeout",        "cmd_timeout"};
+    size_t key = 0;
+    while (len > 0 && isblank((unsigned char)*line)) {
+        line++;
+        len--;
+    }
+    if (len >= 9 && strncasecmp(line, "[options]", 9) == 0)
+        return true;
+    while (key < len && (isalnum((unsigned char)line[key]) || line[key] == '_'))
+        key++;
+    size_t equals = key;
+    while (equals < len && isblank((unsigned char)line[equals]))
+        equals++;
+    bool found = false;
+    for (size_t i = 0; equals < len && line[equals] == '=' && i < sizeof(keys) / sizeof(*keys); i++)
+        found |= strlen(keys[i]) == key && strncasecmp(line, keys[i], key) == 0;
+    return found;
+}
+
+static bool has_other_knockd(const struct config_file *file)
+{
+    const char *line = file->data, *end = file->data + file->len;
+    while (line < end) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        size_t len = (size_t)((newline ? newline : end) - line);
+        if (is_of_other_knockd(line, len))
+            return true;
+        line += len + 1;
+    }
+    return false;
+}
+
+/* Whether the first word of all begins an INI file's [section], which may have blanks in it. */
 static bool refuse_ini(struct preparation *p, const struct config_token *word)
 {
-    bool ini = p->schema->ini && p->last.kind == TOKEN_END && *word->text == '[' &&
-               word->text[word->len - 1] == ']';
-    if (ini)
-        report_error(p->report, pos_at(p, word->line), "%.*s: %s",
-                     word->len < 64 ? (int)word->len : 64, word->text, p->schema->ini);
+    bool ini = p->schema->ini && p->last.kind == TOKEN_END && *word->text == '[';
+    if (ini && !has_other_knockd(p->file))
+        report_error(p->report, pos_at(p, word->line),
+                     "a [section] begins here, so this is no configuration of knockd, which has "
+                     "door \"NAME\" { ... }: name another file");
+    else if (ini)
+        report_error(p->report, pos_at(p, word->line),
+                     "this is the configuration of another knockd: `%s %s >NEW` converts it",
+                     p->schema->ini, p->name);
     return ini;
 }
 
@@ -311,7 +353,7 @@ bool config_prepare(const char *name, const struct config_file *file,
                     struct report *report, struct prepared_text *out)
 {
     struct preparation p = {
-        .out = out, .name = name, .schema = schema, .mask = mask, .report = report};
+        .out = out, .name = name, .file = file, .schema = schema, .mask = mask, .report = report};
     struct config_scan scan = {file->data, file->data + file->len, 1};
     *out = (struct prepared_text){.line = 1};
     if (refuse_nul(&p, file))

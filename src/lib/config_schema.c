@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 #include "lib/carrier.h"
+#include "lib/config_file.h"
+#include "lib/config_scan.h"
 #include "lib/config_values.h"
 #include "lib/sealed.h"
 
@@ -17,8 +19,10 @@ static const struct config_key global_keys[] = {
     {"control", read_path, AT(config, control), 1, SOCKET_PATH_MAX},
     {"key_dir", read_path, AT(config, key_dir), 1, PATH_BYTES_MAX},
     {"facility", read_facility, AT(config, facility), 0, 0},
+    {"comment", read_boolean, AT(config, comment), 0, 0},
     {"stop_timeout", read_duration, AT(config, stop_timeout), 1, HOUR},
     {"run_timeout", read_duration, AT(config, run_timeout), 1, 10 * MINUTE},
+    {"batch", read_boolean, AT(config, batch), 0, 0},
     {"max_sources", read_number, AT(config, max_sources), 1024, CONFIG_MAX_SOURCES},
     {"max_failures", read_gone, 0, 0, 0},
     {"failure_window", read_gone, 0, 0, 0},
@@ -38,6 +42,8 @@ static const struct config_key source_keys[] = {
     {"group", read_number, AT(config_source, group), 0, UINT16_MAX},
     {"interface", read_interfaces, AT(config_source, interfaces), 0, 0},
     {"command", read_command, AT(config_source, command), 0, 0},
+    {"remote", read_boolean, AT(config_source, remote), 0, 0},
+    {"max_age", read_bound, AT(config_source, max_age), 1, DAY},
     {0},
 };
 
@@ -52,8 +58,10 @@ static const struct config_key door_keys[] = {
     {"ignore", read_ignore, 0, 0, 0},
     {"target", read_address, AT(config_door, target), 0, 0},
     {"interface", read_interface, AT(config_door, interface), 0, 0},
+    {"source", read_sources, AT(config_door, sources), 0, 0},
     {"allow", read_allow, 0, 0, 0},
     {"rule", read_commands, AT(config_door, rules), 0, 0},
+    {"comment", read_boolean, AT(config_door, comment), 0, 0},
     {"start_command", read_commands, AT(config_door, ip4.start), 0, 0},
     {"stop_command", read_commands, AT(config_door, ip4.stop), 0, 0},
     {"extend_command", read_commands, AT(config_door, ip4.extend), 0, 0},
@@ -103,6 +111,35 @@ static const struct config_replaced replaced[] = {
     {0},
 };
 
+/* Whether it has a sequence: who reads that can knock. */
+static bool holds_sequence(const struct config_file *file)
+{
+    struct config_scan scan = {file->data, file->data + file->len, 1};
+    struct config_token token;
+    do {
+        token = config_scan_next(&scan);
+    } while (token.kind != TOKEN_END && !config_token_equals(&token, "sequence"));
+    return token.kind != TOKEN_END;
+}
+
+/* Root runs what the file says, so nobody else may have written it. */
+static bool check_file(const struct config_file *file, const char *path, struct report *report)
+{
+    const bool secret = holds_sequence(file);
+    const struct config_file_rule rule = {.what = "the configuration",
+                                          .forbidden = 022,
+                                          .advice = secret ? "chmod 600 it" : "chmod go-w it"};
+    struct config_pos pos = {path, 0};
+    if (!config_file_trusted(file, &rule, pos, report))
+        return false;
+    if (config_file_is_open(file) && secret)
+        report_warning(report, pos,
+                       "others than its owner may read it (mode %04o), and so the sequences in it: "
+                       "chmod 600 it",
+                       file->mode);
+    return true;
+}
+
 const struct config_schema *config_schema(void)
 {
     static const struct config_schema schema = {
@@ -112,8 +149,20 @@ const struct config_schema *config_schema(void)
                   [CONFIG_SEALED] = {"sealed", sealed_keys, 1, false}},
         .kind_count = CONFIG_KINDS,
         .replaced = replaced,
-        .ini = "this is a file for the knockd that listens to an interface by itself; this one "
-               "wants source \"NAME\" { ... } and door \"NAME\" { ... }, see knockd.conf(5)",
+        .check_file = check_file,
+        .ini = "knockctl import",
     };
     return &schema;
+}
+
+bool config_takes_list(const struct config_key *key)
+{
+    static config_read *const lists[] = {
+        read_allow, read_commands, read_door_names, read_ignore,  read_interfaces, read_key_names,
+        read_ports, read_prefixes, read_sequence,   read_sources, read_statuses,
+    };
+    bool takes = false;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        takes |= key->read == lists[i];
+    return takes;
 }

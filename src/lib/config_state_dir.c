@@ -1,6 +1,7 @@
 /*
- * The state folder out of a file that is wrong somewhere: the doors that an earlier run left open
- * are closed all the same. So nothing here is ever an error; what isn't found isn't there.
+ * The state folder and the control socket out of a file that is wrong somewhere: the doors that an
+ * earlier run left open are closed all the same, and a knockd that runs is asked. So nothing here
+ * is ever an error; what isn't found isn't there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "lib/config.h"
 #include "lib/config_file.h"
 #include "lib/config_scan.h"
+#include "lib/config_schema.h"
 
 /* The value of a token, which is a word, or a text in quotes; one without its second quote ends
  * with the line: that may be the very mistake. */
@@ -18,7 +20,7 @@ static size_t value_of(const struct config_token *token, const char **value)
     return quoted || token->kind == TOKEN_WORD ? token->len - quoted - closed : 0;
 }
 
-bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size)
+bool config_scan_path(const char *text, size_t len, const char *name, char *out, size_t size)
 {
     struct config_scan scan = {text, text + len, 1};
     struct config_token key = {0}, equal = {0}, token = {0};
@@ -27,7 +29,7 @@ bool config_scan_state_dir(const char *text, size_t len, char *out, size_t size)
         key = equal;
         equal = token;
         token = config_scan_next(&scan);
-        found = key.kind == TOKEN_WORD && config_token_equals(&key, "state_dir") &&
+        found = key.kind == TOKEN_WORD && config_token_equals(&key, name) &&
                 config_token_is(&equal, '=');
     } while (token.kind != TOKEN_END && !found);
     const char *value;
@@ -68,8 +70,22 @@ bool config_find_state_dir(const char *path, char *out, size_t size)
         return true;
     if (!config_file_read(path, &file, &why))
         return false;
-    if (!config_scan_state_dir(file.data, file.len, out, size))
+    if (!config_scan_path(file.data, file.len, "state_dir", out, size))
         snprintf(out, size, "%s", CONFIG_STATE_DIR);
+    config_file_free(&file);
+    return true;
+}
+
+bool config_scan_control(const char *path, char *out, size_t size)
+{
+    struct report report = {.say = ignore_finding};
+    struct config_file file;
+    const char *why;
+    if (!config_file_read(path, &file, &why))
+        return false;
+    if (!config_schema()->check_file(&file, path, &report) ||
+        !config_scan_path(file.data, file.len, "control", out, size))
+        snprintf(out, size, "%s", CONFIG_CONTROL);
     config_file_free(&file);
     return true;
 }

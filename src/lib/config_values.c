@@ -195,13 +195,11 @@ bool parse_duration(const char *text, int64_t *out)
     return true;
 }
 
-void read_duration(struct parse_context *context, const struct config_key *key,
-                   const struct config_list *values, void *field)
+/* `besides`: what the value may be as well, for messages. */
+static void read_time(struct parse_context *context, const struct config_key *key,
+                      const struct config_text *value, const char *besides, int64_t *field)
 {
-    const struct config_text *value = read_one(context, key, values);
     int64_t duration = -1;
-    if (!value)
-        return;
     bool good = parse_duration(value->text, &duration);
     if (!good || duration < key->min * 1000000000 || duration > key->max * 1000000000) {
         char min[24], max[24];
@@ -209,11 +207,33 @@ void read_duration(struct parse_context *context, const struct config_key *key,
         show_seconds(key->max, max, sizeof(max));
         report_error(context->report, value->pos,
                      "%s: \"%.80s\" won't do: expected a time from %s to %s, as seconds or with "
-                     "s, m, h or d behind the number",
-                     key->name, value->text, min, max);
+                     "s, m, h or d behind the number%s",
+                     key->name, value->text, min, max, besides);
         return;
     }
-    *(int64_t *)field = duration;
+    *field = duration;
+}
+
+void read_duration(struct parse_context *context, const struct config_key *key,
+                   const struct config_list *values, void *field)
+{
+    const struct config_text *value = read_one(context, key, values);
+    if (value)
+        read_time(context, key, value, "", field);
+}
+
+void read_bound(struct parse_context *context, const struct config_key *key,
+                const struct config_list *values, void *field)
+{
+    static const char *const open[] = {"0", "off", "no", "none", "false"};
+    const struct config_text *value = read_one(context, key, values);
+    for (size_t i = 0; value && i < COUNT(open); i++)
+        if (strcasecmp(value->text, open[i]) == 0) {
+            *(int64_t *)field = 0;
+            return;
+        }
+    if (value)
+        read_time(context, key, value, ", or off", field);
 }
 
 /* Reports a text that isn't a number within the key's bounds, and returns false. */
@@ -320,6 +340,15 @@ void read_format(struct parse_context *context, const struct config_key *key,
                      value->text);
 }
 
+static void warn_of_repeated(struct parse_context *context, const struct config_key *key,
+                             const struct config_list *list, const char *text,
+                             struct config_pos pos)
+{
+    if (config_list_has(list, text))
+        report_warning(context->report, pos, "%s: the list has \"%.80s\" twice: remove one",
+                       key->name, text);
+}
+
 /* The kernel writes a prefix as it is, but users forget its last blank: that one doesn't count. */
 static void read_prefix(struct parse_context *context, const struct config_key *key,
                         const struct config_text *value, struct config_list *out)
@@ -336,6 +365,7 @@ static void read_prefix(struct parse_context *context, const struct config_key *
     }
     char text[128];
     snprintf(text, sizeof(text), "%.*s", (int)len, value->text);
+    warn_of_repeated(context, key, out, text, value->pos);
     if (!config_list_add(out, text, value->pos))
         context->no_memory = true;
 }
@@ -354,20 +384,38 @@ void read_prefixes(struct parse_context *context, const struct config_key *key,
         read_prefix(context, key, &values->items[i], out);
 }
 
-void read_door_names(struct parse_context *context, const struct config_key *key,
-                     const struct config_list *values, void *field)
+/* Names of sections of the kind `what`. */
+static void read_names(struct parse_context *context, const struct config_key *key,
+                       const struct config_list *values, const char *what, struct config_list *out)
 {
-    struct config_list *out = field;
     out->set = true;
     out->pos = values->pos;
+    if (values->count == 1 && *values->items[0].text == '\0') {
+        report_error(context->report, values->pos,
+                     "%s: the list is empty: name a %s, or leave the key out", key->name, what);
+        return;
+    }
     for (unsigned i = 0; i < values->count; i++) {
         const struct config_text *value = &values->items[i];
+        warn_of_repeated(context, key, out, value->text, value->pos);
         if (!config_is_name(value->text))
             report_error(context->report, value->pos,
-                         "%s: \"%.80s\" is no name of a door: expected 1 to 63 of the characters "
+                         "%s: \"%.80s\" is no name of a %s: expected 1 to 63 of the characters "
                          "A-Z a-z 0-9 _ . -, not beginning with -; or leave the key out",
-                         key->name, value->text);
+                         key->name, value->text, what);
         else if (!config_list_add(out, value->text, value->pos))
             context->no_memory = true;
     }
+}
+
+void read_door_names(struct parse_context *context, const struct config_key *key,
+                     const struct config_list *values, void *field)
+{
+    read_names(context, key, values, "door", field);
+}
+
+void read_sources(struct parse_context *context, const struct config_key *key,
+                  const struct config_list *values, void *field)
+{
+    read_names(context, key, values, "source", field);
 }

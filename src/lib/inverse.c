@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/command_words.h"
+
 /* A word within a text. */
 struct word {
     const char *text;
@@ -70,10 +72,7 @@ static int find_opposite(struct word start, struct word undo)
 
 static bool is_number(struct word word)
 {
-    for (size_t i = 0; i < word.len; i++)
-        if (word.text[i] < '0' || word.text[i] > '9')
-            return false;
-    return word.len > 0;
+    return command_is_number(word.text, word.len);
 }
 
 bool inverse_texts(const char *undo, size_t undo_size, const char *start, size_t start_size)

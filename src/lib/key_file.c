@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/config_values.h"
 #include "lib/crypto.h"
@@ -101,11 +100,15 @@ static const struct config_key keys[] = {
     {0},
 };
 
-static const struct config_schema schema = {
-    .kinds = {{NULL, keys, 1, false}},
-    .kind_count = 1,
-    .secret = true,
-};
+const struct config_schema *key_file_schema(void)
+{
+    static const struct config_schema schema = {
+        .kinds = {{NULL, keys, 1, false}},
+        .kind_count = 1,
+        .secret = true,
+    };
+    return &schema;
+}
 
 static void fill(struct parse_context *context, const struct config_section *section,
                  struct key_file *out)
@@ -124,7 +127,7 @@ static bool parse(struct parse_context *context, struct config_file *file, const
                   struct key_file *out)
 {
     struct config_sections sections;
-    bool good = config_parse_file(path, file, &schema, context->report, &sections);
+    bool good = config_parse_file(path, file, key_file_schema(), context->report, &sections);
     if (good)
         fill(context, &sections.items[0], out);
     /* The places of the doors' names point to it. */
@@ -137,24 +140,11 @@ static bool parse(struct parse_context *context, struct config_file *file, const
 
 /* Others who could read the file may have the key, and those who could write it may have replaced
  * it: such a file is no secret. */
-static bool is_private(const struct config_file *file, const char *path, struct report *report)
-{
-    struct config_pos pos = {path, 0};
-    if (file->owner != 0 && file->owner != geteuid()) {
-        report_error(report, pos,
-                     "the key file belongs to user %u: expected root or user %u, who reads it",
-                     file->owner, (unsigned)geteuid());
-        return false;
-    }
-    if (file->mode & 077) {
-        report_error(report, pos,
-                     "others than its owner may use the key file (mode %04o): chmod 600 it, and "
-                     "make a new key if anyone could have read this one",
-                     file->mode);
-        return false;
-    }
-    return true;
-}
+static const struct config_file_rule rule = {
+    .what = "the key file",
+    .forbidden = 077,
+    .advice = "chmod 600 it, and make a new key if anyone could have read this one",
+};
 
 bool key_file_read(const char *path, struct report *report, struct key_file *out)
 {
@@ -168,7 +158,7 @@ bool key_file_read(const char *path, struct report *report, struct key_file *out
                      "can't read the key file: %s; knockctl key new makes and shows one", why);
         return false;
     }
-    if (!is_private(&file, path, report)) {
+    if (!config_file_trusted(&file, &rule, (struct config_pos){path, 0}, report)) {
         config_file_free(&file);
         return false;
     }

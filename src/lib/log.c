@@ -22,6 +22,7 @@ static struct {
     bool debug;
     int socket;         /* to the syslog daemon; -1: none */
     unsigned long lost; /* messages that it didn't take */
+    struct log_errors *errors;
 } sink = {.ident = "knockd", .facility = LOG_AUTHPRIV, .to_stderr = true, .socket = -1};
 
 void log_open(const char *ident, int facility, bool to_stderr, bool debug)
@@ -108,6 +109,18 @@ static void to_stderr(const char *word, const char *text)
         (void)!write(STDERR_FILENO, line, (size_t)len);
 }
 
+/* What doesn't fit is left out. */
+static void collect(struct log_errors *errors, const char *text)
+{
+    size_t len = strlen(text);
+    if (errors->len + len + 2 > sizeof(errors->text))
+        return;
+    memcpy(errors->text + errors->len, text, len);
+    errors->len += len;
+    errors->text[errors->len++] = '\n';
+    errors->text[errors->len] = '\0';
+}
+
 static void say(enum level level, const char *format, va_list args)
 {
     static const struct {
@@ -122,9 +135,16 @@ static void say(enum level level, const char *format, va_list args)
     vsnprintf(raw, sizeof(raw), format, args);
     log_encode(raw, strlen(raw), text, sizeof(text));
     to_syslog(levels[level].priority, text);
+    if (level == LEVEL_ERROR && sink.errors)
+        collect(sink.errors, text);
     if (sink.to_stderr)
         to_stderr(levels[level].word, text);
     errno = saved;
+}
+
+void log_collect(struct log_errors *errors)
+{
+    sink.errors = errors;
 }
 
 void log_error(const char *format, ...)

@@ -25,7 +25,28 @@ struct watch {
     void *arg;
 };
 
-/* Runs before each wait: one system call for however many timers have changed since. */
+/* So often, what a turn of the loop left due is fired before it waits. */
+enum { ROUNDS = 4 };
+
+/* The time is read once: a timer that sets itself again can't keep the loop here. */
+static void fire_due(struct loop *loop)
+{
+    int64_t now = clock_now();
+    for (struct timer *timer; (timer = timers_pop(&loop->timers, now));)
+        timer->fire(timer->arg);
+}
+
+/*
+ * What descriptors and timers set to be done at once needs no alarm, and no turn of its own, while
+ * no more of it follows from it than such a chain has links.
+ */
+static void fire_at_once(struct loop *loop)
+{
+    for (int i = 0; i < ROUNDS && timers_next(&loop->timers) <= clock_now(); i++)
+        fire_due(loop);
+}
+
+/* One system call for however many timers have changed since the last wait. */
 static void arm(struct loop *loop)
 {
     int64_t next = timers_next(&loop->timers);
@@ -42,10 +63,12 @@ static void arm(struct loop *loop)
         loop->armed = next;
 }
 
+/* Before each wait. */
 static void on_prepare(struct ev_loop *ev, ev_prepare *prepare, int events)
 {
     (void)ev;
     (void)events;
+    fire_at_once(prepare->data);
     arm(prepare->data);
 }
 
@@ -57,10 +80,7 @@ static void on_alarm(struct ev_loop *ev, ev_io *io, int events)
     uint64_t expirations;
     if (read(loop->timerfd, &expirations, sizeof(expirations)) > 0)
         loop->armed = INT64_MAX;
-    /* The time is read once: a timer that sets itself again can't keep the loop here. */
-    int64_t now = clock_now();
-    for (struct timer *timer; (timer = timers_pop(&loop->timers, now));)
-        timer->fire(timer->arg);
+    fire_due(loop);
 }
 
 struct loop *loop_new(void)

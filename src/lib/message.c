@@ -36,6 +36,7 @@ size_t message_size(uint32_t type)
         [MESSAGE_QUERY] = BODY(query),
         [MESSAGE_PING] = BODY(ping),
         [MESSAGE_INTERFACE] = BODY(interface),
+        [MESSAGE_ZONE] = BODY(zone),
     };
     return type < MESSAGE_TYPES ? sizes[type] : 0;
 }

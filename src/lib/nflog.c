@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/receive_buffer.h"
+
 /* The kernel allocates so much for each packet, and more for one that needs it (nfulnl_log_packet):
  * its default of a page would fill the receive buffer with a tenth of the packets. */
 enum { KERNEL_BUFFER = 512 };
@@ -113,14 +115,6 @@ static int bind_group(int fd, uint16_t group)
     return send_config(fd, message);
 }
 
-/* Beyond the limit of the system, where that is permitted. */
-static void enlarge_buffer(int fd)
-{
-    int size = RECEIVE_BUFFER;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-}
-
 /* Else the kernel would drop all packets, once it had to drop one, until the socket is read empty.
  * Their numbers tell of the loss without its error. */
 static int keep_what_fits(int fd)
@@ -135,7 +129,7 @@ int nflog_group_open(unsigned group)
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
     if (fd < 0)
         return -1;
-    enlarge_buffer(fd);
+    receive_buffer_set(fd, RECEIVE_BUFFER);
     if (keep_what_fits(fd) == 0 && bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 &&
         bind_group(fd, (uint16_t)group) == 0)
         return fd;

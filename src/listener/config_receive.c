@@ -7,6 +7,7 @@
 
 #include "lib/carrier.h"
 #include "listener/lines.h"
+#include "listener/port_scan.h"
 #include "listener/reassembly_table.h"
 #include "listener/source_table.h"
 
@@ -30,10 +31,13 @@ static bool receive_config(struct listener_config *setup, const struct message_c
 
 static bool receive_source(struct listener_config *setup, const struct message_source *message)
 {
-    if (setup->source_count >= setup->config.sources)
+    if (setup->source_count >= setup->config.sources || message->remote > 1 ||
+        message->max_age < 0 || message->max_age > CONFIG_AGE_MAX)
         return false;
     struct listener_config_source *source = &setup->sources[setup->source_count++];
     source->type = message->type;
+    source->remote = message->remote;
+    source->max_age = message->max_age;
     source->spec.format = message->type == SOURCE_KMSG      ? LOG_KMSG
                           : message->format == FORMAT_ULOGD ? LOG_ULOGD
                                                             : LOG_KERNEL;
@@ -93,6 +97,7 @@ static bool receive_door(struct listener_config *setup, const struct message_doo
     door->timeout = message->timeout;
     door->flags = message->flags;
     door->target = message->target;
+    door->unheard = message->unheard;
     door->strict = message->strict != 0;
     for (int i = 0; i < 2; i++)
         door->strays[i] = (uint8_t)message->strays[i];
@@ -127,8 +132,10 @@ uint64_t listener_config_memory(const struct message_config *config, uint64_t ig
 {
     /* The program and its libraries, malloc's waste, and what an answer to `why` takes. */
     const uint64_t program = UINT64_C(128) << 20;
-    /* The entries of matcher and reassembly, with their links and buckets. */
-    const uint64_t address = sizeof(struct source_entry) + sizeof(struct reassembly_entry) + 512;
+    /* The entries of matcher and reassembly, with their links and buckets, and the ports that it
+     * scanned. */
+    const uint64_t address =
+        sizeof(struct source_entry) + sizeof(struct reassembly_entry) + 512 + PORT_SCAN_BYTES;
     /* A door in three copies, and what the index and `why` have of it and of its steps. */
     const uint64_t door = 4096;
     const uint64_t source = LOG_FILES * sizeof(struct lines) + 64 * (MESSAGE_PREFIX_MAX + 64);
@@ -143,8 +150,11 @@ bool listener_config_match(const struct listener_config *setup, unsigned max,
     *reassembly = NULL;
     *matcher = matcher_new(setup->doors, setup->door_count, max, config->key);
     for (unsigned i = 0; *matcher && i < setup->source_count; i++)
-        if (setup->sources[i].type == SOURCE_PCAP)
-            matcher_set_captured(*matcher, i);
+        if (setup->sources[i].type == SOURCE_PCAP && !matcher_set_captured(*matcher, i))
+            return false;
+    for (unsigned i = 0; *matcher && i < setup->source_count; i++)
+        if (setup->sources[i].remote)
+            matcher_set_remote(*matcher, i);
     if (!*matcher || config->span == 0)
         return *matcher != NULL;
     matcher_set_span(*matcher, (uint16_t)config->span, (uint16_t)config->packet_port);

@@ -8,6 +8,9 @@
 /* After a stalled knock was reported, no other is for so long. */
 static const int64_t quiet = 10 * SECOND;
 
+/* And after a line was reported that isn't of now. */
+static const int64_t stale_quiet = 60 * SECOND;
+
 /* A log without any denied packet for so long is rare enough on a public address to be reported. */
 static const int64_t silence = 600 * SECOND;
 
@@ -44,13 +47,47 @@ void stalled_reach(struct stalled *stalled, const struct stalled_knock *knock)
     stalled->unreported++;
 }
 
-void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address)
+static unsigned place_of(const struct addr *address)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < sizeof(address->bytes); i++)
+        sum = sum * 31 + address->bytes[i];
+    return sum % FINISHED_MAX;
+}
+
+bool stalled_is_finished(const struct stalled *stalled, const struct stalled_knock *knock,
+                         int64_t since)
+{
+    const struct finished_knock *finished = &stalled->finished[place_of(&knock->address)];
+    return addr_equal(&finished->address, &knock->address) && finished->source != knock->source &&
+           finished->time >= since;
+}
+
+void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address,
+                    int64_t now)
+{
+    stalled->finished[place_of(address)] = (struct finished_knock){*address, source, now};
+    for (int i = 0; i < STALLED_MAX; i++) {
+        struct stalled_knock *k = &stalled->list[i];
+        if (k->stage > 0 && addr_equal(&k->address, address))
+            k->stage = 0;
+    }
+}
+
+/* Of what several sources bring of one knock, the farthest is told. Whether that isn't this one,
+ * which is removed already; if it is, the others go with it. */
+static bool goes_farther_elsewhere(struct stalled *stalled, const struct stalled_knock *knock)
 {
     for (int i = 0; i < STALLED_MAX; i++) {
         struct stalled_knock *k = &stalled->list[i];
-        if (k->stage > 0 && k->source == source && addr_equal(&k->address, address))
-            k->stage = 0;
+        if (k->stage == 0 || k->door != knock->door || k->source == knock->source ||
+            !addr_equal(&k->address, &knock->address))
+            continue;
+        if (k->stage > knock->stage)
+            return true;
+        k->stage = 0;
     }
+    return false;
 }
 
 static bool have_room(const struct stalled *stalled)
@@ -78,6 +115,8 @@ bool stalled_expire(struct stalled *stalled, int64_t now, struct stalled_knock *
             continue;
         *out = *k;
         k->stage = 0;
+        if (goes_farther_elsewhere(stalled, out))
+            continue;
         if (now >= stalled->quiet_until) {
             stalled->quiet_until = now + quiet;
             return true;
@@ -117,8 +156,8 @@ void diagnostics_packet(struct diagnostics *d, const struct listener_config *set
                         const struct packet *packet, const struct match_result *matched,
                         int64_t now)
 {
-    if (matched->opened_count > 0)
-        stalled_finish(&d->stalled, source, &packet->src);
+    if (matched->opened_count + matched->scanned_count > 0)
+        stalled_finish(&d->stalled, source, &packet->src, now);
     if (matched->verdict == MATCH_SEEN)
         note_stray(d, setup, source, packet, now);
     for (unsigned i = 0; i < matched->reached_count; i++) {
@@ -128,8 +167,49 @@ void diagnostics_packet(struct diagnostics *d, const struct listener_config *set
                                       .address = packet->src,
                                       .stage = matched->reached[i].stage,
                                       .until = now + setup->doors[door].timeout};
-        stalled_reach(&d->stalled, &knock);
+        if (!stalled_is_finished(&d->stalled, &knock, now - setup->doors[door].timeout))
+            stalled_reach(&d->stalled, &knock);
     }
+}
+
+bool diagnostics_scan(struct diagnostics *d, unsigned source, const struct packet *packet,
+                      const struct match_result *matched, int64_t now, struct message_event *out)
+{
+    if (matched->scanned_count == 0 || now < d->stalled.quiet_until)
+        return false;
+    d->stalled.quiet_until = now + quiet;
+    *out = (struct message_event){.kind = EVENT_SCAN,
+                                  .source = source,
+                                  .door = matched->scanned[0],
+                                  .address = packet->src,
+                                  .number = matched->scanned_ports};
+    return true;
+}
+
+bool diagnostics_stale(struct diagnostics *d, unsigned source, const struct addr *address,
+                       enum stale_reason reason, int64_t age, int64_t now,
+                       struct message_event *out)
+{
+    struct stats *stats = &d->stats[source];
+    stats->stale++;
+    stats->stale_reason = reason;
+    stats->stale_age = age;
+    if (now < d->stale_quiet_until[source][reason])
+        return false;
+    d->stale_quiet_until[source][reason] = now + stale_quiet;
+    *out = (struct message_event){.kind = EVENT_STALE,
+                                  .source = source,
+                                  .door = reason,
+                                  .address = *address,
+                                  .number = (uint64_t)((age < 0 ? -age : age) / SECOND)};
+    return true;
+}
+
+void diagnostics_fresh(struct diagnostics *d, unsigned source)
+{
+    struct stats *stats = &d->stats[source];
+    if (stats->stale_reason == STALE_ZONE)
+        stats->stale_reason = stats->stale_age < 0 ? STALE_FUTURE : STALE_OLD;
 }
 
 void diagnostics_gap(struct diagnostics *d, const struct listener_config *setup, unsigned source)
@@ -289,6 +369,8 @@ static struct message counters_message(const struct diagnostics *d,
     uint64_t *counts = message.u.counters.counts;
     for (int i = COUNT_OUTGOING; i <= COUNT_SEALED; i++)
         counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
+    for (unsigned i = 0; i < setup->source_count; i++)
+        counts[COUNT_STALE] += d->stats[i].stale;
     counts[COUNT_EVICTED] = matched->evicted;
     counts[COUNT_UNSAID] = d->stalled.unreported;
     return message;
@@ -317,6 +399,9 @@ static struct message stats_message(const struct stats *stats, uint32_t query, u
                                         .others = stats->verdicts[LINE_PREFIX],
                                         .damaged = stats->verdicts[LINE_DAMAGED],
                                         .partial = stats->verdicts[LINE_PARTIAL],
+                                        .stale = stats->stale,
+                                        .reason = stats->stale_reason,
+                                        .age = stats->stale_age,
                                         .last_line = stats->last_line,
                                         .last_packet = stats->last_packet}};
 }

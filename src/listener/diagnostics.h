@@ -8,7 +8,7 @@
 #include "listener/config_receive.h"
 #include "listener/stats.h"
 
-enum { STALLED_MAX = 64 };
+enum { STALLED_MAX = 64, FINISHED_MAX = 256 };
 
 struct stalled_knock {
     uint32_t source;
@@ -20,13 +20,21 @@ struct stalled_knock {
     struct port_proto instead;
 };
 
+/* A knock that opened a door. */
+struct finished_knock {
+    struct addr address; /* family 0: the place is free */
+    uint32_t source;
+    int64_t time;
+};
+
 /*
  * Knocks that began and didn't go on: some of them, remembered until their time is over, so that
  * the log can say how far they came. Bounded, since strangers begin knocks, too.
  */
 struct stalled {
     struct stalled_knock list[STALLED_MAX];
-    int64_t quiet_until; /* no more than one is reported in 10 s */
+    struct finished_knock finished[FINISHED_MAX]; /* by address; a later one takes the place */
+    int64_t quiet_until;                          /* no more than one is reported in 10 s */
     uint64_t unreported;
 };
 
@@ -34,15 +42,24 @@ struct stalled {
  * step decides when its time is over. */
 void stalled_reach(struct stalled *stalled, const struct stalled_knock *knock);
 
-/* The address opened a door: what it began with others, whose first steps may be the same, is no
- * failure to report. */
-void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address);
+/*
+ * The address opened a door by what `source` brings: what it began with others, whose first steps
+ * may be the same, is no failure to report, nor is what other sources brought of the same knock.
+ */
+void stalled_finish(struct stalled *stalled, uint32_t source, const struct addr *address,
+                    int64_t now);
+
+/* Whether another source brought a whole knock of the address at `since` or later, so that this may
+ * be a part of the same. */
+bool stalled_is_finished(const struct stalled *stalled, const struct stalled_knock *knock,
+                         int64_t since);
 
 /* When the next one's time is over; INT64_MAX when there is none. */
 int64_t stalled_next(const struct stalled *stalled);
 
 /*
- * Removes one whose time is over at `now`. True, with *out, if it is to be reported; else there was
+ * Removes one whose time is over at `now`, and what other sources brought of the same knock, unless
+ * one of them brought more. True, with *out, if it is to be reported; else there was
  * none, or none that the limit leaves room for.
  */
 bool stalled_expire(struct stalled *stalled, int64_t now, struct stalled_knock *out);
@@ -50,6 +67,8 @@ bool stalled_expire(struct stalled *stalled, int64_t now, struct stalled_knock *
 struct diagnostics {
     struct stats stats[CONFIG_SOURCES_MAX];
     struct stalled stalled;
+    /* Of each source: no more than one stale line is reported in a minute, for each reason. */
+    int64_t stale_quiet_until[CONFIG_SOURCES_MAX][STALE_REASONS];
     int64_t silent_at;    /* when sources without any packet are reported; INT64_MAX: they were */
     unsigned silent_next; /* the next of them */
 };
@@ -74,6 +93,21 @@ unsigned diagnostics_stages(const struct diagnostics *d, const struct listener_c
 void diagnostics_packet(struct diagnostics *d, const struct listener_config *setup, unsigned source,
                         const struct packet *packet, const struct match_result *matched,
                         int64_t now);
+
+/* Whether a door that the packet didn't open, since its address is scanning, is to be reported now:
+ * *out is filled. */
+bool diagnostics_scan(struct diagnostics *d, unsigned source, const struct packet *packet,
+                      const struct match_result *matched, int64_t now, struct message_event *out);
+
+/* A line about a packet of `address` was refused for its time. Whether that is to be reported now:
+ * *out is filled. */
+bool diagnostics_stale(struct diagnostics *d, unsigned source, const struct addr *address,
+                       enum stale_reason reason, int64_t age, int64_t now,
+                       struct message_event *out);
+
+/* A line of `source` is of now: it isn't written in another time zone, as one before may have
+ * seemed to be. */
+void diagnostics_fresh(struct diagnostics *d, unsigned source);
 
 /* Lines of `source` were lost: what came in place of a next step isn't known. */
 void diagnostics_gap(struct diagnostics *d, const struct listener_config *setup, unsigned source);

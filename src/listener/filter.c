@@ -24,6 +24,8 @@
  * alone: by a capture's socket it would send packets of any kind, by NFLOG's it would talk to the
  *       kernel. So no other descriptor may come to have the keeper's number or that of standard
  *       error, and neither can be closed.
+ *   getsockopt
+ *       itself: what a capture's socket has dropped, and nothing else.
  *   assert, and what compilers and C libraries put in for broken memory (stack protector, fortified
  *   functions, malloc's own checks)
  *       a line to standard error (/dev/null, for a listener), then abort(): signal masks and
@@ -38,11 +40,13 @@
 #include "listener/filter.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -131,6 +135,13 @@ static int allow_keeper(scmp_filter_ctx filter)
                             equals(0, LISTENER_SOCKET));
 }
 
+/* What a capture has lost. */
+static int allow_statistics(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2, equals(1, SOL_PACKET),
+                            equals(2, PACKET_STATISTICS));
+}
+
 /*
  * Closing descriptors above the keeper's, which is number 3: some bit from the third on is set. The
  * kernel looks at 32 bits of the number, so a comparison of all 64 could be deceived.
@@ -175,6 +186,8 @@ static int fill_strict(scmp_filter_ctx filter)
         rc = allow_memory(filter);
     if (rc == 0)
         rc = allow_keeper(filter);
+    if (rc == 0)
+        rc = allow_statistics(filter);
     if (rc == 0)
         rc = allow_close(filter);
     return rc == 0 ? allow_abort(filter) : rc;

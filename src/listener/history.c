@@ -8,7 +8,8 @@ void history_add(struct history *history, unsigned source, const struct packet *
     struct history_packet *entry = &history->list[history->count++ % HISTORY_PACKETS];
     entry->time = now;
     entry->source = source;
-    entry->gap = entry->whole = entry->handed = false;
+    entry->gap = entry->whole = entry->handed = entry->scan = entry->malformed = false;
+    entry->stale = STALE_NOT;
     entry->packet = *packet;
     entry->packet.in = NULL;
     /* A longer name is no interface's; no door asks for what is left of it. */
@@ -23,6 +24,23 @@ void history_whole(struct history *history, bool handed)
     struct history_packet *entry = &history->list[(history->count - 1) % HISTORY_PACKETS];
     entry->whole = true;
     entry->handed = handed;
+}
+
+void history_scan(struct history *history)
+{
+    history->list[(history->count - 1) % HISTORY_PACKETS].scan = true;
+}
+
+void history_malformed(struct history *history)
+{
+    history->list[(history->count - 1) % HISTORY_PACKETS].malformed = true;
+}
+
+void history_stale(struct history *history, enum stale_reason reason, int64_t age)
+{
+    struct history_packet *entry = &history->list[(history->count - 1) % HISTORY_PACKETS];
+    entry->stale = (uint8_t)reason;
+    entry->age = age;
 }
 
 void history_gap(struct history *history, unsigned source, int64_t now)

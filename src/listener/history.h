@@ -6,6 +6,7 @@
 
 #include <net/if.h>
 
+#include "lib/message.h"
 #include "listener/packet.h"
 
 enum { HISTORY_PACKETS = 2048 };
@@ -16,6 +17,10 @@ struct history_packet {
     bool gap;             /* no packet: lines of the source were lost */
     bool whole;           /* it carried a sealed message, which isn't kept */
     bool handed;          /* which was handed over */
+    bool scan;            /* strict doors didn't open by it, since its address scans */
+    bool malformed;       /* a host discards it, so it isn't matched */
+    uint8_t stale;        /* enum stale_reason: why its line isn't of now, so it isn't matched */
+    int64_t age;          /* ns, of a stale one */
     struct packet packet; /* its `in` is valid only as history_packet returns it */
     char in[IF_NAMESIZE];
 };
@@ -30,6 +35,15 @@ void history_add(struct history *history, unsigned source, const struct packet *
 
 /* The newest packet carried a whole sealed message, handed over or not. */
 void history_whole(struct history *history, bool handed);
+
+/* By the newest packet strict doors didn't open, since its address scans. */
+void history_scan(struct history *history);
+
+/* The newest packet is one that a host discards. */
+void history_malformed(struct history *history);
+
+/* The newest packet's line isn't of now. */
+void history_stale(struct history *history, enum stale_reason reason, int64_t age);
 
 /* Lines of `source` were lost before the packets that follow. */
 void history_gap(struct history *history, unsigned source, int64_t now);

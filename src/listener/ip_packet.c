@@ -1,20 +1,32 @@
-/* Parses a captured packet: the IP header, extension headers, and the header of the transport. */
+/*
+ * Parses a captured packet: the IP header, extension headers, and the header of the transport. On
+ * the way it notes what a host discards the packet for, as ip_rcv, ip6_rcv, tcp_v4_rcv, udp_rcv and
+ * their callees do in Linux.
+ */
 #include "listener/ip_packet.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#include "lib/sequence.h"
+#include "lib/addr_scope.h"
 
 enum {
     IP4_HEADER = 20,
     IP4_MORE = 0x2000,
     IP4_OFFSET = 0x1fff,
+    IP4_END = 0,
+    IP4_NOTHING = 1,
+    IP4_LOOSE_ROUTE = 0x83,
+    IP4_STRICT_ROUTE = 0x89,
     IP6_HEADER = 40,
     IP6_OFFSET = 0xfff8,
     IP6_MORE = 0x0001,
+    IP6_PAD = 0,
+    IP6_DISCARD = 0xc0,
+    IP6_SEGMENTS_LEFT = 3,
     FRAGMENT_HEADER = 8,
     TCP_HEADER = 20,
+    TCP_OFFSET = 12,
     TCP_FLAGS = 13,
     UDP_HEADER = 8,
 };
@@ -22,9 +34,12 @@ enum {
 /* What is left of the packet, from the next header on. */
 struct rest {
     const uint8_t *p, *end; /* what was captured of it */
-    bool cut;               /* the packet has more */
+    size_t uncaptured;      /* bytes that the packet has behind that */
+    bool jumbo;             /* it may have more */
     bool fragment;          /* one of several, the first one too */
     bool later;             /* not the first: no header of the transport follows */
+    bool whole_only;        /* no header of the transport is looked for in fragments */
+    bool refused;           /* a host discards it */
 };
 
 static uint16_t load16(const uint8_t *p)
@@ -37,41 +52,57 @@ static bool has(const struct rest *rest, size_t size)
     return (size_t)(rest->end - rest->p) >= size;
 }
 
+/* Bytes of the packet from here on. */
+static size_t left(const struct rest *rest)
+{
+    return (size_t)(rest->end - rest->p) + rest->uncaptured;
+}
+
+static bool has_transport(const struct rest *rest, size_t header)
+{
+    return !rest->later && !(rest->fragment && rest->whole_only) && has(rest, header);
+}
+
 static void set_end(struct rest *rest, const uint8_t *bytes, size_t len, size_t total)
 {
-    rest->cut = total > len;
+    rest->uncaptured = total > len ? total - len : 0;
     rest->end = bytes + (total < len ? total : len);
 }
 
 /* --- transport --- */
 
-static void tcp(const struct rest *rest, struct packet *packet)
+static void tcp(struct rest *rest, struct packet *packet)
 {
-    if (rest->later || !has(rest, TCP_HEADER))
+    if (!has_transport(rest, TCP_HEADER))
         return;
+    size_t header = (size_t)4 * (rest->p[TCP_OFFSET] >> 4);
+    rest->refused |= header < TCP_HEADER || header > left(rest);
     packet->has_ports = true;
     packet->spt = load16(rest->p);
     packet->dpt = load16(rest->p + 2);
     packet->flags = rest->p[TCP_FLAGS];
 }
 
-static void udp(const struct rest *rest, struct ip_packet *out)
+static void udp(struct rest *rest, struct ip_packet *out)
 {
-    if (rest->later || !has(rest, UDP_HEADER))
+    if (!has_transport(rest, UDP_HEADER))
         return;
     struct packet *packet = &out->packet;
     packet->has_ports = true;
     packet->spt = load16(rest->p);
     packet->dpt = load16(rest->p + 2);
     packet->length = load16(rest->p + 4);
-    bool whole = !rest->cut && !rest->fragment && packet->length == rest->end - rest->p;
-    if (packet->proto != IPPROTO_UDP || !whole)
+    if (packet->proto != IPPROTO_UDP)
+        return;
+    rest->refused |= packet->length < UDP_HEADER || packet->length > left(rest);
+    if (rest->uncaptured > 0 || rest->jumbo || rest->fragment ||
+        packet->length != rest->end - rest->p)
         return;
     out->payload = rest->p + UDP_HEADER;
     out->payload_len = packet->length - UDP_HEADER;
 }
 
-static void transport(const struct rest *rest, int proto, struct ip_packet *out)
+static void transport(struct rest *rest, int proto, struct ip_packet *out)
 {
     out->packet.proto = (int16_t)proto;
     if (proto == IPPROTO_TCP)
@@ -82,26 +113,53 @@ static void transport(const struct rest *rest, int proto, struct ip_packet *out)
 
 /* --- IPv4 --- */
 
-static enum line_verdict ip4(const uint8_t *bytes, size_t len, struct ip_packet *out)
+/* The sum of a right header is that of nothing but ones. */
+static bool is_checksum_right(const uint8_t *header, size_t size)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < size; i += 2)
+        sum += load16(header + i);
+    while (sum > UINT16_MAX)
+        sum = (sum & UINT16_MAX) + (sum >> 16);
+    return sum == UINT16_MAX;
+}
+
+/* Whether the options contradict themselves, or say by which hosts the packet has to go. */
+static bool is_option4_refused(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p != IP4_END) {
+        size_t size = *p == IP4_NOTHING ? 1 : end - p < 2 ? 0 : p[1];
+        bool route = *p == IP4_LOOSE_ROUTE || *p == IP4_STRICT_ROUTE;
+        if (route || size == 0 || (*p != IP4_NOTHING && size < 2) || size > (size_t)(end - p))
+            return true;
+        p += size;
+    }
+    return false;
+}
+
+static enum line_verdict ip4(const uint8_t *bytes, size_t len, struct rest *rest,
+                             struct ip_packet *out)
 {
     if (len < IP4_HEADER)
         return LINE_PARTIAL;
     size_t header = (size_t)4 * (bytes[0] & 0xf), total = load16(bytes + 2);
     uint16_t fragment = load16(bytes + 6);
-    if (header < IP4_HEADER || total < header)
-        return LINE_DAMAGED;
     struct packet *packet = &out->packet;
     packet->src.family = packet->dst.family = 4;
     memcpy(packet->src.bytes, bytes + 12, 4);
     memcpy(packet->dst.bytes, bytes + 16, 4);
     packet->length = (uint32_t)total;
-    struct rest rest = {.fragment = fragment & (IP4_MORE | IP4_OFFSET),
-                        .later = fragment & IP4_OFFSET};
-    set_end(&rest, bytes, len, total);
-    rest.p = len < header ? rest.end : bytes + header;
+    if (header < IP4_HEADER || total < header)
+        return LINE_DAMAGED;
+    rest->fragment = fragment & (IP4_MORE | IP4_OFFSET);
+    rest->later = fragment & IP4_OFFSET;
+    set_end(rest, bytes, len, total);
+    rest->p = len < header ? rest->end : bytes + header;
+    rest->refused = len >= header && (!is_checksum_right(bytes, header) ||
+                                      is_option4_refused(bytes + IP4_HEADER, bytes + header));
     /* The kernel names no protocol of the later fragments of AH. */
-    if (!rest.later || bytes[9] != IPPROTO_AH)
-        transport(&rest, bytes[9], out);
+    if (!rest->later || bytes[9] != IPPROTO_AH)
+        transport(rest, bytes[9], out);
     return LINE_PACKET;
 }
 
@@ -131,15 +189,41 @@ static size_t extension_size(struct rest *rest, int proto)
     return FRAGMENT_HEADER;
 }
 
+/* Whether the options contradict themselves, or one is to be understood or discarded with the
+ * packet: of those, hosts understand none by default. */
+static bool is_option6_refused(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end) {
+        size_t size = *p == IP6_PAD ? 1 : end - p < 2 ? 0 : 2U + p[1];
+        if (*p & IP6_DISCARD || size == 0 || size > (size_t)(end - p))
+            return true;
+        p += size;
+    }
+    return false;
+}
+
+/* Whether the extension header of `size` bytes makes a host discard the packet. */
+static bool is_extension_refused(const uint8_t *p, size_t size, int proto, bool first)
+{
+    if (proto == IPPROTO_ROUTING)
+        return p[IP6_SEGMENTS_LEFT] > 0;
+    if (proto == IPPROTO_HOPOPTS && !first)
+        return true;
+    return (proto == IPPROTO_HOPOPTS || proto == IPPROTO_DSTOPTS) &&
+           is_option6_refused(p + 2, p + size);
+}
+
 /* Goes behind the extension headers. Returns the protocol that follows, -1 when they end before. */
 static int skip_extensions(struct rest *rest, int proto)
 {
-    while (is_extension(proto)) {
+    for (bool first = true; is_extension(proto); first = false) {
         size_t size = has(rest, 2) ? extension_size(rest, proto) : 0;
         if (size == 0)
             return -1;
+        bool there = has(rest, size);
+        rest->refused |= there && is_extension_refused(rest->p, size, proto, first);
         proto = rest->p[0];
-        rest->p = has(rest, size) ? rest->p + size : rest->end;
+        rest->p = there ? rest->p + size : rest->end;
     }
     return proto;
 }
@@ -148,12 +232,12 @@ static int skip_extensions(struct rest *rest, int proto)
 static void set_end6(struct rest *rest, const uint8_t *bytes, size_t len)
 {
     uint16_t payload = load16(bytes + 4);
-    bool jumbo = payload == 0 && bytes[6] == IPPROTO_HOPOPTS;
-    set_end(rest, bytes, len, jumbo ? len : (size_t)IP6_HEADER + payload);
-    rest->cut |= jumbo;
+    rest->jumbo = payload == 0 && bytes[6] == IPPROTO_HOPOPTS;
+    set_end(rest, bytes, len, rest->jumbo ? len : (size_t)IP6_HEADER + payload);
 }
 
-static enum line_verdict ip6(const uint8_t *bytes, size_t len, struct ip_packet *out)
+static enum line_verdict ip6(const uint8_t *bytes, size_t len, struct rest *rest,
+                             struct ip_packet *out)
 {
     if (len < IP6_HEADER)
         return LINE_PARTIAL;
@@ -162,23 +246,58 @@ static enum line_verdict ip6(const uint8_t *bytes, size_t len, struct ip_packet 
     memcpy(packet->src.bytes, bytes + 8, 16);
     memcpy(packet->dst.bytes, bytes + 24, 16);
     packet->length = (uint32_t)IP6_HEADER + load16(bytes + 4);
-    struct rest rest = {.p = bytes + IP6_HEADER};
-    set_end6(&rest, bytes, len);
-    transport(&rest, skip_extensions(&rest, bytes[6]), out);
+    rest->p = bytes + IP6_HEADER;
+    set_end6(rest, bytes, len);
+    /* A longer packet than any link carries. */
+    rest->refused = rest->jumbo;
+    transport(rest, skip_extensions(rest, bytes[6]), out);
     return LINE_PACKET;
 }
 
-enum line_verdict ip_packet_parse(const uint8_t *bytes, size_t len, struct ip_packet *out)
+/* --- all --- */
+
+static enum line_verdict parse(const uint8_t *bytes, size_t len, struct rest *rest,
+                               struct ip_packet *out)
 {
     *out = (struct ip_packet){.packet.proto = -1, .packet.in = ""};
     if (len == 0)
         return LINE_PARTIAL;
     switch (bytes[0] >> 4) {
     case 4:
-        return ip4(bytes, len, out);
+        return ip4(bytes, len, rest, out);
     case 6:
-        return ip6(bytes, len, out);
+        return ip6(bytes, len, rest, out);
     default:
         return LINE_FOREIGN;
     }
+}
+
+enum line_verdict ip_packet_parse(const uint8_t *bytes, size_t len, struct ip_packet *out)
+{
+    struct rest rest = {.whole_only = false};
+    return parse(bytes, len, &rest, out);
+}
+
+/* A source that no other host has: of loopback, but by that, or IPv4 written as IPv6; or sent to
+ * loopback. */
+static bool is_of_no_wire(const struct packet *packet, bool loopback)
+{
+    bool own =
+        addr_scope(&packet->src) == ADDR_SCOPE_HOST || addr_scope(&packet->dst) == ADDR_SCOPE_HOST;
+    return (own && !loopback) || addr_is_mapped(&packet->src);
+}
+
+enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole, bool loopback,
+                                     struct ip_packet *out)
+{
+    struct rest rest = {.whole_only = true};
+    enum line_verdict verdict = parse(bytes, len, &rest, out);
+    if (verdict != LINE_PACKET)
+        return verdict;
+    size_t total = len + rest.uncaptured;
+    if (rest.refused || total > whole || is_of_no_wire(&out->packet, loopback)) {
+        out->payload = NULL;
+        return LINE_DAMAGED;
+    }
+    return LINE_PACKET;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "listener/log_header.h"
+#include "listener/packet_fields.h"
 #include "listener/scan.h"
 
 /* --- a text in which some digits may be others --- */
@@ -31,12 +32,12 @@ static void line_pattern_loosen(struct line_pattern *pattern, size_t from, size_
     }
 }
 
-/* Not 0 where the bytes at `at` don't fit. */
-static inline scan_bytes line_pattern_wrong(const struct line_pattern *pattern, size_t at,
+/* 0xff where the bytes at `at` fit. */
+static inline scan_bytes line_pattern_right(const struct line_pattern *pattern, size_t at,
                                             const char *text)
 {
     scan_bytes above = scan_load16(text + at) - scan_load16(pattern->low + at);
-    return (scan_bytes)(above > scan_load16(pattern->more + at));
+    return (scan_bytes)(above <= scan_load16(pattern->more + at));
 }
 
 /* Whether the text of `len` bytes begins with something that fits. */
@@ -46,10 +47,10 @@ static inline bool line_pattern_fits(const struct line_pattern *pattern, const c
     size_t end = pattern->len;
     if (end == 0 || len < end)
         return false;
-    scan_bytes wrong = line_pattern_wrong(pattern, end - PATTERN_LEAST, text);
+    scan_bytes right = line_pattern_right(pattern, end - PATTERN_LEAST, text);
     for (size_t at = 0; at + PATTERN_LEAST < end; at += PATTERN_LEAST)
-        wrong |= line_pattern_wrong(pattern, at, text);
-    return scan_none(wrong);
+        right &= line_pattern_right(pattern, at, text);
+    return scan_none(~right);
 }
 
 /* --- heads of lines --- */
@@ -137,21 +138,59 @@ static const struct line_head *find(struct line_cache *line_cache, const char *l
     return NULL;
 }
 
-enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct line_spec *spec,
-                                   const char *line, size_t len, struct packet *packet)
+/* --- the link's header --- */
+
+/* The key that follows belongs to the text: a tunnel might come in its place. */
+SCAN_RARE const char *read_link(struct line_link *link, const char *items, const char *end,
+                                struct packet *packet)
+{
+    const char *after = logline_link(items, end, packet);
+    if (SCAN(after, end, "SRC=") == items + LINE_LINK) {
+        link->known = true;
+        link->group = packet->link_group;
+        memcpy(link->text, items, LINE_LINK);
+    }
+    return after;
+}
+
+/* The same as logline_link. */
+SCAN_OFTEN const char *link_header(struct line_link *link, const char *items, const char *end,
+                                   struct packet *packet)
+{
+    if (!link->known || end - items < LINE_LINK || memcmp(items, link->text, LINE_LINK) != 0)
+        return read_link(link, items, end, packet);
+    packet->link_group = link->group;
+    return items + LINE_LINK - (sizeof("SRC=") - 1);
+}
+
+static enum line_verdict parse_items(struct line_cache *line_cache, const struct line_spec *spec,
+                                     const char *items, const char *end, struct packet *packet)
+{
+    const char *p = link_header(&line_cache->link, items, end, packet);
+    return packet_fields(p, end, spec->format == LOG_ULOGD, &line_cache->destination, packet);
+}
+
+/* A line with another head than those that are kept. */
+SCAN_RARE enum line_verdict parse_line(struct line_cache *line_cache, const struct line_spec *spec,
+                                       const char *line, size_t len, struct packet *packet)
 {
     struct log_header header;
     const char *items;
-    len = logline_length(line, len);
-    const struct line_head *head = find(line_cache, line, len);
-    if (head) {
-        packet->in = line + head->in;
-        packet->in_len = head->in_len;
-        return logline_items(spec, line + head->items, line + len, packet);
-    }
     enum line_verdict verdict = logline_head(spec, line, len, &header, packet, &items);
     if (verdict != LINE_PACKET)
         return verdict;
     learn(line_cache, spec, line, &header, packet, items);
-    return logline_items(spec, items, header.end, packet);
+    return parse_items(line_cache, spec, items, header.end, packet);
+}
+
+enum line_verdict line_cache_parse(struct line_cache *line_cache, const struct line_spec *spec,
+                                   const char *line, size_t len, struct packet *packet)
+{
+    len = logline_length(line, len);
+    const struct line_head *head = find(line_cache, line, len);
+    if (!head)
+        return parse_line(line_cache, spec, line, len, packet);
+    packet->in = line + head->in;
+    packet->in_len = head->in_len;
+    return parse_items(line_cache, spec, line + head->items, line + len, packet);
 }

@@ -1,6 +1,8 @@
 /* Goes behind the header of a link: each link says in its own way which protocol follows. */
 #include "listener/link_header.h"
 
+#include <string.h>
+
 enum {
     ETHERTYPE_IP4 = 0x0800,
     ETHERTYPE_VLAN = 0x8100,
@@ -19,7 +21,8 @@ enum {
     CISCO_BROADCAST = 0x8f00,
     SLL_HEADER = 16,
     SLL2_HEADER = 20,
-    SLL_NETLINK = 824, /* ARPHRD_NETLINK: its protocol is a family of netlink */
+    SLL_LOOPBACK = 772, /* ARPHRD_LOOPBACK */
+    SLL_NETLINK = 824,  /* ARPHRD_NETLINK: its protocol is a family of netlink */
 };
 
 /* What is left of the packet, and which IP version the link says it is: 4, 6, or 0, either. */
@@ -69,12 +72,12 @@ static enum line_verdict ppp(struct rest *rest)
     return ppp_protocol(rest);
 }
 
-static enum line_verdict ppp_with_direction(struct rest *rest, enum link_direction *direction)
+static enum line_verdict ppp_with_direction(struct rest *rest, struct link_packet *out)
 {
     if (has(rest, 1) && rest->p[0] <= 1 && !has(rest, 2))
         return LINE_PARTIAL;
     if (has(rest, 2) && rest->p[0] <= 1 && rest->p[1] == (HDLC_BROADCAST & 0xff)) {
-        *direction = rest->p[0] == 1 ? LINK_OUTGOING : LINK_HERE;
+        out->direction = rest->p[0] == 1 ? LINK_OUTGOING : LINK_HERE;
         rest->p += 2;
         return ppp_protocol(rest);
     }
@@ -111,11 +114,13 @@ static enum line_verdict ethertype_follows(struct rest *rest, unsigned ethertype
     return ethertype == ETHERTYPE_PPPOE ? pppoe(rest) : LINE_FOREIGN;
 }
 
-static enum line_verdict ethernet(struct rest *rest, enum link_direction *direction)
+static enum line_verdict ethernet(struct rest *rest, struct link_packet *out)
 {
     if (!has(rest, ETHERNET_HEADER))
         return LINE_PARTIAL;
-    *direction = rest->p[0] & 1 ? LINK_GROUP : LINK_HERE;
+    out->direction = rest->p[0] & 1 ? LINK_GROUP : LINK_HERE;
+    /* Linux gives the frames of loopback addresses of zeros. */
+    out->loopback = memcmp(rest->p, (const uint8_t[12]){0}, 12) == 0;
     unsigned ethertype = load16(rest->p + 12);
     rest->p += ETHERNET_HEADER;
     return ethertype_follows(rest, ethertype);
@@ -148,22 +153,24 @@ static enum link_direction sll_direction(unsigned type)
     return type < sizeof(directions) / sizeof(*directions) ? directions[type] : LINK_OTHER;
 }
 
-static enum line_verdict sll(struct rest *rest, enum link_direction *direction)
+static enum line_verdict sll(struct rest *rest, struct link_packet *out)
 {
     if (!has(rest, SLL_HEADER))
         return LINE_PARTIAL;
     unsigned hardware = load16(rest->p + 2), ethertype = load16(rest->p + 14);
-    *direction = sll_direction(load16(rest->p));
+    out->direction = sll_direction(load16(rest->p));
+    out->loopback = hardware == SLL_LOOPBACK;
     rest->p += SLL_HEADER;
     return hardware == SLL_NETLINK ? LINE_FOREIGN : ethertype_follows(rest, ethertype);
 }
 
-static enum line_verdict sll2(struct rest *rest, enum link_direction *direction)
+static enum line_verdict sll2(struct rest *rest, struct link_packet *out)
 {
     if (!has(rest, SLL2_HEADER))
         return LINE_PARTIAL;
     unsigned hardware = load16(rest->p + 8), ethertype = load16(rest->p);
-    *direction = sll_direction(rest->p[10]);
+    out->direction = sll_direction(rest->p[10]);
+    out->loopback = hardware == SLL_LOOPBACK;
     rest->p += SLL2_HEADER;
     return hardware == SLL_NETLINK ? LINE_FOREIGN : ethertype_follows(rest, ethertype);
 }
@@ -171,8 +178,9 @@ static enum line_verdict sll2(struct rest *rest, enum link_direction *direction)
 /* --- loopback --- */
 
 /* A family as some system numbers it, in either byte order. */
-static enum line_verdict loopback(struct rest *rest)
+static enum line_verdict loopback(struct rest *rest, struct link_packet *out)
 {
+    out->loopback = true;
     if (!has(rest, 4))
         return LINE_PARTIAL;
     unsigned high = load16(rest->p), low = load16(rest->p + 2), family = high ? rest->p[0] : low;
@@ -195,26 +203,26 @@ static enum line_verdict loopback(struct rest *rest)
 
 /* --- all --- */
 
-static enum line_verdict go_behind(int type, struct rest *rest, enum link_direction *direction)
+static enum line_verdict go_behind(int type, struct rest *rest, struct link_packet *out)
 {
     switch ((enum link_type)type) {
     case LINK_NULL:
     case LINK_LOOP:
-        return loopback(rest);
+        return loopback(rest, out);
     case LINK_ETHERNET:
-        return ethernet(rest, direction);
+        return ethernet(rest, out);
     case LINK_PPP:
         return ppp(rest);
     case LINK_PPP_SERIAL:
         return ppp_serial(rest);
     case LINK_PPP_DIRECTION:
-        return ppp_with_direction(rest, direction);
+        return ppp_with_direction(rest, out);
     case LINK_PPPOE:
         return pppoe(rest);
     case LINK_SLL:
-        return sll(rest, direction);
+        return sll(rest, out);
     case LINK_SLL2:
-        return sll2(rest, direction);
+        return sll2(rest, out);
     case LINK_RAW:
     case LINK_RAW_BSD:
     case LINK_RAW_FILE:
@@ -230,7 +238,7 @@ static enum line_verdict go_behind(int type, struct rest *rest, enum link_direct
 bool link_header_knows(int type)
 {
     struct rest nothing = {.version = 0};
-    enum link_direction ignored;
+    struct link_packet ignored;
     return go_behind(type, &nothing, &ignored) != LINE_FOREIGN;
 }
 
@@ -239,7 +247,7 @@ enum line_verdict link_header_parse(int type, const uint8_t *bytes, size_t len,
 {
     struct rest rest = {.p = bytes, .end = bytes + len};
     *out = (struct link_packet){.direction = LINK_HERE};
-    enum line_verdict verdict = go_behind(type, &rest, &out->direction);
+    enum line_verdict verdict = go_behind(type, &rest, out);
     if (verdict != LINE_PACKET)
         return verdict;
     if (rest.version && has(&rest, 1) && rest.p[0] >> 4 != rest.version)

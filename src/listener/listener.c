@@ -30,7 +30,8 @@ struct source {
     /* Of a source of packets, in place of the two before. */
     struct packet_stream packets;
     struct watch *on_packets[PACKET_SOCKETS];
-    bool more; /* it has more than its share: read it again soon */
+    bool more;   /* it has more than its share: read it again soon */
+    bool before; /* it was read from before */
 };
 
 /* An interface that a door or source names. */
@@ -49,14 +50,15 @@ struct listener {
     struct source sources[CONFIG_SOURCES_MAX];
     int inotify;
     struct watch *on_inotify;
-    struct timer again; /* some source has more than its share */
-    struct timer tidy;  /* some source has a replaced file whose time is over */
-    struct timer poll;  /* some source has a file that no watch reports on */
-    struct timer due;   /* the pipeline has something to report */
+    struct timer again;  /* some source has more than its share */
+    struct timer tidy;   /* some source has a replaced file whose time is over */
+    struct timer poll;   /* some source has a file that no watch reports on */
+    struct timer losses; /* some source has lost packets that wait to be reported */
+    struct timer due;    /* the pipeline has something to report */
     struct pipeline pipeline;
     struct interface interfaces[INTERFACES_MAX];
     unsigned interface_count;
-    int64_t now; /* of the lines that are being read */
+    struct line_moment moment; /* of what is being read */
 };
 
 static void stop_serving(struct listener *l, int status)
@@ -85,7 +87,7 @@ static bool on_line(void *arg, const char *line, size_t len)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    return pipeline_line(&l->pipeline, source_number(source), line, len, l->now) != LINE_FOREIGN;
+    return pipeline_line(&l->pipeline, source_number(source), line, len, l->moment) != LINE_FOREIGN;
 }
 
 static void on_stream_event(void *arg, enum event_kind kind, uint64_t number)
@@ -104,7 +106,7 @@ static void on_packets_lost(void *arg)
 {
     struct source *source = arg;
     struct listener *l = source->listener;
-    pipeline_gap(&l->pipeline, source_number(source), l->now);
+    pipeline_gap(&l->pipeline, source_number(source), l->moment.now);
 }
 
 /* What is lost has been taken to the pipeline already. */
@@ -152,7 +154,26 @@ static void on_packet(void *arg, struct packet_event *event)
         return;
     packet->in_len = (uint8_t)strlen(packet->in);
     pipeline_packet(&l->pipeline, source_number(source), event->verdict, event->prefix,
-                    event->prefix_len, &event->ip, l->now);
+                    event->prefix_len, &event->ip, l->moment.now);
+}
+
+static void set_losses(struct listener *l)
+{
+    int64_t next = INT64_MAX;
+    for (unsigned i = 0; i < l->count; i++) {
+        int64_t due = packet_stream_due(&l->sources[i].packets);
+        next = due < next ? due : next;
+    }
+    if (next < INT64_MAX && (!timer_is_set(&l->losses) || l->losses.due != next))
+        loop_timer_set(l->loop, &l->losses, next);
+}
+
+static void on_losses(void *arg)
+{
+    struct listener *l = arg;
+    for (unsigned i = 0; i < l->count; i++)
+        packet_stream_report(&l->sources[i].packets, clock_now());
+    set_losses(l);
 }
 
 static bool is_of_packets(const struct source *source)
@@ -160,15 +181,22 @@ static bool is_of_packets(const struct source *source)
     return source_is_of_packets((enum source_type)source->stream.type);
 }
 
+/* One look at the clocks for all that is there: it was all written by now. */
+static void look_at_clocks(struct listener *l)
+{
+    l->moment = (struct line_moment){.now = clock_now(), .wall = clock_wall()};
+}
+
 static void read_source(struct source *source)
 {
     struct listener *l = source->listener;
-    /* One look at the clock for all that is there: it was all written by now. */
-    l->now = clock_now();
-    source->more = is_of_packets(source) ? packet_stream_read(&source->packets, l->now)
-                                         : log_stream_read(&source->stream, l->now);
+    look_at_clocks(l);
+    source->more = is_of_packets(source) ? packet_stream_read(&source->packets, l->moment.now)
+                                         : log_stream_read(&source->stream, l->moment.now);
     if (source->more)
-        loop_timer_set(l->loop, &l->again, l->now);
+        loop_timer_set(l->loop, &l->again, l->moment.now);
+    if (is_of_packets(source))
+        set_losses(l);
     set_due(l);
 }
 
@@ -199,9 +227,9 @@ static void on_tidy(void *arg)
 {
     struct listener *l = arg;
     int64_t next = INT64_MAX;
-    l->now = clock_now();
+    look_at_clocks(l);
     for (unsigned i = 0; i < l->count; i++) {
-        int64_t due = log_stream_tidy(&l->sources[i].stream, l->now);
+        int64_t due = log_stream_tidy(&l->sources[i].stream, l->moment.now);
         next = due < next ? due : next;
     }
     if (next < INT64_MAX)
@@ -216,7 +244,7 @@ static void on_poll(void *arg)
         if (!log_stream_is_polled(&l->sources[i].stream))
             continue;
         read_source(&l->sources[i]);
-        loop_timer_set(l->loop, &l->poll, l->now + poll_interval);
+        loop_timer_set(l->loop, &l->poll, l->moment.now + poll_interval);
     }
 }
 
@@ -279,8 +307,12 @@ static bool receive_log(struct listener *l, const struct message_fd *message, in
     loop_unwatch(source->on_ready);
     source->on_ready = NULL;
     /* What is left of the file before it is read in there. */
-    l->now = clock_now();
-    log_stream_open(&source->stream, message, fd, l->now);
+    look_at_clocks(l);
+    log_stream_open(&source->stream, message, fd, l->moment.now);
+    /* What was written while the program, or the other end of the pipe, was away is lost. */
+    if (source->before && source->stream.type != SOURCE_FILE)
+        pipeline_gap(&l->pipeline, source_number(source), l->moment.now);
+    source->before = true;
     if (source->stream.type != SOURCE_FILE) {
         source->on_ready = loop_watch(l->loop, fd, LOOP_READ, on_source_ready, source);
         return source->on_ready != NULL;
@@ -374,6 +406,8 @@ static bool answer(struct listener *l, const struct message *message)
         send_message(l, &pong);
     else if (message->type == MESSAGE_INTERFACE)
         return receive_interface(l, &message->u.interface);
+    else if (message->type == MESSAGE_ZONE)
+        l->pipeline.zone = message->u.zone;
     else
         return false;
     return true;
@@ -415,6 +449,7 @@ static bool register_timers(struct listener *l)
     return loop_timer_register(l->loop, &l->again, on_again, l) == 0 &&
            loop_timer_register(l->loop, &l->tidy, on_tidy, l) == 0 &&
            loop_timer_register(l->loop, &l->poll, on_poll, l) == 0 &&
+           loop_timer_register(l->loop, &l->losses, on_losses, l) == 0 &&
            loop_timer_register(l->loop, &l->due, on_due, l) == 0;
 }
 
@@ -433,6 +468,7 @@ static void free_all(struct listener *l)
     loop_timer_unregister(l->loop, &l->again);
     loop_timer_unregister(l->loop, &l->tidy);
     loop_timer_unregister(l->loop, &l->poll);
+    loop_timer_unregister(l->loop, &l->losses);
     loop_timer_unregister(l->loop, &l->due);
     listener_config_free(&l->setup);
 }

@@ -186,7 +186,7 @@ static const char *timestamp(const char *p, const char *end, struct log_header *
 /* Syslog's priority; stays where it is when there is none, and leaves *value alone. */
 static const char *priority(const char *p, const char *end, uint32_t *value)
 {
-    uint32_t read;
+    uint32_t read = 0;
     const char *after = SCAN(scan_number(SCAN(p, end, "<"), end, 191, &read), end, ">");
     if (!after)
         return p;

@@ -163,25 +163,7 @@ static const char *decoded_mac(const char *p, const char *end, struct packet *pa
     return SCAN(scan_hex(SCAN(p, end, "MACPROTO="), end, 4, 4), end, " ");
 }
 
-enum { ETHERNET_HEADER = 14, ETHERNET_TEXT = 3 * ETHERNET_HEADER - 1 };
-
-/* "xx:xx:xx:xx:xx:x" */
-static inline scan_bytes not_ethernet(const char *p)
-{
-    static const scan_bytes colons = {0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0};
-    scan_bytes bytes = scan_load16(p), lower = bytes | 0x20;
-    scan_bytes others = (scan_bytes)(bytes - '0' > 9) & (scan_bytes)(lower - 'a' > 5);
-    return (others & ~colons) | ((bytes ^ ':') & colons);
-}
-
-/* The text of Ethernet's header, which hardware_address would take as well, byte by byte. */
-static bool is_ethernet(const char *p, const char *end)
-{
-    if (!p || end - p <= ETHERNET_TEXT || p[ETHERNET_TEXT] != ' ')
-        return false;
-    scan_bytes wrong = not_ethernet(p) | not_ethernet(p + 15) | not_ethernet(p + 24);
-    return scan_none(wrong) && hex_class(p[ETHERNET_TEXT - 1]);
-}
+enum { ETHERNET_HEADER = 14 };
 
 /* The raw header of the link, Ethernet's from its destination on. A tunnel's is of another kind. */
 static const char *raw_mac(const char *p, const char *end, struct packet *packet)
@@ -189,13 +171,8 @@ static const char *raw_mac(const char *p, const char *end, struct packet *packet
     int count = 0;
     unsigned first = 0;
     uint8_t ignored[4];
-    if (is_ethernet(p, end)) {
-        count = ETHERNET_HEADER;
-        first = hex_byte(p);
-        p += ETHERNET_TEXT;
-    } else if (!SCAN(p, end, " ")) {
+    if (!SCAN(p, end, " "))
         p = hardware_address(p, end, &count, &first);
-    }
     bool tunnel = SKIP(&p, end, " TUNNEL=");
     if (tunnel)
         p = scan_quad(SCAN(scan_quad(p, end, ignored), end, "->"), end, ignored);
@@ -219,17 +196,13 @@ static const char *names(const char *p, const char *end, struct packet *packet)
     return p;
 }
 
-static const char *link_header(const char *p, const char *end, struct packet *packet)
+const char *logline_link(const char *items, const char *end, struct packet *packet)
 {
+    const char *p = items;
     packet->link_group = false;
     if (SKIP(&p, end, "MACSRC="))
         return decoded_mac(p, end, packet);
     return SKIP(&p, end, "MAC=") ? raw_mac(p, end, packet) : p;
-}
-
-size_t logline_length(const char *line, size_t len)
-{
-    return len > 0 && line[len - 1] == '\r' ? len - 1 : len;
 }
 
 enum line_verdict logline_head(const struct line_spec *spec, const char *line, size_t len,
@@ -245,13 +218,6 @@ enum line_verdict logline_head(const struct line_spec *spec, const char *line, s
     return *items ? LINE_PACKET : LINE_DAMAGED;
 }
 
-enum line_verdict logline_items(const struct line_spec *spec, const char *items, const char *end,
-                                struct packet *packet)
-{
-    const char *p = link_header(items, end, packet);
-    return p ? packet_fields(p, end, spec->format == LOG_ULOGD, packet) : LINE_DAMAGED;
-}
-
 enum line_verdict logline_parse(const struct line_spec *spec, const char *line, size_t len,
                                 struct packet *packet)
 {
@@ -261,7 +227,8 @@ enum line_verdict logline_parse(const struct line_spec *spec, const char *line, 
     enum line_verdict verdict = logline_head(spec, line, len, &header, packet, &items);
     if (verdict != LINE_PACKET)
         return verdict;
-    return logline_items(spec, items, header.end, packet);
+    const char *p = logline_link(items, header.end, packet);
+    return packet_fields(p, header.end, spec->format == LOG_ULOGD, NULL, packet);
 }
 
 const char *logline_prefix(enum log_format format, const char *line, size_t len, size_t *prefix_len)

@@ -11,6 +11,9 @@
 /* What an entry of the index is about; the roles of a port are bits of these. */
 enum kind { KIND_FIRST, KIND_PAIR, KIND_LAST, KIND_STEP };
 
+/* A role besides: some door ignores the port. */
+enum { ROLE_IGNORED = 1 << (KIND_STEP + 1) };
+
 /* What doors name and packets have: a target, or an interface's name. 17 bytes without padding, so
  * memcmp compares them. */
 struct word {
@@ -145,6 +148,8 @@ static void add_door(struct match_index *index, const struct match_door *door, u
     uint32_t view = intern_view(index, door);
     unsigned run = 1;
     index->door_views[number] = view;
+    for (unsigned i = 0; i < door->ignore_count; i++)
+        index->roles[door->ignore[i].proto == IPPROTO_UDP][door->ignore[i].port] |= ROLE_IGNORED;
     if (door->sequence.count == 0)
         return; /* sealed knocks alone open it */
     for (unsigned flags = 0; flags < 256; flags++)
@@ -266,6 +271,11 @@ bool match_index_concerns(const struct match_index *index, const struct packet *
 {
     bool udp = packet->proto == IPPROTO_UDP;
     return index->concerned[udp][packet->dpt / 8] & 1 << packet->dpt % 8;
+}
+
+bool match_index_knows(const struct match_index *index, const struct packet *packet)
+{
+    return index->roles[packet->proto == IPPROTO_UDP][packet->dpt] != 0;
 }
 
 void match_index_digest(const struct match_index *index, const struct packet *packet,

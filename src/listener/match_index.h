@@ -30,6 +30,10 @@ bool match_index_flags(const struct match_index *index, uint8_t flags);
  * or not. */
 bool match_index_concerns(const struct match_index *index, const struct packet *packet);
 
+/* Whether the port of the TCP or UDP packet is a step of some door, or one that some door ignores
+ * or opens. */
+bool match_index_knows(const struct match_index *index, const struct packet *packet);
+
 /* Fills *out from a TCP or UDP packet with ports. */
 void match_index_digest(const struct match_index *index, const struct packet *packet,
                         struct packet_key *out);

@@ -9,6 +9,7 @@
 #include "lib/carrier.h"
 #include "lib/crypto.h"
 #include "listener/match_index.h"
+#include "listener/port_scan.h"
 #include "listener/source_table.h"
 
 struct matcher {
@@ -16,13 +17,17 @@ struct matcher {
     unsigned door_count;
     int64_t longest;             /* timeout of all doors: older packets are no part of a knock */
     unsigned *opened;            /* by the newest packet: room for all doors */
+    unsigned *scanned;           /* likewise */
     struct match_stage *reached; /* likewise */
     struct match_index *index;
     struct source_table *sources;
     uint8_t key[CRYPTO_KEY_SIZE];
     uint16_t span;        /* of sealed knocks; 0: there are none */
     uint16_t packet_port; /* of those in one packet, by UDP; 0: there are none */
+    unsigned max_sources;
+    struct port_scan *scan; /* of what captures bring; NULL: none does */
     bool captured[MATCH_SOURCES];
+    bool remote[MATCH_SOURCES];
     uint32_t epochs[MATCH_SOURCES]; /* gaps of each source so far */
     struct matcher_counters counters;
 };
@@ -50,9 +55,12 @@ struct matcher *matcher_new(const struct match_door *doors, unsigned count, unsi
     memcpy(m->key, key, sizeof(m->key));
     m->index = match_index_new(doors, count);
     m->opened = calloc((size_t)count + 1, sizeof(*m->opened));
+    m->scanned = calloc((size_t)count + 1, sizeof(*m->scanned));
     m->reached = calloc((size_t)count + 1, sizeof(*m->reached));
     m->sources = source_table_new(max_sources, key);
-    if (!copy_doors(m, doors, count) || !m->index || !m->sources || !m->opened || !m->reached) {
+    m->max_sources = max_sources;
+    if (!copy_doors(m, doors, count) || !m->index || !m->sources || !m->opened || !m->scanned ||
+        !m->reached) {
         matcher_free(m);
         return NULL;
     }
@@ -66,7 +74,9 @@ void matcher_free(struct matcher *m)
     match_index_free(m->index);
     source_table_free(m->sources);
     free(m->doors);
+    port_scan_free(m->scan);
     free(m->opened);
+    free(m->scanned);
     free(m->reached);
     free(m);
 }
@@ -77,10 +87,31 @@ void matcher_set_span(struct matcher *m, uint16_t span, uint16_t packet_port)
     m->packet_port = packet_port;
 }
 
-void matcher_set_captured(struct matcher *m, unsigned source)
+/* The most ports that the address of a knock may have sent to besides. */
+static unsigned other_ports(const struct match_door *door)
+{
+    unsigned strays = door->strays[1] * (door->sequence.count - 1);
+    unsigned most = strays > SCAN_PORTS ? strays : SCAN_PORTS;
+    return most < SCAN_PORTS_MOST ? most : SCAN_PORTS_MOST;
+}
+
+bool matcher_set_captured(struct matcher *m, unsigned source)
 {
     assert(source < MATCH_SOURCES);
+    unsigned most = SCAN_PORTS;
     m->captured[source] = true;
+    for (unsigned i = 0; i < m->door_count; i++)
+        if (m->doors[i].sequence.count > 0 && other_ports(&m->doors[i]) > most)
+            most = other_ports(&m->doors[i]);
+    if (!m->scan)
+        m->scan = port_scan_new(m->max_sources, most + 1, m->longest, m->key);
+    return m->scan != NULL;
+}
+
+void matcher_set_remote(struct matcher *m, unsigned source)
+{
+    assert(source < MATCH_SOURCES);
+    m->remote[source] = true;
 }
 
 /* No group, nor the unspecified address, begins with 1 to 223, in either family. */
@@ -106,7 +137,8 @@ static bool is_sealed(const struct matcher *m, const struct packet *packet)
 }
 
 /* Why no door sees the packet; MATCH_SEEN: some may. What isn't seen is neither step nor stray. */
-static enum match_verdict classify(const struct matcher *m, const struct packet *packet)
+__attribute__((always_inline)) static inline enum match_verdict
+classify(const struct matcher *m, const struct packet *packet)
 {
     if (packet->in_len == 0)
         return MATCH_OUTGOING;
@@ -126,9 +158,10 @@ static enum match_verdict classify(const struct matcher *m, const struct packet 
  * address' entry. Nearly all packets of a log end here: MATCH_SEEN is for those that may be a step,
  * or a stray of an address that is known.
  */
-static enum match_verdict classify_at_once(const struct matcher *m, unsigned source,
-                                           const struct packet *packet)
+__attribute__((always_inline)) static inline enum match_verdict
+classify_at_once(const struct matcher *m, unsigned source, const struct packet *packet)
 {
+    assert(source < MATCH_SOURCES);
     enum match_verdict verdict = classify(m, packet);
     if (verdict == MATCH_SEEN && !match_index_concerns(m->index, packet) &&
         !source_table_may_have(m->sources, source, &packet->src))
@@ -150,6 +183,12 @@ static bool is_ignored(const struct match_door *door, const struct packet_key *p
     for (unsigned i = 0; i < door->sequence.count && ignored; i++)
         ignored = !is_step(door->sequence.steps[i], packet);
     return ignored;
+}
+
+/* Whether the door hears the source of the address' packets. */
+static bool hears(const struct matcher *m, unsigned number, const struct source_entry *entry)
+{
+    return !(m->doors[number].unheard >> entry->source & 1);
 }
 
 /* Different ports of strays between two packets to steps of a strict door. */
@@ -373,17 +412,47 @@ static void rank_for_eviction(struct matcher *m, struct source_entry *entry,
         source_table_touch(m->sources, entry, newest->time, in_progress);
 }
 
-static unsigned open_doors(struct matcher *m, const struct source_entry *entry,
-                           const struct run *newest)
+/* --- scans --- */
+
+/* Only what may be a knock of some door comes here. */
+__attribute__((always_inline)) static inline void
+note_port(struct matcher *m, unsigned source, const struct packet *packet, int64_t now)
 {
-    unsigned count = 0;
+    struct port_proto port = {.port = packet->dpt, .proto = (uint8_t)packet->proto};
+    if (m->captured[source] && !match_index_knows(m->index, packet))
+        port_scan_note(m->scan, source, &packet->src, port, now);
+}
+
+/* Whether the address that has completed the door's sequence sent to so many other ports in the
+ * door's own time that it is scanning; then to how many, as far as they are remembered. 0: no. */
+static unsigned scanned_ports(const struct matcher *m, const struct match_door *door,
+                              const struct source_entry *entry, int64_t now)
+{
+    if (!door->strict || !m->captured[entry->source])
+        return 0;
+    unsigned ports = port_scan_count(m->scan, entry->source, &entry->address, now - door->timeout);
+    return ports > other_ports(door) ? ports : 0;
+}
+
+static void open_doors(struct matcher *m, const struct source_entry *entry,
+                       const struct run *newest, struct match_result *result)
+{
     struct index_range range = match_index_ending(m->index, &newest->key);
-    for (const struct index_entry *found = range.begin; found < range.end; found++)
-        if (match_index_sees(m->index, found->value, &newest->key) &&
-            completes(m, found->value, entry, newest->time))
-            m->opened[count++] = found->value;
-    m->counters.opened += count;
-    return count;
+    for (const struct index_entry *found = range.begin; found < range.end; found++) {
+        const struct match_door *door = &m->doors[found->value];
+        if (!hears(m, found->value, entry) ||
+            !match_index_sees(m->index, found->value, &newest->key) ||
+            !completes(m, found->value, entry, newest->time))
+            continue;
+        unsigned scanned = scanned_ports(m, door, entry, newest->time);
+        if (scanned > 0 && result->scanned_count == 0)
+            result->scanned_ports = scanned;
+        if (scanned > 0)
+            m->scanned[result->scanned_count++] = found->value;
+        else
+            m->opened[result->opened_count++] = found->value;
+    }
+    m->counters.opened += result->opened_count;
 }
 
 /* The stage of a door that the newest packet brought its address to; 0: it is no step of it, or
@@ -391,7 +460,7 @@ static unsigned open_doors(struct matcher *m, const struct source_entry *entry,
 static unsigned reached_stage(const struct matcher *m, unsigned number,
                               const struct source_entry *entry, const struct run *newest)
 {
-    if (!match_index_sees(m->index, number, &newest->key))
+    if (!hears(m, number, entry) || !match_index_sees(m->index, number, &newest->key))
         return 0;
     unsigned stage = stage_of(m, number, entry, 0, newest->time);
     bool step = stage > 0 && is_step(m->doors[number].sequence.steps[stage - 1],
@@ -451,39 +520,72 @@ static void remember_packet(struct matcher *m, struct source_entry *entry, const
     rank_for_eviction(m, entry, packet);
 }
 
+/* A packet that may be a step, or a stray of an address that is known. */
 static struct match_result match_packet(struct matcher *m, unsigned source,
                                         const struct packet *packet, int64_t now, unsigned stages)
 {
-    enum match_verdict verdict = classify_at_once(m, source, packet);
-    if (verdict != MATCH_SEEN)
-        return (struct match_result){.verdict = verdict};
     struct run run = {.time = now, .count = 1};
     match_index_digest(m->index, packet, &run.key);
     struct source_entry *entry = find_source(m, source, &packet->src, now - m->longest);
     if (!entry && !run.key.first)
         return (struct match_result){.verdict = MATCH_IDLE};
     run.dst = (uint32_t)crypto_keyed_hash(m->key, &packet->dst, sizeof(packet->dst));
-    /* Of UDP every packet counts: two from one socket are meant as two. */
-    if (packet->proto == IPPROTO_TCP)
+    /* Of UDP every packet counts: two from one socket are meant as two. But a stream may bring a
+     * line once more, and of that only what directly follows the first is no harm. */
+    bool tcp = packet->proto == IPPROTO_TCP;
+    if (tcp || m->remote[source])
         run.ports[run.port_count++] = packet->spt;
     if (!entry)
         entry = add_source(m, source, &packet->src, now - m->longest);
-    else if (packet->proto == IPPROTO_TCP && source_entry_has(entry, &run))
+    else if (run.port_count > 0 && source_entry_has(entry, &run, tcp ? 0 : 1))
         return (struct match_result){.verdict = MATCH_REPEAT};
     remember_packet(m, entry, &run);
-    struct match_result result = {.verdict = MATCH_SEEN, .opened = m->opened};
-    result.opened_count = open_doors(m, entry, &run);
+    struct match_result result = {
+        .verdict = MATCH_SEEN, .opened = m->opened, .scanned = m->scanned};
+    open_doors(m, entry, &run, &result);
     find_reached(m, entry, &run, stages, &result);
     return result;
+}
+
+/* Apart, so that the many packets that are of no interest don't pay for its variables. */
+__attribute__((noinline)) static struct match_result match_and_count(struct matcher *m,
+                                                                     unsigned source,
+                                                                     const struct packet *packet,
+                                                                     int64_t now, unsigned stages)
+{
+    struct match_result result = match_packet(m, source, packet, now, stages);
+    m->counters.packets[result.verdict]++;
+    return result;
+}
+
+static inline struct match_result take(struct matcher *m, enum match_verdict verdict,
+                                       unsigned source, const struct packet *packet, int64_t now,
+                                       unsigned stages)
+{
+    if (verdict == MATCH_SEEN || verdict == MATCH_IDLE)
+        note_port(m, source, packet, now);
+    if (verdict == MATCH_SEEN)
+        return match_and_count(m, source, packet, now, stages);
+    m->counters.packets[verdict]++;
+    return (struct match_result){.verdict = verdict};
+}
+
+enum match_verdict matcher_classify(const struct matcher *m, unsigned source,
+                                    const struct packet *packet)
+{
+    return classify_at_once(m, source, packet);
+}
+
+struct match_result matcher_take(struct matcher *m, enum match_verdict verdict, unsigned source,
+                                 const struct packet *packet, int64_t now, unsigned stages)
+{
+    return take(m, verdict, source, packet, now, stages);
 }
 
 struct match_result matcher_feed(struct matcher *m, unsigned source, const struct packet *packet,
                                  int64_t now, unsigned stages)
 {
-    assert(source < MATCH_SOURCES);
-    struct match_result result = match_packet(m, source, packet, now, stages);
-    m->counters.packets[result.verdict]++;
-    return result;
+    return take(m, classify_at_once(m, source, packet), source, packet, now, stages);
 }
 
 unsigned matcher_stage(const struct matcher *m, unsigned source, const struct addr *address,
@@ -491,7 +593,7 @@ unsigned matcher_stage(const struct matcher *m, unsigned source, const struct ad
 {
     assert(source < MATCH_SOURCES && door < m->door_count);
     const struct source_entry *entry = source_table_find(m->sources, source, address);
-    return entry ? stage_of(m, door, entry, 0, now) : 0;
+    return entry && hears(m, door, entry) ? stage_of(m, door, entry, 0, now) : 0;
 }
 
 void matcher_gap(struct matcher *m, unsigned source)

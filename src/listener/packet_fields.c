@@ -16,12 +16,13 @@ enum { LENGTH_MAX = 8 * 65536 };
 struct items {
     const char *end;
     bool ulogd;
-    bool inner;    /* the packet that an ICMP error quotes, up to its "]" */
-    bool fragment; /* a later one: no header of the transport follows */
+    bool inner;                     /* the packet that an ICMP error quotes, up to its "]" */
+    bool fragment;                  /* a later one: no header of the transport follows */
+    struct known_quad *destination; /* NULL: none is kept */
 };
 
-/* "KEY=" number " ": an item that others must follow, so its blank can't have been stripped. */
-#define FIELD(p, end, key, max, out) SCAN(scan_number(SCAN(p, end, key), end, max, out), end, " ")
+/* "KEY=" number. A key that has the blank before it tells that the item in front of it is whole. */
+#define FIELD(p, end, key, max, out) scan_number(SCAN(p, end, key), end, max, out)
 
 /* Behind an item that may be the line's last: its blank, or the end of the packet. */
 static inline const char *item_end(const char *p, const struct items *it)
@@ -33,8 +34,7 @@ static inline const char *item_end(const char *p, const struct items *it)
     return it->inner && *p == ']' ? p : NULL;
 }
 
-#define LAST_FIELD(p, it, key, max, out)                                                           \
-    item_end(scan_number(SCAN(p, (it)->end, key), (it)->end, max, out), it)
+#define LAST_FIELD(p, it, key, max, out) item_end(FIELD(p, (it)->end, key, max, out), it)
 
 /* --- from PROTO= on --- */
 
@@ -62,10 +62,11 @@ static bool take_header(const char **p, const struct items *it)
     return *p && !take_incomplete(p, it) && !it->fragment;
 }
 
-static const char *ports(const char *p, const char *end, struct packet *packet)
+/* From behind "SPT=" to behind the number of the other port. */
+SCAN_OFTEN const char *ports(const char *p, const char *end, struct packet *packet)
 {
     uint32_t spt = 0, dpt = 0;
-    p = FIELD(FIELD(p, end, "SPT=", 65535, &spt), end, "DPT=", 65535, &dpt);
+    p = FIELD(scan_number(p, end, 65535, &spt), end, " DPT=", 65535, &dpt);
     packet->spt = (uint16_t)spt;
     packet->dpt = (uint16_t)dpt;
     return p;
@@ -82,33 +83,36 @@ static const char *tcp_flags(const char *p, const char *end, uint8_t *out)
     return p;
 }
 
-/* Behind WINDOW=. Nearly every denied packet is a bare SYN. */
+/* Behind the number of WINDOW=. Nearly every denied packet is a bare SYN. */
 static const char *tcp_end(const char *p, const struct items *it, struct packet *packet)
 {
     uint32_t ignored;
     packet->flags = TCP_SYN;
-    if (!it->ulogd && SKIP(&p, it->end, "RES=0x00 SYN URGP=0 "))
+    if (!it->ulogd && SKIP(&p, it->end, " RES=0x00 SYN URGP=0 "))
         return p;
     if (!it->ulogd)
-        p = SCAN(scan_hex(SCAN(p, it->end, "RES=0x"), it->end, 2, 2), it->end, " ");
-    p = tcp_flags(p, it->end, &packet->flags);
+        p = scan_hex(SCAN(p, it->end, " RES=0x"), it->end, 2, 2);
+    p = tcp_flags(SCAN(p, it->end, " "), it->end, &packet->flags);
     return LAST_FIELD(p, it, "URGP=", 65535, &ignored);
 }
 
-static const char *tcp(const char *p, const struct items *it, struct packet *packet)
+static const char *sequence_numbers(const char *p, const char *end)
+{
+    uint32_t ignored;
+    p = FIELD(p, end, " SEQ=", UINT32_MAX, &ignored);
+    return FIELD(p, end, " ACK=", UINT32_MAX, &ignored);
+}
+
+/* From behind "SPT=" on. */
+SCAN_OFTEN const char *tcp_header(const char *p, const struct items *it, struct packet *packet)
 {
     const char *end = it->end;
-    packet->proto = IPPROTO_TCP;
-    if (!take_header(&p, it))
-        return p;
     uint32_t ignored;
     p = ports(p, end, packet);
-    if (SKIP(&p, end, "SEQ=")) {
-        p = SCAN(scan_number(p, end, UINT32_MAX, &ignored), end, " ");
-        p = FIELD(p, end, "ACK=", UINT32_MAX, &ignored);
-    }
-    p = tcp_end(FIELD(p, end, "WINDOW=", 65535, &ignored), it, packet);
-    if (SKIP(&p, end, "OPT (")) {
+    if (!SKIP(&p, end, " WINDOW="))
+        p = SCAN(sequence_numbers(p, end), end, " WINDOW=");
+    p = tcp_end(scan_number(p, end, 65535, &ignored), it, packet);
+    if (p != end && SKIP(&p, end, "OPT (")) {
         const char *cut = SCAN(p, end, "TRUNCATED");
         p = item_end(SCAN(cut ? cut : scan_hex(p, end, 2, 80), end, ")"), it);
     }
@@ -116,12 +120,19 @@ static const char *tcp(const char *p, const struct items *it, struct packet *pac
     return p;
 }
 
+static const char *tcp(const char *p, const struct items *it, struct packet *packet)
+{
+    packet->proto = IPPROTO_TCP;
+    return take_header(&p, it) ? tcp_header(SCAN(p, it->end, "SPT="), it, packet) : p;
+}
+
 static const char *udp(const char *p, const struct items *it, int16_t proto, struct packet *packet)
 {
     packet->proto = proto;
     if (!take_header(&p, it))
         return p;
-    p = LAST_FIELD(ports(p, it->end, packet), it, "LEN=", 65535, &packet->length);
+    p = ports(SCAN(p, it->end, "SPT="), it->end, packet);
+    p = LAST_FIELD(p, it, " LEN=", 65535, &packet->length);
     packet->has_ports = p;
     return p;
 }
@@ -134,7 +145,7 @@ static const char *sctp(const char *p, const struct items *it, struct packet *pa
     if (!it->ulogd || !take_header(&p, it))
         return it->ulogd ? p : NULL;
     p = FIELD(p, it->end, "SPT=", 65535, &ignored);
-    return LAST_FIELD(p, it, "DPT=", 65535, &ignored);
+    return LAST_FIELD(p, it, " DPT=", 65535, &ignored);
 }
 
 static const char *ipsec(const char *p, const struct items *it, int16_t proto,
@@ -170,12 +181,12 @@ static const char *icmp(const char *p, const struct items *it, int16_t proto, st
     if (!take_header(&p, it))
         return p;
     p = FIELD(p, end, "TYPE=", 255, &ignored);
-    p = LAST_FIELD(p, it, "CODE=", 255, &ignored);
+    p = LAST_FIELD(p, it, " CODE=", 255, &ignored);
     if (take_incomplete(&p, it))
         return p;
     if (SKIP(&p, end, "ID=")) {
-        p = SCAN(scan_number(p, end, 65535, &ignored), end, " ");
-        return LAST_FIELD(p, it, "SEQ=", 65535, &ignored);
+        p = scan_number(p, end, 65535, &ignored);
+        return LAST_FIELD(p, it, " SEQ=", 65535, &ignored);
     }
     if (SKIP(&p, end, "PARAMETER="))
         return item_end(scan_number(p, end, 255, &ignored), it);
@@ -194,7 +205,7 @@ static const char *icmp(const char *p, const struct items *it, int16_t proto, st
 static const char *transport_items(const char *p, const struct items *it, struct packet *packet)
 {
     const char *end = it->end, *q;
-    uint32_t number;
+    uint32_t number = 0;
     p = SCAN(p, end, "PROTO=");
     if ((q = SCAN(p, end, "TCP")))
         return tcp(q, it, packet);
@@ -219,26 +230,35 @@ static const char *transport_items(const char *p, const struct items *it, struct
 
 /* --- up to PROTO= --- */
 
+/* From behind the number of LEN= to behind "TTL=". */
 static const char *service(const char *p, const struct items *it)
 {
     /* Zeros are what nearly every packet has. */
-    if (SKIP(&p, it->end, "TOS=0x00 PREC=0x00 "))
+    if (SKIP(&p, it->end, " TOS=0x00 PREC=0x00 TTL="))
         return p;
-    p = SCAN(p, it->end, "TOS=");
+    p = SCAN(p, it->end, " TOS=");
     if (!SKIP(&p, it->end, "0x") && !it->ulogd)
         return NULL;
     p = SCAN(scan_hex(p, it->end, 2, 2), it->end, " PREC=0x");
-    return SCAN(scan_hex(p, it->end, 2, 2), it->end, " ");
+    return SCAN(scan_hex(p, it->end, 2, 2), it->end, " TTL=");
 }
 
 static const char *ip4(const char *p, struct items *it, struct packet *packet)
 {
     const char *end = it->end;
     uint32_t ignored, offset = 0;
-    p = service(FIELD(p, end, "LEN=", LENGTH_MAX, &packet->length), it);
-    p = FIELD(FIELD(p, end, "TTL=", 255, &ignored), end, "ID=", 65535, &ignored);
+    p = service(FIELD(p, end, " LEN=", LENGTH_MAX, &packet->length), it);
+    p = FIELD(scan_number(p, end, 255, &ignored), end, " ID=", 65535, &ignored);
+    p = SCAN(p, end, " ");
     SKIP(&p, end, "CE ");
     SKIP(&p, end, "DF ");
+    /* As nearly every packet goes on. */
+    if (SKIP(&p, end, "PROTO=TCP SPT=")) {
+        packet->proto = IPPROTO_TCP;
+        return tcp_header(p, it, packet);
+    }
+    if (SCAN(p, end, "PROTO="))
+        return transport_items(p, it, packet);
     SKIP(&p, end, "MF ");
     if (SKIP(&p, end, "FRAG:"))
         p = item_end(scan_number(p, end, 8191, &offset), it);
@@ -302,15 +322,48 @@ static const char *ip6(const char *p, struct items *it, struct packet *packet)
 {
     const char *end = it->end;
     uint32_t ignored;
-    p = FIELD(p, end, "LEN=", LENGTH_MAX, &packet->length);
-    p = FIELD(p, end, "TC=", 255, &ignored);
-    p = FIELD(p, end, "HOPLIMIT=", 255, &ignored);
-    p = LAST_FIELD(p, it, "FLOWLBL=", 0xfffff, &ignored);
+    p = FIELD(p, end, " LEN=", LENGTH_MAX, &packet->length);
+    p = FIELD(p, end, " TC=", 255, &ignored);
+    p = FIELD(p, end, " HOPLIMIT=", 255, &ignored);
+    p = LAST_FIELD(p, it, " FLOWLBL=", 0xfffff, &ignored);
     p = extensions(p, it);
     if (SKIP(&p, end, "TRUNCATED"))
         return item_end(p, it);
     /* A chain that ends in its extension headers (ESP, a later fragment) names no protocol. */
     return SCAN(p, end, "PROTO=") ? transport_items(p, it, packet) : p;
+}
+
+static bool is_known(const struct known_quad *known, const char *p, const char *end)
+{
+    scan_bytes others;
+    if (!known || known->len == 0 || end - p < (ptrdiff_t)sizeof(known->text))
+        return false;
+    others = scan_load16(p) ^ scan_load16(known->text);
+    return scan_none(others & scan_load16(known->mask));
+}
+
+/* Reads it as scan_address does, and keeps it. */
+SCAN_RARE const char *read_known(struct known_quad *known, const char *p, const char *end,
+                                 struct addr *out)
+{
+    const char *after = scan_address(p, end, out);
+    if (!known || !after || out->family != 4)
+        return after;
+    known->len = (uint8_t)(after - p);
+    known->address = *out;
+    memset(known->mask, 0, sizeof(known->mask));
+    memset(known->mask, 0xff, known->len + 1u);
+    memcpy(known->text, p, known->len + 1u);
+    return after;
+}
+
+static const char *destination(const char *p, const struct items *it, struct addr *out)
+{
+    struct known_quad *known = it->destination;
+    if (!p || !is_known(known, p, it->end))
+        return read_known(known, p, it->end, out);
+    *out = known->address;
+    return p + known->len;
 }
 
 /* One packet, without what may follow in the line. It is also what an ICMP error quotes. */
@@ -319,12 +372,12 @@ static const char *ip_packet(const char *p, struct items *it, struct packet *pac
     packet->proto = -1;
     packet->has_ports = false;
     packet->spt = packet->dpt = packet->flags = 0;
-    p = SCAN(scan_address(SCAN(p, it->end, "SRC="), it->end, &packet->src), it->end, " ");
-    p = SCAN(scan_address(SCAN(p, it->end, "DST="), it->end, &packet->dst), it->end, " ");
+    p = scan_address(SCAN(p, it->end, "SRC="), it->end, &packet->src);
+    p = destination(SCAN(p, it->end, " DST="), it, &packet->dst);
     if (!p || packet->src.family != packet->dst.family)
         return NULL;
-    if (it->ulogd && SCAN(p, it->end, "PROTO=ARP"))
-        return p;
+    if (it->ulogd && SCAN(p, it->end, " PROTO=ARP"))
+        return p + 1;
     return packet->src.family == 4 ? ip4(p, it, packet) : ip6(p, it, packet);
 }
 
@@ -344,16 +397,25 @@ static const char *owner_and_mark(const char *p, const struct items *it)
     return item_end(scan_hex(p, end, 1, 8), it);
 }
 
-enum line_verdict packet_fields(const char *p, const char *end, bool ulogd, struct packet *packet)
+/* What the kernel logs in the place of a packet's items. */
+static enum line_verdict no_packet(const char *p, const struct items *it)
 {
-    struct items it = {.end = end, .ulogd = ulogd};
-    const char *truncated = SCAN(p, end, "TRUNCATED");
+    const char *truncated = SCAN(p, it->end, "TRUNCATED");
     if (truncated)
-        return item_end(truncated, &it) == end ? LINE_PARTIAL : LINE_DAMAGED;
-    if (SCAN(p, end, "ARP HTYPE="))
+        return item_end(truncated, it) == it->end ? LINE_PARTIAL : LINE_DAMAGED;
+    return SCAN(p, it->end, "ARP HTYPE=") ? LINE_FOREIGN : LINE_DAMAGED;
+}
+
+enum line_verdict packet_fields(const char *p, const char *end, bool ulogd,
+                                struct known_quad *destination, struct packet *packet)
+{
+    struct items it = {.end = end, .ulogd = ulogd, .destination = destination};
+    const char *after = ip_packet(p, &it, packet);
+    if (after && after == end)
+        return LINE_PACKET;
+    if (!after)
+        return no_packet(p, &it);
+    if (ulogd && SCAN(after, end, "PROTO=ARP"))
         return LINE_FOREIGN;
-    p = ip_packet(p, &it, packet);
-    if (ulogd && SCAN(p, end, "PROTO=ARP"))
-        return LINE_FOREIGN;
-    return owner_and_mark(p, &it) == end ? LINE_PACKET : LINE_DAMAGED;
+    return owner_and_mark(after, &it) == end ? LINE_PACKET : LINE_DAMAGED;
 }

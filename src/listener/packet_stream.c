@@ -1,12 +1,13 @@
 /*
  * A datagram becomes packets: of a capture it is one, from its IP header on, with the interface in
  * its address; of NFLOG a netlink message for each. What the kernel had to drop between them is
- * told by its counter or by the gaps in its numbers.
+ * told by its counter, or by the gaps in its numbers.
  */
 #include "listener/packet_stream.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -61,6 +62,16 @@ static void report_lost(struct packet_stream *stream, int64_t now)
     stream->reported_at = now;
 }
 
+int64_t packet_stream_due(const struct packet_stream *stream)
+{
+    return stream->lost > 0 ? stream->reported_at + report_pause : INT64_MAX;
+}
+
+void packet_stream_report(struct packet_stream *stream, int64_t now)
+{
+    report_lost(stream, now);
+}
+
 /* --- NFLOG --- */
 
 static void count_missing(struct packet_stream *stream, const struct nflog_packet *packet)
@@ -96,26 +107,38 @@ static void pass_nflog_datagram(struct packet_stream *stream, const uint8_t *dat
 
 /* --- capture --- */
 
-/* The kernel's own count of what it dropped, with SO_RXQ_OVFL (socket(7)). */
-static void count_dropped(struct packet_stream *stream, unsigned socket, struct msghdr *message)
+/*
+ * What the kernel dropped since it was asked last: packet(7). SO_RXQ_OVFL would say it with each
+ * packet, but for one of this host's own TCP, as a container's is, that makes Linux stumble
+ * (hardened usercopy, seen in 6.18).
+ */
+static uint32_t ask_dropped(int fd)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        uint32_t dropped;
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
-            continue;
-        memcpy(&dropped, CMSG_DATA(c), sizeof(dropped));
-        count_lost(stream, dropped - stream->dropped[socket]);
-        stream->dropped[socket] = dropped;
-    }
+    struct tpacket_stats stats = {0};
+    socklen_t size = sizeof(stats);
+    return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0 ? stats.tp_drops : 0;
 }
 
+/* How long the packet is of which less was copied, with PACKET_AUXDATA; SIZE_MAX: it isn't said. */
+static size_t whole_length(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        struct tpacket_auxdata auxdata;
+        if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+            continue;
+        memcpy(&auxdata, CMSG_DATA(c), sizeof(auxdata));
+        return auxdata.tp_len;
+    }
+    return SIZE_MAX;
+}
+
+/* Its filter lets through what is for this host alone, so the link layer sent it to no group. */
 static void pass_captured(struct packet_stream *stream, const uint8_t *bytes, size_t len,
-                          const struct sockaddr_ll *from)
+                          size_t whole, const struct sockaddr_ll *from)
 {
     struct packet_event event = {.in = (uint32_t)from->sll_ifindex};
-    event.verdict = ip_packet_parse(bytes, len, &event.ip);
-    event.ip.packet.link_group |=
-        from->sll_pkttype == PACKET_BROADCAST || from->sll_pkttype == PACKET_MULTICAST;
+    event.verdict =
+        ip_packet_captured(bytes, len, whole, from->sll_hatype == ARPHRD_LOOPBACK, &event.ip);
     stream->calls.packet(stream->calls.arg, &event);
 }
 
@@ -126,7 +149,7 @@ static bool read_datagram(struct packet_stream *stream, unsigned socket)
 {
     _Alignas(8) uint8_t datagram[NFLOG_DATAGRAM];
     union {
-        char bytes[CMSG_SPACE(sizeof(uint32_t))];
+        char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
         struct cmsghdr align;
     } control;
     struct sockaddr_ll from = {0};
@@ -145,24 +168,32 @@ static bool read_datagram(struct packet_stream *stream, unsigned socket)
     /* ENOBUFS: NFLOG dropped some; the next one's number tells how many. */
     if (got < 0)
         return errno == EINTR || errno == ENOBUFS || errno == ENETDOWN;
-    if (captured) {
-        count_dropped(stream, socket, &message);
-        pass_captured(stream, datagram, (size_t)got, &from);
-    } else {
+    if (captured)
+        pass_captured(stream, datagram, (size_t)got, whole_length(&message), &from);
+    else
         pass_nflog_datagram(stream, datagram, (size_t)got);
-    }
     return true;
+}
+
+/* A share of what there is. Where among the packets that wait the lost ones were isn't known: there
+ * is a gap before them and one behind. True: there may be more. */
+static bool read_share(struct packet_stream *stream, unsigned socket)
+{
+    uint32_t dropped = stream->type == SOURCE_PCAP ? ask_dropped(stream->fds[socket]) : 0;
+    int left = SHARE;
+    count_lost(stream, dropped);
+    while (left > 0 && read_datagram(stream, socket))
+        left--;
+    if (dropped > 0)
+        stream->calls.gap(stream->calls.arg);
+    return left == 0;
 }
 
 bool packet_stream_read(struct packet_stream *stream, int64_t now)
 {
     bool more = false;
-    for (unsigned socket = 0; socket < stream->count; socket++) {
-        int left = SHARE;
-        while (left > 0 && read_datagram(stream, socket))
-            left--;
-        more |= left == 0;
-    }
+    for (unsigned socket = 0; socket < stream->count; socket++)
+        more |= read_share(stream, socket);
     report_lost(stream, now);
     return more;
 }

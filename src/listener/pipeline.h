@@ -6,6 +6,7 @@
 #define LISTENER_PIPELINE_H
 
 #include "listener/diagnostics.h"
+#include "listener/freshness.h"
 #include "listener/history.h"
 #include "listener/ip_packet.h"
 
@@ -15,15 +16,22 @@ struct pipeline {
     void *arg;
     struct diagnostics diagnostics;
     struct history history;
+    struct message_zone zone; /* this host's */
+    struct freshness freshness[CONFIG_SOURCES_MAX];
 };
 
 /* Begins with the complete `setup`, which must live as long. */
 void pipeline_init(struct pipeline *p, const struct listener_config *setup,
                    void (*send)(void *arg, struct message *message), void *arg, int64_t now);
 
-/* A line of `source`, read at `now` (ns). Returns what it is. */
+/* When a line is read: ns since boot, and since 1970. */
+struct line_moment {
+    int64_t now, wall;
+};
+
+/* A line of `source`, read at that moment. Returns what it is. */
 enum line_verdict pipeline_line(struct pipeline *p, unsigned source, const char *line, size_t len,
-                                int64_t now);
+                                struct line_moment moment);
 
 /*
  * A packet that `source`, of NFLOG or of a capture, brought at `now` (ns), with the name of its

@@ -265,9 +265,9 @@ void source_entry_trim(struct source_entry *entry, int64_t alive_since)
         entry->since_gap = entry->count;
 }
 
-bool source_entry_has(const struct source_entry *entry, const struct run *packet)
+bool source_entry_has(const struct source_entry *entry, const struct run *packet, unsigned from)
 {
-    for (unsigned age = 0; age < entry->count; age++) {
+    for (unsigned age = from; age < entry->count; age++) {
         const struct run *run = source_entry_run(entry, age);
         for (unsigned i = 0; run_continues(run, packet) && i < run->port_count; i++)
             if (run->ports[i] == packet->ports[0])

@@ -114,7 +114,8 @@ void source_entry_push(struct source_entry *entry, const struct run *packet, uns
  * then: no attempt can hold it. */
 void source_entry_trim(struct source_entry *entry, int64_t alive_since);
 
-/* Whether the TCP packet, a run of one, is a retransmission of one that is remembered. */
-bool source_entry_has(const struct source_entry *entry, const struct run *packet);
+/* Whether the packet, a run of one, is one that is remembered once more: from the same port, of a
+ * run of this age or older. */
+bool source_entry_has(const struct source_entry *entry, const struct run *packet, unsigned from);
 
 #endif

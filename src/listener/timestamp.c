@@ -179,16 +179,18 @@ static bool is_gap(char ch)
     return ch == ' ' || ch == '\t';
 }
 
-/* Behind a clock: a blank and four digits, which are a year. */
+/* Behind a clock: blanks and four digits, which are a year. */
 static bool is_year(const char *p, const char *end)
 {
-    return end - p > 5 && is_digit(p[1]) && digits4(p + 1) >= 0 && is_gap(p[5]);
+    while (p < end && is_gap(*p))
+        p++;
+    return end - p > 4 && is_digit(*p) && digits4(p) >= 0 && is_gap(p[4]);
 }
 
 /* What follows the date in a line of the day that timestamps->midnight begins. False for anything
  * but a clock, its zone and a blank. */
-static bool rest(const struct timestamps *timestamps, const char *p, const char *end,
-                 struct timestamp *out)
+SCAN_OFTEN bool rest(const struct timestamps *timestamps, const char *p, const char *end,
+                     struct timestamp *out)
 {
     struct timestamp read = {.zone = TIMESTAMP_LOCAL};
     p = clock_time(p, end, &read);
@@ -451,7 +453,7 @@ static bool dated(struct timestamps *timestamps, const char *line, const struct 
     named_zone(time, &read);
     bool year_first = !time->year || time->year < time->clock;
     if (time->clock && year_first && time->month_len <= 3 &&
-        (!time->zone || time->zone[-1] != ' ')) {
+        (!time->zone || !is_gap(time->zone[-1]))) {
         remember_head(timestamps, line, time->clock);
         remember_zone(timestamps, time, header->end, &read);
     }
@@ -536,17 +538,51 @@ static bool read_header_time(struct timestamps *timestamps, enum log_format form
     return header->delta && since_before(timestamps, header->delta, header->delta_len, out);
 }
 
+/* Of a line that doesn't begin like the one before. */
+SCAN_RARE bool read_header(struct timestamps *timestamps, enum log_format format, const char *line,
+                           size_t len, struct timestamp *out)
+{
+    struct log_header header;
+    /* It is of another day, and not each kind of line sets this again. */
+    timestamps->head_len = 0;
+    return log_header_parse(format, line, len, &header) &&
+           read_header_time(timestamps, format, line, &header, out);
+}
+
 bool timestamp_read(struct timestamps *timestamps, enum log_format format, const char *line,
                     size_t len, struct timestamp *out)
 {
     if (has_head(timestamps, line, len) &&
         rest(timestamps, line + timestamps->head_len, line + len, out))
         return true;
-    /* Whatever comes now is of another day, and not each kind of line sets this again. */
-    timestamps->head_len = 0;
+    return read_header(timestamps, format, line, len, out);
+}
+
+/* Whether the line begins, behind its priority, with a date of ISO 8601. One whose numbers are too
+ * large for a date passes for the name of a host. */
+static bool begins_with_date(const char *p, const char *end)
+{
+    SKIP(&p, end, "\xef\xbb\xbf");
+    const char *behind = SCAN(scan_digits(SCAN(p, end, "<"), end), end, ">");
+    p = behind ? behind : p;
+    return end - p > 10 && digits4(p) >= 0 && p[4] == '-' && digits2(p + 5) >= 0 && p[7] == '-' &&
+           digits2(p + 8) >= 0 && p[10] == 'T';
+}
+
+enum timestamp_found timestamp_read_date(int64_t today, enum log_format format, const char *line,
+                                         size_t len, struct timestamp *out)
+{
+    struct timestamps alone;
     struct log_header header;
-    return log_header_parse(format, line, len, &header) &&
-           read_header_time(timestamps, format, line, &header, out);
+    timestamps_init(&alone, today);
+    if (!log_header_parse(format, line, len, &header))
+        return TIMESTAMP_ABSENT;
+    if (!header.timestamp)
+        return begins_with_date(line, line + len) ? TIMESTAMP_IMPOSSIBLE : TIMESTAMP_ABSENT;
+    if (header.timestamp > line && header.timestamp[-1] == '[')
+        return TIMESTAMP_ABSENT;
+    return read_header_time(&alone, format, line, &header, out) ? TIMESTAMP_FOUND
+                                                                : TIMESTAMP_IMPOSSIBLE;
 }
 
 const char *timestamp_format(const struct timestamp *timestamp, char out[TIMESTAMP_TEXT_SIZE])

@@ -21,6 +21,7 @@ struct why {
     /* Of each door, for the packet at hand. */
     unsigned *after;
     bool *opened;
+    bool *scan; /* it didn't open for the ports that the address sent to besides */
     bool *late; /* the attempt was over before the packet came */
 };
 
@@ -50,6 +51,8 @@ static void send_packet(const struct why *why, const struct history_packet *entr
                                            .pieces = made.fragments,
                                            .needed = made.needed,
                                            .message = made.length > 0,
+                                           .stale = entry->stale,
+                                           .age = entry->stale != STALE_NOT ? entry->age : 0,
                                            .dst = packet->dst,
                                            .time = entry->time}};
     why->send(why->arg, &message);
@@ -65,7 +68,8 @@ static void send_effect(const struct why *why, unsigned door, unsigned before)
                                            .after = opened ? why->setup->doors[door].sequence.count
                                                            : why->after[door],
                                            .late = why->late[door],
-                                           .opened = opened}};
+                                           .opened = opened,
+                                           .scan = why->scan[door]}};
     why->send(why->arg, &message);
 }
 
@@ -101,8 +105,15 @@ static void match_again(struct why *why, struct history_packet *entry)
     struct match_result matched =
         matcher_feed(why->matcher, entry->source, history_packet(entry), entry->time, UINT_MAX);
     memset(why->opened, 0, why->setup->door_count * sizeof(*why->opened));
-    for (unsigned i = 0; i < matched.opened_count; i++)
-        why->opened[matched.opened[i]] = true;
+    memset(why->scan, 0, why->setup->door_count * sizeof(*why->scan));
+    for (unsigned i = 0; i < matched.scanned_count; i++)
+        why->scan[matched.scanned[i]] = true;
+    /* What showed the scan may have been forgotten since. */
+    for (unsigned i = 0; i < matched.opened_count; i++) {
+        unsigned door = matched.opened[i];
+        bool scan = entry->scan && why->setup->doors[door].strict;
+        *(scan ? &why->scan[door] : &why->opened[door]) = true;
+    }
     for (unsigned i = 0; i < count; i++)
         why->after[i] = current_stage(why, entry, i);
     send_packet_and_effects(why, entry, &matched, stages);
@@ -139,8 +150,9 @@ static bool why_init(struct why *why)
     why->stages = calloc(doors * CONFIG_SOURCES_MAX, sizeof(*why->stages));
     why->after = calloc(doors, sizeof(*why->after));
     why->opened = calloc(doors, sizeof(*why->opened));
+    why->scan = calloc(doors, sizeof(*why->scan));
     why->late = calloc(doors, sizeof(*why->late));
-    return ready && why->stages && why->after && why->opened && why->late;
+    return ready && why->stages && why->after && why->opened && why->scan && why->late;
 }
 
 static void why_free(struct why *why)
@@ -150,6 +162,7 @@ static void why_free(struct why *why)
     free(why->stages);
     free(why->after);
     free(why->opened);
+    free(why->scan);
     free(why->late);
 }
 
@@ -165,6 +178,10 @@ void why_answer(const struct listener_config *setup, const struct history *histo
         struct history_packet entry = history_get(history, i);
         if (entry.gap)
             start_over(&why, &entry);
+        else if (addr_equal(&entry.packet.src, &why.address) && entry.malformed)
+            send_packet(&why, &entry, MATCH_MALFORMED);
+        else if (addr_equal(&entry.packet.src, &why.address) && entry.stale != STALE_NOT)
+            send_packet(&why, &entry, MATCH_STALE);
         else if (addr_equal(&entry.packet.src, &why.address))
             match_again(&why, &entry);
     }

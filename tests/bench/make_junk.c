@@ -65,13 +65,17 @@ static int write_keys(unsigned count)
 static void write_message(uint32_t from, const uint8_t *message)
 {
     struct carrier_packet packets[CARRIER_SLOTS_MAX];
+    char stamp[32];
+    time_t now = time(NULL);
+    /* Older lines don't count. */
+    strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime(&now));
     carrier_packets(CARRIER_UDP, CARRIER_SPAN_DEFAULT, message, packets);
     for (unsigned i = 0; i < carrier_shape(CARRIER_UDP)->message_slots; i++)
-        printf("Nov 23 14:28:52 gate kernel: [ 4711.123456] [DENY] IN=eth0 OUT= "
+        printf("%s gate kernel: [ 4711.123456] [DENY] IN=eth0 OUT= "
                "MAC=02:00:c0:00:02:01:52:54:00:9b:7e:01:08:00 SRC=%u.%u.%u.%u DST=192.0.2.1 "
                "LEN=%u TOS=0x00 PREC=0x00 TTL=64 ID=%u DF PROTO=UDP SPT=40404 DPT=%u LEN=%u \n",
-               from >> 24, from >> 16 & 255, from >> 8 & 255, from & 255, packets[i].length + 28U,
-               i, packets[i].port, packets[i].length + 8U);
+               stamp, from >> 24, from >> 16 & 255, from >> 8 & 255, from & 255,
+               packets[i].length + 28U, i, packets[i].port, packets[i].length + 8U);
 }
 
 static struct timespec wall(void)

@@ -1,15 +1,21 @@
 /*
- * make_log LINES SOURCES SEED: writes a firewall's log as rsyslog keeps it, the same for the same
- * seed, to standard output: 70 % IPv4 TCP, 15 % UDP, 5 % IPv6, 3 % ICMP with the packet that it
- * quotes, 7 % other programs' lines. Now and then a source knocks at one of the doors of
- * scripts/bench-log.sh.
+ * make_log LINES SOURCES SEED [HOSTS TIME]: writes a firewall's log as rsyslog keeps it, the same
+ * for the same seed, to standard output: 70 % IPv4 TCP, 15 % UDP, 5 % IPv6, 3 % ICMP with the
+ * packet that it quotes, 7 % other programs' lines. Now and then a source knocks at one of the
+ * doors of scripts/bench-log.sh. With HOSTS it is the merged stream of so many gateways, mixed line
+ * by line, from TIME on, in seconds since 1970, a line every 10 us; their clocks differ by up to a
+ * second.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Out of so many packets, one belongs to the knock that is under way. */
 enum { KNOCK_EVERY = 10000, STEPS_MAX = 5, DOORS = 3 };
+
+/* When the log of one host begins: 2026-11-23. */
+enum { MIDNIGHT = 1795392000 };
 
 struct port_proto {
     const char *proto;
@@ -26,7 +32,9 @@ static const struct port_proto doors[DOORS][STEPS_MAX + 1] = {
 struct log {
     uint64_t state; /* of the random numbers */
     uint64_t sources;
-    int64_t usec; /* since midnight */
+    uint64_t hosts; /* 0: one, "gate" */
+    int64_t began;  /* the first line, in us since 1970 */
+    int64_t usec;   /* the last one */
     uint64_t knocker;
     unsigned door, step;
 };
@@ -44,12 +52,26 @@ static uint64_t any(struct log *log, uint64_t below)
     return mix(log->state += UINT64_C(0x9e3779b97f4a7c15)) % below;
 }
 
+static void print_head(int64_t usec, const char *host)
+{
+    char text[32];
+    time_t second = (time_t)(usec / 1000000);
+    struct tm broken_down;
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&second, &broken_down));
+    printf("%s.%06d+00:00 %s ", text, (int)(usec % 1000000), host);
+}
+
 static void begin_line(struct log *log)
 {
-    log->usec += 1 + (int64_t)any(log, 1999);
-    int64_t second = log->usec / 1000000;
-    printf("2026-11-23T%02d:%02d:%02d.%06d+00:00 gate ", (int)(second / 3600 % 24),
-           (int)(second / 60 % 60), (int)(second % 60), (int)(log->usec % 1000000));
+    char name[32] = "gate";
+    int64_t ahead = 0;
+    log->usec += 1 + (int64_t)any(log, log->hosts ? 19 : 1999);
+    if (log->hosts) {
+        uint64_t host = any(log, log->hosts);
+        snprintf(name, sizeof(name), "gw-%" PRIu64, host);
+        ahead = (int64_t)(mix(host) % 1000000);
+    }
+    print_head(log->usec + ahead, name);
 }
 
 static void begin_packet(struct log *log, const char *ether_type)
@@ -57,7 +79,7 @@ static void begin_packet(struct log *log, const char *ether_type)
     begin_line(log);
     printf("kernel: [%5" PRId64 ".%06d] [DENY] IN=eth0 OUT= "
            "MAC=02:00:c0:00:02:01:52:54:00:9b:7e:01:%s ",
-           4711 + log->usec / 1000000, (int)(log->usec % 1000000), ether_type);
+           4711 + (log->usec - log->began) / 1000000, (int)(log->usec % 1000000), ether_type);
 }
 
 /* No two numbers have the same address: the factor is odd. First bytes from 1 to 126. */
@@ -192,11 +214,14 @@ static uint64_t number(const char *text)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 || number(argv[2]) == 0) {
-        fputs("usage: make_log LINES SOURCES SEED\n", stderr);
+    if ((argc != 4 && argc != 6) || number(argv[2]) == 0) {
+        fputs("usage: make_log LINES SOURCES SEED [HOSTS TIME]\n", stderr);
         return 2;
     }
     struct log log = {.sources = number(argv[2]), .state = number(argv[3])};
+    log.hosts = argc == 6 ? number(argv[4]) : 0;
+    log.began = (int64_t)(argc == 6 ? number(argv[5]) : MIDNIGHT) * 1000000;
+    log.usec = log.began;
     for (uint64_t left = number(argv[1]); left > 0; left--)
         write_line(&log);
     return fflush(stdout) == 0 ? 0 : 1;

@@ -42,7 +42,7 @@ static void claim_briefed(const struct config *config)
 static void claim_planned(const struct config *config)
 {
     struct report report = {.say = hear};
-    struct plans *plans = plans_make(config, &report);
+    struct plans *plans = plans_make(config, NULL, &report);
     CLAIM((plans == NULL) == (report.errors > 0));
     for (unsigned i = 0; plans && i < config->door_count; i++)
         CLAIM(plans_get(plans, i, 4) && plans_get(plans, i, 6));

@@ -2,7 +2,7 @@
  * Captured packets. What is taken for a packet is one that the bytes literally tell of: addresses,
  * ports, lengths and payload stand in them where they must. Written again, as a packet of its own
  * and as the kernel's log line, it is read as the same; with less of it captured nothing else is
- * told, and behind its end nothing counts.
+ * told, and behind its end nothing counts. Of a capture no more is taken.
  */
 #include "fuzz.h"
 
@@ -224,7 +224,7 @@ static void claim_logged(const struct packet *packet)
                  v4 ? "TOS=0x00 PREC=0x00 TTL=1 ID=1 " : "TC=0 HOPLIMIT=1 FLOWLBL=0 ",
                  v4 && packet->proto == -1 ? "FRAG:1 " : "");
     used += log_proto(packet, line + used, sizeof(line) - (size_t)used);
-    CLAIM(packet_fields(line, line + used, false, &logged) == LINE_PACKET);
+    CLAIM(packet_fields(line, line + used, false, NULL, &logged) == LINE_PACKET);
     CLAIM(same(packet, &logged));
 }
 
@@ -263,6 +263,37 @@ static void claim_padded(const struct ip_packet *whole, const uint8_t *bytes, si
     free(copy);
 }
 
+/* --- captured --- */
+
+/* What is taken of a capture is what is taken of NFLOG, but for the ports of fragments; and it is
+ * nothing that a host discards, as far as its fixed headers tell. */
+static void claim_captured(const uint8_t *bytes, size_t len, size_t whole)
+{
+    struct ip_packet captured, logged;
+    if (ip_packet_captured(bytes, len, whole, false, &captured) != LINE_PACKET) {
+        CLAIM(!captured.payload);
+        return;
+    }
+    CLAIM(ip_packet_parse(bytes, len, &logged) == LINE_PACKET);
+    const struct packet *packet = &captured.packet;
+    bool v4 = packet->src.family == 4;
+    CLAIM(addr_equal(&packet->src, &logged.packet.src) && packet->proto == logged.packet.proto);
+    CLAIM(!captured.payload || captured.payload == logged.payload);
+    CLAIM(packet->src.bytes[0] != 127 || !v4);
+    CLAIM((v4 ? load16(bytes + 2) : 40 + load16(bytes + 4)) <= whole);
+    if (v4 && len >= 4U * (bytes[0] & 15)) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < 4U * (bytes[0] & 15); i += 2)
+            sum += load16(bytes + i);
+        CLAIM(sum > 0 && sum % UINT16_MAX == 0);
+    }
+    if (!packet->has_ports)
+        return;
+    CLAIM(same(packet, &logged.packet));
+    CLAIM(!v4 || (load16(bytes + 6) & 0x3fff) == 0);
+    CLAIM(packet->proto != IPPROTO_UDP || (packet->length >= 8 && packet->length <= whole));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ip_packet packet;
@@ -273,6 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *bytes = malloc(len + 1);
     CLAIM(bytes);
     memcpy(bytes, data + 1, len);
+    claim_captured(bytes, len, len + less);
     if (ip_packet_parse(bytes, len, &packet) == LINE_PACKET) {
         claim_literal(&packet, bytes, len);
         claim_written(&packet);

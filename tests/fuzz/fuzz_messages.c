@@ -133,7 +133,8 @@ static void take_line(struct bench *b, struct input *in)
         take_packet(b, source % b->setup.source_count, port);
     else
         pipeline_line(&pipeline, source % b->setup.source_count, text,
-                      text == line ? (size_t)len : strlen(text), b->now);
+                      text == line ? (size_t)len : strlen(text),
+                      (struct line_moment){.now = b->now, .wall = b->now});
     if (pipeline_next(&pipeline) <= b->now)
         pipeline_due(&pipeline, b->now);
 }

@@ -73,7 +73,7 @@ static inline void keeper_make(struct keeper *keeper)
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     keeper->config = config_load(path, &report);
     CLAIM(keeper->config);
-    keeper->plans = plans_make(keeper->config, &report);
+    keeper->plans = plans_make(keeper->config, NULL, &report);
     CLAIM(keeper->plans);
     close(fd);
     keeper->sealed.config = keeper->config;
@@ -99,7 +99,7 @@ static inline bool message_down(char letter, struct message *r)
         return true;
     case 'S':
         r->type = MESSAGE_SOURCE;
-        r->u.source = (struct message_source){SOURCE_KMSG, FORMAT_KERNEL};
+        r->u.source = (struct message_source){.type = SOURCE_KMSG, .format = FORMAT_KERNEL};
         return true;
     case 'P':
         r->type = MESSAGE_PREFIX;

@@ -36,7 +36,7 @@ static bool expand(const char *text, const struct values *values, struct words *
     return false;
 }
 
-static void claim_rule(const char *rule)
+static void claim_rule(const char *rule, bool comment)
 {
     static const char *const actions[] = {"-I", "-D", "-C"};
     struct values values = values_of(plain);
@@ -44,7 +44,7 @@ static void claim_rule(const char *rule)
     unsigned made = 0, expanded = 0, words = 0;
     for (int i = 0; i < 3; i++) {
         struct words out;
-        char *command = rule_command(rule, actions[i], why, sizeof(why));
+        char *command = rule_command(rule, actions[i], comment, why, sizeof(why));
         CLAIM(command || *why);
         made += command != NULL;
         if (command && expand(command, &values, &out)) {
@@ -71,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CLAIM(words.count == usual.count);
     if (expand(text, &none, &words) && expand(text, &good, &usual))
         CLAIM(words.size == usual.size && memcmp(words.text, usual.text, words.size) == 0);
-    claim_rule(text);
+    claim_rule(text, false);
+    claim_rule(text, true);
     for (int i = 0; i < 8; i++)
         free(texts[i]);
     free(text);

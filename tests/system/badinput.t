@@ -26,12 +26,12 @@ inhabitants() {
     [ ${#pids[@]} = 0 ] || ps -o args= -p "${pids[*]}" | grep knockd
 }
 
-# wrong DESCRIPTION REGEX ARGUMENT...: one line on standard error, status 1, nothing else.
+# wrong DESCRIPTION REGEX ARGUMENT...: one line on standard error, status 1 (WRONG says another), nothing else.
 wrong() {
     local description=$1 regex=$2
     shift 2
     knockd_here "$@"
-    is "$description: exit status" "$STATUS" 1
+    is "$description: exit status" "$STATUS" "${WRONG:-1}"
     is "$description: one line" "$(wc -l <"$WORK/err")" 1
     like "$description: that says why" "$(cat "$WORK/err")" "^$regex"
     is "$description: nothing else is printed" "$(cat "$WORK/out")" ""
@@ -67,13 +67,40 @@ no source| there is no source||3,6d
 TABLE
 }
 
+# state_folder NAME FOLDER SAYS: that state_dir is refused by a start and by -t, and nothing is made.
+state_folder() {
+    sed "s|state_dir = \"$WORK/state\"|state_dir = \"$2\"|" "$CONFIG" >"$WORK/folder.conf"
+    chmod 600 "$WORK/folder.conf"
+    wrong "$1" "knockd: $WORK/folder.conf: state_dir: $3" -c "$WORK/folder.conf"
+    cp "$WORK/err" "$WORK/says"
+    knockd_here -t -c "$WORK/folder.conf"
+    is "$1: -t says the same" "$STATUS $(cat "$WORK/err")" "1 $(sed 's/^knockd: //' "$WORK/says")"
+    ok "$1: no folder is made" not test -e "$2"
+}
+
+state_folders() {
+    good_file
+    mkdir -p "$WORK/shared/root"
+    chmod 777 "$WORK/shared"
+    state_folder "a state folder in one of everybody's" "$WORK/shared/root/state" \
+        "$WORK/shared/root/state must be .*, and $WORK/shared can be written to by others: chmod go-w it, or choose another folder"
+    chmod 755 "$WORK/shared"
+    chown 65534 "$WORK/shared"
+    state_folder "a state folder in another user's" "$WORK/shared/root/state" \
+        "$WORK/shared/root/state must be .*, and $WORK/shared belongs to another user: chown root it, or choose another folder"
+    state_folder "a state folder whose path isn't there" "$WORK/no/such/state" \
+        "can't make $WORK/no/such/state: there is no folder $WORK/no; make that one, or choose another folder"
+}
+
 wrong_calls() {
     good_file
     wrong "missing file" "knockd: $WORK/nothing: .*No such file" -c "$WORK/nothing"
     wrong "a folder for a file" "knockd: $WORK: .*not a regular file" -c "$WORK"
-    wrong "unknown option" "knockd: '-Z' is no option, or lacks its argument; see knockd -h" -Z
-    wrong "unexpected argument" "knockd: unexpected argument 'start'; see knockd -h" start
-    wrong "contradicting modes" "knockd: -t, -r and --close-all exclude each other.*" -t --close-all
+    WRONG=2 wrong "unknown option" "knockd: no such option: -Z; see knockd --help" -Z
+    WRONG=2 wrong "no argument" "knockd: --config lacks its argument: --config FILE" -c
+    WRONG=2 wrong "mistyped option" "knockd: no such option: --tset; did you mean --test\?" --tset
+    WRONG=2 wrong "unexpected argument" "knockd: unexpected argument 'start'; see knockd -h" start
+    WRONG=2 wrong "contradicting modes" "knockd: -t, -r and --close-all exclude each other.*" -t --close-all
     is "-V to a full disk" "$( { "$KNOCKD" -V >/dev/full; } 2>&1; echo "$?")" \
         "knockd: can't write to standard output: No space left on device"$'\n1'
     is "-t to a full disk" "$( { "$KNOCKD" -t -c "$CONFIG" >/dev/full; } 2>&1; echo "$?")" \
@@ -82,9 +109,11 @@ wrong_calls() {
     wrong "a log that is a folder" "knockd: $CONFIG:3: .*can't read $WORK: not a regular file" -c "$CONFIG"
     good_file
     chmod 777 "$WORK/state"
-    wrong "a state folder of everybody's" "knockd: .*$WORK/state must be a folder of root's" -c "$CONFIG"
+    wrong "a state folder of everybody's" "knockd: .*state_dir: $WORK/state must be .*, and it can be written to by others: chmod go-w it" -c "$CONFIG"
     chmod 700 "$WORK/state"
-    chmod 644 "$CONFIG"
+    state_folders
+    good_file
+    chown 65534 "$CONFIG"
     on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
     is "no privilege: exit status" $? 1
     like "no privilege: says what is needed" "$(cat "$WORK/err" "$WORK/out")" "^knockd: must be started as root"
@@ -93,12 +122,11 @@ wrong_calls() {
     is "-t needs none: exit status" $? 0
     is "-t: all is well" "$(grep -v ": warning: rules weren't tried with iptables" "$WORK/out" "$WORK/err")" \
         "$WORK/out:configuration OK"
-    chmod 600 "$CONFIG"
+    chown 0 "$CONFIG"
     on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" >"$WORK/out" 2>"$WORK/err"
     is "-t of root's own file: exit status" $? 1
     like "-t of root's own file: what to do" "$(cat "$WORK/err")" \
         "^$CONFIG: can't read the configuration: Permission denied; it is for root alone: run this as root$"
-    chmod 644 "$CONFIG"
     knockd_here -V
     like "-V: the version" "$STATUS $(cat "$WORK/out" "$WORK/err")" '^0 knockd [0-9.]+$'
     knockd_here -h
@@ -153,7 +181,7 @@ without_kmsg() {
 second_instance() {
     starts "one knockd runs"
     knockd_here -c "$CONFIG"
-    is "a second: exit status" "$STATUS" 1
+    is "a second: exit status" "$STATUS" 75
     like "a second: says who is in its way" "$(cat "$WORK/err")" \
         "^knockd: $CONFIG: another knockd is running: it holds $WORK/state/lock$"
     is "a second: one line" "$(wc -l <"$WORK/err")" 1

@@ -3,7 +3,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-data=$TREE/tests/data/replay
+data=''
+
 
 # capture OPTION... KIND [PACKETS]: a capture made by captures.pl.
 capture() {
@@ -33,9 +34,16 @@ opens() {
     replay -r - -c "$data/replay.conf" | grep -E ' open |status'
 }
 
+# copy_data: the tree may be another user's, whose configuration is refused.
+copy_data() {
+    data=$WORK/data
+    cp -R "$TREE/tests/data/replay" "$data" || bail "no copy of the data"
+}
+
 netns_begin
 trap tap_end EXIT
 needs_knockd
+copy_data
 
 time=2026-11-23T14:00:02.123456
 opened="${time}Z open ssh 203.0.113.9 lines 3 packets 3 opened 1"
@@ -70,6 +78,18 @@ for order in '' -b; do
 done
 capture ethernet >"$WORK/knock.pcap"
 capture sll2 arp >"$WORK/arp.pcap"
+mkfifo "$WORK/endless"
+env --default-signal=INT "$KNOCKD" -r - -c "$data/replay.conf" <"$WORK/endless" >"$WORK/live" &
+replay_pid=$!
+started $replay_pid
+exec 9>"$WORK/endless"
+cat "$WORK/knock.pcap" >&9
+ok "^C: a capture is being read" poll 5 grep -q "open ssh 203.0.113.9" "$WORK/live"
+kill -INT $replay_pid
+wait $replay_pid
+is "^C: ends as at the end of the capture" $? 0
+is "^C: with its counters" "$(grep -c '^opened 1$' "$WORK/live")" 1
+exec 9>&-
 is "a file" "$(replay -r "$WORK/knock.pcap" -c "$data/replay.conf" | head -1)" "${time}Z open ssh 203.0.113.9"
 is "packets of any kind, without configuration" "$(capture vlan | replay -r - --packets | tr '\t' ' ')" \
     "TCP 203.0.113.9 4711 192.0.2.2 7000 SYN 40
@@ -105,6 +125,24 @@ for packets in later later6 tunnel tunnel6 gre ihl ihl15 total total0 payload6 v
     is "$packets opens nothing" "$(capture raw $packets | opens)" ""
     like "$packets is counted" "$(capture raw $packets | seen)" "^lines [13] "
 done
+for packets in sum beyond beyond6 route strict option offset4 offset15 offset6 length7 length41 length6 from127 \
+    fromlo6 mapped6 route6 option6 jumbo6 hop6; do
+    is "$packets opens nothing" "$(capture raw $packets | opens)" ""
+    like "$packets is counted" "$(capture raw $packets | seen)" " ignored_damaged [123]"
+done
+for packets in first first6; do
+    is "$packets: no fragment opens" "$(capture raw $packets | seen)" "lines 3 packets 3 ignored_protocol 3"
+done
+for packets in synfin synrst; do
+    like "$packets: flags of no door" "$(capture raw $packets | seen)" "^lines 3 packets 3 ignored_flags 2"
+done
+for packets in nobody fromgroup fromall fromgroup6; do
+    is "$packets: for no host" "$(capture raw $packets | seen)" "lines 3 packets 3 ignored_group 3"
+done
+for packets in ttl0 hops0 routed6; do
+    like "$packets: a host takes that" "$(capture raw $packets | seen)" " open ssh "
+done
+is "from 127.0.0.1 by loopback: a host takes that" "$(capture null from127 | seen)" "lines 3 packets 3 refused_allow 1"
 for link in wrong tags short; do
     is "$link opens nothing" "$(capture $link | opens)" ""
 done
@@ -114,7 +152,7 @@ is "to a group" "$(capture raw group | seen)" "lines 3 packets 3 ignored_group 3
 
 is "messages in one packet" "$(capture ethernet whole | seen "$data/sealed.conf")" \
     "lines 3 packets 3 ignored_sealed 3 sealed_messages 2"
-is "one that isn't all there" "$(capture ethernet cut | seen "$data/sealed.conf")" "lines 1 packets 1 ignored_sealed 1"
+is "one that isn't all there" "$(capture -c60 ethernet cut | seen "$data/sealed.conf")" "lines 1 packets 1 ignored_sealed 1"
 
 # --- damaged ---
 
@@ -133,6 +171,11 @@ for ((n = 1; n < size; n++)); do
     [ $((status == 1 ? $(wc -l <"$WORK/cut.err") == 1 : status == 0)) = 1 ] || torn=$n
 done
 is "cut anywhere, it says one line, or nothing is missing" "$torn" 0
+for n in 1 3; do
+    output=$(head -c $n "$WORK/knock.pcap" | replay -r - -c "$data/replay.conf")
+    like "its first bytes alone, from a pipe ($n)" "$output" $'^knockd: can\'t read standard input: [^\n]*truncated[^\n]*\nstatus 1$'
+done
+is "no byte at all is a log" "$(replay -r - -c "$data/replay.conf" </dev/null | head -1)" "lines 0"
 printf '\xd4\xc3\xb2\xa1junk, junk, junk, junk' >"$WORK/junk"
 like "no capture but by its first bytes" "$(replay -r "$WORK/junk" --packets)" $'^knockd: can\'t read [^\n]*/junk: [^\n]+\nstatus 1$'
 like "nor by its name" "$(replay -r "$TREE/tests/data/replay/time.log" --packets | head -1)" "^(TCP|UDP)"

@@ -1,15 +1,20 @@
 #!/usr/bin/perl
 # captures.pl KIND [PACKETS]: writes a capture of a KIND of link to standard output, byte by byte. PACKETS names what is
 # in it, below; the default is "knock": 7000, 8000:udp, 9000 from 203.0.113.9 to 192.0.2.2, a second apart from
-# 2026-11-23T14:00:00 on. Options before KIND: -n nanoseconds, -b big-endian, -g pcapng, -sSECONDS between packets.
+# 2026-11-23T14:00:00 on. Options before KIND: -n nanoseconds, -b big-endian, -g pcapng, -sSECONDS between packets, -cBYTES that were
+# captured of a packet at most, -4FROM,TO and -6FROM,TO other addresses.
 use strict;
 use warnings;
 use Socket qw(inet_aton inet_pton AF_INET6);
 
-my ($nano, $big, $ng, $between) = (0, 0, 0, 1);
-while (@ARGV && $ARGV[0] =~ /^-([nbgs])(-?\d*)$/) {
+my ($nano, $big, $ng, $between, $snap) = (0, 0, 0, 1, 262144);
+my ($from4, $to4, $from6, $to6) = qw(203.0.113.9 192.0.2.2 2001:db8::9 2001:db8::2);
+while (@ARGV && $ARGV[0] =~ /^-([nbgsc46])([-0-9a-f.:,]*)$/) {
     shift;
+    ($from4, $to4) = split /,/, $2 if $1 eq '4';
+    ($from6, $to6) = split /,/, $2 if $1 eq '6';
     $between = $2 if $1 eq 's';
+    $snap = $2 if $1 eq 'c';
     $nano = 1 if $1 eq 'n';
     $big = 1 if $1 eq 'b';
     $ng = 1 if $1 eq 'g';
@@ -21,21 +26,30 @@ binmode STDOUT;
 
 # --- packets ---
 
+# The checksum of a header of IPv4 that has none.
+sub checksum {
+    my $sum = unpack '%32n*', $_[0];
+    $sum = ($sum & 0xffff) + ($sum >> 16) while $sum >> 16;
+    return ~$sum & 0xffff;
+}
+
 sub ip4 {
     my ($proto, $body, %with) = @_;
     my $len = $with{total} // 20 + length($body);
-    my $head = pack 'CCnnnCCna4a4', $with{first} // 0x45, 0, $len, 1, $with{fragment} // 0, 64, $proto, 0,
-        inet_aton($with{from} // '203.0.113.9'), inet_aton($with{to} // '192.0.2.2');
-    return $head . $body;
+    my $head = pack 'CCnnnCCna4a4', $with{first} // 0x45, 0, $len, 1, $with{fragment} // 0, $with{ttl} // 64, $proto,
+        0, inet_aton($with{from} // $from4), inet_aton($with{to} // $to4);
+    my $packet = $head . $body;
+    substr($packet, 10, 2) = pack 'n', $with{sum} // checksum(substr $packet, 0, 4 * (ord($packet) & 15));
+    return $packet;
 }
 
 sub ip6 {
     my ($proto, $body, %with) = @_;
-    return pack('NnCCa16a16', 0x60000000, $with{payload} // length $body, $proto, 64,
-        inet_pton(AF_INET6, '2001:db8::9'), inet_pton(AF_INET6, '2001:db8::2')) . $body;
+    return pack('NnCCa16a16', 0x60000000, $with{payload} // length $body, $proto, $with{ttl} // 64,
+        inet_pton(AF_INET6, $with{from} // $from6), inet_pton(AF_INET6, $to6)) . $body;
 }
 
-sub tcp { return pack 'nnNNCCnnn', 4711, $_[0], 1, 0, 0x50, $_[1] // 2, 64240, 0, 0 }
+sub tcp { return pack 'nnNNCCnnn', 4711, $_[0], 1, 0, $_[2] // 0x50, $_[1] // 2, 64240, 0, 0 }
 
 sub udp {
     my ($port, $payload, $len) = @_;
@@ -43,6 +57,16 @@ sub udp {
 }
 
 my @steps = ([6, tcp(7000)], [17, udp(8000, 'x' x 32)], [6, tcp(9000)]);
+
+# The steps, with another header of TCP, or another UDP length.
+sub steps_with {
+    my (%with) = @_;
+    return [6, tcp(7000, $with{flags}, $with{offset})], [17, udp(8000, 'x' x 32, $with{length})],
+        [6, tcp(9000, $with{flags}, $with{offset})];
+}
+
+# The steps of IPv6 behind an extension header of 8 bytes: its protocol, and what it has behind its length.
+sub behind6 { my ($kind, $rest) = @_; return map { ip6($kind, pack('CC', $_->[0], 0) . $rest . $_->[1]) } @steps }
 my %packets = (
     knock    => sub { map { ip4(@$_) } @steps },
     knock6   => sub { map { ip6(@$_) } @steps },
@@ -66,6 +90,41 @@ my %packets = (
     header   => sub { map { substr ip4(@$_), 0, 27 } @steps },
     nothing  => sub { map { '' } @steps },
     ack      => sub { map { ip4(6, tcp($_, 0x12)) } 7000, 8000, 9000 },
+    sum      => sub { map { ip4(@$_, sum => 0) } @steps },
+    beyond   => sub { map { ip4(@$_, total => 21 + length $_->[1]) } @steps },
+    beyond6  => sub { map { ip6(@$_, payload => 1 + length $_->[1]) } @steps },
+    route    => sub { map { ip4($_->[0], "\x83\3\4\0$_->[1]", first => 0x46) } @steps },
+    strict   => sub { map { ip4($_->[0], "\x89\3\4\0$_->[1]", first => 0x46) } @steps },
+    option   => sub { map { ip4($_->[0], "\1\x94\4\0$_->[1]", first => 0x46) } @steps },
+    first    => sub { map { ip4(@$_, fragment => 0x2000) } @steps },
+    first6   => sub { behind6(44, pack('nN', 1, 7)) },
+    offset4  => sub { map { ip4(@$_) } steps_with(offset => 0x40) },
+    offset15 => sub { map { ip4(@$_) } steps_with(offset => 0xf0) },
+    offset6  => sub { map { ip6(@$_) } steps_with(offset => 0x40) },
+    length7  => sub { map { ip4(@$_) } steps_with(length => 7) },
+    length41 => sub { map { ip4(@$_) } steps_with(length => 41) },
+    length6  => sub { map { ip6(@$_) } steps_with(length => 41) },
+    synfin   => sub { map { ip4(@$_) } steps_with(flags => 3) },
+    synrst   => sub { map { ip4(@$_) } steps_with(flags => 6) },
+    from127  => sub { map { ip4(@$_, from => '127.0.0.1') } @steps },
+    nobody   => sub { map { ip4(@$_, from => '0.0.0.0') } @steps },
+    fromgroup => sub { map { ip4(@$_, from => '224.0.0.9') } @steps },
+    fromall  => sub { map { ip4(@$_, from => '255.255.255.255') } @steps },
+    fromlo6  => sub { map { ip6(@$_, from => '::1') } @steps },
+    mapped6  => sub { map { ip6(@$_, from => '::ffff:203.0.113.9') } @steps },
+    fromgroup6 => sub { map { ip6(@$_, from => 'ff02::9') } @steps },
+    route6   => sub { behind6(43, "\0\1\0\0\0\0") },
+    option6  => sub { behind6(0, "\x5e\4\0\0\0\0") },
+    jumbo6   => sub {
+        map { ip6(0, pack('CCnN', $_->[0], 0, 0xc204, 8 + length $_->[1]) . $_->[1], payload => 0) } @steps;
+    },
+    hop6     => sub {
+        map { ip6(60, pack('CCa6CCa6', 0, 0, "\1\4", $_->[0], 0, "\1\4") . $_->[1]) } @steps;
+    },
+    # Hosts take these.
+    ttl0     => sub { map { ip4(@$_, ttl => 0) } @steps },
+    hops0    => sub { map { ip6(@$_, ttl => 0) } @steps },
+    routed6  => sub { behind6(43, "\0\0\0\0\0\0") },
     # Endless extension headers, up to a packet's length.
     endless6 => sub { ip6(0, pack('CCa6', 0, 0, "\1\4") x 8000) },
     arp      => sub { pack 'nnCCn', 1, 0x0800, 6, 4, 1 },
@@ -77,7 +136,7 @@ my %packets = (
     group    => sub { map { ip4(@$_, to => '224.0.0.251') } @steps },
     # Sealed messages, or what looks like one: 32 and 48 bytes; 33 bytes are none.
     whole    => sub { map { ip4(17, udp(32287, "\x5a" x $_)) } 32, 48, 33 },
-    cut      => sub { ip4(17, udp(32287, "\x5a" x 32, 41)) },
+    cut      => sub { ip4(17, udp(32287, "\x5a" x 32)) },
 );
 
 # --- links ---
@@ -151,12 +210,14 @@ if ($ng) {
 my $second = $start;
 for my $packet ($packets->()) {
     my $bytes = $frame->($packet);
+    my $whole = length $bytes;
+    $bytes = substr $bytes, 0, $snap;
     if ($ng) {
         my $time = $second * ($nano ? 1000000000 : 1000000) + $fraction;
         print block(6, pack("$long$long$long$long$long", 0, $time >> 32, $time & 0xffffffff, length $bytes,
-            length $bytes) . $bytes);
+            $whole) . $bytes);
     } else {
-        print pack("$long$long$long$long", $second, $fraction, length $bytes, length $bytes), $bytes;
+        print pack("$long$long$long$long", $second, $fraction, length $bytes, $whole), $bytes;
     }
     $second += $between;
 }

@@ -36,7 +36,8 @@ done <<TABLE
 --bind command $GATE4 7000 -p 22|only sealed knocks are bound to what stun or address_command tells
 --bind stun plain|$CONF/knock.conf: profile plain: only sealed knocks are bound
 --proxy --for 203.0.113.7 ssh $GATE4 22|--proxy can't connect to a port that opens for another address: leave out --for
-nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.conf\(5\); or .*knock HOST PORT
+nowhere|there is no profile "nowhere" in $CONF/knock.conf: add it, see knock.conf\(5\); or .*ports are missing: knock nowhere PORT
+bilnd|there is no profile "bilnd" in $CONF/knock.conf; did you mean blind\?
 --bind $CLIENT6 blind|a knock to $GATE4 can't come from $CLIENT6: bind it to an IPv4 address, or knock by IPv6
 --for 203.0.113.7 --carrier tcp blind|$CONF/knock.conf: profile blind: a knock for another address doesn't fit the carrier tcp
 --bind nonsense blind|command line: bind: "nonsense" won't do: expected auto, any, stun, command or the address
@@ -64,7 +65,7 @@ refused "a key that others may read" ".*gate.key: .*chmod 600|.*gate.key: .*mode
 chmod 600 "$KEY"
 chmod 644 "$CONF/knock.conf"
 knock blind
-refused "profiles that others may read" "$CONF/knock.conf: others may read or write it \(mode 0644\): chmod 600 it"
+refused "profiles that others may read" "$CONF/knock.conf: others than its owner may use the profiles \(mode 0644\): chmod 600 the file"
 chmod 600 "$CONF/knock.conf"
 echo '7000' >"$CONF/once" && chown $NOBODY "$CONF/once" && chmod 620 "$CONF/once"
 knock once
@@ -72,7 +73,7 @@ refused "one-time sequences that others may write" "$CONF/once: others may read 
 is "none is used up" "$(cat "$CONF/once")" 7000
 mv "$CONF/knock.conf" "$CONF/away"
 knock blind
-refused "no profiles at all" "there is no profile \"blind\" in $CONF/knock.conf"
+refused "no profiles at all" "there is no profile \"blind\" in $CONF/knock.conf: there is no such file"
 mv "$CONF/away" "$CONF/knock.conf"
 mkdir -p "$HOME/.local/state" && chmod 555 "$HOME/.local/state"
 knock blind

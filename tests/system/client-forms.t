@@ -194,7 +194,7 @@ like "--list with another form" "$STATUS:$ERR" "^1:knock: --list excludes"
 knock --list -4
 like "--list with an option of knocks" "$STATUS:$ERR" "^1:knock: --ipv4 is not for this form"
 knock --help
-is "--help fits a screen" "$STATUS:$(awk 'length > 80' <<<"$OUT"):$(($(wc -l <<<"$OUT") <= 40))" 0::1
+is "--help fits a screen" "$STATUS:$(awk 'length > 80' <<<"$OUT"):$(($(wc -l <<<"$OUT") <= 24))" 0::1
 
 # --- what is likely --------------------------------------------------------------------------------------------------
 # Whether this machine's clock is kept by NTP isn't ours to say: it may stand among them.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The clock is set back and forward by a year while a door is open, and between two runs: it closes in time all the same.
-# And a log may be stamped as it likes.
+# And a log is stamped as max_age allows.
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 # shellcheck source-path=SCRIPTDIR source=clock.sh
@@ -10,7 +10,7 @@ year=$((365 * 86400))
 right=(7412 28733:udp 51990)
 
 good_file() {
-    configure_file <<EOF
+    configure "type = file path = \"$KERN_LOG\" ${1:-}" <<EOF
 door "ssh" {
     sequence      = { 7412, 28733:udp, 51990 }
     cmd_timeout   = 2
@@ -63,15 +63,31 @@ restarted() {
     ok "$1: in time" [ $(($(now_ms) - began)) -lt 4500 ]
 }
 
-# stamped NAME STAMP ADDRESS: lines of whatever time, appended, are new.
-stamped() {
+# stamped_knock STAMP ADDRESS
+stamped_knock() {
     local step
     for step in "${right[@]}"; do
-        packet_line "$3" "$step"
-        echo "${LINE/#Nov 23 15:00:00/$2}"
+        packet_line "$2" "$step"
+        echo "${LINE/#"$TIME_STAMP"/$1}"
     done >>"$KERN_LOG"
+}
+
+# stamped NAME STAMP ADDRESS: without a bound, lines of whatever time, appended, are new.
+stamped() {
+    stamped_knock "$2" "$3"
     ok "$1: opens" poll 5 is_open "$3"
     ok "$1: and closes" poll 6 is_shut "$3"
+}
+
+# refused NAME STAMP ADDRESS WHAT: with one, they aren't.
+refused() {
+    mark_log
+    stamped_knock "$2" "$3"
+    log_packets 198.51.100.77 "${right[@]}"
+    ok "$1: what follows opens" poll 5 is_open 198.51.100.77
+    ok "$1: doesn't open" is_shut "$3"
+    like "$1: why" "$("$KNOCKCTL" why -s "$WORK/control" "$3")" "7412:tcp .*: ignored, its line is [0-9]+ s $4, and max_age is 120 s"
+    poll 6 is_shut 198.51.100.77
 }
 
 needs_gate
@@ -96,6 +112,12 @@ moves "a year back" 198.51.100.1 -"$year"
 moves "a year forward" 198.51.100.2 "$year"
 restarted "a year back between two runs" -"$year"
 restarted "a year forward between two runs" "$year"
+set_clock 0
+refused "stamped half a year ago" "$(LC_ALL=C date -d '-182 days' '+%b %e %T')" 198.51.100.14 old
+refused "stamped ahead" "$(LC_ALL=C date -d '+10 hours 3 minutes' '+%b %e %T')" 198.51.100.15 'ahead of the clock'
+good_file 'max_age = off'
+kill -HUP "$KNOCKD_PID"
+ok "without a bound" says "reloaded|now in force"
 stamped "stamped half a year ago" "May 23 15:00:00" 198.51.100.4
 stamped "stamped ahead" "Dec 24 15:00:00" 198.51.100.5
 stamped "and back again" "Nov 20 15:00:00" 198.51.100.6

@@ -147,7 +147,7 @@ failing() {
     expect_done "a start command that fails is undone" "[undone]"
     ok "says so" says "door failing: failed for $who: its start command failed; undoing it"
     ok "says how it ended" said "door failing: $who: command exited with status 1: /bin/false"
-    ok "says that it is undone" says "door failing: undone for $who$"
+    ok "says that it is undone" says "door failing: undone for $who \(sequence\): its start command failed$"
     ok "never says that it was opened" not said "door failing: opened"
     ok "what came before it ran" did "[before]"
     ok "what comes after it didn't" not did "[after]"
@@ -183,7 +183,7 @@ stubborn() {
     ok "a stop that fails is said" says "door stubborn: NOT CLOSED for $who: its stop command failed, attempt 1; next in 1 s"
     ok "with what it wrote" said "door stubborn: $who: output: it won't close"
     ok "and tried again" says "NOT CLOSED for $who: its stop command failed, attempt 2; next in 2 s"
-    ok "until it closes" says "door stubborn: closed for $who$"
+    ok "until it closes" says "door stubborn: closed for $who \(sequence\): its time is over$"
     ok "the stop ran" did "[closed]"
 }
 
@@ -193,13 +193,13 @@ flushed() {
     ok "a door is open" says "door rule: opened for $who,"
     is "by its rule" "$(rules iptables | wc -l)" 1
     on_gate iptables -F INPUT
-    ok "its rule flushed by another: closed in time" says "door rule: closed for $who$"
+    ok "its rule flushed by another: closed in time" says "door rule: closed for $who \(sequence\): its time is over$"
     ok "and no complaint" not said "door rule: NOT CLOSED"
     mark_log
     knock_at 9
     ok "the next knock opens" says "door rule: opened for $who,"
     is "by one rule" "$(rules iptables | wc -l)" 1
-    ok "and closes" says "door rule: closed for $who$"
+    ok "and closes" says "door rule: closed for $who \(sequence\): its time is over$"
     is "with none left" "$(rules iptables)" ""
     log_mark=0
 }
@@ -229,7 +229,7 @@ out_of_time() {
     knock_at 6
     ok "a door is open" says "door stubborn: opened for $who"
     stop_knockd
-    is "not all doors closed: exit status" $? 1
+    is "not all doors closed: exit status" $? 75
     ok "says which" said "error: door stubborn: NOT CLOSED for $who: out of time; close it by hand"
     is "last line" "$(tail -n 1 "$KNOCKD_LOG")" "knockd: stopped with doors that could not be closed"
 }

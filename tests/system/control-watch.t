@@ -24,10 +24,10 @@ sources() {
         '5 4 1 0 prefix file'
     is "our prefixes, as they are" "$(json 'join "|", @{$j->[0]{prefixes}}')" "${LOG_PREFIX% }"
     is "other prefixes" "$(json 'join ", ", map { "$_->{prefix} $_->{lines}" } @{$j->[0]{other_prefixes}}')" \
-        '[UFW "\x1b  3, [OTHER]  1'
+        '[UFW "\x1b 3, [OTHER] 1'
     ctl status
     like "a warning in status" "$OUT" "WARNING: 4 denied packets logged, none with prefix \"\\[DENY"
-    like "and what was seen" "$OUT" 'seen: "\[OTHER\] ?" \(1\)'
+    like "and what was seen" "$OUT" 'seen: "\[OTHER\]" \(1\)'
     ctl status --json
     is "the same in JSON" "$(json '$j->{sources}[0]{other_prefixes}[0]{lines}')" 3
     # A listener that doesn't answer isn't waited for.
@@ -75,11 +75,14 @@ why() {
     explained 192.0.2.61 "a stray" 'step 2 of 3 / .* 80:tcp.* /   door ssh: not the next step, which is 51990:tcp; step 0 of 3 now / .*51990:tcp' \
         7412 28733:udp 80 51990
     explained 203.0.113.61 "not allowed" "door ssh: complete, but refused: the address isn't in the door's list" "${steps[@]}"
-    explained 192.0.2.62 "nothing of a knock" '81:tcp to [0-9.]+, source firewall: ignored, begins no sequence' 81
+    explained 192.0.2.62 "nothing of a knock" '81:tcp to [0-9.]+, source firewall: ignored, its port is no step of a door' 81
+    explained 192.0.2.66 "a step that begins nothing" '^[0-9]+ s ago: 51990:tcp to [0-9.]+, source firewall: ignored, begins no sequence$' 51990
+    explained 192.0.2.67 "the same again and again" '^[0-9]+ s ago: 81:tcp to [0-9.]+, source firewall: ignored, its port is no step of a door; 3 times, the last [0-9]+ s ago / [0-9]+ s ago: 82:tcp [^/]* no step of a door / [0-9]+ s ago: 81:tcp [^/]* no step of a door$' \
+        81 81 81 82 81
     explained 2001:db8::61 "IPv6" 'door ssh: step 1 of 3' 7412
     explained 192.0.2.64 "doubled" 'step 1 of 3 / .* / .*still step 1 of 3, 28733:udp is next / .*step 2 of 3 / .* / .*still step 2 of 3, 51990:tcp is next' \
         7412 7412 28733:udp 28733:udp
-    explained 192.0.2.65 "behind an opening" '51990:tcp.* /   door ssh: the sequence is complete / .* 2222:tcp to [0-9.]+, source firewall: ignored, begins no sequence / .*7412:tcp.* /   door ssh: step 1 of 3' \
+    explained 192.0.2.65 "behind an opening" '51990:tcp.* /   door ssh: the sequence is complete / .* 2222:tcp to [0-9.]+, source firewall: ignored, its port is no step of a door / .*7412:tcp.* /   door ssh: step 1 of 3' \
         "${steps[@]}" 2222 7412
     log_packets 192.0.2.63 7414
     ok "why, too late: the time is up" says "door stuck: 192.0.2.63 reached step 1 of 3; no 28733:udp within 2 s"

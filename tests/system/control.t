@@ -9,7 +9,11 @@ rule_is_there() {
 }
 
 not_running() {
-    refused 3 "not running: status" "^knockctl status: knockd isn't running: nobody listens at $WORK/control$" status
+    local start="systemctl start knockd starts it" log="journalctl -u knockd says why it ended"
+    refused 3 "not running: status" "^knockctl status: knockd isn't running: nobody listens at $WORK/control; $start, $log$" status
+    setpriv --reuid=nobody --regid=nogroup --clear-groups "$KNOCKCTL" doors -s /nonexistent >"$WORK/out" 2>"$WORK/err"
+    is "not running, another user: what root would do" "$? $(cat "$WORK/err")" \
+        "3 knockctl doors: knockd isn't running: nobody listens at /nonexistent; sudo $start, sudo $log; then, as only root may ask it: sudo knockctl doors"
     refused 3 "not running: open" "isn't running" open ssh $who
     # A socket that nobody listens on any more, as after kill -9.
     perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1) or die' "$WORK/control"
@@ -20,7 +24,7 @@ permissions() {
     is "the socket is root's alone" "$(stat -c '%a %U %F' "$WORK/control")" '600 root socket'
     setpriv --reuid=nobody --regid=nogroup --clear-groups "$KNOCKCTL" status -s "$WORK/control" >"$WORK/out" 2>"$WORK/err"
     is "another user: status" $? 1
-    is "another user: one line" "$(cat "$WORK/err")" "knockctl status: only root may use $WORK/control"
+    is "another user: one line" "$(cat "$WORK/err")" "knockctl status: only root may use $WORK/control: sudo knockctl status"
     is "another user: nothing else" "$(cat "$WORK/out")" ''
     # Whoever gets round the mode is told nothing.
     chmod 666 "$WORK/control"
@@ -63,6 +67,8 @@ opening() {
     is "nothing is open" "$STATUS $OUT" "0 no door is open"
     ctl doors --json
     is "nothing is open, as JSON" "$(json '"list of " . @$j')" 'list of 0'
+    ctl doors --all
+    like "doors --all: those that are shut" "${OUT//$'\n'/ / }" '^DOOR .* / ssh +- +shut +- +- +2222:tcp / fails +- +shut .* / stuck +- +shut +- +- +-$'
     ctl open ssh $who 20
     is "open: status" "$STATUS" 0
     is "open: says so" "$OUT" "door ssh: opened for $who, closes in 20 s"
@@ -70,6 +76,9 @@ opening() {
     ctl open ssh $who 30 --json
     is "open again: extended" "$(json '"$j->{result} $j->{door} $j->{address} $j->{seconds}"')" "extended ssh $who 30"
     is "one rule" "$(rules iptables | wc -l)" 1
+    ctl open ssh 192.0.2.12 2m
+    is "open for minutes" "$STATUS $OUT" "0 door ssh: opened for 192.0.2.12, closes in 120 s"
+    ctl close ssh 192.0.2.12
     ctl open ssh 198.51.100.7
     is "allow isn't asked" "$STATUS $OUT" "0 door ssh: opened for 198.51.100.7, closes in 60 s"
     ctl open ssh $who6 5
@@ -77,15 +86,26 @@ opening() {
     ctl doors
     like "doors: titles" "$OUT" '^DOOR +ADDRESS +STATE +CLOSES IN +BY'
     like "doors: a row" "$OUT" "ssh +$who +open +(29|30) s +knockctl"
+    ctl doors --all --json
+    is "doors --all: each once" "$(json 'join " ", sort map { "$_->{door}:$_->{state}" } @$j')" 'fails:shut ssh:open ssh:open ssh:open stuck:shut'
     ctl doors --json
     is "doors as JSON: how many" "$(json 'scalar @$j')" 3
     is "doors as JSON: one" "$(json "join ' ', map { (\$_->{state}, \$_->{by}, \$_->{closes_in} > 50) } grep { \$_->{address} eq '198.51.100.7' } @\$j")" 'open knockctl 1'
-    refused 1 "no such door" 'no door "nonsense" is configured' open nonsense $who
+    refused 1 "no such door" 'no door "nonsense" is configured; there are ssh, fails, stuck$' open nonsense $who
+    refused 1 "no such door to close" 'or even configured; there are ssh, fails, stuck$' close nonsense
+    refused 2 "a network" '"192.0.2.0/24": expected one address, not a network' open ssh 192.0.2.0/24
+    refused 2 "a network of IPv6" '"2001:db8::/32": expected one address, not a network' close ssh 2001:db8::/32
+    refused 2 "no network either" 'looks like that: "192.0.2/24"' open ssh 192.0.2/24
     refused 2 "no address" '"192.0.2.1000": expected an IPv4 or IPv6 address' open ssh 192.0.2.1000
     refused 1 "a group's address" "no host's address" open ssh 224.0.0.1
-    refused 2 "no time" '"0": expected seconds' open ssh $who 0
+    refused 2 "no time" '"0": expected a time from 1s to 30d' open ssh $who 0
     refused 2 "no address to close for" '"192.0.2": expected an IPv4 or IPv6 address' close ssh 192.0.2
-    refused 2 "no number" '"5x": expected seconds' open ssh $who 5x
+    refused 2 "no number" '"5x": expected a time' open ssh $who 5x
+    refused 2 "too long a time" '"31d": expected a time' open ssh $who 31d
+    refused 2 "no time of that length" '"99999999999d": expected a time' open ssh $who 99999999999d
+    refused 1 "nearly a door" 'no door "shh" is configured; did you mean ssh\?$' open shh $who
+    refused 1 "nearly a door to close" 'no door "shh" is open, or even configured; did you mean ssh\?$' close shh
+    refused 1 "nearly a door to forget" 'no door "stucc" is open, or even configured; did you mean stuck\?$' forget stucc $who
     refused 1 "a start command that fails" "door fails isn't opened: its start command failed" open fails $who
 }
 
@@ -140,7 +160,8 @@ history_lines() {
     is "history: when" "$(json "abs(time - \$j->[0]{opened}) < 30")" 1
     refused 2 "history: no lines" 'expected a number of lines' history -n 0
     refused 2 "history: no number" '"x": expected a number of lines' history -n x
-    refused 2 "no such command" 'no such command: "histroy"' histroy
+    refused 2 "no such command" 'no such command: "histroy"; did you mean history\?$' histroy
+    refused 2 "no such command at all" 'no such command: "xyzzy"; see knockctl --help$' xyzzy
 }
 
 status() {
@@ -174,7 +195,8 @@ reloading() {
     ctl open ssh 192.0.2.12
     is "is in force when knockctl ends" "$OUT" "door ssh: opened for 192.0.2.12, closes in 90 s"
     good_file "no_time"
-    refused 1 "a bad file" "reload failed, nothing has changed" reload
+    refused 1 "a bad file" "^$CONFIG:9: .*no_time" reload
+    like "the reason first, once" "$ERR" $'^[^\n]*\nknockctl reload: reload failed: nothing changed$'
     good_file
     ctl reload --json
     is "JSON" "$(json '"$j->{doors} $j->{file}"')" "3 $CONFIG"

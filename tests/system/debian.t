@@ -123,7 +123,7 @@ replaced() {
     local output status
     output=$("$KNOCKD" "$@" 2>&1 >/dev/null)
     status=$?
-    is "knockd $*: refused" $status 1
+    is "knockd $*: refused" $status 2
     is "knockd $*: in one line" "$(wc -l <<<"$output")" 1
     like "knockd $*: that says what instead" "$output" "^knockd: -[ilpg4], --[a-z0-9-]+: .{30}"
 }

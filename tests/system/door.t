@@ -52,7 +52,7 @@ wrong_knocks() {
     send_knock "$stranger" "$gate" "${right[@]}"
     ok "$name: the right knock opens" says "door ssh: opened for $stranger, closes in $open_for s"
     is "$name: its rule, as configured, the first" "$(on_gate $iptables -S INPUT | sed -n 2p)" \
-        "-A INPUT -s $stranger/$bits -p tcp -m tcp --dport 2222 -j ACCEPT"
+        "-A INPUT -s $stranger/$bits -p tcp -m tcp --dport 2222 -m comment --comment \"knockd ssh\" -j ACCEPT"
     ok "$name: its address gets in" can_connect -s "$stranger" "$gate" 2222
     ok "$name: wrong order, wrong protocol, a stray, too few, forged: not in" not can_connect -w 0.2 "$gate" 2222
     ok "$name: nor is anything said of them" not said "for $client"
@@ -72,7 +72,7 @@ extended_knock() {
     ok "$name: closes" poll 5 closed_for "$client"
     begun=$(($(now_ms) - begun))
     ok "$name: in time ($begun ms)" test $begun -ge $((open_for * 1000)) -a $begun -le $((open_for * 1000 + 1500))
-    ok "$name: says so" says "door ssh: closed for $client$"
+    ok "$name: says so" says "door ssh: closed for $client \(sequence\): its time is over$"
     ok "$name: the stranger's is closed too" poll 3 closed_for "$stranger"
     ok "$name: new connections are kept out" not can_connect -w 0.2 "$gate" 2222
     ok "$name: the established one lives on" still_talks
@@ -103,7 +103,7 @@ ending() {
     is "$1: SIGTERM: exit status" $? 0
     is "$1: no rule left" "$(rules iptables)$(rules ip6tables)" ""
     ok "$1: says what it does" said "stopping on SIGTERM: closing 2 open doors"
-    ok "$1: says each" said_count "door ssh: closed for ($CLIENT4|$CLIENT6)$" 2
+    ok "$1: says each" said_count "door ssh: closed for ($CLIENT4|$CLIENT6) \(sequence\): knockd stops$" 2
     is "$1: last line" "$(tail -n 1 "$KNOCKD_LOG")" "knockd: stopped"
 }
 

@@ -8,6 +8,7 @@
 # with the time from a knock's last line to its open door, and the listener's memory when the knocks begin and at the end.
 use strict;
 use warnings;
+use POSIX qw(strftime);
 use Time::HiRes qw(time sleep);
 
 my ($log, $pid, $knocks, $spoofed, $rate, $prefix, $gate) = @ARGV;
@@ -15,11 +16,16 @@ my ($tick, $apart, $patience) = (0.005, 0.2, 20);
 my @steps = ([TCP => 7412], [UDP => 28733], [TCP => 51990]);
 my $spt = 1024;
 
+# Of the present: lines that are older open nothing.
+my ($stamped, $stamp) = (0, '');
+
 sub line {
     my ($from, $proto, $port) = @_;
     my $rest = $proto eq 'UDP' ? 'LEN=9 ' : 'WINDOW=64240 RES=0x00 SYN URGP=0 ';
     $spt = 1024 if ++$spt > 60000;
-    return "Nov 23 15:00:00 gate kernel: [ 4711.123456] ${prefix}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=$from DST=$gate "
+    my $second = int time;
+    ($stamped, $stamp) = ($second, strftime('%b %e %T', localtime $second)) if $second != $stamped;
+    return "$stamp gate kernel: [ 4711.123456] ${prefix}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=$from DST=$gate "
         . "LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 PROTO=$proto SPT=$spt DPT=$port $rest\n";
 }
 

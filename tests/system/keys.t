@@ -65,7 +65,9 @@ opened_by_hand() {
     is "and closes it" "$STATUS $OUT" '0 closed: 1'
     ctl status
     like "status counts sealed knocks" "$OUT" 'keys: 1; sealed knocks: 0 served, 0 copies of them, 0 refused'
+    like "and those that came too early for a new state" "$OUT" ', 0 too early for a new state, '
     ctl status --prometheus
+    like "metrics tell them apart" "$OUT" 'knockd_sealed_total\{verdict="new_state"\} 0'
     like "so it does for Prometheus" "$OUT" 'knockd_sealed_total\{verdict="stale"\} 0'
 }
 

@@ -262,7 +262,7 @@ no PORT given to knock at on host "192.0.2.99"| -- 192.0.2.99
 -k FILE is followed by HOST and DOOR| -k file 192.0.2.99
 -k and --proxy exclude each other| -k file --proxy home gate 22
 --proxy is followed by NAME, HOST and PORT| --proxy home
-option requires an argument -- 'k'| -k
+--key lacks its argument: --key FILE| -k
 port "0"| 192.0.2.99 0
 port "65536"| 192.0.2.99 7000 65536
 port "-"| 192.0.2.99 7000 -
@@ -278,9 +278,10 @@ delay ""| -d '' 192.0.2.99 7000
 delay "-1"| -d -1 192.0.2.99 7000
 delay "60001"| -d 60001 192.0.2.99 7000
 delay "99999999999999999999"| -d 99999999999999999999 192.0.2.99 7000
-option requires an argument -- 'd'| 192.0.2.99 7000 -d
-invalid option -- 'z'| -z 192.0.2.99 7000
-unrecognized option '--nothing'| --nothing 192.0.2.99 7000
+--delay lacks its argument: --delay MS| 192.0.2.99 7000 -d
+no such option: -z; see knock --help| -z 192.0.2.99 7000
+no such option: --nothing; see knock --help| --nothing 192.0.2.99 7000
+no such option: --lst; did you mean --list?| --lst
 TABLE
 
 while IFS='|' read -r message arguments; do
@@ -298,8 +299,8 @@ TABLE
 export HOME=$DIR
 knock 192.0.2.99
 result "one word: no such profile" refused \
-    "knock: there is no profile \"192.0.2.99\" in $DIR/.config/knock/knock.conf: add it, see knock.conf(5); or"
-result "one word: the plain form" has_error "knock HOST PORT[:PROTO]..."
+    "knock: there is no profile \"192.0.2.99\" in $DIR/.config/knock/knock.conf: there is no such file, see knock.conf(5); or"
+result "one word: the plain form" has_error "its ports are missing: knock 192.0.2.99 PORT[:PROTO]..."
 knock -d 0 192.0.2.99 7000 -- 8000
 result "-- among ports ends the options, as ever" holds packets "tcp 192.0.2.99 7000 0x02" "tcp 192.0.2.99 8000 0x02"
 

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-KERN_LOG='' CONFIG='' LINE=''
+KERN_LOG='' CONFIG='' LINE='' TIME_STAMP=''
 packet_count=0 log_mark=0
 
 # needs_gate: hosts, a knockd, and where its files are.
@@ -14,10 +14,12 @@ needs_gate() {
     needs_knockd
     CONFIG=$WORK/knockd.conf KERN_LOG=$WORK/kern.log
     mkdir "$WORK/state"
+    (umask 077 && : >"$CONFIG")
 }
 
 # configure SOURCE: writes CONFIG: the keys of the source, and behind it standard input.
 configure() {
+    [ -e "$CONFIG" ] || (umask 077 && : >"$CONFIG") # it holds sequences
     cat >"$CONFIG" <<EOF
 user      = "nobody"
 state_dir = "$WORK/state" control = "$WORK/control"
@@ -124,6 +126,12 @@ full_address() {
     echo "${LINE%:}"
 }
 
+# log_time: sets TIME_STAMP to the present, as syslog writes it: older lines open nothing.
+log_time() {
+    local LC_ALL=C
+    printf -v TIME_STAMP '%(%b %e %T)T' -1
+}
+
 # packet_line FROM STEP: sets LINE to one line, each time with another source port.
 packet_line() {
     local port=${2%:*} proto=tcp spt=$((1024 + packet_count++ % 60000)) ip
@@ -133,7 +141,8 @@ packet_line() {
     else
         ip="SRC=$1 DST=$GATE4 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=$spt DF"
     fi
-    LINE="Nov 23 15:00:00 gate kernel: [ 4711.123456] ${LOG_PREFIX}IN=eth0 OUT= MAC=02:00:00:00:00:01 $ip "
+    log_time
+    LINE="$TIME_STAMP gate kernel: [ 4711.123456] ${LOG_PREFIX}IN=eth0 OUT= MAC=02:00:00:00:00:01 $ip "
     if [ "$proto" = udp ]; then
         LINE+="PROTO=UDP SPT=$spt DPT=$port LEN=9 "
     else

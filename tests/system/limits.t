@@ -108,13 +108,14 @@ hooks_end() {
     is "exit_command ran, after the last door closed" "$(trace | tail -n 1)" exit
 }
 
-# log_at TIME FROM STEP...: lines of another time of the day.
+# log_at SECONDS FROM STEP...: lines of so long ago, which is less than max_age.
 log_at() {
-    local time=$1 from=$2 step
+    local LC_ALL=C ago=$1 from=$2 step time
     shift 2
     for step; do
         packet_line "$from" "$step"
-        echo "${LINE/15:00:00/$time}"
+        printf -v time '%(%b %e %T)T' $((EPOCHSECONDS - ago))
+        echo "${LINE/$TIME_STAMP/$time}"
     done >>"$KERN_LOG"
 }
 
@@ -122,18 +123,18 @@ log_at() {
 rewritten() {
     : >"$WORK/trace"
     : >"$KERN_LOG"
-    log_at 14:00:00 198.51.100.20 6412 18733:udp 41990
-    log_at 15:00:00 198.51.100.21 9999
+    log_at 60 198.51.100.20 6412 18733:udp 41990
+    log_at 30 198.51.100.21 9999
     starts "with a knock in the log"
     sed -i '/198.51.100.99/d' "$KERN_LOG"
     ok "a new file is noticed" says "reading the new $KERN_LOG"
-    log_at 15:00:10 198.51.100.22 6412 18733:udp 41990
+    log_at 20 198.51.100.22 6412 18733:udp 41990
     ok "a knock after that opens" says "door often: opened for 198.51.100.22"
     # One line less, the old ones still there.
     sed 4d "$KERN_LOG" >"$WORK/shorter"
     cat "$WORK/shorter" >"$KERN_LOG"
     ok "the file emptied is noticed" says "the log was emptied"
-    log_at 15:00:20 198.51.100.23 6412 18733:udp 41990
+    log_at 10 198.51.100.23 6412 18733:udp 41990
     ok "a knock after that opens, too" says "door often: opened for 198.51.100.23"
     is "the old lines opened nothing" "$(trace | grep -c 'open .* 198.51.100.20')" 0
     stop_knockd

@@ -96,9 +96,10 @@ real_scans() {
 # lines ORDER FROM PROTO: all ports, as the kernel writes them, with a right knock of another's in between, each time
 # from other source ports: the same ones would be packets sent again.
 lines() {
+    log_time
     # shellcheck disable=SC2016 # perl's own
     perl -e '
-        my ($order, $from, $prefix, $seed, $proto, $spt) = @ARGV;
+        my ($order, $from, $prefix, $seed, $proto, $spt, $stamp) = @ARGV;
         my @ports = 1 .. 65535;
         @ports = reverse @ports if $order eq "descending";
         srand $seed;
@@ -106,7 +107,7 @@ lines() {
         my $line = sub {
             my ($src, $port, $proto) = @_;
             $spt = 1024 + ($spt + 1) % 60000;
-            print "Nov 23 15:00:00 gate kernel: [ 4711.123456] ${prefix}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=$src ",
+            print "$stamp gate kernel: [ 4711.123456] ${prefix}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=$src ",
                 "DST=192.0.2.1 LEN=44 TOS=0x00 PREC=0x00 TTL=64 ID=$spt PROTO=", $proto eq "tcp"
                 ? "TCP SPT=$spt DPT=$port WINDOW=1024 RES=0x00 SYN URGP=0 \n" : "UDP SPT=$spt DPT=$port LEN=9 \n";
         };
@@ -114,7 +115,7 @@ lines() {
         for my $i (0 .. $#ports) {
             $line->($from, $ports[$i], $proto);
             $line->("198.51.100.1", @{$knock[$i / 20000 - 1]}) if $i && $i % 20000 == 0;
-        }' "$1" "$2" "$LOG_PREFIX" "$SEED" "$3" $((who * 1000)) >>"$KERN_LOG"
+        }' "$1" "$2" "$LOG_PREFIX" "$SEED" "$3" $((who * 1000)) "$TIME_STAMP" >>"$KERN_LOG"
 }
 
 full_scans() {

@@ -137,6 +137,13 @@ comes_and_goes() {
     ok "and says that it isn't there" said 'source "wire": interface wan1 isn.t there now'
     wire wan1 10
     opens_by "an interface that comes late" wan1 10
+    if ip -n "$GATE" link property add dev wan1 altname wan1-other 2>/dev/null; then
+        sed 's/"wan1"/"wan1-other"/' "$CONFIG" >"$WORK/other.conf"
+        like "another name of an interface: knockd -t says which counts" "$(on_gate "$KNOCKD" -t -c "$WORK/other.conf" 2>&1)" \
+            'source "wire": wan1-other is another name of interface wan1, .*: write interface = wan1'
+    else
+        skip "another name of an interface" "this ip or kernel has none"
+    fi
     next_client
     knock_from "$FROM4" "${right[@]}"
     sleep 0.2
@@ -290,22 +297,69 @@ browses() {
     stop_knockd
 }
 
+# why_tells ADDRESS TEXT: knockctl why.
+why_tells() {
+    "$KNOCKCTL" why "$1" -s "$WORK/control" | grep -qF "$2"
+}
+
+# Connections to many ports, as passive FTP makes: they count in the door's own time, whatever time another door takes.
+uses_many_ports() {
+    local many=({40000..42200..200}) first4 first6
+    write_config "" 'seq_timeout = 3'
+    cat >>"$CONFIG" <<EOF
+door "slow" { sequence = { "9412", "10412:udp", "11700" } seq_timeout = 3600 start_command = "/bin/true" stop_command = "" }
+EOF
+    starts "starts beside a door that takes its time"
+    stays_shut "many other ports before the knock" "${many[@]}" "${right[@]}"
+    next_client
+    first4=$FROM4 first6=$FROM6
+    knock_from "$first4" "${many[@]}"
+    knock_from "$first6" "${many[@]}"
+    sleep 3.2 # the time that is to go by
+    knock_from "$first4" "${right[@]}"
+    knock_from "$first6" "${right[@]}"
+    ok "many other ports, and a knock when the door's time has gone by: IPv4" says "ssh: opened for $first4,"
+    ok "many other ports, and a knock when the door's time has gone by: IPv6" says "ssh: opened for $first6,"
+    knock_from "$first4" 9412 10412:udp 11700
+    # Of such knocks one is told in 10 s.
+    ok "a door that takes its time stays shut as long" poll 5 why_tells "$first4" "slow: the sequence is complete, but the address sent to many"
+    stop_knockd
+}
+
 # --- scans ---
+
+scanner_is_told() {
+    knock_from "192.0.2.$((clients - 1))" "9412:$proto" "10412:$proto" "11412:$proto"
+    said "far-$proto: .* knocked right, but sent to at least [0-9]+ other ports besides, as a port scan does: not opened"
+}
 
 # Every port once, at some speed; the listener loses none, so that what it decides is no accident.
 scans() {
     local proto order
     write_config "" 'seq_timeout = 120'
+    for proto in tcp udp; do
+        # Steps on the way of a scan that strides by 1000.
+        cat >>"$CONFIG" <<EOF
+door "far-$proto" { sequence = { "9412:$proto", "10412:$proto", "11412:$proto" } start_command = "/bin/true" stop_command = "" }
+EOF
+    done
     starts "starts before the scans"
     for proto in tcp udp; do
-        for order in up down random; do
+        next_client
+        knock_from "$FROM4" 9412:$proto 10412:$proto 11412:$proto
+        ok "steps that lie on a stride, by $proto: a knock opens" says "far-$proto: opened for $FROM4,"
+        for order in up down random 1000; do
             next_client
-            on_client perl "$TREE/tests/system/packets.pl" scan $proto $order "$FROM4" "$GATE4" 30000 >"$WORK/sent"
+            on_client perl "$TREE/tests/system/packets.pl" scan $proto $order "$FROM4" "$GATE4" 20000 >"$WORK/sent"
             like "a scan by $proto, $order, has sent all" "$(cat "$WORK/sent")" 'sent 65536'
             opens "after a scan by $proto, $order"
         done
+        # opens has gone on to another client. Of such and of stalled knocks one is told in 10 s.
+        ok "the stride, by $proto: it is said why nothing opens" poll 15 scanner_is_told
+        like "the stride, by $proto: knockctl why tells it" \
+            "$("$KNOCKCTL" why "192.0.2.$((clients - 1))" -s "$WORK/control")" "far-$proto: the sequence is complete, but the address sent to many other ports"
     done
-    is "no scan has opened a door" "$(said_lines 'opened for' | wc -l)" 12
+    is "no scan has opened a door" "$(said_lines 'opened for' | wc -l)" 18
     stop_knockd
 }
 
@@ -426,12 +480,28 @@ EOF
         'source "wire": can.t hear packets: it takes the capability CAP_NET_RAW: run knockd as root'
 }
 
+# More served ports near steps than a filter has room for: said by -t as well as by a start.
+widened() {
+    {
+        echo "source \"wire\" { type = pcap }"
+        for ((i = 0; i < 12; i++)); do
+            echo "door \"d$i\" { sequence = { \"$((2000 + 2000 * i)):udp\", \"50000\", \"60001\" } start_command = /bin/true stop_command = \"\" ignore = {"
+            seq -f '"%.0f:udp",' $((1880 + 2000 * i)) 2 $((2118 + 2000 * i)) | grep -vF "\"$((2000 + 2000 * i)):" | sed '$s/,//'
+            echo "} }"
+        done
+    } >"$WORK/many.conf"
+    like "more ports than a filter has room for: knockd -t says so" "$("$KNOCKD" -t -c "$WORK/many.conf" 2>&1)" \
+        'source "wire": the doors open and ignore so many ports that the kernel can.t leave out all of them: packets to [0-9]+ of'
+}
+
 needs_gate
+widened
 first_door
 reloads
 forbidden
 firewalls
 browses
+uses_many_ports
 scans
 comes_and_goes
 several

@@ -68,7 +68,7 @@ restarted() {
     is "firewalld: its end leaves no rule" "$(opened_for "$knocker" 2>/dev/null)" ""
     ok "firewalld: its end: nothing is believed to be closed" says "door ssh: NOT CLOSED for $knocker"
     ok "firewalld: runs again" run_firewalld
-    ok "firewalld: closing was tried until then" says "door ssh: closed for $knocker$" 15
+    ok "firewalld: closing was tried until then" says "door ssh: closed for $knocker \(sequence\): its time is over$" 15
     is "firewalld: no rule is left" "$(opened_for "$knocker")" ""
 }
 

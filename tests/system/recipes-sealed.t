@@ -77,19 +77,19 @@ is "knockctl has nothing to say about the firewall" "$(on_gate "$KNOCKCTL" rules
 starts "starts"
 
 ok "closed before" not can_connect -w 0.2 "$GATE4" 22
-lives "a laptop" "door ssh: opened for $CLIENT4, closes in $OPEN_FOR s \(alice-laptop, 22:tcp\)" "${laptop[@]}" ssh-alice-laptop-gate.example
+lives "a laptop" "door ssh: opened for $CLIENT4, closes in $OPEN_FOR s \(alice-laptop, 22:tcp, source firewall\)" "${laptop[@]}" ssh-alice-laptop-gate.example
 ok "a laptop: gets in" hold_connection "$GATE4" 22
 ok "a laptop: the door closes" says "door ssh: closed for $CLIENT4 "
 ok "a laptop: the session lives on" still_talks
 let_go
-lives "another, by IPv6" "door ssh: opened for $CLIENT6, .*\(bob, 22:tcp\)" "${bob[@]}" -p 22 "$GATE6" ssh
+lives "another, by IPv6" "door ssh: opened for $CLIENT6, .*\(bob, 22:tcp, source firewall\)" "${bob[@]}" -p 22 "$GATE6" ssh
 refused "at a door not his" "door web: refused $CLIENT4: not this door: .*\(bob\)" "${bob[@]}" -p 443 "$GATE4" web
-lives "a port of two" "opened for $CLIENT4, closes in 300 s \(alice-laptop, 443:tcp\)" "${laptop[@]}" web-alice-laptop-gate.example
+lives "a port of two" "opened for $CLIENT4, closes in 300 s \(alice-laptop, 443:tcp, source firewall\)" "${laptop[@]}" web-alice-laptop-gate.example
 ok "the other one stays closed" not can_connect -w 0.2 "$GATE4" 8443
-lives "the other, for longer than is allowed" "opened for $CLIENT4, closes in 7200 s \(alice-laptop, 8443:tcp\)" \
+lives "the other, for longer than is allowed" "opened for $CLIENT4, closes in 7200 s \(alice-laptop, 8443:tcp, source firewall\)" \
     "${laptop[@]}" -p 8443 --seconds 3h web-alice-laptop-gate.example
 closes_all
-lives "a phone" "door ssh-roaming: opened for $CLIENT4, .*\(alice-phone, 22:tcp\)" "${phone[@]}" ssh-roaming-alice-phone-gate.example
+lives "a phone" "door ssh-roaming: opened for $CLIENT4, .*\(alice-phone, 22:tcp, source firewall\)" "${phone[@]}" ssh-roaming-alice-phone-gate.example
 closes_all
 refused "a laptop, unbound" "door ssh: refused $CLIENT4: not bound to its source" "${laptop[@]}" --bind any ssh-alice-laptop-gate.example
 stop_knockd

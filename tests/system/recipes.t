@@ -1,5 +1,5 @@
 #!/bin/bash
-# The recipes of etc/examples for a host's own firewall: iptables, IPv6 alone, a set of nft.
+# The recipes of etc/examples for a host's own firewall: iptables, IPv6 alone, sets of nft and of ipset.
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 # shellcheck source-path=SCRIPTDIR source=recipes/recipe.sh
@@ -7,13 +7,15 @@
 
 opened_for() {
     local set=knock4
-    if [ -n "$by_set" ]; then
-        [[ $1 != *:* ]] || set=knock6
-        on_gate nft list set inet filter $set | grep -F " $1 "
-    else
+    [[ $1 != *:* ]] || set=knock6
+    case $by in
+    nft) on_gate nft list set inet filter $set | grep -F " $1 " ;;
+    ipset) on_gate ipset list $set | grep -F "$1 " ;;
+    rules)
         on_gate iptables -S INPUT | grep -F -- "-s $1/"
         on_gate ip6tables -S INPUT | grep -F -- "-s $1/"
-    fi
+        ;;
+    esac
 }
 
 apply() {
@@ -28,20 +30,20 @@ foreign_accept() {
     on_gate iptables -D INPUT -p tcp --dport 22 -j ACCEPT
 }
 
-# Without knockd the set closes by itself.
+# killed NAME: without knockd the set closes by itself.
 killed() {
     recipe_family 6
     mark_log
     knock_from "$knocker"
-    ok "nftables-set: open" says "door ssh: opened for $knocker,"
+    ok "$1: open" says "door ssh: opened for $knocker,"
     kill -KILL "$KNOCKD_PID"
     wait "$KNOCKD_PID" 2>/dev/null
-    ok "nftables-set: knockd killed: still open" can_connect -s "$knocker" "$gate" 22
-    ok "nftables-set: knockd killed: the kernel closes" poll 5 closed_for "$knocker"
-    ok "nftables-set: knockd killed: closed" not can_connect -w 0.2 -s "$knocker" "$gate" 22
+    ok "$1: knockd killed: still open" can_connect -s "$knocker" "$gate" 22
+    ok "$1: knockd killed: the kernel closes" poll 5 closed_for "$knocker"
+    ok "$1: knockd killed: closed" not can_connect -w 0.2 -s "$knocker" "$gate" 22
 }
 
-by_set=''
+by=rules
 recipe_hosts
 command -v nft >/dev/null || skip_all "needs the command nft; see scripts/deps.sh"
 serve 22 || bail "no service"
@@ -78,7 +80,7 @@ ok "open-close: the other sequence closes" says "door ssh: closed for $KNOCKER4"
 ok "open-close: closed once is closed" not opened_for "$KNOCKER4"
 ok "open-close: ends" stop_knockd
 
-by_set=yes
+by=nft
 recipe nftables-set
 apply nftables-set
 starts "nftables-set: starts"
@@ -87,6 +89,22 @@ door_lives nftables-set 4 ssh 22 1
 door_lives nftables-set 6 ssh 22 1
 ends_closed nftables-set 4 ssh
 starts "nftables-set: starts again"
-killed
+killed nftables-set
 heals "nftables-set, loaded again" 6 ssh on_gate nft -f "$RECIPES/nftables-set.nft"
+
+by=ipset
+if ! on_gate ipset create knock hash:ip 2>/dev/null; then
+    skip "ipset" "the kernel has no ipset"
+    done_testing
+    exit
+fi
+recipe ipset
+apply ipset
+starts "ipset: starts"
+door_lives ipset 4 ssh 22 1
+door_lives ipset 6 ssh 22 1
+ends_closed ipset 4 ssh
+starts "ipset: starts again"
+killed ipset
+heals "ipset, flushed" 6 ssh on_gate ipset flush knock6
 done_testing

@@ -67,6 +67,7 @@ good_reload() {
     ok "which the next file doesn't want" says "reloaded"
     log_packets 192.0.2.13 "${old[@]}"
     expect_done "a knock closes it as it was opened" "closed by-30 192.0.2.13"
+    ok "and the log says why" says "closed for 192.0.2.13 \(sequence\): a reload changed the door"
     expect_done "and opens it as it is now" "opened by-2 192.0.2.13"
     expect_done "and that is closed in time" "closed by-2 192.0.2.13"
 }
@@ -80,8 +81,9 @@ bad_reload() {
     ok "$2: a door is open" poll 5 done_line "opened by-2 $who"
     mv "$WORK/next" "$CONFIG" 2>/dev/null || rm "$CONFIG"
     hup
-    ok "$2: refused" says "reload failed; going on with the configuration as it was"
+    ok "$2: refused" says "reload failed: nothing changed, the configuration of before goes on"
     like "$2: says where and what" "$(said_lines 'error: .*knockd.conf')" "error: $CONFIG:${3:+$3:} $4"
+    is "$2: and says it once" "$(said_lines "error: $CONFIG:${3:+$3:} $4" | wc -l)" 1
     is "$2: the same listener" "$(listener_pids)" "$before"
     log_packets "192.0.3.$((100 + $1))" "${old[@]}"
     expect_done "$2: the old sequence opens" "opened by-2 192.0.3.$((100 + $1))"

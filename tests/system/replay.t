@@ -3,14 +3,15 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-data=$TREE/tests/data/replay
-step_lines=()
+step_lines=() data=''
 
 # Whoever it is that runs this: a replay needs no rights.
 unprivileged=()
-nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-[ "$(id -u)" != 0 ] || ! "${nobody[@]}" test -x "$KNOCKD" -a -r "$data/time.log" 2>/dev/null ||
-    unprivileged=("${nobody[@]}")
+find_unprivileged() {
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    [ "$(id -u)" != 0 ] || ! "${nobody[@]}" test -x "$KNOCKD" -a -r "$data/time.log" 2>/dev/null ||
+        unprivileged=("${nobody[@]}")
+}
 
 # replay ARGUMENT...: what it prints, and the status if it isn't 0.
 replay() {
@@ -53,9 +54,17 @@ opened_at() {
     sed -n 's/ open ssh .*//p' | xargs
 }
 
+# copy_data: the tree may be another user's, whose configuration is refused.
+copy_data() {
+    data=$WORK/data
+    cp -R "$TREE/tests/data/replay" "$data" || bail "no copy of the data"
+}
+
 netns_begin
 trap tap_end EXIT
 needs_knockd
+copy_data
+find_unprivileged
 
 # --- the whole output ---
 
@@ -177,7 +186,44 @@ printf '%s\n' "${step_lines[@]}" >&9
 ok "one of a log without years, when nothing more comes" poll 10 grep -q "^$(day -1 %Y-%m-%dT10:00:00) open" "$WORK/live"
 exec 9>&-
 
+# begin_replay ARGUMENT...: a replay of a pipe that stays open, in replay_pid.
+begin_replay() {
+    rm -f "$WORK/endless"
+    mkfifo -m 666 "$WORK/endless"
+    "${unprivileged[@]}" env --default-signal=INT "$KNOCKD" -r - "$@" <"$WORK/endless" >"$WORK/live" &
+    replay_pid=$!
+    started $replay_pid
+    exec 9>"$WORK/endless"
+}
+
+begin_replay -c "$data/replay.conf"
+head -n 3 "$data/counters.log" >&9
+ok "^C: a log is being read" poll 5 grep -q " open " "$WORK/live"
+kill -INT $replay_pid
+wait $replay_pid
+is "^C: ends as at the end of the log" $? 0
+is "^C: with its counters" "$(grep '^lines \|^opened ' "$WORK/live" | xargs)" "lines 3 opened 1"
+exec 9>&-
+begin_replay --packets
+head -n 3 "$data/counters.log" >&9
+ok "^C: packets are listed" poll 5 test -s "$WORK/live"
+kill -INT $replay_pid
+wait $replay_pid
+is "^C: a list of packets ends, too" $? 0
+exec 9>&-
+
+# --- a configuration for captures ---
+
+sed '/^source/,/^}/c source "wire" { type = pcap interface = { "eth0", "wlan0" } }' "$data/replay.conf" >"$WORK/wire.conf"
+chmod 644 "$WORK/wire.conf"
+is "pcap: a log is replayed" "$(head -n 3 "$data/counters.log" | outcome -r - -c "$WORK/wire.conf" | grep '^opened')" "opened 1"
+is "pcap: empty input is" "$(replay -r /dev/null -c "$WORK/wire.conf" | head -n 1)" "lines 0"
+is "pcap: no such log" "$(replay -r "$WORK/none" -c "$WORK/wire.conf")" \
+    "knockd: can't read $WORK/none: No such file or directory"$'\nstatus 1'
+is "pcap: a folder" "$(replay -r "$data" -c "$WORK/wire.conf")" "knockd: can't read $data: Is a directory"$'\nstatus 1'
+
 # --- what can go wrong ---
+
 
 is "no such log" "$(replay -r "$WORK/none" -c "$data/replay.conf")" \
     "knockd: can't read $WORK/none: No such file or directory"$'\nstatus 1'
@@ -186,7 +232,7 @@ like "no such configuration" "$(replay -r "$data/time.log" -c "$WORK/none.conf")
     "^knockd: $WORK/none.conf: [^"$'\n'"]*"$'\nstatus 1$'
 like "a wrong one" "$(replay -r "$data/time.log" -c "$data/time.log")" \
     "^knockd: $data/time.log:1: .*"$'\nstatus 1$'
-like "--packets without a log" "$(replay --packets)" $'^knockd: [^\n]*-r LOG\nstatus 1$'
+like "--packets without a log" "$(replay --packets)" $'^knockd: [^\n]*-r LOG\nstatus 2$'
 is "a full disk" "$("${unprivileged[@]}" "$KNOCKD" -r "$data/time.log" -c "$data/replay.conf" 2>&1 >/dev/full
     echo $?)" "knockd: can't write the output: No space left on device"$'\n1'
 is "a full disk, early" "$("${unprivileged[@]}" "$KNOCKD" -r "$WORK/long.log" --packets 2>&1 >/dev/full

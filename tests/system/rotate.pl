@@ -8,10 +8,11 @@
 use strict;
 use warnings;
 use Fcntl;
+use POSIX qw(strftime);
 use Time::HiRes qw(time sleep);
 
 my ($mode, $file, $count, @rest) = @ARGV;
-my $line = "Nov 23 15:00:00 gate kernel: [ 4711.123456] $ENV{LOG_PREFIX}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=203.0.113.1"
+my $rest = " gate kernel: [ 4711.123456] $ENV{LOG_PREFIX}IN=eth0 OUT= MAC=02:00:00:00:00:01 SRC=203.0.113.1"
     . " DST=192.0.2.1 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=4711 DF PROTO=TCP SPT=4711 DPT=20000 WINDOW=64240 RES=0x00"
     . " SYN URGP=0 \n";
 
@@ -23,6 +24,7 @@ sub fresh {
 # In pieces that end anywhere but at the last.
 sub put {
     my ($handle, $lines) = @_;
+    my $line = strftime('%b %e %T', localtime) . $rest;
     my ($text, $at) = ($line x $lines, 0);
     while ($at < length $text) {
         my $got = syswrite($handle, $text, 1 + int rand 60000, $at) // die "$file: $!";

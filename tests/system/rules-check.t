@@ -1,6 +1,7 @@
 #!/bin/bash
 # knockctl rules --check on a host of its own: each fault is found where it is, and not where it isn't; nothing is
 # found wrong with what knockctl rules makes; and that lets sealed knocks through to the log, many at once.
+# shellcheck disable=SC2016 # perl's
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 . "$(dirname "$0")/knockd.sh"
 
@@ -44,6 +45,18 @@ apply() {
 check() {
     FOUND=$(on_gate "$KNOCKCTL" rules --check -c "$CONFIG" "$@" 2>"$WORK/said")
     STATUS=$?
+}
+
+# json EXPRESSION: what it makes of FOUND, as $j.
+json() {
+    LC_ALL=C perl -MJSON::PP -e 'my $j = eval { decode_json(join "", <STDIN>) } or print("no JSON: $@"), exit;
+        no strict "vars"; print eval shift, $@' "$1" <<<"$FOUND"
+}
+
+# Each kind that was found, where, in one line.
+kinds() {
+    json 'my %k; push @{$k{$_->{kind}}}, join(" and ", @{$_->{families}}) . ($_->{chain} ? " $_->{chain}" : "") for @$j;
+        join "; ", map { join(", ", sort @{$k{$_}}) . ": $_" } sort keys %k'
 }
 
 finds_nothing() {
@@ -101,6 +114,9 @@ each_fault() {
     on_gate iptables -I INPUT -p udp --dport 8733 -j LOG --log-prefix "[OTHER] "
     finds_nothing "a prefix that no source has, besides ours"
     sed -i "s/prefix *= .*/prefix = \"[OTHER]\"/" "$CONFIG"
+    check -6 --json
+    is "a prefix that no source has, as JSON" "$(kinds)" 'IPv6 KNOCKD-DENY, IPv6 KNOCKD-DENY, IPv6 KNOCKD-DENY: prefix'
+    like "and the rule" "$(json '$j->[0]{rule}')" '^-A KNOCKD-DENY .*-j LOG'
     check -6
     is "a prefix that no source has: status" $STATUS 1
     is "a prefix that no source has: of each of the three LOG rules" \
@@ -122,6 +138,8 @@ with_nft() {
     make_config "$with_set"
     apply nft
     finds_nothing "what knockctl rules --nft makes"
+    check --json
+    is "nothing is found, as JSON" "$STATUS $FOUND" "0 []"
     finds_nothing "asked of nft alone" --nft
     on_gate nft insert rule inet knockd input udp dport $((SPAN + 99)) accept
     finds "nft: a port of the span is accepted earlier" "^table inet knockd, chain input: udp dport 20099 accept: "
@@ -130,20 +148,50 @@ with_nft() {
     is "no rules at all: status" $STATUS 1
     like "no rules at all: said for IPv4" "$FOUND" "IPv4: -P INPUT ACCEPT: accepts 5199:tcp, 7412:tcp, 20000-32287:tcp"
     like "no rules at all: said for IPv6" "$FOUND" "IPv6: -P INPUT ACCEPT"
+    like "no rules at all: and what that means" "$FOUND" \
+        "^IPv4 and IPv6: the firewall is empty: everything is open to everyone, and the doors guard nothing"
+    check --json
+    is "no rules at all, as JSON: status" $STATUS 1
+    is "no rules at all, as JSON: each finding, with its parts" "$(kinds)" \
+        'IPv4 INPUT, IPv6 INPUT: accepts; IPv4 and IPv6: empty'
+    is "as JSON: the text of each" "$(json 'join "\n", sort map { $_->{text} } @$j')" "$(check; sort <<<"$FOUND")"
+    on_gate iptables -P INPUT DROP
+    check
+    like "one family is closed: said of the other" "$FOUND" "^IPv6: the firewall is empty"
+    on_gate nft flush ruleset
+    without_iptables
+    is "no iptables, and nft is empty: one finding" "$STATUS $FOUND" \
+        "1 IPv4 and IPv6: the firewall is empty: everything is open to everyone, and the doors guard nothing; see knockctl rules"
+    apply nft
+    without_iptables
+    is "no iptables, and nft has rules: nothing is found" "$STATUS $FOUND" "0 "
+}
+
+# Like check, on a host without iptables.
+without_iptables() {
+    [ -d "$WORK/none" ] || mkdir "$WORK/none"
+    # shellcheck disable=SC2016 # it is for the inner shell
+    FOUND=$(on_gate unshare --mount bash -c 'mount --bind "$1" /etc/alternatives && shift && exec "$@"' - \
+        "$WORK/none" "$KNOCKCTL" rules --check -c "$CONFIG" 2>&1)
+    STATUS=$?
 }
 
 cannot_look() {
+    on_gate "$KNOCKCTL" rules --json -c "$CONFIG" >"$WORK/out" 2>"$WORK/said"
+    is "--json without --check: status, nothing printed" "$?:$(cat "$WORK/out")" 2:
     check --again
     is "with --again: status" $STATUS 2
     like "with --again: said" "$(cat "$WORK/said")" "changes nothing"
     check -c /nonexistent
     is "no configuration: status" $STATUS 2
+    chmod 644 "$CONFIG"
     setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check -c "$CONFIG" >/dev/null 2>"$WORK/said"
     is "without privilege: status" $? 2
     like "without privilege: said" "$(cat "$WORK/said")" "ermission denied.*are you root"
     on_gate setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check --nft -c "$CONFIG" \
         >/dev/null 2>"$WORK/said"
     is "without privilege, nft: status" $? 2
+    chmod 600 "$CONFIG"
     like "without privilege, nft: said" "$(cat "$WORK/said")" "with nft: Operation not permitted.*are you root"
 }
 

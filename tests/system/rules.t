@@ -200,7 +200,7 @@ check_trial() {
     local what=$1 signal
     shift
     before=$(saved)
-    ok "$what: a trial begins" trial 1 "$@"
+    ok "$what: a trial begins" trial 3 "$@"
     ok "$what: its rules are in place" not as_before
     trial_end
     is "$what: not confirmed in time" $? 1

@@ -31,12 +31,13 @@ serves() {
     ok "$1: closed by hand" closed $FROM
 }
 
-# dead DESCRIPTION [REASON]: that of PACKETS opens nothing.
+# dead DESCRIPTION [REASON]: that of PACKETS opens nothing. Without a reason, it is replayed, or the state is too new to
+# know whether it is.
 dead() {
     mark_log
     send_packets $FROM
     stay_shut "$1"
-    ok "$1: said why" said "sealed knock from $FROM refused: ${2:-replayed}: "
+    ok "$1: said why" said "sealed knock from $FROM refused: ${2:-(replayed: |new state, )}"
 }
 
 # dead_copy DESCRIPTION: it is the message that was served last: it opens nothing, is counted, and not told of.
@@ -62,21 +63,23 @@ state() {
     cp "$PACKETS" "$kept"
     dead_copy "the same once more"
     starts_again "restart"
-    dead "restarted"
+    dead "restarted" "replayed"
     kill_keeper
     starts "killed: starts again"
-    dead "killed"
+    dead "killed" "replayed"
     stop_knockd
     rm "$WORK"/state/state.db*
     starts "state.db deleted: starts"
     ok "state.db deleted: said, loudly" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
-    dead "state.db deleted"
+    dead "state.db deleted" "new state"
     message
-    dead "state.db deleted: a new message, before max_skew"
+    dead "state.db deleted: a new message, before max_skew" "new state"
+    is "state.db deleted: counted as such" \
+        "$(counted sealed_new_state_total) $(counted sealed_replayed_total)" "2 0"
     new_state "state.db deleted, and long in use"
     serves "state.db deleted, and long in use"
     cp "$kept" "$PACKETS"
-    dead "state.db deleted, and a newer one served"
+    dead "state.db deleted, and a newer one served" "replayed"
     # Sealed before the state was new, and held back till now.
     message
     new_state "state.db deleted once more"

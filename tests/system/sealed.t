@@ -48,7 +48,7 @@ opens() {
         # shellcheck disable=SC2086 # words are meant
         knock -d 2 $options
         ok "$options: opens for $who" opened "$who" "$door"
-        ok "$options: closes in $length s" said "door $door: opened for $who, closes in $length s \(alice, $SERVICE:tcp\)"
+        ok "$options: closes in $length s" said "door $door: opened for $who, closes in $length s \(alice, $SERVICE:tcp, source firewall\)"
         is "$options: the client is content" "$STATUS:$ERR" 0:
         ok "$options: the port can be reached" connects "$who"
         is "$options: its packets" "$(arrived | cut -d' ' -f1 | sort -u)" "${packets%/*}"

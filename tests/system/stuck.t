@@ -152,7 +152,7 @@ stop_by_restart() {
     ok "it can't be closed" says "NOT CLOSED" 10
     mark_log
     stop_knockd
-    is "the stop gives up after stop_timeout" "$?" 1
+    is "the stop gives up after stop_timeout" "$?" 75
     like "and says what it waits for" "$(said_lines 'the stop waits for')" \
         "the stop waits for 1 door: ssh for $who: its stop command failed, attempt [0-9]+, next in 1 s"
     stop_file /bin/true

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Opens doors, kills knockd at random moments, starts it again: no rule is left, none is there twice, and no door stays
 # in the store. ROUNDS of it by kill -9, each with a real chain and with commands that fail one time in five, and
-# fewer by SIGTERM to the whole process group, by storms of SIGHUP, and with a full disk. SEED repeats the choices, not
+# fewer with sets of nft and of ipset, by SIGTERM to the whole process group, by storms of SIGHUP, and with a full disk. SEED repeats the choices, not
 # the moments. In a mount namespace of its own, for the disks.
 # shellcheck source-path=SCRIPTDIR source=knockd.sh
 if [ "${TORTURE_ALONE:-}" != $$ ]; then
@@ -44,6 +44,29 @@ EOF
     echo "}"
 }
 
+# With sets, an element that is gone makes what deletes it fail; no check tells, and no other status is right.
+nft_door() {
+    cat <<EOF
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    cmd_timeout   = 1
+    start_command = "nft add element ip $chain allowed { %IP% }"
+    stop_command  = "nft delete element ip $chain allowed { %IP% }"
+}
+EOF
+}
+
+ipset_door() {
+    cat <<EOF
+door "ssh" {
+    sequence      = { 7412, 28733:udp, 51990 }
+    cmd_timeout   = 1
+    start_command = "ipset add $chain %IP%"
+    stop_command  = "ipset del $chain %IP%"
+}
+EOF
+}
+
 # Half of those that fail have done their work. None fails more than three times in a row: knockd waits longer after
 # each failure, and once in some hundred runs would wait longer than the test.
 make_flaky() {
@@ -74,7 +97,22 @@ fault() {
 }
 
 rules_there() {
-    on_gate iptables -S "$chain" | grep '^-A'
+    case $kind in
+    nft) on_gate nft list set ip "$chain" allowed | grep -oE '([0-9]+\.){3}[0-9]+' ;;
+    ipset) on_gate ipset save "$chain" | grep '^add' ;;
+    *) on_gate iptables -S "$chain" | grep '^-A' ;;
+    esac
+}
+
+make_chain() {
+    case $kind in
+    nft)
+        on_gate nft add table ip "$chain"
+        on_gate nft add set ip "$chain" allowed '{ type ipv4_addr; }'
+        ;;
+    ipset) on_gate ipset create "$chain" hash:ip ;;
+    *) on_gate iptables -N "$chain" ;;
+    esac
 }
 
 nap() {
@@ -217,7 +255,7 @@ worker() {
         mount -t tmpfs -o size=320k,mode=700 none "$WORK/state" || return
         play=full_round
     fi
-    on_gate iptables -N "$chain"
+    make_chain
     "$door" | configure_file
     for ((round = 1; round <= rounds; round++)); do
         $play "$@"
@@ -259,14 +297,24 @@ diag "SEED=$SEED ROUNDS=$ROUNDS"
 : >"$WORK/faults"
 make_flaky
 few=$(((ROUNDS + 3) / 4))
+has_ipset=''
+! on_gate ipset create probe hash:ip 2>/dev/null || has_ipset=yes
 begin_work kill $workers "$ROUNDS" rule_door keeper listener both
 begin_work flaky $workers "$ROUNDS" flaky_door keeper listener both
+begin_work nft $((workers / 2)) $few nft_door keeper both
+[ -z "$has_ipset" ] || begin_work ipset $((workers / 2)) $few ipset_door keeper both
 begin_work term $((workers / 2)) $few rule_door term
 begin_work hup $((workers / 2)) $few rule_door hup
 begin_work full $((workers / 2)) $few rule_door none keeper both term
 wait
 report kill "$ROUNDS" "kill -9"
 report flaky "$ROUNDS" "kill -9, commands that fail"
+report nft $few "kill -9, a set of nft"
+if [ -n "$has_ipset" ]; then
+    report ipset $few "kill -9, a set of ipset"
+else
+    skip "kill -9, a set of ipset" "the kernel has no ipset"
+fi
 report term $few "SIGTERM to the group"
 report hup $few "SIGHUP storms"
 report full $few "disk full"

@@ -75,6 +75,12 @@ for_kind() {
     good "one that init_command makes" "KNOCKS -s %IP% -j ACCEPT" '' 'init_command = "/usr/sbin/iptables -N KNOCKS"'
     warned "a target that init_command makes" "is that what init_command makes" "INPUT -s %IP% -j KNOCKS" \
         'init_command = "/usr/sbin/iptables -N KNOCKS"'
+    like "$kind: a mistake for IPv6 alone: what to do" "$(test_file "INPUT -s %IP% -d 10.0.0.1 -j ACCEPT" && check && echo "$OUT")" \
+        'it has an IPv4 address: give the door allow = 0\.0\.0\.0/0$'
+    warned "no target" "no target, so it only counts packets" "INPUT -s %IP% -p tcp --dport %PORT%"
+    warned "a target that opens nothing" "DROP opens nothing, and no other rule" "INPUT -s %IP% -p tcp --dport %PORT% -j DROP"
+    warned "another port" "its rule opens 22, but port says 2222" "INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"
+    warned "an interface that isn't there" "interface nosuch0, which isn't there" "INPUT -i nosuch0 -s %IP% -j ACCEPT"
     is "$kind: the firewall is as it was" "$(rules_are)" "$before"
 }
 
@@ -92,8 +98,18 @@ no_privilege() {
         OUT=$(on_gate setpriv --bounding-set -net_admin,-net_raw "$KNOCKD" -t -c "$CONFIG" 2>&1)
         like "$kind: root without the right" "$? $OUT" "^0 .*rules weren't tried with iptables from here on: .*denied"
     done
+    chmod 644 "$CONFIG"
     OUT=$(on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" 2>&1)
-    like "no root" "$? $OUT" "^0 .*:12: warning: rules weren't tried with iptables from here on: only root can"
+    STATUS=$?
+    chmod 600 "$CONFIG"
+    like "no root" "$STATUS $OUT" "^0 .*:12: warning: rules weren't tried with iptables from here on: only root can"
+    test_file "NOSUCH -s %IP% -d 192.0.2.9 -p tcp --dport 22 -j ACCEPT"
+    chmod 644 "$CONFIG"
+    OUT=$(on_gate setpriv --reuid=65534 --regid=65534 --clear-groups "$KNOCKD" -t -c "$CONFIG" 2>&1)
+    chmod 600 "$CONFIG"
+    like "no root: what its words tell" "$OUT" "an IPv4 address, and the door hears IPv6 as well.*its rule opens 22, but"
+    is "no root: what is left out, once" "$(grep -c "only root can" <<<"$OUT")" 1
+    ok "no root: nothing is said of chains" not grep -q "no chain" <<<"$OUT"
 }
 
 # A replay runs nothing: its verdict is the log's alone.

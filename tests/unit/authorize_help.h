@@ -24,8 +24,9 @@ struct authorize_world {
     struct one_time once; /* none */
     struct refused *refused;
     struct refusal_log *refusals;
-    struct timespec wall; /* what the clock says */
-    unsigned skew;        /* max_skew in s; 0: the default */
+    struct copies *copies; /* none */
+    struct timespec wall;  /* what the clock says */
+    unsigned skew;         /* max_skew in s; 0: the default */
     int64_t now;
 };
 
@@ -46,7 +47,7 @@ static inline void authorize_load(struct authorize_world *w, const char *text)
              "key_dir = %s sealed { server = " KEYS_SERVER " max_skew = %u }\n" SOURCE "%s",
              w->told.dir, w->skew ? w->skew : 120, text);
     w->config = load_text(&w->told, whole);
-    w->plans = w->config ? plans_make(w->config, &report) : NULL;
+    w->plans = w->config ? plans_make(w->config, NULL, &report) : NULL;
     w->keyring = w->plans ? keyring_load(w->config, w->wall.tv_sec, &report) : NULL;
     if (!w->keyring)
         fail_msg("%s", w->told.lines);
@@ -149,6 +150,7 @@ static inline struct authorize authorize_of(struct authorize_world *w)
                               .doors = w->kept.w.doors,
                               .refused = w->refused,
                               .refusals = w->refusals,
+                              .copies = w->copies,
                               .limits = &w->limits};
 }
 

@@ -11,6 +11,7 @@
 #include "lib/sequence.h"
 #include "listener/ip_packet.h"
 #include "listener/reassembly.h"
+#include "random_help.h"
 
 #define MS     INT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -18,17 +19,6 @@
 enum { SPAN = CARRIER_SPAN_DEFAULT, UDP_HEADER = 8, PACKET_PORT = 123 };
 
 static const uint8_t hash_key[CRYPTO_KEY_SIZE] = {1, 2, 3};
-static uint64_t random_state;
-
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static inline uint32_t draw(uint32_t below)
-{
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return (uint32_t)((z ^ z >> 31) % below);
-}
-
 /* One message on its way. */
 struct knock {
     enum carrier_window window;

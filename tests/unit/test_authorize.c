@@ -25,7 +25,7 @@ static void make_world(struct rules_world *w)
     struct report report = {.say = hear, .arg = &w->told};
     w->config = load_text(&w->told, text);
     assert_non_null(w->config);
-    w->plans = plans_make(w->config, &report);
+    w->plans = plans_make(w->config, NULL, &report);
     assert_non_null(w->plans);
     assert_int_equal(w->config->source_count, SOURCES);
     assert_int_equal(w->config->door_count, DOORS);

@@ -15,6 +15,12 @@ static const char doors_text[] =
     "door web { key = { alice, bob } port = 443 bound = false" COMMANDS "}\n"
     "door both { sequence = { 90, 70, 80 } key = alice" COMMANDS "}\n";
 
+static const char two_sources[] =
+    "source fleet { type = file path = /var/log/fleet.log remote = true }\n"
+    "door admin { sequence = { 91, 71, 81 }" COMMANDS "}\n"
+    "door ssh { key = alice port = 22" COMMANDS "}\n"
+    "door weak { sequence = { 92, 72, 82 } max_open = 5" COMMANDS "}\n";
+
 /* Whether the listener may ask for a door at all; then that is what it does. */
 static bool ask_for(struct authorize_world *w, const struct message_open *open)
 {
@@ -135,15 +141,152 @@ static void openings_by_sequences_have_a_rate(void **state)
         assert_true(ask_for(&w, &open));
     }
     assert_int_equal(authorize_open_doors(&w), 1000);
-    assert_int_equal(w.limits.openings.dropped, 0);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 0);
     assert_true(ask_open(&w, 2));
-    assert_int_equal(w.limits.openings.dropped, 1);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 1);
     assert_int_equal(authorize_open_doors(&w), 1000);
     struct message_sealed good = authorize_seal(&w, (struct sent){0});
     assert_int_equal(authorize(&w, &good), UNSEAL_GOOD);
     w.now += CLOCK_SECOND / 50;
     assert_true(ask_open(&w, 2));
     assert_int_equal(authorize_open_doors(&w), 1002);
+    authorize_end_world(&w);
+}
+
+/* Asks for door 2 for `count` addresses that no test has asked for. */
+static void ask_for_many(struct authorize_world *w, unsigned count)
+{
+    static unsigned asked;
+    for (unsigned i = 0; i < count; i++, asked++) {
+        struct message_open open = {.door = 2,
+                                    .address = {4, {11, 0, (uint8_t)(asked >> 8), (uint8_t)asked}}};
+        assert_true(ask_for(w, &open));
+    }
+}
+
+/* Where thousands open and close by one command, a thousand may come in each second; unless the
+ * administrator has each command run alone. */
+static void what_runs_together_may_open_faster(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    authorize_make_world(&w, doors_text);
+    ((struct plan *)(uintptr_t)plans_get(w.plans, 2, 4))->together = true;
+    ask_for_many(&w, 1001);
+    assert_int_equal(authorize_open_doors(&w), 1000);
+    assert_int_equal(w.limits.sources[0].openings.dropped, 1);
+    w.now += CLOCK_SECOND;
+    ask_for_many(&w, 1001);
+    assert_int_equal(authorize_open_doors(&w), 2000);
+    assert_int_equal(w.limits.sources[0].openings.dropped, 2);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 0);
+    w.config->batch = false;
+    w.now += CLOCK_SECOND;
+    ask_for_many(&w, 1001);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 1);
+    w.now += CLOCK_SECOND;
+    ask_for_many(&w, 51);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 2);
+    assert_int_equal(authorize_open_doors(&w), 3050);
+    authorize_end_world(&w);
+}
+
+/* Whoever floods one source takes nothing of the rate of another, nor of what the log says of it.
+ */
+static void each_source_has_its_own_rates(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    authorize_make_world(&w, two_sources);
+    for (unsigned i = 0; i < 3000; i++)
+        assert_true(
+            ask_for(&w, &(struct message_open){
+                            .source = 1, .address = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}}}));
+    assert_int_equal(authorize_open_doors(&w), 1000);
+    assert_true(ask_for(&w, &(struct message_open){.address = address_of(HOME)}));
+    assert_int_equal(authorize_open_doors(&w), 1001);
+    assert_true(w.limits.sources[1].refusals.dropped > 0);
+    assert_true(ask_for(&w, &(struct message_open){.address = {4, {224, 0, 0, 1}}}));
+    assert_int_equal(w.limits.sources[0].refusals.dropped, 0);
+    authorize_end_world(&w);
+}
+
+/* Asks for door 0 by a source for `count` addresses that begin with these two bytes. */
+static void ask_of(struct authorize_world *w, uint32_t source, uint8_t first, uint8_t second,
+                   unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct addr address = {4, {first, second, (uint8_t)(i >> 8), (uint8_t)i}};
+        assert_true(ask_for(w, &(struct message_open){.source = source, .address = address}));
+    }
+}
+
+/* Sequences that a remote source brings, and others may forge, fill three quarters of max_open; the
+ * rest is kept for this host's own sources, for keys and for one-time sequences. */
+static void remote_sequences_leave_room(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    struct one_time_line line = {.text = "1,2,3"};
+    authorize_make_world(&w, two_sources);
+    w.once = (struct one_time){.count = 1, .lines = &line};
+    doors_set_max(w.kept.w.doors, 10);
+    ask_of(&w, 1, 10, 0, 20);
+    assert_int_equal(authorize_open_doors(&w), 8);
+    ask_of(&w, 0, 10, 1, 1);
+    assert_int_equal(authorize_open_doors(&w), 9);
+    ask_of(&w, 1, 10, 2, 1);
+    assert_int_equal(authorize_open_doors(&w), 9);
+    struct message_open once = {
+        .source = 1, .door = w.config->door_count, .address = address_of(HOME)};
+    assert_true(ask_for(&w, &once));
+    assert_int_equal(authorize_open_doors(&w), 10);
+    ask_of(&w, 0, 10, 3, 1);
+    assert_int_equal(authorize_open_doors(&w), 10);
+    authorize_end_world(&w);
+}
+
+static void keys_find_room_that_remote_sequences_leave(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    authorize_make_world(&w, two_sources);
+    doors_set_max(w.kept.w.doors, 4);
+    ask_of(&w, 1, 10, 0, 20);
+    assert_int_equal(authorize_open_doors(&w), 3);
+    struct message_sealed good = authorize_seal(&w, (struct sent){0});
+    good.source = 1;
+    assert_int_equal(authorize(&w, &good), UNSEAL_GOOD);
+    assert_int_equal(authorize_open_doors(&w), 4);
+    authorize_end_world(&w);
+}
+
+/* Where one alone may be open, a remote source may open it. */
+static void remote_sequences_have_room(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    authorize_make_world(&w, two_sources);
+    doors_set_max(w.kept.w.doors, 1);
+    ask_of(&w, 1, 10, 0, 2);
+    assert_int_equal(authorize_open_doors(&w), 1);
+    authorize_end_world(&w);
+}
+
+/* What finds its door open for as many as may be takes nothing of the rate of its source. */
+static void hopeless_knocks_take_nothing_of_the_rate(void **state)
+{
+    (void)state;
+    struct authorize_world w;
+    authorize_make_world(&w, two_sources);
+    for (unsigned i = 0; i < 3000; i++)
+        assert_true(
+            ask_for(&w, &(struct message_open){
+                            .door = 2, .address = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}}}));
+    assert_int_equal(authorize_open_doors(&w), 5);
+    assert_int_equal(w.limits.sources[0].lone_openings.dropped, 0);
+    assert_true(ask_for(&w, &(struct message_open){.address = address_of(HOME)}));
+    assert_int_equal(authorize_open_doors(&w), 6);
     authorize_end_world(&w);
 }
 
@@ -313,6 +456,12 @@ int main(void)
         cmocka_unit_test(made_up_messages_open_nothing),
         cmocka_unit_test(more_than_is_read_is_dropped_and_counted),
         cmocka_unit_test(openings_by_sequences_have_a_rate),
+        cmocka_unit_test(what_runs_together_may_open_faster),
+        cmocka_unit_test(each_source_has_its_own_rates),
+        cmocka_unit_test(remote_sequences_leave_room),
+        cmocka_unit_test(keys_find_room_that_remote_sequences_leave),
+        cmocka_unit_test(remote_sequences_have_room),
+        cmocka_unit_test(hopeless_knocks_take_nothing_of_the_rate),
         cmocka_unit_test(one_time_openings_have_a_low_rate),
         cmocka_unit_test(a_key_has_its_rate),
         cmocka_unit_test(a_flood_costs_a_tenth_of_a_core),

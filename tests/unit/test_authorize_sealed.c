@@ -19,24 +19,29 @@ static void opens_and_closes(void **state)
     authorize_make_world(&w, doors_text);
     struct message_sealed msg = authorize_seal(&w, (struct sent){0});
     assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
-    wait_log(&w.kept.w, "door ssh: opened for 198.51.100.7, closes in 300 s (alice, 22:tcp)");
+    wait_log(&w.kept.w,
+             "door ssh: opened for 198.51.100.7, closes in 300 s (alice, 22:tcp, source s)");
     msg = authorize_seal(&w, (struct sent){.door = "web", .later = 1, .bound = ""});
     assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     msg = authorize_seal(&w, (struct sent){.door = "web", .later = 2, .port = 8443});
     assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
     msg = authorize_seal(&w, (struct sent){.door = "guest", .later = 3, .address = "2001:db8::5"});
     assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
-    wait_log(&w.kept.w, "door guest: opened for 2001:db8::5, closes in 10 s (alice)");
+    wait_log(&w.kept.w, "door guest: opened for 2001:db8::5, closes in 10 s (alice, source s)");
     /* What is closed before its command ran was never open. */
-    wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 443:tcp)");
-    wait_log(&w.kept.w, "door web: opened for 198.51.100.7, closes in 10 s (alice, 8443:tcp)");
+    wait_log(&w.kept.w,
+             "door web: opened for 198.51.100.7, closes in 10 s (alice, 443:tcp, source s)");
+    wait_log(&w.kept.w,
+             "door web: opened for 198.51.100.7, closes in 10 s (alice, 8443:tcp, source s)");
     assert_int_equal(authorize_open_doors(&w), 4);
     msg = authorize_seal(&w, (struct sent){.key = BOB, .door = "web", .op = SEALED_CLOSE});
     assert_int_equal(authorize(&w, &msg), UNSEAL_NOTHING);
     msg = authorize_seal(&w, (struct sent){.door = "web", .op = SEALED_CLOSE, .later = 4});
     assert_int_equal(authorize(&w, &msg), UNSEAL_GOOD);
-    wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 8443:tcp)");
-    wait_log(&w.kept.w, "door web: closed for 198.51.100.7 (alice, 443:tcp)");
+    wait_log(&w.kept.w,
+             "door web: closed for 198.51.100.7 (alice, 8443:tcp): by a sealed knock of its key");
+    wait_log(&w.kept.w,
+             "door web: closed for 198.51.100.7 (alice, 443:tcp): by a sealed knock of its key");
     assert_int_equal(authorize_open_doors(&w), 2);
     authorize_end_world(&w);
 }
@@ -98,7 +103,11 @@ static void a_lost_store_makes_nothing_good_again(void **state)
         assert_int_equal(w.kept.folder.found.lost, i == 0);
         w.keyring->keys[0].known = false;
         authorize_load(&w, doors_text);
-        assert_int_equal(authorize(&w, &msg), UNSEAL_REPLAYED);
+        assert_int_equal(authorize(&w, &msg), UNSEAL_NEW_STATE);
+        wait_log(
+            &w.kept.w,
+            "sealed knock from 198.51.100.7 refused: new state, or an old copy: sealed knocks are "
+            "refused until 20");
     }
     w.wall.tv_sec += 130;
     msg = authorize_seal(&w, (struct sent){0});

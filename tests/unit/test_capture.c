@@ -367,6 +367,52 @@ static void widens_over_the_narrowest_gaps(void **state)
     free_doors(config.doors, DOORS);
 }
 
+/* Of far UDP ports one class of 32, in which nothing is that is served; without a step by UDP none.
+ */
+static void takes_a_sample_of_far_ports(void **state)
+{
+    (void)state;
+    need_libpcap();
+    struct port_proto many[64];
+    struct config_door door = {.flags = syn,
+                               .ignore = many,
+                               .ignore_count = 64,
+                               .sequence = {2, {{7000, IPPROTO_UDP}, {8000, IPPROTO_TCP}}}};
+    struct config config = {.doors = &door, .door_count = 1};
+    struct capture_ports ports;
+    /* Of each class but one a port is served. */
+    for (unsigned i = 0, port = 10000; i < 64; port++)
+        if (!capture_ports_samples(17, (uint16_t)port))
+            many[i++] = (struct port_proto){(uint16_t)port, IPPROTO_UDP};
+    capture_ports_init(&ports, &config);
+    unsigned served = 1;
+    assert_int_equal(capture_ports_sample(&ports, &served), 17);
+    assert_int_equal(served, 0);
+    unsigned sampled = 0;
+    for (int family = 4; family <= 6; family += 2) {
+        struct capture_filter *filter = compile(&ports, family);
+        assert_int_equal(capture_filter_widened(filter), 0);
+        for (unsigned port = 8200; port < 65536; port++) {
+            const struct shape shape = {"", false, IPPROTO_UDP, .port = (uint16_t)port};
+            uint8_t bytes[256];
+            bool taken = capture_filter_takes(filter, bytes, build(&shape, family, bytes));
+            if (taken != capture_ports_samples(17, (uint16_t)port))
+                fail_msg("IPv%d, port %u: %s", family, port, taken ? "taken" : "not taken");
+            sampled += taken;
+        }
+        capture_filter_free(filter);
+    }
+    assert_in_range(sampled / 2, (32768 - 8200) / 32 - 50, (32768 - 8200) / 32 + 50);
+    door.ignore_count = 0;
+    capture_ports_init(&ports, &config);
+    static const uint16_t busy[] = {53, 123, 443, 500, 1194, 3478, 4433, 4500, 5060, 8443};
+    for (size_t i = 0; i < sizeof(busy) / sizeof(*busy); i++)
+        assert_false(capture_ports_samples(capture_ports_sample(&ports, &served), busy[i]));
+    door.sequence.steps[0].proto = IPPROTO_TCP;
+    capture_ports_init(&ports, &config);
+    assert_int_equal(capture_ports_sample(&ports, &served), CAPTURE_SAMPLES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +420,7 @@ int main(void)
         cmocka_unit_test(leaves_extension_headers_to_the_listener),
         cmocka_unit_test(without_sealed_knocks_no_span),
         cmocka_unit_test(takes_one_time_sequences),
+        cmocka_unit_test(takes_a_sample_of_far_ports),
         cmocka_unit_test(begins_by_what_is_for_this_host),
         cmocka_unit_test(compiles_however_many_doors),
         cmocka_unit_test(widens_over_the_narrowest_gaps),

@@ -113,14 +113,23 @@ static void send_udp(int family, uint16_t port, size_t len)
 
 struct heard {
     unsigned packets, gaps, events, wrong;
+    char order[64]; /* a letter for each of the first: packet, gap */
     uint64_t lost;
     struct packet last;
     bool has_payload;
 };
 
+static void note(struct heard *heard, char letter)
+{
+    size_t len = strlen(heard->order);
+    if (len < sizeof(heard->order) - 1)
+        heard->order[len] = letter;
+}
+
 static void on_packet(void *arg, struct packet_event *event)
 {
     struct heard *heard = arg;
+    note(heard, 'p');
     heard->packets++;
     heard->wrong +=
         event->verdict != LINE_PACKET || event->in != if_nametoindex("lo") || event->prefix != NULL;
@@ -130,6 +139,7 @@ static void on_packet(void *arg, struct packet_event *event)
 
 static void on_gap(void *arg)
 {
+    note(arg, 'g');
     ((struct heard *)arg)->gaps++;
 }
 
@@ -212,12 +222,51 @@ static void counts_what_is_lost(void **state)
     }
     assert_true(heard.gaps >= 3);
     assert_int_equal(heard.events, 1); /* within a second */
-    now += 2 * second;
+    /* The rest when that is over, though no packet comes. */
+    assert_int_equal(packet_stream_due(&stream), now + second);
+    packet_stream_report(&stream, now + second - 1);
+    assert_int_equal(heard.events, 1);
+    packet_stream_report(&stream, now + second);
+    assert_int_equal(heard.events, 2);
+    assert_int_equal(packet_stream_due(&stream), INT64_MAX);
     send_udp(4, STEP, 1);
-    packet_stream_read(&stream, now);
+    packet_stream_read(&stream, now + second);
     assert_int_equal(heard.events, 2);
     assert_int_equal(heard.packets + heard.lost, 3 * 1001 + 1);
     assert_int_equal(heard.wrong, 0);
+    packet_stream_free(&stream);
+}
+
+/* Attempts learn of it before the packets that waited meanwhile, and before those that come next.
+ */
+static void losses_come_between_packets(void **state)
+{
+    (void)state;
+    need_namespace();
+    int fds[PACKET_SOCKETS], small = 4096;
+    struct packet_stream stream;
+    struct heard heard = {0};
+    open_sockets(fds);
+    assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(packet_sockets_begin(fds), 0);
+    make_stream(&stream, fds, &heard);
+    send_udp(4, STEP, 1);
+    packet_stream_read(&stream, 1);
+    assert_string_equal(heard.order, "p");
+    for (unsigned i = 0; i < 200; i++)
+        send_udp(4, STEP, 1);
+    memset(heard.order, 0, sizeof(heard.order));
+    packet_stream_read(&stream, 2);
+    size_t heard_of = strlen(heard.order);
+    assert_in_range(heard_of, 3, sizeof(heard.order) - 2);
+    assert_int_equal(heard.order[0], 'g');
+    assert_int_equal(heard.order[heard_of - 1], 'g');
+    assert_int_equal(strspn(heard.order + 1, "p"), heard_of - 2);
+    assert_int_equal(heard.lost, 200 - (heard_of - 2));
+    memset(heard.order, 0, sizeof(heard.order));
+    send_udp(4, STEP, 1);
+    packet_stream_read(&stream, 3);
+    assert_string_equal(heard.order, "p");
     packet_stream_free(&stream);
 }
 
@@ -307,6 +356,28 @@ static long goes_promiscuous(int fd)
     return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all));
 }
 
+static long asks_its_peer(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+}
+
+static long asks_its_ring(int fd)
+{
+    int version = 0;
+    socklen_t size = sizeof(version);
+    return getsockopt(fd, SOL_PACKET, PACKET_HDRLEN, &version, &size);
+}
+
+/* What it may ask, and loses by it: the count begins anew. */
+static long asks_what_was_dropped(int fd)
+{
+    struct tpacket_stats stats;
+    socklen_t size = sizeof(stats);
+    return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size);
+}
+
 static long takes_its_number(int fd)
 {
     return dup2(fd, LISTENER_SOCKET);
@@ -320,6 +391,8 @@ static const struct attempt attempts[] = {
     {"write", writes},
     {"connect", connects},
     {"promiscuous", goes_promiscuous},
+    {"its peer", asks_its_peer},
+    {"another option", asks_its_ring},
     {"the keeper's number", takes_its_number},
 };
 
@@ -361,6 +434,10 @@ static void a_listener_can_only_read_them(void **state)
     int status = attempt_in_child(&write_error, fd, STDERR_FILENO);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), REFUSED);
+    const struct attempt ask = {"ask for losses", asks_what_was_dropped};
+    status = attempt_in_child(&ask, fd, -1);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
     close(fd);
     close(fds[0]);
     close(fds[1]);
@@ -369,13 +446,12 @@ static void a_listener_can_only_read_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hears_what_may_be_a_knock),
-        cmocka_unit_test(counts_what_is_lost),
-        cmocka_unit_test(the_filter_is_locked),
+        cmocka_unit_test(hears_what_may_be_a_knock),     cmocka_unit_test(counts_what_is_lost),
+        cmocka_unit_test(losses_come_between_packets),   cmocka_unit_test(the_filter_is_locked),
         cmocka_unit_test(a_listener_can_only_read_them),
     };
     /* A build with sanitizers confines its listener less. */
-    const struct CMUnitTest unconfined[] = {tests[0], tests[1], tests[2]};
+    const struct CMUnitTest unconfined[] = {tests[0], tests[1], tests[2], tests[3]};
     return filter_is_strict() ? cmocka_run_group_tests(tests, set_up, NULL)
                               : cmocka_run_group_tests(unconfined, set_up, NULL);
 }

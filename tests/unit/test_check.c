@@ -84,7 +84,8 @@ static char *findings_of(const struct dump *dump)
     }
     if (dump->nft)
         assert_true(firewall_name_nft(&firewall, dump->nft));
-    unsigned count = check_firewall(out, &firewall, config, &rules, FIREWALL_BOTH);
+    struct findings findings = {.out = out};
+    unsigned count = check_firewall(&findings, &firewall, config, &rules, FIREWALL_BOTH);
     fclose(out);
     for (const char *p = text; (p = strchr(p, '\n')); p++)
         count--;

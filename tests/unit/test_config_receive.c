@@ -24,7 +24,7 @@ static struct message message_of(char letter)
         break;
     case 'S':
         r.type = MESSAGE_SOURCE;
-        r.u.source = (struct message_source){SOURCE_FILE, FORMAT_KERNEL};
+        r.u.source = (struct message_source){SOURCE_FILE, FORMAT_KERNEL, 0, 0};
         break;
     case 'P':
         r.type = MESSAGE_PREFIX;
@@ -32,7 +32,7 @@ static struct message message_of(char letter)
         break;
     case 'W': /* another source */
         r.type = MESSAGE_SOURCE;
-        r.u.source = (struct message_source){SOURCE_PCAP, FORMAT_KERNEL};
+        r.u.source = (struct message_source){SOURCE_PCAP, FORMAT_KERNEL, 0, 0};
         break;
     case 'H':
         r.type = MESSAGE_HEARD;
@@ -224,9 +224,9 @@ static void what_was_said_is_kept(void **state)
     static const struct {
         struct message_source said;
         enum log_format format;
-    } sources[] = {{{SOURCE_KMSG, FORMAT_KERNEL}, LOG_KMSG},
-                   {{SOURCE_FILE, FORMAT_KERNEL}, LOG_KERNEL},
-                   {{SOURCE_FILE, FORMAT_ULOGD}, LOG_ULOGD}};
+    } sources[] = {{{SOURCE_KMSG, FORMAT_KERNEL, 0, 0}, LOG_KMSG},
+                   {{SOURCE_FILE, FORMAT_KERNEL, 1, CONFIG_AGE_MAX}, LOG_KERNEL},
+                   {{SOURCE_FILE, FORMAT_ULOGD, 0, 1}, LOG_ULOGD}};
     enum { COUNT = sizeof(sources) / sizeof(*sources) };
     struct listener_config setup = {0};
     struct message c = message_of('C'), p = message_of('P'), d = message_of('D'),

@@ -39,7 +39,8 @@ static void a_text_is_scanned(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         char out[20] = "";
-        bool found = config_scan_state_dir(rows[i].text, strlen(rows[i].text), out, sizeof(out));
+        bool found =
+            config_scan_path(rows[i].text, strlen(rows[i].text), "state_dir", out, sizeof(out));
         if (found != (rows[i].want != NULL) || strcmp(out, found ? rows[i].want : "") != 0)
             fail_msg("'%s': %s", rows[i].text, out);
     }
@@ -59,7 +60,7 @@ static void any_bytes_will_do(void **state)
         assert_non_null(text);
         for (size_t j = 0; j < len; j++)
             text[j] = alphabet[(size_t)rand() % sizeof(alphabet)];
-        if (config_scan_state_dir(text, len, out, sizeof(out)))
+        if (config_scan_path(text, len, "state_dir", out, sizeof(out)))
             assert_int_equal(*out, '/');
         free(text);
     }
@@ -91,12 +92,40 @@ static void a_file_is_read(void **state)
     assert_int_equal(rmdir(told.dir), 0);
 }
 
+static void the_socket_of_a_wrong_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        mode_t mode;
+    } files[] = {
+        {"no_such_key = 1\ncontrol = \"/a\"\n", "/a", 0600},
+        {"no_such_key = 1\nstate_dir = \"/a\"\n", CONFIG_CONTROL, 0600},
+        {"control = \"/a\"\n", CONFIG_CONTROL, 0602}, /* others could have written it */
+    };
+    struct told told;
+    begin(&told);
+    char path[128], out[64];
+    snprintf(path, sizeof(path), "%s/x.conf", told.dir);
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        write_file(told.dir, "x.conf", files[i].text, strlen(files[i].text));
+        assert_int_equal(chmod(told.dir, 0755), 0); /* else nobody but its owner reaches the file */
+        assert_int_equal(chmod(path, files[i].mode), 0);
+        assert_true(config_scan_control(path, out, sizeof(out)));
+        assert_string_equal(out, files[i].want);
+    }
+    remove_file(told.dir, "x.conf");
+    assert_false(config_scan_control(path, out, sizeof(out)));
+    assert_int_equal(rmdir(told.dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_scanned),
         cmocka_unit_test(any_bytes_will_do),
         cmocka_unit_test(a_file_is_read),
+        cmocka_unit_test(the_socket_of_a_wrong_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,31 @@ static void it_makes_room(void **state)
     end_world(&w);
 }
 
+/* What others may forge forgets nothing in the quarter of max_open that isn't theirs. */
+static void remote_knocks_make_no_room_of_the_rest(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_world(&w, FOREVER, AT_ONCE, NULL, NULL);
+    w.door.lasts = true;
+    doors_set_max(w.doors, 4);
+    for (uint8_t i = 1; i <= 4; i++) {
+        struct addr a = {4, {192, 0, 2, i}};
+        char opened[64];
+        knock_as(&w, &a);
+        snprintf(opened, sizeof(opened), "opened for 192.0.2.%u,", i);
+        wait_log(&w, opened);
+    }
+    struct knock remote =
+        knock_plain(&w.door, &w.plan, &(struct addr){4, {198, 51, 100, 1}}, "sequence");
+    remote.remote = true;
+    doors_knock(w.doors, &remote);
+    assert_int_equal(bench_count(&w.bench, "log", "to make room"), 0);
+    assert_int_equal(bench_count(&w.bench, "log", "three quarters"), 1);
+    assert_int_equal(doors_count(w.doors), 4);
+    end_world(&w);
+}
+
 /* The firewall closes it after its time: it is forgotten then, and a knock before runs nothing. */
 static void it_expires(void **state)
 {
@@ -66,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_knock_runs_nothing),
         cmocka_unit_test(it_makes_room),
+        cmocka_unit_test(remote_knocks_make_no_room_of_the_rest),
         cmocka_unit_test(it_expires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

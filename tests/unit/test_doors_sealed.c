@@ -49,7 +49,7 @@ static void ports_are_open_at_a_time(void **state)
     knock_for(&w, "alice", 8443, 100 * MS);
     wait_log(&w, "door ssh: opened for 192.0.2.1, closes in 1 s (alice, 8443:tcp)");
     assert_int_equal(doors_count(w.doors), 2);
-    wait_log(&w, "door ssh: closed for 192.0.2.1 (alice, 8443:tcp)");
+    wait_log(&w, "door ssh: closed for 192.0.2.1 (alice, 8443:tcp): its time is over");
     assert_int_equal(doors_count(w.doors), 1);
     knock_for(&w, "alice", 443, 50 * MS);
     wait_gone(&w, "o443 alice;o8443 alice;c8443 alice;c443 alice;");
@@ -67,7 +67,7 @@ static void the_doors_own_port_is_one(void **state)
     tell_ports(&w);
     set_commands(&w, "ste", AT_ONCE, AT_ONCE, NULL);
     knock(&w);
-    wait_log(&w, "opened for 192.0.2.1, closes in 300 s\n");
+    wait_log(&w, "opened for 192.0.2.1, closes in 300 s (sequence)\n");
     knock_for(&w, "alice", 443, LONG);
     assert_int_equal(doors_count(w.doors), 1);
     /* It isn't hers, for all that. */

@@ -121,6 +121,10 @@ static void sealed_knocks_need_no_more(void **state)
     host_check_rules(&config, file, &report);
     assert_int_equal(told.count, 1);
     assert_non_null(strstr(told.last, "logs only some ports to group 5 of NFLOG"));
+    door.unheard = 1;
+    host_check_rules(&config, file, &report);
+    assert_int_equal(told.count, 1);
+    door.unheard = 0;
     source.type = SOURCE_PCAP;
     host_check_rules(&config, file, &report);
     assert_int_equal(told.count, 1);
@@ -168,21 +172,32 @@ static void lines_that_any_user_can_cause(void **state)
         enum netns_logging logging;
         unsigned steps;
         const char *says; /* NULL: nothing */
+        uint64_t unheard;
     } rows[] = {
-        {SOURCE_KMSG, NETNS_FIRST, 3, NULL},
+        {SOURCE_KMSG, NETNS_FIRST, 3, NULL, 0},
         {SOURCE_KMSG, NETNS_ALL, 3,
          "c:4: warning: source \"firewall\": since net.netfilter.nf_log_all_netns is 1, any local "
-         "user can have the kernel log packets of any address"},
-        {SOURCE_JOURNAL, NETNS_ALL, 3, "door \"ssh\", which a sequence opens; set it to 0, or let"},
-        {SOURCE_KMSG, NETNS_NOT_FIRST, 3, "this is not the first network namespace"},
-        {SOURCE_KMSG, NETNS_ALL, 0, NULL},    /* sealed knocks alone */
-        {SOURCE_FILE, NETNS_ALL, 3, NULL},    /* proves nothing anyway */
-        {SOURCE_COMMAND, NETNS_ALL, 3, NULL}, /* likewise */
+         "user can have the kernel log packets of any address",
+         0},
+        {SOURCE_JOURNAL, NETNS_ALL, 3,
+         "which a sequence opens; have the firewall hand the packets to knockd (type = nflog), which "
+         "hears this namespace alone, set that to 0, or let",
+         0},
+        {SOURCE_KMSG, NETNS_NOT_FIRST, 3, "this is not the first network namespace", 0},
+        {SOURCE_JOURNAL, NETNS_NOT_FIRST, 3,
+         "(type = nflog), which hears this namespace alone, run knockd in the first one, or let",
+         0},
+        {SOURCE_KMSG, NETNS_ALL, 0, NULL, 0},    /* sealed knocks alone */
+        {SOURCE_FILE, NETNS_ALL, 3, NULL, 0},    /* proves nothing anyway */
+        {SOURCE_COMMAND, NETNS_ALL, 3, NULL, 0}, /* likewise */
+        {SOURCE_KMSG, NETNS_ALL, 3, NULL, 1},    /* the door doesn't hear it */
+        {SOURCE_KMSG, NETNS_ALL, 3, "and so knock at door \"ssh\", which", 2},
     };
     char name[] = "firewall", ssh[] = "ssh";
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct config_source source = {.name = name, .pos = {"c", 4}, .type = rows[i].type};
-        struct config_door door = {.name = ssh, .sequence.count = rows[i].steps};
+        struct config_door door = {
+            .name = ssh, .sequence.count = rows[i].steps, .unheard = rows[i].unheard};
         struct config config = {
             .sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
         struct told told = {0};
@@ -194,10 +209,83 @@ static void lines_that_any_user_can_cause(void **state)
     }
 }
 
+static void ports_near_a_captured_step(void **state)
+{
+    (void)state;
+    char name[] = "ssh";
+    struct port_proto ignored = {8100, 17};
+    struct config_door door = {
+        .name = name,
+        .sequence_pos = {"c", 7},
+        .flags = {.set = TCP_SYN, .clear = TCP_ACK},
+        .ignore = &ignored,
+        .ignore_count = 1,
+        .sequence = {.count = 3, .steps = {{7000, 6}, {8000, 17}, {9000, 6}}},
+    };
+    struct config_source source = {.type = SOURCE_PCAP};
+    struct config config = {.sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
+    static const struct {
+        uint16_t port;
+        uint8_t proto;
+        bool warned;
+    } rows[] = {{8128, 17, true},  {8129, 17, false}, {7872, 17, true}, {7871, 17, false},
+                {8100, 17, false}, {7001, 6, false},  {8001, 6, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        struct port_set taken = {0};
+        port_set_add(&taken, rows[i].proto, rows[i].port, rows[i].port);
+        source.type = SOURCE_KMSG;
+        host_check_captured(&config, &taken, &report);
+        assert_int_equal(told.count, 0);
+        source.type = SOURCE_PCAP;
+        host_check_captured(&config, &taken, &report);
+        if (told.count != rows[i].warned)
+            fail_msg("%u/%u: %s", rows[i].port, rows[i].proto, told.last);
+        assert_true(!told.count ||
+                    strstr(told.last, "c:7: warning: door \"ssh\": something on this "
+                                      "host listens on"));
+    }
+}
+
+static void prefixes_that_no_rule_has(void **state)
+{
+    (void)state;
+    char text[80] = "", name[] = "firewall";
+    struct config_text prefix = {.text = text, .pos = {"c", 3}};
+    struct config_source source = {.name = name, .prefixes = {.items = &prefix, .count = 1}};
+    struct config config = {.sources = &source, .source_count = 1};
+    static const struct {
+        enum source_type type;
+        enum source_format format;
+        unsigned longest;
+    } rows[] = {{SOURCE_KMSG, FORMAT_KERNEL, 29},
+                {SOURCE_FILE, FORMAT_KERNEL, 29},
+                {SOURCE_FILE, FORMAT_ULOGD, 63},
+                {SOURCE_NFLOG, FORMAT_KERNEL, 63}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        source.type = rows[i].type;
+        source.format = rows[i].format;
+        memset(text, 'x', sizeof(text) - 1);
+        text[rows[i].longest] = '\0';
+        host_check_prefixes(&config, &report);
+        assert_int_equal(told.count, 0);
+        text[rows[i].longest] = 'x';
+        text[rows[i].longest + 1] = '\0';
+        host_check_prefixes(&config, &report);
+        assert_int_equal(told.count, 1);
+        assert_non_null(strstr(told.last, "c:3: warning: source \"firewall\": this prefix has "));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_that_are_taken),
+        cmocka_unit_test(ports_near_a_captured_step),
+        cmocka_unit_test(prefixes_that_no_rule_has),
         cmocka_unit_test(rules_that_log_only_ports),
         cmocka_unit_test(sealed_knocks_need_no_more),
         cmocka_unit_test(the_switch_is_read),

@@ -10,12 +10,14 @@
 
 #define COMMANDS " start_command = true stop_command = true "
 
-/* One source; behind these doors are two one-time sequences. */
-static const char doors_text[] = "door plain { sequence = { 90, 70, 80 }" COMMANDS "}\n"
-                                 "door ssh { key = alice port = 22" COMMANDS "}\n"
-                                 "door both { sequence = { 9, 7, 8 } key = alice" COMMANDS "}\n";
+/* Two sources, one of which no door hears; behind these doors are two one-time sequences. */
+static const char doors_text[] =
+    "source deaf { type = file path = /var/log/kern.log }\n"
+    "door plain { source = s sequence = { 90, 70, 80 }" COMMANDS "}\n"
+    "door ssh { key = alice port = 22" COMMANDS "}\n"
+    "door both { source = s sequence = { 9, 7, 8 } key = alice" COMMANDS "}\n";
 
-enum { SOURCES = 1, DOORS = 3, ONCE = 2, STEPS = 3, GENERATION = 5, QUERY = 7, PING = 9 };
+enum { SOURCES = 2, DOORS = 3, ONCE = 2, STEPS = 3, GENERATION = 5, QUERY = 7, PING = 9 };
 
 /* The good messages that the tables begin with. */
 enum which {
@@ -24,6 +26,8 @@ enum which {
     SEALED,
     STAGE,
     STALLED,
+    SCAN,
+    STALE,
     GAP,
     CLOSED,
     COMPLAINT,
@@ -40,9 +44,10 @@ enum which {
 };
 
 static const char *const names[GOOD_MESSAGES] = {
-    "REPLY",        "KNOCK",         "SEALED", "EVENT_STAGE", "EVENT_STALLED", "EVENT_GAP",
-    "EVENT_CLOSED", "EVENT_SANDBOX", "REOPEN", "SEEN",        "COUNTERS",      "STATS",
-    "OTHER",        "PACKET",        "EFFECT", "ANSWERED",    "PONG"};
+    "REPLY",      "KNOCK",       "SEALED",    "EVENT_STAGE",  "EVENT_STALLED",
+    "EVENT_SCAN", "EVENT_STALE", "EVENT_GAP", "EVENT_CLOSED", "EVENT_SANDBOX",
+    "REOPEN",     "SEEN",        "COUNTERS",  "STATS",        "OTHER",
+    "PACKET",     "EFFECT",      "ANSWERED",  "PONG"};
 
 #define CLIENT                                                                                     \
     {                                                                                              \
@@ -59,6 +64,8 @@ static const struct message messages[GOOD_MESSAGES] = {
     [STAGE] = {.type = MESSAGE_EVENT, .u.event = {EVENT_STAGE, 0, 0, CLIENT, 1, {0, 0}}},
     [STALLED] = {.type = MESSAGE_EVENT,
                  .u.event = {EVENT_STALLED, 0, 0, CLIENT, 1, {443, IPPROTO_TCP}}},
+    [SCAN] = {.type = MESSAGE_EVENT, .u.event = {EVENT_SCAN, 0, 0, CLIENT, 9, {0, 0}}},
+    [STALE] = {.type = MESSAGE_EVENT, .u.event = {EVENT_STALE, 0, STALE_OLD, CLIENT, 34, {0, 0}}},
     [GAP] = {.type = MESSAGE_EVENT, .u.event = {EVENT_GAP, 0, 0, {0, {0}}, 12, {0, 0}}},
     [CLOSED] = {.type = MESSAGE_EVENT, .u.event = {EVENT_CLOSED, 0, 0, {0, {0}}, EIO, {0, 0}}},
     [COMPLAINT] = {.type = MESSAGE_EVENT,
@@ -163,12 +170,11 @@ static void expect(struct inbound_world *world, enum which which, bool spent)
     world->w.limits = authorize_limits_make(world->w.now);
     struct limit none = limit_make(1, 0, world->w.now);
     if (spent)
-        world->w.limits = (struct authorize_limits){.openings = none,
-                                                    .one_time = none,
-                                                    .sealed_openings = none,
-                                                    .refusals = none,
-                                                    .messages = none,
-                                                    .strangers = none};
+        world->w.limits =
+            (struct authorize_limits){.one_time = none, .sealed_openings = none, .messages = none};
+    for (int i = 0; spent && i < CONFIG_SOURCES_MAX; i++)
+        world->w.limits.sources[i] = (struct authorize_source){
+            .openings = none, .lone_openings = none, .refusals = none, .strangers = none};
 }
 
 static struct message good(enum which which)
@@ -258,6 +264,8 @@ struct field {
 
 static const struct field fields[] = {
     SOURCE_FIELD(KNOCK, open.source),
+    {KNOCK, OF(open.source), 1, false}, /* no door hears it */
+    {KNOCK, OF(open.port), UINT16_MAX, true},
     {KNOCK, OF(open.door), 1, false}, /* keys alone open it */
     {KNOCK, OF(open.door), 2, true},
     {KNOCK, OF(open.door), DOORS, true},
@@ -311,8 +319,29 @@ static const struct field fields[] = {
     {STALLED, OF(event.instead.proto), 0, false},
     {STALLED, OF(event.instead.proto), 255, false},
 
+    SOURCE_FIELD(SCAN, event.source),
+    {SCAN, OF(event.door), 1, false}, /* it has no sequence */
+    {SCAN, OF(event.door), DOORS, false},
+    ADDRESS_FIELD(SCAN, event.address),
+    COUNT_FIELD(SCAN, event.number),
+    {SCAN, OF(event.instead.port), 443, false},
+    {SCAN, OF(event.instead.proto), IPPROTO_TCP, false},
+
+    SOURCE_FIELD(STALE, event.source),
+    {STALE, OF(event.door), STALE_NOT, false},
+    {STALE, OF(event.door), STALE_REASONS - 1, true},
+    {STALE, OF(event.door), STALE_REASONS, false},
+    {STALE, OF(event.door), UINT32_MAX, false},
+    ADDRESS_FIELD(STALE, event.address),
+    {STALE, OF(event.number), 0, true},
+    COUNT_FIELD(STALE, event.number),
+    {STALE, OF(event.instead.port), 443, false},
+    {STALE, OF(event.instead.proto), IPPROTO_TCP, false},
+
     {GAP, OF(event.kind), EVENT_STAGE, false},   /* it has no address */
     {GAP, OF(event.kind), EVENT_STALLED, false}, /* likewise */
+    {GAP, OF(event.kind), EVENT_SCAN, false},    /* likewise */
+    {GAP, OF(event.kind), EVENT_STALE, false},   /* likewise */
     {GAP, OF(event.kind), EVENT_LONG, true},
     {GAP, OF(event.kind), EVENT_TRUNCATED, true},
     {GAP, OF(event.kind), EVENT_SILENT, true},
@@ -376,6 +405,13 @@ static const struct field fields[] = {
     COUNT_FIELD(STATS, stats.others),
     COUNT_FIELD(STATS, stats.damaged),
     COUNT_FIELD(STATS, stats.partial),
+    COUNT_FIELD(STATS, stats.stale),
+    {STATS, OF(stats.reason), STALE_REASONS - 1, true},
+    {STATS, OF(stats.reason), STALE_REASONS, false},
+    {STATS, OF(stats.reason), UINT32_MAX, false},
+    {STATS, OF(stats.age), INT64_MAX, true},
+    {STATS, OF(stats.age), (uint64_t)-INT64_MAX, false},
+    {STATS, OF(stats.age), (uint64_t)INT64_MIN, false},
     TIME_FIELD(STATS, stats.last_line),
     TIME_FIELD(STATS, stats.last_packet),
 
@@ -410,6 +446,11 @@ static const struct field fields[] = {
     {PACKET, OF(packet.message), 1, true},
     {PACKET, OF(packet.message), 2, false},
     {PACKET, OF(packet.message), UINT32_MAX, false},
+    {PACKET, OF(packet.stale), STALE_REASONS - 1, true},
+    {PACKET, OF(packet.stale), STALE_REASONS, false},
+    {PACKET, OF(packet.stale), UINT32_MAX, false},
+    {PACKET, OF(packet.age), INT64_MAX, true},
+    {PACKET, OF(packet.age), (uint64_t)INT64_MIN, false},
     ADDRESS_FIELD(PACKET, packet.dst),
     TIME_FIELD(PACKET, packet.time),
 
@@ -428,8 +469,14 @@ static const struct field fields[] = {
     {EFFECT, OF(effect.late), 2, false},
     {EFFECT, OF(effect.late), UINT32_MAX, false},
     {EFFECT, OF(effect.opened), 1, true},
+    {EFFECT, OF(effect.scan), 1, true},
     {EFFECT, OF(effect.opened), 2, false},
+    {EFFECT, OF(effect.scan), 1, true},
+    {EFFECT, OF(effect.scan), 2, false},
+    {EFFECT, OF(effect.scan), UINT32_MAX, false},
+    {EFFECT, OF(effect.scan), 2, false},
     {EFFECT, OF(effect.opened), UINT32_MAX, false},
+    {EFFECT, OF(effect.scan), UINT32_MAX, false},
 
     NUMBER_FIELD(ANSWERED, answered.query, QUERY),
     NUMBER_FIELD(PONG, ping.number, PING),
@@ -672,6 +719,7 @@ static void other_types_are_refused(void **state)
                                      MESSAGE_PING,
                                      MESSAGE_INTERFACE,
                                      MESSAGE_HEARD,
+                                     MESSAGE_ZONE,
                                      MESSAGE_TYPES,
                                      4711,
                                      INT32_MAX,

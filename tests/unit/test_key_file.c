@@ -135,7 +135,7 @@ static void mistakes_come_with_their_place(void **state)
         {SERVER "key = ''", "2: key has 0 characters"},
         {SERVER "key = \" " DIGITS "\"", "2: key has 65 characters"},
         {SERVER "key = { " DIGITS ", " DIGITS " }", "2: key takes one value, not a list"},
-        {SERVER KEY KEY, "3: key is already set in"},
+        {SERVER KEY KEY, "3: key is set twice, here and in"},
         {SERVER "key = \"0x0102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F\"",
          "2: character 2 of key is no hex digit"},
         {SERVER "key = \"000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1g\"",
@@ -143,7 +143,7 @@ static void mistakes_come_with_their_place(void **state)
         {KEY "server = ''", "2: server: expected the server's name, 1 to 64 bytes"},
         {KEY "server = " SIXTEEN SIXTEEN SIXTEEN SIXTEEN, ""},
         {KEY "server = " SIXTEEN SIXTEEN SIXTEEN SIXTEEN "q", "2: expected the server's name"},
-        {KEY SERVER "door = ''", "3: door: \"\" is no name of a door"},
+        {KEY SERVER "door = ''", "3: door: the list is empty: name a door"},
         {KEY SERVER "door = { ssh, 'a b' }", "3: door: \"a b\" is no name of a door"},
         {KEY SERVER "sever = x", "3: unknown key \"sever\" in this file; did you mean server?"},
         {KEY SERVER "fingerprint = x",
@@ -243,7 +243,7 @@ static void only_of_root_or_the_caller(void **state)
     snprintf(path, sizeof(path), "%s/c", told.dir);
     assert_int_equal(chown(path, 12345, 0), 0);
     assert_false(read_key(&told, &key));
-    assert_told("", &told, "c: the key file belongs to user 12345: expected root or user 0");
+    assert_told("", &told, "c: the key file belongs to user 12345: expected root; chown root it");
     key_file_free(&key);
     assert_int_equal(chown(path, 0, 0), 0);
     end(&told);

@@ -188,14 +188,16 @@ static void refuses_files(void **state)
         const char *conf, *name, *said;
         mode_t mode;
     } rows[] = {
-        {text, "home", "others may read or write it (mode 0644): chmod 600 it", 0644},
+        {text, "home", "others than its owner may use the profiles (mode 0644): chmod 600 the file",
+         0644},
         {text, "home", "(mode 0620)", 0620},
         {text, "nowhere", "there is no profile \"nowhere\" in ", 0600},
-        {text, "nowhere", "knock HOST PORT[:PROTO]...", 0600},
+        {text, "nowhere", "knock nowhere PORT[:PROTO]...", 0600},
         {"", "home", "there is no profile \"home\" in ", 0600},
         {"profile \"home\" { host = h", "home", "never closed", 0600},
         {"host = h\n", "home", "host", 0600},
-        {"include(\"other\")", "home", "others may read or write it (mode 0666)", 0600},
+        {"include(\"other\")", "home", "others than its owner may use the profiles (mode 0666)",
+         0600},
     };
     struct home home;
     struct profile p;

@@ -342,35 +342,39 @@ static void refuses(void **state)
 {
     (void)state;
     static const struct {
-        const char *arguments, *expected;
+        const char *arguments;
+        int status;
+        const char *expected;
     } rows[] = {
-        {"", "expected new, list or remove"},
-        {"make x", "expected new, list or remove"},
-        {"new", "expected the name of one key"},
-        {"new a b", "expected the name of one key"},
-        {"new ../a", "a key's name is"},
-        {"new sequence", "a key's name is"},
-        {"new knockctl", "a key's name is"},
-        {"new a --door none", "no door \"none\" is configured"},
-        {"new a --expires 2000-01-01", "2000-01-01 is over"},
-        {"new a --expires tomorrow", "expected the last day as YYYY-MM-DD"},
-        {"new a --json", "--json is for list"},
-        {"list a", "no argument is expected"},
-        {"new a --stun x --roaming", "no STUN server is asked for one: give one of"},
-        {"new a --stun stun.example:0", "--stun: \"stun.example:0\" won't do: expected HOST or"},
-        {"new a --stun stun:stun.example:3478", "won't do: expected HOST or HOST:PORT"},
-        {"new a --stun [stun.example", "won't do"},
-        {"new a --stun stun://stun.example", "won't do"},
-        {"new a --stun a\"b", "--stun: \"a\"b\" won't do: expected HOST or HOST:PORT"},
-        {"list --roaming", "are for new"},
-        {"list --stun x", "are for new"},
-        {"remove a", "can't remove"},
-        {"remove a --door ssh", "are for new"},
+        {"", 2, "usage: knockctl key new NAME [OPTION]...\nusage: knockctl key list [OPTION]...\n"},
+        {"make x", 2, "usage: knockctl key new NAME"},
+        {"mew x", 2, "no such command: \"key mew\"; did you mean key new?"},
+        {"new", 2, "an argument is missing"},
+        {"new a b", 2, "too many arguments"},
+        {"new ../a", 2, "a key's name is"},
+        {"new sequence", 2, "a key's name is"},
+        {"new knockctl", 2, "a key's name is"},
+        {"new a --door none", 1, "no door \"none\" is configured"},
+        {"new a --door shh", 1, "; did you mean ssh?"},
+        {"new a --expires 2000-01-01", 2, "2000-01-01 is over"},
+        {"new a --expires tomorrow", 2, "expected the last day as YYYY-MM-DD"},
+        {"new a --json", 2, "knockctl key new: it has no option --json"},
+        {"list a", 2, "no argument is expected"},
+        {"new a --stun x --roaming", 2, "no STUN server is asked for one: give one of"},
+        {"new a --stun stun.example:0", 2, "--stun: \"stun.example:0\" won't do: expected HOST or"},
+        {"new a --stun stun:stun.example:3478", 2, "won't do: expected HOST or HOST:PORT"},
+        {"new a --stun [stun.example", 2, "won't do"},
+        {"new a --stun stun://stun.example", 2, "won't do"},
+        {"new a --stun a\"b", 2, "--stun: \"a\"b\" won't do: expected HOST or HOST:PORT"},
+        {"list --roaming", 2, "it has no option --roaming"},
+        {"list --stun x", 2, "it has no option --stun"},
+        {"remove a", 1, "can't remove"},
+        {"remove a --door ssh", 2, "it has no option --door"},
     };
     struct key_world w;
     make_world(&w);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        if (key(&w, rows[i].arguments) != 1 || *w.out)
+        if (key(&w, rows[i].arguments) != rows[i].status || *w.out)
             fail_msg("row %zu: %s", i, w.out);
         assert_says(w.err, rows[i].expected);
     }

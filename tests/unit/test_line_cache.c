@@ -71,6 +71,18 @@ static const char *const lines[] = {
     KERNEL "[DENY] IN=eth0 OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:02:08:00 " ITEMS,
     KERNEL "[DENY] IN=eth0 OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:02:86:dd " ITEMS,
     KERNEL "[DENY] IN=eth0 OUT= MAC=01:00:00:00:00:01:02:00:00:00:00:02:08:00 " ITEMS,
+    KERNEL "[DENY] IN=eth0 OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:02:08:00 "
+           "TUNNEL=192.0.2.7->192.0.2.8 " ITEMS,
+    KERNEL "[DENY] IN=eth0 OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:02:08:00 TUNN",
+    KERNEL "[DENY] IN=eth0 OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:02:08:00 "
+           "SRC=203.0.113.9 DST=192.0.2.11 LEN=28 TOS=0x00 PREC=0x00 TTL=64 ID=1 PROTO=2 ",
+    KERNEL "[DENY] IN=eth0 OUT= SRC=203.0.113.9 DST=1.0.2.1 LEN=28 TOS=0x00 PREC=0x00 TTL=64 ID=1 "
+           "PROTO=2 ",
+    KERNEL "[DENY] IN=eth0 OUT= SRC=203.0.113.9 DST=192.0.2.1 LEN=56 TOS=0x00 PREC=0x00 TTL=64 "
+           "ID=1 PROTO=ICMP TYPE=3 CODE=3 [SRC=192.0.2.1 DST=192.0.2.12 LEN=28 TOS=0x00 PREC=0x00 "
+           "TTL=1 ID=2 PROTO=2 ] ",
+    KERNEL "[DENY] IN=eth0 OUT= SRC=2001:db8::9 DST=2001:db8::1 LEN=60 TC=0 HOPLIMIT=64 FLOWLBL=0 "
+           "PROTO=TCP SPT=40112 DPT=7412 WINDOW=64240 RES=0x00 SYN URGP=0 ",
     KERNEL "[DENY] IN=eth0 OUT=eth1 " ITEMS,
     KERNEL "[DENY] IN=eth0 OUT= PHYSIN=eth1 " ITEMS,
     KERNEL
@@ -198,6 +210,26 @@ static void only_times_differ(void **state)
     assert_int_equal(line_cache.oldest, 1);
 }
 
+/* That the link's header and the destination are known: each from the line before alone. */
+static void link_and_destination_are_known(void **state)
+{
+    (void)state;
+    struct line_cache line_cache = {0};
+    struct line_spec any = {.format = LOG_KERNEL};
+    const char *line =
+        KERNEL "[DENY] IN=eth0 OUT= MAC=01:00:00:00:00:01:02:00:00:00:00:02:08:00 " ITEMS;
+    compare(&line_cache, &any, line, strlen(line));
+    assert_true(line_cache.link.known && line_cache.link.group);
+    assert_int_equal(line_cache.destination.len, strlen("192.0.2.1"));
+    /* What is taken from there isn't read in the line. */
+    struct packet packet;
+    line_cache.link.group = false;
+    line_cache.destination.address.bytes[3] = 7;
+    assert_int_equal(line_cache_parse(&line_cache, &any, line, strlen(line), &packet), LINE_PACKET);
+    assert_false(packet.link_group);
+    assert_int_equal(packet.dst.bytes[3], 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_changed_head_is_read_anew),
         cmocka_unit_test(the_table_is_the_same),
         cmocka_unit_test(only_times_differ),
+        cmocka_unit_test(link_and_destination_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

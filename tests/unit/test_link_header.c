@@ -149,6 +149,37 @@ static void finds_the_ip_packet(void **state)
     }
 }
 
+/* A host's link with itself, which alone may bring packets from 127.0.0.1. */
+static void knows_loopback(void **state)
+{
+    static const struct {
+        const char *header;
+        int type;
+        bool loopback;
+    } links[] = {
+        {"000000000000000000000000"
+         "0800",
+         LINK_ETHERNET, true},
+        {MACS "0800", LINK_ETHERNET, false},
+        {"00000304000600000000000000000800", LINK_SLL, true},
+        {"00000001000600000000000000000800", LINK_SLL, false},
+        {"0800000000000001030400060000000000000000", LINK_SLL2, true},
+        {"0800000000000001000100060000000000000000", LINK_SLL2, false},
+        {"02000000", LINK_NULL, true},
+        {"", LINK_RAW, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(links); i++) {
+        uint8_t bytes[64];
+        struct link_packet packet;
+        size_t header = read_hex(links[i].header, bytes), at;
+        size_t len = header + read_hex(V4, bytes + header);
+        print_message("# %zu: type %d, %s\n", i, links[i].type, links[i].header);
+        parse(links[i].type, bytes, len, &packet, &at);
+        assert_int_equal(packet.loopback, links[i].loopback);
+    }
+}
+
 /* A header that is cut is none, wherever; behind one that isn't there may be nothing. */
 static void needs_the_whole_header(void **state)
 {
@@ -193,9 +224,8 @@ static void knows_what_it_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_ip_packet),
-        cmocka_unit_test(needs_the_whole_header),
-        cmocka_unit_test(ends_with_its_tags),
+        cmocka_unit_test(finds_the_ip_packet),    cmocka_unit_test(knows_loopback),
+        cmocka_unit_test(needs_the_whole_header), cmocka_unit_test(ends_with_its_tags),
         cmocka_unit_test(knows_what_it_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static struct world make_world(int64_t timeout)
     const struct message messages[] = {
         {.type = MESSAGE_CONFIG,
          .u.config = {.sources = 1, .doors = 1, .plain = 1, .max_sources = 16}},
-        {.type = MESSAGE_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}},
+        {.type = MESSAGE_SOURCE, .u.source = {.type = SOURCE_FILE, .format = FORMAT_KERNEL}},
         {.type = MESSAGE_DOOR,
          .u.door = {.sequence = {2, {{7000, IPPROTO_TCP}, {8000, IPPROTO_TCP}}},
                     .timeout = timeout,

@@ -76,12 +76,24 @@ static void stalled_knocks(void **state)
     assert_said(event, parts);
 }
 
+static void scans(void **state)
+{
+    (void)state;
+    static const char *const same =
+        "192.0.2.1 knocked right, but sent to at least 12 other ports besides, as a port scan does";
+    static const char *const parts[SOURCES] = {same, same, same, same};
+    assert_said(
+        (struct message_event){.kind = EVENT_SCAN, .number = 12, .address = {4, {192, 0, 2, 1}}},
+        parts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence),
         cmocka_unit_test(gaps),
         cmocka_unit_test(stalled_knocks),
+        cmocka_unit_test(scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

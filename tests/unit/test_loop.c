@@ -1,4 +1,5 @@
-/* The order within a turn of the loop: timers, then descriptors, then those that can wait. */
+/* The order within a turn of the loop: timers, then descriptors, then those that can wait, and what
+ * these set to be done at once. */
 #include "keeper_help.h"
 
 enum { TURNS = 50, LETTERS = 16 };
@@ -71,8 +72,92 @@ static void late_descriptors_come_last(void **state)
     bench_end(&w.bench, none);
 }
 
+/* What a descriptor sets to be done at once, and what follows from that. */
+struct chain_world {
+    struct bench bench;
+    struct timer timers[2];
+    int fires, turns;
+    char order[LETTERS];
+};
+
+static void chain_note(struct chain_world *w, char letter)
+{
+    size_t len = strlen(w->order);
+    if (len < LETTERS - 1)
+        w->order[len] = letter;
+}
+
+static void on_first_link(void *arg)
+{
+    struct chain_world *w = arg;
+    chain_note(w, 'a');
+    loop_timer_set(w->bench.loop, &w->timers[1], clock_now());
+}
+
+static void on_second_link(void *arg)
+{
+    chain_note(arg, 'b');
+}
+
+static void on_readable(void *arg)
+{
+    struct chain_world *w = arg;
+    chain_note(w, 'd');
+    if (++w->turns == 3)
+        loop_stop(w->bench.loop);
+    else
+        loop_timer_set(w->bench.loop, &w->timers[0], clock_now());
+}
+
+static void on_selfish(void *arg)
+{
+    struct chain_world *w = arg;
+    w->fires++;
+    loop_timer_set(w->bench.loop, &w->timers[0], clock_now());
+}
+
+static void run_chain(struct chain_world *w, void (*first)(void *arg), void (*second)(void *arg))
+{
+    static const char *const none[] = {NULL};
+    int pipes[2];
+    bench_make(&w->bench);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    assert_int_equal(write(pipes[1], "x", 1), 1);
+    assert_int_equal(loop_timer_register(w->bench.loop, &w->timers[0], first, w), 0);
+    assert_int_equal(loop_timer_register(w->bench.loop, &w->timers[1], second, w), 0);
+    struct watch *watch = loop_watch(w->bench.loop, pipes[0], LOOP_READ, on_readable, w);
+    loop_run(w->bench.loop);
+    loop_unwatch(watch);
+    loop_timer_unregister(w->bench.loop, &w->timers[0]);
+    loop_timer_unregister(w->bench.loop, &w->timers[1]);
+    close(pipes[0]);
+    close(pipes[1]);
+    bench_end(&w->bench, none);
+}
+
+static void what_is_due_at_once_waits_for_no_turn(void **state)
+{
+    (void)state;
+    struct chain_world w = {0};
+    run_chain(&w, on_first_link, on_second_link);
+    assert_string_equal(w.order, "dabdabd");
+}
+
+static void a_timer_that_is_always_due_starves_no_descriptor(void **state)
+{
+    (void)state;
+    struct chain_world w = {0};
+    run_chain(&w, on_selfish, on_second_link);
+    assert_int_equal(w.turns, 3);
+    assert_true(w.fires >= 2 && w.fires < 32);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(late_descriptors_come_last)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(late_descriptors_come_last),
+        cmocka_unit_test(what_is_due_at_once_waits_for_no_turn),
+        cmocka_unit_test(a_timer_that_is_always_due_starves_no_descriptor),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 /*
  * What makes a knock, as scenarios in a small language. A door is "7000,8000:udp,9000 OPTION...",
  * options: tolerant, timeout=SECONDS, ignore=PORT[,PORT], flags=FLAGS, target=N, if=NAME, strays=N
- * (of captures two, else), and span=PORT, packet=PORT for all.
+ * (of captures two, else), hears=N[N...] (sources; all, else), and span=PORT, packet=PORT for all.
  * Packets: "7000", to UDP "7000u", then suffixes: @S or @S+N seconds and ns since the start, :P
  * source port (default: a new one each), /N source address, >N destination (>g a group, >l by link
- * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source: a log, from 5 on a
- * capture, up to 9; "icmp",
+ * layer broadcast), %NAME interface (%- none), !x flags (s f r a p), #N source: a log, 4 a stream
+ * of other hosts' lines, from 5 on a capture, up to 9; "icmp",
  * "lite" (UDPLITE), "frag", "gap" and "gap#N" stand for themselves.
  * What is expected: a letter a packet, . seen, A-Z the door that opens (* two), i idle, r repeat,
  * o outgoing, g group, p protocol, f flags, s sealed.
@@ -60,6 +60,9 @@ static void read_option(struct table *table, const char *option)
         door->target = host((unsigned)atoi(value));
     } else if (strncmp(option, "strays=", 7) == 0) {
         door->strays[0] = door->strays[1] = (uint8_t)atoi(value);
+    } else if (strncmp(option, "hears=", 6) == 0) {
+        for (door->unheard = UINT64_MAX; *value; value++)
+            door->unheard &= ~(UINT64_C(1) << (*value - '0'));
     } else if (strncmp(option, "span=", 5) == 0) {
         table->span = (uint16_t)atoi(value);
     } else if (strncmp(option, "packet=", 7) == 0) {
@@ -169,6 +172,7 @@ static void run(const struct scenario *row)
     struct matcher *m = matcher_new(table.doors, table.count, 100, key);
     assert_non_null(m);
     matcher_set_span(m, table.span, table.packet_port);
+    matcher_set_remote(m, 4);
     for (unsigned source = 5; source < 10; source++)
         matcher_set_captured(m, source);
     char text[1000], got[400] = "", *rest, *out = got;
@@ -330,6 +334,29 @@ static const struct scenario scenarios[] = {
     {{D}, "7000/1 7000/2 8000/1 8000/2 9000/1 9000/2", "....AA"},
     {{D}, "7000/1 8000/2 9000/1", ".i."},
     {{D}, "7000#0 8000#1 9000#0 7000#1 8000#1 9000#1", ".i...A"},
+    /* One knock by two sources, in any order and whole or not by each: neither breaks the other. */
+    {{D}, "7000:1#0 7000:1#1 8000:2#0 8000:2#1 9000:3#0 9000:3#1", "....AA"},
+    {{D}, "7000:1#0 8000:2#0 9000:3#0 7000:1#1 8000:2#1 9000:3#1", "..A..A"},
+    {{D}, "7000:1#1 7000:1#0 9000:3#0 8000:2#1 9000:3#1", "....A"},
+    {{D}, "8000:2#0 7000:1#0 7000:1#1 9000:3#0 8000:2#1 9000:3#1", "i....A"},
+    {{D}, "7000:1#0 8000:2#0 9000:3#0 7000:1#0 8000:2#0 9000:3#0", "..Arrr"},
+    {{T}, "7000:1#0 8000:2#1 9000:3#0 7000:1#1 9000:3#1", ".i..."},
+    /* A stream brings lines once more, from anywhere on: of a local source two datagrams are two.
+     */
+    {{DU}, "7000:1#4 8000u:2#4 7000:1#4 8000u:2#4 9000:3#4", "..r.A"},
+    {{DU}, "7000:1#4 8000u:2#4 8000u:2#4 9000:3#4 8000u:2#4 9000:3#4", "...Arr"},
+    {{"1:udp,2:udp,3:udp,4:udp"}, "1u:5#4 2u:6#4 3u:7#4 2u:6#4 3u:7#4 4u:8#4", "...r.A"},
+    {{"1:udp,2:udp,3:udp,4:udp"},
+     "1u:5#4 2u:6#4 3u:7#4 4u:8#4 1u:5#4 2u:6#4 3u:7#4 4u:8#4",
+     "...Arrr."},
+    {{"1:udp,2:udp,3:udp,4:udp"}, "1u:5 2u:6 3u:7 2u:6 3u:7 4u:8", "......"},
+    {{"1:udp,2:udp,3:udp,4:udp"}, "1u:5 2u:5 3u:5 4u:5 1u:5 2u:5 3u:5 4u:5", "...A...A"},
+    {{"1:udp,2:udp,3:udp"}, "1u:5#4 2u:6#4 3u:7#4 1u:8#4 2u:9#4 3u:8#4", "..A..A"},
+    {{"5:udp,5:udp,6:udp"}, "5u:9#4 5u:9#4 6u:9#4", "..A"},
+    /* A door that doesn't hear a source neither opens by it nor is disturbed by it. */
+    {{D " hears=1"}, "7000#0 8000#0 9000#0 7000#1 8000#1 9000#1", ".....A"},
+    {{D " hears=02", D}, "7000#1 8000#1 9000#1 7000#2 8000#2 9000#2", "..B..*"},
+    {{D " hears=1"}, "7000#1 8000#1 443#0 9000#1", "..iA"},
     /* Lost lines start strict attempts over, of that source alone. */
     {{D}, "7000 8000 gap 9000 7000 8000 9000", ".....A"},
     {{D}, "7000 gap 8000 9000", "..."},

@@ -12,6 +12,7 @@
 
 #include "lib/crypto.h"
 #include "listener/matcher.h"
+#include "random_help.h"
 
 enum { SECOND = 1000000000, MANY = 4096 };
 
@@ -19,23 +20,6 @@ static const struct sequence knock = {
     3, {{7000, IPPROTO_TCP}, {8000, IPPROTO_UDP}, {9000, IPPROTO_TCP}}};
 static const struct sequence longer = {
     4, {{7000, IPPROTO_TCP}, {7500, IPPROTO_TCP}, {7200, IPPROTO_TCP}, {7300, IPPROTO_TCP}}};
-
-static uint64_t random_state;
-
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static uint32_t draw(uint32_t below)
-{
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return (uint32_t)((z ^ z >> 31) % below);
-}
-
-static void seed_random(void)
-{
-    crypto_random(&random_state, sizeof(random_state));
-    print_message("# seed %llu\n", (unsigned long long)random_state);
-}
 
 static struct match_door door_of(const struct sequence *sequence)
 {
@@ -144,7 +128,7 @@ static void a_scan_opens_nothing(void **state)
     static const struct sequence twice = {
         3, {{7000, IPPROTO_TCP}, {7000, IPPROTO_TCP}, {9000, IPPROTO_TCP}}};
     static const struct sequence *const sequences[] = {&knock, &longer, &twice};
-    seed_random();
+    draw_seed();
     for (unsigned times = 1; times <= 3; times++)
         for (int order = 0; order < 2 * ORDERS; order++) {
             bool rounds = order >= ORDERS;
@@ -214,7 +198,7 @@ static void a_captured_scan_opens_nothing(void **state)
     (void)state;
     enum { CAPTURED_DOORS = 24 };
     static uint16_t ports[2 * PORTS];
-    seed_random();
+    draw_seed();
     for (int order = 0; order < ORDERS; order++)
         for (unsigned times = 0; times <= 2; times++) {
             fill_ports(ports, order, times ? times : 1);
@@ -249,7 +233,7 @@ static void doubled_knocks_open_once(void **state)
           {7200, IPPROTO_UDP},
           {7300, IPPROTO_TCP}}},
     };
-    seed_random();
+    draw_seed();
     for (unsigned round = 0; round < 3000; round++) {
         const struct sequence *sequence = &sequences[round % 3];
         struct matcher *m = matcher_of(16, sequence);

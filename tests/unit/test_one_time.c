@@ -26,6 +26,7 @@ static bool load(const char *text, mode_t mode, struct one_time *once, struct to
 {
     char dir[] = "/tmp/knockd-once-XXXXXX", path[64], name[] = "ssh";
     assert_non_null(mkdtemp(dir));
+    assert_int_equal(chmod(dir, 0755), 0);
     snprintf(path, sizeof(path), "%s/once", dir);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
@@ -78,6 +79,10 @@ static void tells_what_is_wrong_and_where(void **state)
     one_time_free(&once);
     assert_true(load("1,2,3\n", 0644, &once, &told));
     assert_non_null(strstr(told.last, "c:3: warning: one_time_sequences: others may read"));
+    one_time_free(&once);
+    assert_false(load("1,2,3\n", 0602, &once, &told));
+    assert_non_null(strstr(told.last, "/once: others than its owner may write the file of one-time "
+                                      "sequences (mode 0602): chmod 600 it"));
     one_time_free(&once);
     char name[] = "ssh", path[] = "/nonexistent/once";
     struct config_door door = {.name = name, .once_path = {.text = path, .pos = {"c", 3}}};

@@ -37,8 +37,10 @@ static struct port_proto port_number(int i)
 
 static struct opening *make_opening(struct model *m, int door, int address, int port)
 {
-    struct opening_name name = {names[door], address_number(address), port_number(port),
-                                "sequence"};
+    struct opening_name name = {.door = names[door],
+                                .address = address_number(address),
+                                .port = port_number(port),
+                                .by = "sequence"};
     struct opening *o = opening_new(&m->context, &name, never_due, never_due);
     assert_non_null(o);
     return o;

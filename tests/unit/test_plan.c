@@ -66,7 +66,7 @@ static void assert_plans(const struct plan_row *rows, size_t count)
             fail_msg("%s:\n%s", text, told.lines);
         struct report report = {.say = hear, .arg = &told};
         told.lines[0] = '\0';
-        struct plans *plans = plans_make(config, &report);
+        struct plans *plans = plans_make(config, NULL, &report);
         if (!plans || report.warnings)
             fail_msg("%s:\n%s", text, told.lines);
         assert_plan(plans_get(plans, 0, 4), config->doors, "192.0.2.7", rows[i].expected);
@@ -117,6 +117,106 @@ static void rules_become_commands(void **state)
     assert_plans(rows, sizeof(rows) / sizeof(*rows));
 }
 
+/* What can run in batches with others of its kind: each command that opens or closes. */
+static void doors_run_together_or_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *door;
+        bool together;
+    } rows[] = {
+        {"rule = \"INPUT -s %IP% -j ACCEPT\"", true},
+        {"rule = { \"INPUT -s %IP% -j ACCEPT\", \"INPUT -s %IP% --unknown -j ACCEPT\" }", false},
+        {"start_command = \"iptables -w -I INPUT -s %IP% -j ACCEPT\" "
+         "stop_command = \"/bin/true %IP%\" allow = { 192.0.2.0/24 }",
+         false},
+        {"start_command = \"/bin/true\" stop_command = \"/bin/true\"", false},
+    };
+    char *iptables = program_find("iptables"), *ip6tables = program_find("ip6tables");
+    bool both = iptables && ip6tables;
+    free(iptables);
+    free(ip6tables);
+    if (!both)
+        skip();
+    struct told told;
+    begin(&told);
+    struct report report = {.say = hear, .arg = &told};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char text[2048];
+        snprintf(text, sizeof(text), HEAD "%s }\n", rows[i].door);
+        struct config *config = load_text(&told, text);
+        assert_non_null(config);
+        struct plans *plans = plans_make(config, NULL, &report);
+        assert_non_null(plans);
+        assert_int_equal(plans_get(plans, 0, 4)->together, rows[i].together);
+        plans_free(plans);
+        config_free(config);
+    }
+    end(&told);
+}
+
+/* What iptables would run for the first door of `door`, when comments work, or (`missing`) don't.
+ */
+static void assert_commented(const char *door, bool missing, const char *expected)
+{
+    struct told told;
+    begin(&told);
+    char text[2048];
+    struct rule_comments comments = {{missing ? RULE_COMMENTS_MISSING : RULE_COMMENTS_WORK, 0}};
+    snprintf(text, sizeof(text), SOURCE "%s", door);
+    struct config *config = load_text(&told, text);
+    if (!config)
+        fail_msg("%s:\n%s", text, told.lines);
+    struct report report = {.say = hear, .arg = &told};
+    struct plans *plans = plans_make(config, &comments, &report);
+    assert_non_null(plans);
+    const struct plan *plan = plans_get(plans, 0, 4);
+    assert_string_equal(show(&plan->start, config->doors, "192.0.2.7"), expected);
+    /* It is undone and looked for by the same words. */
+    char other[512];
+    snprintf(other, sizeof(other), "%s", show(&plan->stop, config->doors, "192.0.2.7"));
+    char *action = strstr(other, "|-D|");
+    assert_non_null(action);
+    action[2] = 'I';
+    assert_string_equal(other, expected);
+    assert_int_equal(plan->check.count, 1);
+    plans_free(plans);
+    config_free(config);
+    end(&told);
+}
+
+static void rules_get_a_comment(void **state)
+{
+    (void)state;
+#define KNOCKED " { sequence = { 9000, 7000, 8000 } rule = "
+    static const char plain[] = "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B;";
+    static const struct {
+        const char *door;
+        bool missing;
+        const char *expected;
+    } rows[] = {
+        {"door a.b-c_1" KNOCKED "'A -s %IP% -j B' }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B|-m|comment|--comment|knockd a.b-c_1;"},
+        {"door a" KNOCKED "'A -s %IP% -j B' }", true, plain},
+        {"door a" KNOCKED "'A -s %IP% -j B' comment = no }", false, plain},
+        {"door a" KNOCKED "'A -s %IP% -j B' }\ncomment = no", false, plain},
+        {"comment = no\ndoor a" KNOCKED "'A -s %IP% -j B' comment = yes }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B|-m|comment|--comment|knockd a;"},
+        {"door a" KNOCKED "'A -s %IP% -m comment --comment \"my own\" -j B' }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-m|comment|--comment|my own|-j|B;"},
+        {"door a" KNOCKED "'A -s %IP% -j B --match comment --comment=x' }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B|--match|comment|--comment=x;"},
+        {"door a" KNOCKED "'A -s %IP% -j B -m \"comment\" \"--comm\" x' }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B|-m|comment|--comm|x;"},
+        {"door a" KNOCKED "'A -s %IP% -j B --mat=comment --comm=x' }", false,
+         "iptables|-w|5|-I|A|-s|192.0.2.7|-j|B|--mat=comment|--comm=x;"},
+        {"door a" KNOCKED "'A -j LOG --log-prefix \"a --comment b\"' }", false,
+         "iptables|-w|5|-I|A|-j|LOG|--log-prefix|a --comment b|-m|comment|--comment|knockd a;"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        assert_commented(rows[i].door, rows[i].missing, rows[i].expected);
+}
+
 static void families_have_their_commands(void **state)
 {
     (void)state;
@@ -155,7 +255,7 @@ static void assert_refused(struct told *told, const char *text, const char *expe
         fail_msg("%s:\n%s", text, told->lines);
     struct report report = {.say = hear, .arg = told};
     told->lines[0] = '\0';
-    struct plans *plans = plans_make(config, &report);
+    struct plans *plans = plans_make(config, NULL, &report);
     if (plans)
         fail_msg("%s\nwas planned", text);
     assert_told(text, told, expected);
@@ -199,6 +299,10 @@ static void mistakes_are_told_with_their_place(void **state)
         {"rule = \"-t nat -A INPUT -j ACCEPT\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = \"-t nat\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = \"-tnat INPUT\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"INPUT -tnat -j ACCEPT\"", "3: a rule holds matches and a target"},
+        {"rule = \"INPUT --table=nat -j ACCEPT\"", "3: a rule holds matches and a target"},
+        {"rule = \"INPUT --tab nat -j ACCEPT\"", "3: a rule holds matches and a target"},
+        {"rule = \"INPUT --set-c 1 2 -j ACCEPT\"", "3: a rule holds matches and a target"},
         {"rule = \"! -s %IP%\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = {\n\"INPUT --dport %PORT%\" }", "4: placeholder %PORT%"},
         {"start_command_6 = \"true\" allow = { 192.0.2.0/24 }",
@@ -279,7 +383,7 @@ static void sealed_knocks_have_texts(void **state)
         &told,
         KEYED "ports = { 80, 443:udp } start_command = 'echo %KEY% %PORT%/%PROTO% %TIMEOUT%' }");
     assert_non_null(config);
-    struct plans *plans = plans_make(config, &report);
+    struct plans *plans = plans_make(config, NULL, &report);
     assert_non_null(plans);
     const struct plan *plan = plans_get(plans, 0, 4);
     struct addr a = {.family = 4, .bytes = {192, 0, 2, 1}};
@@ -356,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_become_commands),
+        cmocka_unit_test(doors_run_together_or_alone),
+        cmocka_unit_test(rules_get_a_comment),
         cmocka_unit_test(families_have_their_commands),
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(a_program_that_the_service_hides),

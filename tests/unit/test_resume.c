@@ -58,15 +58,18 @@ static void every_row_is_closed(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {STORED_OPENING, false, LONG, LONG, 0, AT_ONCE, "(t)", 0, "undone for 2001:db8::7"},
-        {STORED_OPEN, false, -SECOND, LONG, 0, AT_ONCE, "(t)", 0, "closed for 2001:db8::7"},
+        {STORED_OPENING, false, LONG, LONG, 0, AT_ONCE, "(t)", 0,
+         "): an earlier run of knockd ended without"},
+        {STORED_OPEN, false, -SECOND, LONG, 0, AT_ONCE, "(t)", 0, "): its time is over"},
         {STORED_OPEN, false, SECOND, LONG, 0, AT_ONCE, "(t)", 900 * MS, "closed for"},
-        {STORED_CLOSING, false, LONG, LONG, 0, AT_ONCE, "(t)", 0, "closed for"},
+        {STORED_CLOSING, false, LONG, LONG, 0, AT_ONCE, "(t)", 0,
+         "): an earlier run of knockd ended without"},
         {STORED_OPEN, false, 0, 200 * MS, INT64_MAX, AT_ONCE, "(t)", 200 * MS, "closed for"},
         {STORED_OPEN, false, 0, INT64_MAX, INT64_MAX, AT_ONCE, "(t)", 0, "closed for"},
         {STORED_OPEN, false, 0, INT64_MIN, INT64_MAX, AT_ONCE, "(t)", 0, "closed for"},
         {STORED_OPEN, false, 0, LONG, INT64_MIN, AT_ONCE, "(t)", 0, "closed for"},
-        {STORED_OPEN, true, LONG, LONG, 0, AT_ONCE, "(t)", 0, "closed for"},
+        {STORED_OPEN, true, LONG, LONG, 0, AT_ONCE, "(t)", 0,
+         "): an earlier run of knockd ended without"},
         {STORED_OPEN, true, LONG, LONG, 0, FAILS, "(t)", 0, "most likely gone"},
         {STORED_OPENING, true, LONG, LONG, 0, FAILS, "(t)", 0, "most likely gone"},
         {STORED_CLOSING, true, LONG, LONG, 0, FAILS, "(t)", 0, "most likely gone"},

@@ -240,6 +240,91 @@ static void what_is_left_behind_delays_nothing(void **state)
     end_world(&w);
 }
 
+static void run_again(struct runner_world *w, struct task *task)
+{
+    task->done = 0;
+    runner_submit(w->runner, &task->job);
+    bench_until(&w->bench, is_done, task);
+    assert_false(task->success);
+}
+
+/* What runs again and again tells the same but once, for those who don't debug, and what is new at
+ * once. */
+static void what_was_told_is_not_repeated(void **state)
+{
+    (void)state;
+    struct runner_world w;
+    struct task task;
+    struct runner_told *told = NULL;
+    make_world(&w, PATIENCE);
+    task_make(&task, JOB_UNDO);
+    task.job.told = &told;
+    ADD(&task, "echo same; [ -e %s/go ] && echo new; echo twice; echo twice; exit 3", w.bench.dir);
+    ADD(&task, "echo same; exit 4");
+    for (unsigned run = 1; run <= 4; run++) {
+        if (run == 3)
+            bench_write(&w.bench, "go", "");
+        run_again(&w, &task);
+        assert_int_equal(bench_count(&w.bench, "log", "knockd: test: output: new\n"), run >= 3);
+        assert_int_equal(bench_count(&w.bench, "log", "knockd: test: output: same\n"), 2);
+        assert_int_equal(bench_count(&w.bench, "log", "knockd: test: output: twice\n"), 1);
+        assert_int_equal(bench_count(&w.bench, "log", "command exited with status 3"), run);
+        assert_int_equal(bench_count(&w.bench, "log", "warning: test: command exited"), 2);
+    }
+    free(told);
+    task_free(&task);
+    end_world(&w);
+}
+
+/* All of it, however: who reads the log of that day alone is to know. */
+static void what_was_told_is_told_again_rarely(void **state)
+{
+    (void)state;
+    struct runner_world w;
+    struct task task;
+    struct runner_told *told = NULL;
+    unsigned times = 0;
+    make_world(&w, PATIENCE);
+    task_make(&task, JOB_UNDO);
+    task.job.told = &told;
+    ADD(&task, "i=0; while [ $i -lt 12 ]; do echo line $i; i=$((i+1)); done; exit 3");
+    for (unsigned run = 1; run <= 2 * RUNNER_TOLD_AGAIN; run++) {
+        times += run == 1 || run == RUNNER_TOLD_AGAIN || run == 2 * RUNNER_TOLD_AGAIN;
+        run_again(&w, &task);
+        assert_int_equal(bench_count(&w.bench, "log", "knockd: test: output: line 9\n"), times);
+        assert_int_equal(bench_count(&w.bench, "log", "knockd: test: output: line 10\n"), 0);
+        assert_int_equal(bench_count(&w.bench, "log",
+                                     "knockd: test: output: more was written and is left out"),
+                         times);
+        assert_int_equal(
+            bench_count(&w.bench, "log", "warning: test: command exited with status 3"), times);
+    }
+    free(told);
+    task_free(&task);
+    end_world(&w);
+}
+
+/* Nor what a check tells that can't tell. */
+static void a_check_that_cannot_tell_says_so_once(void **state)
+{
+    (void)state;
+    struct runner_world w;
+    struct task task;
+    struct runner_told *told = NULL;
+    make_world(&w, PATIENCE);
+    task_make(&task, JOB_DO);
+    task.job.quiet = true;
+    task.job.told = &told;
+    ADD(&task, "exit 2");
+    run_again(&w, &task);
+    run_again(&w, &task);
+    assert_int_equal(bench_count(&w.bench, "log", "warning: test: command exited with status 2"),
+                     1);
+    free(told);
+    task_free(&task);
+    end_world(&w);
+}
+
 /* A command that closes its output still runs; one that leaves its group holds nobody up. */
 static void output_and_life_are_apart(void **state)
 {
@@ -264,12 +349,39 @@ static void output_and_life_are_apart(void **state)
     end_world(&w);
 }
 
-static void the_world_is_built_for_it(void **state)
+/* Has `command` run `program` in place of its own. */
+static void use_program(struct command *command, const char *program)
 {
-    (void)state;
+    size_t first = strlen(command->text) + 1, rest = command->size - first;
+    char *text = malloc(strlen(program) + 1 + rest);
+    assert_non_null(text);
+    strcpy(text, program);
+    memcpy(text + strlen(program) + 1, command->text + first, rest);
+    free(command->text);
+    *command = (struct command){command->words, strlen(program) + 1 + rest, text};
+}
+
+/* What the caller is stays its own, however it starts its child. */
+static void assert_world_is_as_before(int leak, const char *cwd)
+{
+    char now[256];
+    struct sigaction action;
+    sigset_t mask;
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    sigaction(SIGPIPE, NULL, &action);
+    assert_true(sigismember(&mask, SIGUSR1) && !sigismember(&mask, SIGTERM));
+    assert_true(action.sa_handler == SIG_IGN);
+    assert_int_equal(fcntl(leak, F_GETFD), 0);
+    assert_string_equal(getcwd(now, sizeof(now)), cwd);
+    assert_non_null(getenv("LD_TEST"));
+}
+
+/* `far`: by programs outside of the system's folders. */
+static void check_world(bool far)
+{
     struct runner_world w;
     struct task task;
-    char text[1024];
+    char text[1024], cwd[256], shell[128], grep[160];
     make_world(&w, PATIENCE);
     /* What mustn't be inherited: a descriptor, variables, a handler, a mask, a place. */
     int leak = fcntl(STDIN_FILENO, F_DUPFD, 40);
@@ -279,6 +391,7 @@ static void the_world_is_built_for_it(void **state)
     sigprocmask(SIG_BLOCK, &mask, &old);
     signal(SIGPIPE, SIG_IGN);
     setenv("LD_TEST", "1", 1);
+    assert_non_null(getcwd(cwd, sizeof(cwd)));
     task_make(&task, JOB_DO);
     ADD(&task,
         "exec >>%s/out; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; "
@@ -286,12 +399,22 @@ static void the_world_is_built_for_it(void **state)
         w.bench.dir);
     /* Asked without a shell, which sets its own mask; 32 and 33 are the C library's own. */
     add_program(&task, "/bin/grep\0-E\0^Sig(Blk|Ign)\0/proc/self/status", 4);
+    bench_path(&w.bench, "sh", shell);
+    bench_path(&w.bench, "grep", grep);
+    if (far) {
+        assert_int_equal(symlink("/bin/sh", shell) | symlink("/bin/grep", grep), 0);
+        use_program(&task.items[0], shell);
+        use_program(&task.items[1], grep);
+    }
     runner_submit(w.runner, &task.job);
     bench_until(&w.bench, is_done, &task);
+    assert_world_is_as_before(leak, cwd);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &old, NULL);
     unsetenv("LD_TEST");
     close(leak);
+    unlink(shell);
+    unlink(grep);
     bench_read(&w.bench, "out", text, sizeof(text));
     unsigned masks = bench_count(&w.bench, "log", "SigBlk:\\x090000000000000000\n") +
                      bench_count(&w.bench, "log", "SigIgn:\\x090000000000000000\n") +
@@ -301,6 +424,14 @@ static void the_world_is_built_for_it(void **state)
     assert_string_equal(text, "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\n0\n1\n2\n"
                               "/dev/null\n/\nnot a tty\n");
     assert_int_equal(masks, 2);
+}
+
+/* A child shares our memory until it executes a program of the system's; of another it doesn't. */
+static void the_world_is_built_for_it(void **state)
+{
+    (void)state;
+    check_world(false);
+    check_world(true);
 }
 
 /* Lines of a command come to the log encoded, some of them, none too long; NULs don't hide any. */
@@ -338,6 +469,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exit_status_decides),
+        cmocka_unit_test(what_was_told_is_not_repeated),
+        cmocka_unit_test(what_was_told_is_told_again_rarely),
+        cmocka_unit_test(a_check_that_cannot_tell_says_so_once),
         cmocka_unit_test(programs_that_cannot_be_executed_fail),
         cmocka_unit_test(a_do_stops_where_it_fails_an_undo_goes_on),
         cmocka_unit_test(the_limit_kills_the_whole_group),

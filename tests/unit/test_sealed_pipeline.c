@@ -27,8 +27,8 @@ static enum listener_config_result take(struct message msg)
     return listener_config_receive(&setup, &msg);
 }
 
-/* One kernel log, one strict door 7000, 8000, 9000. False if the configuration is refused. */
-static bool configured(uint32_t span)
+/* One source, one strict door 7000, 8000, 9000. False if the configuration is refused. */
+static bool configured_source(enum source_type type, uint32_t span)
 {
     struct message door = {.type = MESSAGE_DOOR};
     door.u.door.sequence =
@@ -47,13 +47,18 @@ static bool configured(uint32_t span)
                                           .packet_port = span ? PACKET_PORT : 0}};
     if (take(config) == LISTENER_CONFIG_BAD)
         return false;
-    assert_int_equal(
-        take((struct message){.type = MESSAGE_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}}),
-        LISTENER_CONFIG_MORE);
+    assert_int_equal(take((struct message){.type = MESSAGE_SOURCE,
+                                           .u.source = {.type = type, .format = FORMAT_KERNEL}}),
+                     LISTENER_CONFIG_MORE);
     assert_int_equal(take(door), LISTENER_CONFIG_MORE);
     assert_int_equal(take((struct message){.type = MESSAGE_START}), LISTENER_CONFIG_COMPLETE);
     pipeline_init(&pipeline, &setup, note, NULL, 0);
     return true;
+}
+
+static bool configured(uint32_t span)
+{
+    return configured_source(SOURCE_FILE, span);
 }
 
 /* Writes the line that the kernel logs of the packet and takes it. */
@@ -70,7 +75,9 @@ static void logged(const struct packet *packet, int64_t now)
                        "Nov 25 09:00:00 gate kernel: [DENY] IN=%.*s OUT= MAC= SRC=%s "
                        "DST=192.0.2.1 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 %s",
                        packet->in_len, packet->in, addr_format(&packet->src, source), l4);
-    assert_int_equal(pipeline_line(&pipeline, 0, line, (size_t)len, now), LINE_PACKET);
+    assert_int_equal(pipeline_line(&pipeline, 0, line, (size_t)len,
+                                   (struct line_moment){.now = now}),
+                     LINE_PACKET);
 }
 
 static unsigned said_of(uint32_t type)
@@ -255,6 +262,41 @@ static void messages_in_one_packet(void **state)
     assert_int_equal(n, 5);
 }
 
+static void syn(struct packet packet, uint16_t port, int64_t now)
+{
+    struct ip_packet step = {.packet = packet};
+    step.packet.proto = IPPROTO_TCP;
+    step.packet.flags = TCP_SYN;
+    step.packet.dpt = port;
+    captured(step, now);
+}
+
+/* Of an address that scans, or in whose name others do, no sequence opens, but each sealed knock is
+ * handed over; and its packets make no scan of a plain knock. */
+static void a_scan_keeps_no_sealed_knock_from_opening(void **state)
+{
+    (void)state;
+    for (unsigned scans = 0; scans < 2; scans++)
+        for (enum carrier_window window = 0; window <= CARRIER_WINDOWS; window++) {
+            bool whole = window == CARRIER_WINDOWS;
+            struct knock knock = knock_from(7, 4000, whole ? CARRIER_UDP : window);
+            struct packet any = packet_of(&knock, 0);
+            unsigned sealed = 0;
+            assert_true(configured_source(SOURCE_PCAP, SPAN));
+            for (unsigned slot = 0; slot < (whole ? 1 : knock.shape->slots); slot++) {
+                for (unsigned i = 0; scans && i < 2 * SCAN_PORTS; i++)
+                    syn(any, (uint16_t)(50000 + i), slot * MS);
+                sealed += captured(whole ? whole_of(&knock)
+                                         : (struct ip_packet){.packet = packet_of(&knock, slot)},
+                                   slot * MS);
+            }
+            assert_int_equal(sealed, 1);
+            for (unsigned step = 0; step < 3; step++)
+                syn(any, (uint16_t)(7000 + 1000 * step), SECOND);
+            assert_int_equal(said_of(MESSAGE_OPEN), !scans);
+        }
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -271,6 +313,7 @@ int main(void)
         cmocka_unit_test(own_packets_are_no_pieces),
         cmocka_unit_test(why_tells_of_pieces),
         cmocka_unit_test(messages_in_one_packet),
+        cmocka_unit_test(a_scan_keeps_no_sealed_knock_from_opening),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }

@@ -61,8 +61,10 @@ static void configure(bool debug)
     listener_config_free(&setup);
     take((struct message){
         .type = MESSAGE_CONFIG,
-        .u.config = {.sources = 1, .doors = 3, .plain = 2, .max_sources = 1024, .debug = debug}});
-    take((struct message){.type = MESSAGE_SOURCE, .u.source = {SOURCE_FILE, FORMAT_KERNEL}});
+        .u.config = {.sources = 2, .doors = 3, .plain = 2, .max_sources = 1024, .debug = debug}});
+    for (int i = 0; i < 2; i++)
+        take((struct message){.type = MESSAGE_SOURCE,
+                              .u.source = {.type = SOURCE_FILE, .format = FORMAT_KERNEL}});
     take_door("7000,8000,9000", true);
     take((struct message){.type = MESSAGE_IGNORE, .u.ignore.ports = {1, {{22, IPPROTO_TCP}}}});
     take_door("7100,8100,9100", false);
@@ -72,7 +74,8 @@ static void configure(bool debug)
     told[0] = '\0';
 }
 
-/* Words: PORT, or PORTu for UDP, each from a new source port; /N: another address; gap; +S: later.
+/* Words: PORT, or PORTu for UDP, each from a new source port; /N: another address; #1: by the other
+ * source; gap; +S: later.
  */
 static void log_words(const char *words)
 {
@@ -97,7 +100,9 @@ static void log_words(const char *words)
                      "DST=192.0.2.1 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 %s SPT=%u DPT=%d %s",
                      from ? atoi(from + 1) : 9, strchr(w, 'u') ? "PROTO=UDP" : "PROTO=TCP", spt++,
                      atoi(w), strchr(w, 'u') ? "LEN=8 " : "WINDOW=64240 RES=0x00 SYN URGP=0 ");
-        assert_int_equal(pipeline_line(&pipeline, 0, line, (size_t)len, now), LINE_PACKET);
+        assert_int_equal(pipeline_line(&pipeline, strchr(w, '#') ? 1 : 0, line, (size_t)len,
+                                       (struct line_moment){.now = now}),
+                         LINE_PACKET);
     }
     pipeline_due(&pipeline, now + 60 * SECOND);
 }
@@ -159,6 +164,33 @@ static void forgiven_strays_are_not_told(void **state)
     strays = 0;
 }
 
+/* What one source lacks of a knock, another has: it is no failure to tell of. */
+static void what_another_source_completes_is_not_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *packets, *told;
+    } rows[] = {
+        {"7000#1 7000 8000#1 9000 9000#1", ""},
+        {"7000#1 8000#1 9000#1 7000 8000", ""},
+        {"7000 9000 7000#1 8000#1 9000#1", ""},
+        {"7000 7000#1 8000#1 8000 9000#1", ""},
+        {"7000/8 7000#1 8000#1 9000#1", "0:1"},
+        /* one tells, the farther one */
+        {"7000 7000#1 8000#1", "0:2"},
+        {"7000#1 8000#1 7000 443", "0:2"},
+        /* a later knock that lacks something */
+        {"7000#1 8000#1 9000#1 +30 7000 8000", "0:2"},
+        {"7000#1 8000#1 9000#1 +5 7000#1 8000#1", "0:2"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        configure(false);
+        log_words(rows[i].packets);
+        if (strcmp(told, rows[i].told) != 0)
+            fail_msg("%s: told \"%s\", expected \"%s\"", rows[i].packets, told, rows[i].told);
+    }
+}
+
 /* Each once, however often its packet is doubled, and none of what is open already. */
 static void stages_are_told(void **state)
 {
@@ -180,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_came_instead_is_told),
         cmocka_unit_test(forgiven_strays_are_not_told),
+        cmocka_unit_test(what_another_source_completes_is_not_told),
         cmocka_unit_test(stages_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -202,6 +202,29 @@ static void tells_what_came_instead(void **state)
     assert_int_equal(stalled.list[0].instead.port, 0);
 }
 
+/* Of one knock that two sources bring, one tells, and none once one of them brought all of it. */
+static void sources_tell_of_a_knock_once(void **state)
+{
+    (void)state;
+    struct stalled stalled = {0};
+    struct stalled_knock a = make(9, 2, 15), less = make(9, 1, 14), out;
+    less.source = 1;
+    stalled_reach(&stalled, &a);
+    stalled_reach(&stalled, &less);
+    assert_true(stalled_expire(&stalled, 20, &out));
+    assert_int_equal(out.source, 0);
+    assert_false(stalled_expire(&stalled, 20, &out));
+    assert_int_equal(stalled.unreported, 0);
+    stalled_reach(&stalled, &less);
+    stalled_finish(&stalled, 0, &a.address, 5);
+    assert_int_equal(stalled_next(&stalled), INT64_MAX);
+    assert_true(stalled_is_finished(&stalled, &less, 5));
+    assert_false(stalled_is_finished(&stalled, &less, 6));
+    assert_false(stalled_is_finished(&stalled, &a, 5));
+    less.address.bytes[3] = 8;
+    assert_false(stalled_is_finished(&stalled, &less, 5));
+}
+
 static void forgets_what_opened(void **state)
 {
     (void)state;
@@ -209,7 +232,7 @@ static void forgets_what_opened(void **state)
     struct stalled_knock a = make(9, 2, 15), other = make(8, 1, 15), out;
     stalled_reach(&stalled, &a);
     stalled_reach(&stalled, &other);
-    stalled_finish(&stalled, a.source, &a.address);
+    stalled_finish(&stalled, a.source, &a.address, 5);
     assert_true(stalled_expire(&stalled, 20, &out));
     assert_true(addr_equal(&out.address, &other.address));
     assert_false(stalled_expire(&stalled, 20, &out));
@@ -280,6 +303,7 @@ int main(void)
         cmocka_unit_test(prefixes_of_accepted_packets),
         cmocka_unit_test(accepted_packets_are_no_candidates),
         cmocka_unit_test(headers_that_are_not_known),
+        cmocka_unit_test(sources_tell_of_a_knock_once),
         cmocka_unit_test(forgets_what_opened),
         cmocka_unit_test(tells_of_the_farthest_step),
         cmocka_unit_test(is_bounded),

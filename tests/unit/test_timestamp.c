@@ -106,6 +106,10 @@ static const struct {
      INT64_C(1604327332) * SECOND},
     {LOG_KERNEL, "Nov  2 2020 14:28:52.5 gate kernel: IN=", "2020-11-02T14:28:52.5",
      INT64_C(1604327332500000000)},
+    {LOG_KERNEL, "Nov 23 14:28:52 \t2020 gate kernel: IN=", "2020-11-23T14:28:52",
+     INT64_C(1606141732) * SECOND},
+    {LOG_KERNEL, "Mon 2026-11-23 14:28:52\tUTC gate kernel: IN=", "2026-11-23T14:28:52Z",
+     INT64_C(1795444132) * SECOND},
     {LOG_KERNEL, "Nov 2 14:28:52 2020 gate kernel: IN=", "2020-11-02T14:28:52",
      INT64_C(1604327332) * SECOND},
     /* journalctl */
@@ -161,7 +165,7 @@ static void reads_every_envelope(void **state)
 }
 
 /* What is remembered of one line must not leak into another: every row after every other one, and
- * twice. Lines without a year aren't here: theirs depends on the line before. */
+ * twice. The year of lines without one isn't compared: it depends on the line before. */
 static void remembers_only_what_is_the_same(void **state)
 {
     (void)state;
@@ -174,9 +178,9 @@ static void remembers_only_what_is_the_same(void **state)
             const char *line = rows[pair[j]].line;
             bool yearless = strstr(line, "Jan  1") || strncmp(line, "Apr", 3) == 0 ||
                             (strncmp(line, "Nov", 3) == 0 && !strstr(line, "2020"));
+            text_of(&timestamps, rows[pair[j]].format, line, text);
             if (!yearless)
-                assert_string_equal(text_of(&timestamps, rows[pair[j]].format, line, text),
-                                    rows[pair[j]].text);
+                assert_string_equal(text, rows[pair[j]].text);
         }
     }
 }

@@ -16,7 +16,8 @@
 static struct history history;
 static char said[1 << 16];
 
-/* "port/verdict" of a packet, then " door:before>after" with "!" for open and "~" for late. */
+/* "port/verdict" of a packet, then " door:before>after" with "!" for open, "~" for late, or "scan".
+ */
 static void note(void *arg, struct message *message)
 {
     size_t used = strlen(said);
@@ -28,8 +29,8 @@ static void note(void *arg, struct message *message)
     } else {
         const struct message_effect *e = &message->u.effect;
         assert_int_equal(message->type, MESSAGE_EFFECT);
-        snprintf(said + used, sizeof(said) - used, " %u:%u>%u%s%s", e->door, e->before, e->after,
-                 e->opened ? "!" : "", e->late ? "~" : "");
+        snprintf(said + used, sizeof(said) - used, " %u:%u>%u%s%s%s", e->door, e->before, e->after,
+                 e->opened ? "!" : "", e->late ? "~" : "", e->scan ? "scan" : "");
     }
 }
 
@@ -111,6 +112,42 @@ static void test_strays(void **state)
     assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.8"),
                         "1000/0 0:0>1 443/0 0:1>1 80/0 0:1>1 22/0 0:1>0");
     assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.7"), "1000/0 0:0>1 1128/0 0:1>0");
+}
+
+/* The address of the last packet was scanning, which only the packets before show. */
+static void test_scan(void **state)
+{
+    (void)state;
+    memset(&history, 0, sizeof(history));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 2 * SECOND);
+    sees("192.0.2.9", 3000, 3 * SECOND);
+    history_scan(&history);
+    assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.9"),
+                        "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>0scan");
+    /* Or which is seen here, too. */
+    memset(&history, 0, sizeof(history));
+    for (uint16_t i = 0; i < 12; i++)
+        sees("192.0.2.9", (uint16_t)(10000 + 500 * i), 1 * SECOND);
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 2 * SECOND);
+    sees("192.0.2.9", 3000, 3 * SECOND);
+    assert_non_null(strstr(why_by(SOURCE_PCAP, "192.0.2.9"), "3000/0 0:2>0scan"));
+    assert_non_null(strstr(why("192.0.2.9"), "3000/0 0:2>3!"));
+}
+
+/* What a host discards is told, and is neither step nor stray. */
+static void test_malformed(void **state)
+{
+    char expected[64];
+    (void)state;
+    memset(&history, 0, sizeof(history));
+    sees("192.0.2.9", 1000, 1 * SECOND);
+    sees("192.0.2.9", 2000, 2 * SECOND);
+    history_malformed(&history);
+    sees("192.0.2.9", 2000, 3 * SECOND);
+    snprintf(expected, sizeof(expected), "1000/0 0:0>1 2000/%d 2000/0 0:1>2", MATCH_MALFORMED);
+    assert_string_equal(why("192.0.2.9"), expected);
 }
 
 static void test_what_packets_do(void **state)
@@ -202,6 +239,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_what_packets_do),
         cmocka_unit_test(test_what_follows_an_opening),
         cmocka_unit_test(test_doubled_packets),

@@ -85,7 +85,9 @@ static void full_it_refuses_and_closes(void **state)
     assert_int_equal(bench_count(&k.w.bench, "log", "opened for 192.0.2.9"), 0);
     /* All that is open closes, though the store can't follow. */
     bench_until(&k.w.bench, all_gone, &k.w);
-    assert_int_equal(bench_count(&k.w.bench, "log", "door ssh: closed for 192.0.2.1\n"), 1);
+    assert_int_equal(bench_count(&k.w.bench, "log",
+                                 "door ssh: closed for 192.0.2.1 (sequence): its time is over\n"),
+                     1);
     assert_int_equal(bench_count(&k.w.bench, "out", "(s"), bench_count(&k.w.bench, "out", "(t"));
     assert_int_equal(bench_count(&k.w.bench, "log", "being recorded again"), 0);
     fill(&k, false);
@@ -138,7 +140,7 @@ static void closed_by_hand_while_full(void **state)
     set_commands(&k.w, "st-", AT_ONCE, AT_ONCE, NULL);
     exhaust(&k);
     assert_int_equal(doors_close(k.w.doors, &choice), 1);
-    wait_log(&k.w, "closed for 192.0.2.1\n");
+    wait_log(&k.w, "closed for 192.0.2.1 (sequence): by knockctl\n");
     assert_false(doors_recorded(k.w.doors));
     kept_die(&k);
     fill(&k, false);
