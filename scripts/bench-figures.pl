@@ -125,8 +125,8 @@ sub sealed {
         my @ms = map { value('sealed', $opens, 0, "open $_") } qw(p50 p1 p100);
         push @rows, [$title, @cells, defined $ms[0] ? sprintf('%.0f ms (%.0f-%.0f)', @ms) : '-'];
     }
-    return wrapped(measured('sealed') . ':') . "\n" . table(['a knock', 'packets of the first round',
-        'with no port to wait for', 'when nothing opens', 'door open after'], @rows);
+    return wrapped(measured('sealed') . ':') . "\n" . table(['a knock', 'packets: first round',
+        'no port to wait for', 'all rounds, nothing opens', 'door open after'], @rows);
 }
 
 sub junk {
@@ -153,7 +153,7 @@ sub latency {
         }
     }
     return wrapped(measured('latency') . ':') . "\n" . table(['program', 'doors open', 'floor: median, p95, p99',
-        'it opens after: median, p95, p99', 'to the floor: median, p99'], @rows) . flood() . at_rest();
+        'it opens after: median, p95, p99', 'ratio to the floor: median, p99'], @rows) . flood() . at_rest();
 }
 
 my %heard = (file => 'a file', kmsg => '`/dev/kmsg`');
@@ -167,7 +167,7 @@ sub sources {
             sprintf '%.2f, %.2f', $ours->[0] / $floor->[0], $ours->[2] / $floor->[2]];
     }
     return wrapped(measured('sources') . ':') . "\n" . table(['a line that comes by', 'floor: median, p95, p99',
-        'it opens after: median, p95, p99', 'to the floor: median, p99'], @rows);
+        'it opens after: median, p95, p99', 'ratio to the floor: median, p99'], @rows);
 }
 
 sub flood {

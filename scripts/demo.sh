@@ -66,6 +66,7 @@ denied_at() {
 # write_config LINE...: the door's way to be opened.
 write_config() {
     mkdir -p "$WORK/state" "$WORK/keys"
+    (umask 077 && : >"$WORK/knockd.conf") # it holds sequences
     cat >"$WORK/knockd.conf" <<EOF
 user      = "$listener_user"
 state_dir = "$WORK/state"

@@ -1,8 +1,8 @@
 /*
- * What a knock means: it opens a door, extends an opening, or closes others; and how many openings
- * there may be. What then becomes of an opening is for opening_states.c. Also what is done with all
- * openings, or with those that an administrator chooses: closed, given up, shown, waited for, and
- * told of a new configuration.
+ * What a knock means: it is for a new opening, for one that there is, or closes others; and how
+ * many openings there may be. What becomes of an opening is for opening_states.c. Also what is done
+ * with all openings, or with those that an administrator chooses: closed, given up, shown, waited
+ * for, and told of a new configuration.
  */
 #include "keeper/doors.h"
 

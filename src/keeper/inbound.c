@@ -1,7 +1,8 @@
 /*
  * The way of a message from the listener: received with the exact size of its type, and without a
  * descriptor (message_receive) -> a row of the table below -> expected now -> right in every field
- * -> served by the handler of its type. What fails before that ends the listener.
+ * -> served by the handler of its type. What fails before that is INBOUND_BAD, for
+ * which the caller ends the listener (knockd/listener_process.c).
  */
 #include "keeper/inbound.h"
 

@@ -1,7 +1,9 @@
 /*
  * The states of an opening, from a knock until nothing is left of it. Two rules keep it simple: at
  * most one job of an opening is with the runner, so commands of one (door, address) never overlap;
- * and once a start command may have run, the only way out is a stop that succeeded.
+ * and once a start command may have run, the way out is a stop that succeeded, a check that finds
+ * nothing left, or an administrator who gives it up. Only what is of an earlier boot, after which
+ * nothing is left of it as a rule, has one try.
  *
  *              durable          start done            its time is over
  *   RECORDING ----------> STARTING ------> OPEN ------------------------> STOPPING --> (gone)
@@ -481,7 +483,7 @@ static void on_check(void *arg)
 
 /* --- closing --- */
 
-/* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes, for ever. */
+/* A stop that fails is tried again after 1 s, 2 s, 4 s ... and then every 5 minutes. */
 static const int64_t retry_first = 1 * CLOCK_SECOND;
 static const int64_t retry_longest = 300 * CLOCK_SECOND;
 

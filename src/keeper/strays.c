@@ -2,8 +2,8 @@
  * Finds and removes what nobody closes: iptables-save -> rules that are a door's -> how many
  * openings may own each -> of equal rules those beyond that number. All of it happens between two
  * events of the doors: what an opening owns, or is about to insert or to delete, is in the table of
- * openings all the while. Equal rules can't be told apart, and needn't: which of them is deleted
- * makes no difference.
+ * openings all the while, so it isn't taken for a stray. Equal rules can't be told apart, and
+ * needn't: which of them is deleted makes no difference.
  */
 #include "keeper/strays.h"
 

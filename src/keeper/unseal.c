@@ -1,4 +1,4 @@
-/* Unseals a message with the keys that its hint leaves, and decides what it may do. */
+/* Unseals a message with the few keys that its hint allows, and decides what it may do. */
 #include "keeper/unseal.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Follows a knock and an open door through the firewall in force, and reports what stops them. */
+/* Follows a knock and an open door through the firewall in force, and reports what stops them.
+ * Rules that are nobody's are reported by strays.c. */
 #include "knockctl/check.h"
 
 #include <netinet/in.h>

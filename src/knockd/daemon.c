@@ -8,7 +8,7 @@
  *      |
  *      | the listener is ready
  *   SERVING   a reload starts the next generation, which takes the current one's place once its
- *      |      listener is ready; if it never is, nothing has changed
+ *      |      listener is ready; if its file has an error, or it never is, nothing has changed
  *      |
  *      | SIGTERM, SIGINT
  *   STOPPING  every door is closed, then exit_command, then knockd ends

@@ -1,6 +1,6 @@
 /*
  * The life of a generation: loaded (all parts of its configuration are read and checked) -> started
- * (its listener has been) -> ready -> ended by its owner, for a reload or the end of knockd.
+ * (its listener runs) -> ready -> ended by its owner, for a reload or the end of knockd.
  * A listener that is lost once it was ready is restarted, at first after a second, then later and
  * later; one that never was ready fails its generation.
  */

@@ -1,5 +1,5 @@
 /* Parses a line of the firewall: header, prefix, interfaces, link header, and then the packet's
- * fields. */
+ * fields; the result says whether it is a packet of ours, has another prefix, or is none. */
 #include "listener/logline.h"
 
 #include "listener/log_header.h"

@@ -1,4 +1,5 @@
-/* Matches packets with the sequences of the doors: reads the runs of an address backwards. */
+/* Matches packets with the sequences of the doors: reads the runs of an address backwards. Of an
+ * address that completes a strict one it decides whether it knocks or only scans ports. */
 #include "listener/matcher.h"
 
 #include <assert.h>

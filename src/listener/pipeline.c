@@ -1,7 +1,7 @@
 /*
- * One line, read from top to bottom: header and fields make it a packet -> it is counted -> it goes
- * into the history -> it is matched, or reassembled if it is of a sealed knock -> the keeper is
- * sent what came of it.
+ * One line, read from top to bottom: header and fields make it a packet -> it is counted -> if a
+ * door would heed it, its age is judged -> it goes into the history -> it is matched, or
+ * reassembled if it is of a sealed knock -> the keeper is sent what came of it.
  */
 #include "listener/pipeline.h"
 

@@ -1,4 +1,5 @@
-/* Counts the different ports that each address sent to: remembers the newest, with their times. */
+/* Counts the different ports that each address sent to: remembers the newest, with their times.
+ * From how many on it is a scan is for matcher.c to say. */
 #include "listener/port_scan.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /*
- * Which addresses scan ports, as far as a capture shows: to how many different ports that no door
- * knows an address has sent since some time. Strict doors don't open for those that sent to many,
- * in whatever order.
+ * Counts, for each address, the different ports to which it has sent of late, as a capture shows
+ * them; matcher.c leaves out those of its doors. Who sends to many only scans, in whatever order,
+ * and strict doors don't open for him: that, too, matcher.c decides.
  *
  * A table of cells, one of which an address may have, by a keyed hash; a cell has the newest ports,
  * each with the time of its newest packet, in an array of fixed size. So it costs the same whatever
