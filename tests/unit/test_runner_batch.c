@@ -4,7 +4,8 @@
 
 #include "keeper/runner.h"
 
-enum { TASKS_MAX = 40 };
+/* Enough for batches beyond their first size. */
+enum { TASKS_MAX = 8192 };
 
 struct batch_world;
 
@@ -22,7 +23,7 @@ struct batch_world {
     struct bench bench;
     struct runner *runner;
     char program[128];
-    struct task tasks[TASKS_MAX];
+    struct task *tasks;
     unsigned count, wanted;
     bool reversed; /* the first was opened last */
     bool checks;   /* the commands are checks from here on */
@@ -30,11 +31,11 @@ struct batch_world {
 
 /*
  * Writes one line a call to "out": what is done, by its names. A name that begins with "bad" fails
- * with status 1, and with it a whole batch, "odd" likewise with 2; "slow" takes its time, "lock" is
- * locked out after a second, as is the whole batch; "hang" never ends; "kill" kills the process.
- * "late" does its work before it hangs. While there is a file "hold", nothing begins. Where there
- * is a file "rules", what is inserted stands there, one a line, and what deletes or looks for one
- * alone that isn't there fails; such a look is written with "?".
+ * with status 1, and with it a whole batch, "odd" likewise with 2; "brief", "slow" and "long" take
+ * their time, "lock" is locked out after a second, as is the whole batch; "hang" never ends; "kill"
+ * kills the process. "late" does its work before it hangs. While there is a file "hold", nothing
+ * begins. Where there is a file "rules", what is inserted stands there, one a line, and what
+ * deletes or looks for one alone that isn't there fails; such a look is written with "?".
  */
 static const char script[] =
     "#!/bin/sh\n"
@@ -49,7 +50,8 @@ static const char script[] =
     "set -- $names; mark=; [ ! -e rules ] || [ $action != -C ] || mark='?'\n"
     "echo \"$mark$*\" >>out\n"
     "for name; do case $mark$name in\n"
-    "bad*) exit 1 ;; odd*) exit 2 ;; slow*) sleep 0.6 ;; lock*) sleep 1; exit 4 ;;\n"
+    "bad*) exit 1 ;; odd*) exit 2 ;; lock*) sleep 1; exit 4 ;;\n"
+    "brief*) sleep 0.3 ;; slow*) sleep 0.6 ;; long*) sleep 2.1 ;;\n"
     "hang*|\\?hang*) sleep 1000 ;; kill*) kill -9 $$ ;; \\?mute*) exit 4 ;;\n"
     "esac; done\n"
     "if [ -e rules ]; then for name; do case $action in\n"
@@ -69,7 +71,8 @@ static void make_world(struct batch_world *w, int64_t limit)
     memset(w, 0, sizeof(*w));
     bench_make(&w->bench);
     w->runner = runner_new(w->bench.loop, limit, -1);
-    assert_non_null(w->runner);
+    w->tasks = calloc(TASKS_MAX, sizeof(*w->tasks));
+    assert_true(w->runner && w->tasks);
     bench_write(&w->bench, "iptables", script);
     bench_path(&w->bench, "iptables", w->program);
     bench_path(&w->bench, "iptables-restore", path);
@@ -81,6 +84,7 @@ static void end_world(struct batch_world *w)
     runner_free(w->runner);
     for (unsigned i = 0; i < w->count; i++)
         free(w->tasks[i].item.text);
+    free(w->tasks);
     bench_end(&w->bench, made);
 }
 
@@ -499,6 +503,74 @@ static void of_kinds_and_tries_each_goes_apart(void **state)
     end_world(&w);
 }
 
+/* How many names are in the second line of "out", which follows "first". */
+static unsigned read_size(const struct batch_world *w)
+{
+    static char text[1 << 16];
+    char *rest = text, *line;
+    unsigned size = 1;
+    bench_read(&w->bench, "out", text, sizeof(text));
+    strsep(&rest, "\n");
+    for (line = strsep(&rest, "\n"); line && *line; line++)
+        size += *line == ' ';
+    return size;
+}
+
+/* As many wait while one runs, the first of them by that name, which is of the first batch. Returns
+ * the size of that. */
+static unsigned run_many(struct batch_world *w, enum job_kind kind, const char *name,
+                         unsigned count)
+{
+    bench_remove(&w->bench, "out");
+    bench_write(&w->bench, "hold", "");
+    submit(w, kind, "first");
+    bench_until(&w->bench, busy_runs, w);
+    submit(w, kind, name);
+    for (unsigned i = 1; i < count; i++)
+        submit(w, kind, "a");
+    bench_remove(&w->bench, "hold");
+    finish(w);
+    return read_size(w);
+}
+
+/*
+ * Rules take iptables much longer to find than to insert: of batches that are as large as those
+ * which open can be, the ones that undo are killed at their limit, and the doors stay open.
+ */
+static void sizes_are_fitted_to_what_their_own_kind_takes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned least, most; /* in the batch after a full one with it */
+    } rows[] = {
+        {"a", RUNNER_BATCH_FIRST + 1, RUNNER_BATCH_FIRST * RUNNER_BATCH_GROWTH},
+        /* Six times as many would take 1.8 s, of 2 s that a batch may take. */
+        {"brief", RUNNER_BATCH_FIRST + 1, RUNNER_BATCH_FIRST * 6},
+        {"slow", RUNNER_BATCH_FIRST, RUNNER_BATCH_FIRST},
+        {"long", RUNNER_BATCH_FIRST / RUNNER_BATCH_FACTOR,
+         RUNNER_BATCH_FIRST / RUNNER_BATCH_FACTOR},
+    };
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+        enum job_kind kind = i % 2 ? JOB_UNDO : JOB_DO, other = i % 2 ? JOB_DO : JOB_UNDO;
+        struct batch_world w;
+        make_world(&w, PATIENCE);
+        submit(&w, JOB_DO, "warm");
+        submit(&w, JOB_UNDO, "warm");
+        finish(&w);
+        unsigned first = run_many(&w, kind, rows[i / 2].name, RUNNER_BATCH_FIRST);
+        unsigned next = run_many(&w, kind, "a", RUNNER_BATCH_FIRST * 8);
+        unsigned others = run_many(&w, other, "a", 2 * RUNNER_BATCH_FIRST);
+        if (first != RUNNER_BATCH_FIRST || next < rows[i / 2].least || next > rows[i / 2].most ||
+            others != RUNNER_BATCH_FIRST) {
+            bench_speak(&w.bench);
+            fail_msg("%s, kind %d: %u, then %u; of the other kind %u", rows[i / 2].name, (int)kind,
+                     first, next, others);
+        }
+        end_world(&w);
+    }
+}
+
 static void checks_go_apart_from_what_they_check(void **state)
 {
     (void)state;
@@ -620,6 +692,7 @@ int main(void)
         cmocka_unit_test(what_undoes_and_was_killed_may_have_been_done),
         cmocka_unit_test(gathering_ends),
         cmocka_unit_test(of_kinds_and_tries_each_goes_apart),
+        cmocka_unit_test(sizes_are_fitted_to_what_their_own_kind_takes),
         cmocka_unit_test(checks_go_apart_from_what_they_check),
         cmocka_unit_test(nothing_waits_for_checks),
         cmocka_unit_test(undos_go_backwards),
