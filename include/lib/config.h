@@ -50,8 +50,9 @@ enum source_type {
     SOURCE_JOURNAL, /* what journalctl -k writes */
     SOURCE_COMMAND, /* what any program writes */
     SOURCE_STDIN,
-    SOURCE_NFLOG, /* packets that a firewall rule hands to a group of NFLOG */
-    SOURCE_PCAP,  /* packets as they come in, whatever the firewall does with them */
+    SOURCE_NFLOG,   /* packets that a firewall rule hands to a group of NFLOG */
+    SOURCE_PCAP,    /* packets as they come in, whatever the firewall does with them */
+    SOURCE_UNKNOWN, /* none was given, or there is none of that name: only while a file is read */
 };
 
 /* Whether such a source brings packets, not lines about them. */

@@ -37,6 +37,8 @@ static const char *type_name(enum source_type type)
         return "nflog";
     case SOURCE_PCAP:
         return "pcap";
+    case SOURCE_UNKNOWN:
+        break;
     }
     return "-";
 }
@@ -69,6 +71,8 @@ static const char *text_reads(const struct config_source *source, char *out, siz
         return out;
     case SOURCE_PCAP:
         return text_interfaces(&source->interfaces, out, size);
+    case SOURCE_UNKNOWN:
+        break;
     }
     return "-";
 }

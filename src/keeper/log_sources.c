@@ -200,6 +200,8 @@ static void open_first(struct log_sources *sources, struct log *log, const struc
     case SOURCE_PCAP:
         open_packets(log, from);
         return;
+    case SOURCE_UNKNOWN:
+        return;
     }
 }
 

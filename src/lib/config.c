@@ -187,6 +187,7 @@ static void read_source(struct parse_context *context, const struct config_secti
                         struct config_source *source)
 {
     source->pos = section->pos;
+    source->type = SOURCE_UNKNOWN;
     read_title(context, section, "source", &source->name);
     source->max_age = -1;
     unsigned before = context->report->errors;

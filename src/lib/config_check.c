@@ -25,7 +25,7 @@ static bool share_interface(const struct config_list *a, const struct config_lis
 
 static bool same_log(const struct config_source *a, const struct config_source *b)
 {
-    if (a->type != b->type)
+    if (a->type != b->type || a->type == SOURCE_UNKNOWN)
         return false;
     if (a->type == SOURCE_FILE)
         return a->path && b->path && strcmp(a->path, b->path) == 0;

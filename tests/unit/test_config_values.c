@@ -149,6 +149,9 @@ static void source_values(void **state)
          ""},
         {"source s { type = tape }\n" DOOR,
          "1: type: there is no type \"tape\": expected kmsg, journal, file"},
+        {"source s { type = tape }\nsource t { type = disk }\n"
+         "source u { type = kmsg prefix = x }\n" DOOR,
+         "1: type: there is no type \"tape\"\n2: type: there is no type \"disk\""},
         {"source 'a b' { type = kmsg prefix = x }\n" DOOR, "1: \"a b\" is no name for a source"},
         {"source '' { type = kmsg prefix = x }\n" DOOR, "1: \"\" is no name for a source"},
         {DOOR, "c: there is no source"},
