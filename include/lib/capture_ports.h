@@ -39,8 +39,12 @@ struct capture_ports {
     unsigned packet_port;   /* of sealed knocks in one packet, with `span` */
 };
 
-/* Fills *ports by the sections of `config`. */
-void capture_ports_init(struct capture_ports *ports, const struct config *config);
+/* Bits of all sources. */
+#define CAPTURE_ANY UINT64_MAX
+
+/* Fills *ports by the sections of `config`, for captures by `sources` (bit n: the source number n):
+ * the steps of doors that hear none of them are left out. */
+void capture_ports_init(struct capture_ports *ports, const struct config *config, uint64_t sources);
 
 /* Adds a further sequence of a door with these flags: a one-time sequence. */
 void capture_ports_add(struct capture_ports *ports, const struct sequence *sequence,

@@ -25,6 +25,10 @@ bool config_file_read(const char *path, struct config_file *out, const char **wh
 /* The same of a list with a line for each of many things: up to CONFIG_LIST_SIZE_MAX bytes. */
 bool config_file_read_list(const char *path, struct config_file *out, const char **why);
 
+/* What others may do to the file at `path`, without reading it. False: it isn't a regular file, or
+ * can't be looked at. The caller frees *out. */
+bool config_file_look(const char *path, struct config_file *out);
+
 /* What is asked of a file beside its owner, who has to be root or the caller. */
 struct config_file_rule {
     const char *what;   /* for messages: "the key file" */

@@ -142,13 +142,16 @@ struct opening {
     struct report *report;
 };
 
-/* What a capture takes: all doors' knocks, whichever source they are bound to hear. */
-static void fill_ports(const struct opening *from, struct capture_ports *ports)
+/* What a capture takes: the knocks at doors that hear the source, of which `number` is the number.
+ */
+static void fill_ports(const struct opening *from, unsigned number, struct capture_ports *ports)
 {
-    capture_ports_init(ports, from->config);
+    capture_ports_init(ports, from->config, UINT64_C(1) << number);
     for (unsigned i = 0; from->once && i < from->once->count; i++) {
         const struct one_time_line *line = &from->once->lines[i];
-        capture_ports_add(ports, &line->sequence, from->config->doors[line->door].flags);
+        const struct config_door *door = &from->config->doors[line->door];
+        if (config_hears(door, number))
+            capture_ports_add(ports, &line->sequence, door->flags);
     }
 }
 
@@ -157,7 +160,7 @@ static void open_packets(struct log *log, const struct opening *from)
     const struct config_source *source = log->source;
     const char *why;
     struct capture_ports ports;
-    fill_ports(from, &ports);
+    fill_ports(from, (unsigned)(source - from->config->sources), &ports);
     int count = packet_sockets_open(&ports, source, log->packets, &why, from->report);
     if (count < 0)
         report_error(from->report, source->pos, "source \"%s\": can't hear packets: %s",
@@ -431,7 +434,7 @@ static void check_capture(const struct config *config, const struct config_sourc
                           struct report *report)
 {
     struct capture_ports ports;
-    capture_ports_init(&ports, config);
+    capture_ports_init(&ports, config, UINT64_C(1) << (source - config->sources));
     packet_sockets_check(&ports, source, report);
 }
 

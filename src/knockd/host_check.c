@@ -13,6 +13,7 @@
 #include "keeper/program.h"
 #include "lib/capture_ports.h"
 #include "lib/clock.h"
+#include "lib/config_file.h"
 #include "lib/netfilter.h"
 #include "lib/rule_words.h"
 
@@ -194,15 +195,18 @@ void host_check_prefixes(const struct config *config, struct report *report)
 
 /* --- what a capture takes in --- */
 
-/* The door with a step so near to the port that a capture takes in what comes to that. */
-static const struct config_door *find_near(const struct config *config, uint8_t proto,
-                                           uint16_t port)
+/* The door with a step so near to the port that a capture by one of `sources` takes in what comes
+ * to that. */
+static const struct config_door *find_near(const struct config *config, uint64_t sources,
+                                           uint8_t proto, uint16_t port)
 {
     for (unsigned i = 0; i < config->door_count; i++)
         for (unsigned j = 0; j < config->doors[i].sequence.count; j++) {
-            struct port_proto step = config->doors[i].sequence.steps[j];
-            if (step.proto == proto && abs((int)step.port - (int)port) <= SEQUENCE_DECOYS)
-                return &config->doors[i];
+            const struct config_door *door = &config->doors[i];
+            struct port_proto step = door->sequence.steps[j];
+            if ((~door->unheard & sources) && step.proto == proto &&
+                abs((int)step.port - (int)port) <= SEQUENCE_DECOYS)
+                return door;
         }
     return NULL;
 }
@@ -212,12 +216,13 @@ void host_check_captured(const struct config *config, const struct port_set *tak
 {
     static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP};
     struct capture_ports capture;
-    bool captured = false;
+    uint64_t captured = 0;
     for (unsigned i = 0; i < config->source_count; i++)
-        captured |= source_is_captured(config->sources[i].type);
+        if (source_is_captured(config->sources[i].type))
+            captured |= UINT64_C(1) << i;
     if (!captured)
         return;
-    capture_ports_init(&capture, config);
+    capture_ports_init(&capture, config, captured);
     struct port_set found = *taken;
     port_set_keep(&found, &capture.near);
     port_set_remove(&found, &capture.served);
@@ -225,7 +230,7 @@ void host_check_captured(const struct config *config, const struct port_set *tak
         uint16_t first, last;
         for (uint32_t from = 0; port_set_range(&found, protos[i], from, &first, &last);
              from = last + 1u) {
-            const struct config_door *door = find_near(config, protos[i], first);
+            const struct config_door *door = find_near(config, captured, protos[i], first);
             if (door)
                 report_warning(report, door->sequence_pos,
                                "door \"%s\": something on this host listens on %u:%s, within %d "
@@ -280,6 +285,41 @@ void host_check_netns(const struct config *config, enum netns_logging logging,
     }
 }
 
+/* --- who writes a log --- */
+
+/* Permissions to write that somebody has of whom a log needn't take lines. A group of root's is
+ * none but root; an ordinary user's own is his, as it is where each user has one. */
+static unsigned others_write(const struct config_file *file)
+{
+    bool own = file->group == 0 || (geteuid() != 0 && file->group == getegid());
+    return file->sheltered ? 0 : file->mode & (own ? 02 : 022);
+}
+
+void host_check_writers(const struct config *config, struct report *report)
+{
+    for (unsigned i = 0; i < config->source_count; i++) {
+        unsigned count;
+        char others[32] = "";
+        struct config_file file;
+        const struct config_source *source = &config->sources[i];
+        const struct config_door *door = find_door_with_sequence(config, i, &count);
+        if (source->type != SOURCE_FILE || !door || !config_file_look(source->path, &file))
+            continue;
+        unsigned bits = others_write(&file);
+        if (count > 1)
+            snprintf(others, sizeof(others), " and %u more", count - 1);
+        if (bits)
+            report_warning(
+                report, source->pos,
+                "source \"%s\": %s may write %s (mode %04o), and so knock as any address "
+                "at door \"%s\"%s, which a sequence opens: chmod %s it, and let what "
+                "writes it make it so (rsyslog: fileCreateMode, a logrotate: create)",
+                source->name, bits & 02 ? "all users" : "its group", source->path, file.mode,
+                door->name, others, bits & 02 ? "go-w" : "g-w");
+        config_file_free(&file);
+    }
+}
+
 /* What a program prints, with one argument or (NULL) none, in a temporary file; NULL when it can't
  * be had within its time. */
 static FILE *output_of(const char *name, const char *argument)
@@ -325,6 +365,7 @@ static void check_filters(const struct config *config, struct report *report)
 void host_check_kernel(const struct config *config, struct report *report)
 {
     host_check_netns(config, host_check_read_netns("/proc/sys/net/netfilter"), report);
+    host_check_writers(config, report);
     check_filters(config, report);
 }
 

@@ -451,7 +451,7 @@ static bool make_filters(struct replay *r, char *why, size_t size)
     snprintf(why, size, "out of memory");
     if (!ports)
         return false;
-    capture_ports_init(ports, r->config);
+    capture_ports_init(ports, r->config, CAPTURE_ANY);
     r->filters[0] = capture_filter_new(ports, 4, why, size);
     r->filters[1] = r->filters[0] ? capture_filter_new(ports, 6, why, size) : NULL;
     free(ports);

@@ -43,14 +43,15 @@ static void add_served(struct capture_ports *ports, const struct port_proto *lis
             port_set_add(&ports->served, list[i].proto, list[i].port, list[i].port);
 }
 
-void capture_ports_init(struct capture_ports *ports, const struct config *config)
+void capture_ports_init(struct capture_ports *ports, const struct config *config, uint64_t sources)
 {
     *ports =
         (struct capture_ports){.span = config->sealed.span,
                                .packet_port = config->sealed.span ? config->sealed.packet_port : 0};
     for (unsigned i = 0; i < config->door_count; i++) {
         const struct config_door *door = &config->doors[i];
-        capture_ports_add(ports, &door->sequence, door->flags);
+        if (~door->unheard & sources)
+            capture_ports_add(ports, &door->sequence, door->flags);
         add_served(ports, &door->port, 1);
         add_served(ports, door->ports, door->port_count);
         add_served(ports, door->ignore, door->ignore_count);

@@ -75,7 +75,7 @@ static void find_folders(int fd, struct config_file *out)
     look_at_folders(path, out);
 }
 
-static bool read_open(int fd, size_t max, struct config_file *out, const char **why)
+static bool look_at_open(int fd, struct config_file *out, const char **why)
 {
     struct stat st;
     if (fstat(fd, &st) != 0) {
@@ -96,6 +96,13 @@ static bool read_open(int fd, size_t max, struct config_file *out, const char **
         out->sheltered = true;
     else
         find_folders(fd, out);
+    return true;
+}
+
+static bool read_open(int fd, size_t max, struct config_file *out, const char **why)
+{
+    if (!look_at_open(fd, out, why))
+        return false;
     if (!read_all(fd, max, out, why))
         return false;
     if (out->len > max)
@@ -117,6 +124,20 @@ static bool read_path(const char *path, size_t max, struct config_file *out, con
     if (!read)
         config_file_free(out);
     return read;
+}
+
+bool config_file_look(const char *path, struct config_file *out)
+{
+    const char *why;
+    *out = (struct config_file){0};
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool seen = look_at_open(fd, out, &why);
+    close(fd);
+    if (!seen)
+        config_file_free(out);
+    return seen;
 }
 
 bool config_file_read(const char *path, struct config_file *out, const char **why)

@@ -102,7 +102,7 @@ static struct capture_ports some_ports(void)
     config.sealed.span = SPAN;
     config.sealed.packet_port = PACKET_PORT + 1000;
     struct capture_ports ports;
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     return ports;
 }
 
@@ -211,7 +211,7 @@ static void without_sealed_knocks_no_span(void **state)
     need_libpcap();
     static struct config none = {.sealed.packet_port = PACKET_PORT};
     struct capture_ports ports;
-    capture_ports_init(&ports, &none);
+    capture_ports_init(&ports, &none, CAPTURE_ANY);
     for (int family = 4; family <= 6; family += 2) {
         struct capture_filter *filter = compile(&ports, family);
         uint8_t bytes[256];
@@ -224,6 +224,38 @@ static void without_sealed_knocks_no_span(void **state)
     }
 }
 
+/* A capture takes the steps of doors that hear it, and of no other; what any door opens it leaves
+ * out. */
+static void takes_for_doors_that_hear_it(void **state)
+{
+    (void)state;
+    struct config_door doors[] = {
+        {.flags = syn,
+         .unheard = 2,
+         .port = {8010, IPPROTO_UDP},
+         .sequence = {1, {{7000, IPPROTO_UDP}}}},
+        {.flags = syn, .unheard = 1, .sequence = {1, {{8000, IPPROTO_UDP}}}},
+    };
+    struct config config = {.doors = doors, .door_count = 2};
+    static const struct {
+        uint64_t sources;
+        bool first, second;
+    } rows[] = {{1, true, false},
+                {2, false, true},
+                {3, true, true},
+                {4, true, true},
+                {CAPTURE_ANY, true, true}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct capture_ports ports;
+        capture_ports_init(&ports, &config, rows[i].sources);
+        assert_int_equal(port_set_has(&ports.steps, IPPROTO_UDP, 7000), rows[i].first);
+        assert_int_equal(port_set_has(&ports.near, IPPROTO_UDP, 7001), rows[i].first);
+        assert_int_equal(port_set_has(&ports.steps, IPPROTO_UDP, 8000), rows[i].second);
+        assert_int_equal(port_set_has(&ports.near, IPPROTO_UDP, 8001), rows[i].second);
+        assert_true(port_set_has(&ports.served, IPPROTO_UDP, 8010));
+    }
+}
+
 static void takes_one_time_sequences(void **state)
 {
     (void)state;
@@ -231,7 +263,7 @@ static void takes_one_time_sequences(void **state)
     static struct config none;
     const struct sequence sequence = {2, {{40000, IPPROTO_UDP}, {41000, IPPROTO_TCP}}};
     struct capture_ports ports;
-    capture_ports_init(&ports, &none);
+    capture_ports_init(&ports, &none, CAPTURE_ANY);
     capture_ports_add(&ports, &sequence, (struct flag_match){TCP_FIN, 0});
     struct capture_filter *filter = compile(&ports, 4);
     uint8_t bytes[256];
@@ -318,7 +350,7 @@ static void compiles_however_many_doors(void **state)
         struct config config = {.door_count = table[i].doors,
                                 .doors = make_doors(table[i].doors, table[i].served)};
         struct capture_ports ports;
-        capture_ports_init(&ports, &config);
+        capture_ports_init(&ports, &config, CAPTURE_ANY);
         for (int family = 4; family <= 6; family += 2) {
             struct capture_filter *filter = compile(&ports, family);
             unsigned count = 0;
@@ -355,7 +387,7 @@ static void widens_over_the_narrowest_gaps(void **state)
                 (struct port_proto){(uint16_t)(1001 + i * 300 + j * 2 - EACH), IPPROTO_UDP};
     }
     struct capture_ports ports;
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     for (int family = 4; family <= 6; family += 2) {
         struct capture_filter *filter = compile(&ports, family);
         uint8_t bytes[256];
@@ -384,7 +416,7 @@ static void takes_a_sample_of_far_ports(void **state)
     for (unsigned i = 0, port = 10000; i < 64; port++)
         if (!capture_ports_samples(17, (uint16_t)port))
             many[i++] = (struct port_proto){(uint16_t)port, IPPROTO_UDP};
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     unsigned served = 1;
     assert_int_equal(capture_ports_sample(&ports, &served), 17);
     assert_int_equal(served, 0);
@@ -404,12 +436,12 @@ static void takes_a_sample_of_far_ports(void **state)
     }
     assert_in_range(sampled / 2, (32768 - 8200) / 32 - 50, (32768 - 8200) / 32 + 50);
     door.ignore_count = 0;
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     static const uint16_t busy[] = {53, 123, 443, 500, 1194, 3478, 4433, 4500, 5060, 8443};
     for (size_t i = 0; i < sizeof(busy) / sizeof(*busy); i++)
         assert_false(capture_ports_samples(capture_ports_sample(&ports, &served), busy[i]));
     door.sequence.steps[0].proto = IPPROTO_TCP;
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     assert_int_equal(capture_ports_sample(&ports, &served), CAPTURE_SAMPLES);
 }
 
@@ -419,6 +451,7 @@ int main(void)
         cmocka_unit_test(takes_what_may_be_a_knock),
         cmocka_unit_test(leaves_extension_headers_to_the_listener),
         cmocka_unit_test(without_sealed_knocks_no_span),
+        cmocka_unit_test(takes_for_doors_that_hear_it),
         cmocka_unit_test(takes_one_time_sequences),
         cmocka_unit_test(takes_a_sample_of_far_ports),
         cmocka_unit_test(begins_by_what_is_for_this_host),

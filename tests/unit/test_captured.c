@@ -87,7 +87,7 @@ static void open_sockets(int fds[PACKET_SOCKETS])
     struct report report = {.say = no_report};
     struct capture_ports ports;
     const char *why = NULL;
-    capture_ports_init(&ports, &config);
+    capture_ports_init(&ports, &config, CAPTURE_ANY);
     int count = packet_sockets_open(&ports, &source, fds, &why, &report);
     if (count != PACKET_SOCKETS)
         fail_msg("%s", why);

@@ -190,6 +190,7 @@ static void lines_that_any_user_can_cause(void **state)
         {SOURCE_KMSG, NETNS_ALL, 0, NULL, 0},    /* sealed knocks alone */
         {SOURCE_FILE, NETNS_ALL, 3, NULL, 0},    /* proves nothing anyway */
         {SOURCE_COMMAND, NETNS_ALL, 3, NULL, 0}, /* likewise */
+        {SOURCE_UNKNOWN, NETNS_ALL, 3, NULL, 0}, /* it isn't the kernel's */
         {SOURCE_KMSG, NETNS_ALL, 3, NULL, 1},    /* the door doesn't hear it */
         {SOURCE_KMSG, NETNS_ALL, 3, "and so knock at door \"ssh\", which", 2},
     };
@@ -207,6 +208,66 @@ static void lines_that_any_user_can_cause(void **state)
             (rows[i].says && !strstr(told.last, rows[i].says)))
             fail_msg("row %zu: %s", i, told.last);
     }
+}
+
+static void logs_that_others_may_write(void **state)
+{
+    (void)state;
+    enum { OTHERS = 4711 };
+    static const struct {
+        unsigned mode, folder;
+        gid_t group;
+        enum source_type type;
+        uint64_t unheard;
+        const char *says; /* NULL: nothing */
+    } rows[] = {
+        {0666, 0755, 0, SOURCE_FILE, 0,
+         "c:4: warning: source \"fleet\": all users may write /tmp/"},
+        {0666, 0755, 0, SOURCE_FILE, 0,
+         "(mode 0666), and so knock as any address at door \"ssh\", "},
+        {0602, 0755, 0, SOURCE_FILE, 0, "chmod go-w it"},
+        {0660, 0755, OTHERS, SOURCE_FILE, 0, "source \"fleet\": its group may write /tmp/"},
+        {0660, 0755, OTHERS, SOURCE_FILE, 0, "chmod g-w it"},
+        {0660, 0755, 0, SOURCE_FILE, 0, NULL}, /* root's group */
+        {0644, 0755, OTHERS, SOURCE_FILE, 0, NULL},
+        {0600, 0755, 0, SOURCE_FILE, 0, NULL},
+        {0666, 0700, 0, SOURCE_FILE, 0, NULL}, /* nobody else gets there */
+        {0666, 0755, 0, SOURCE_COMMAND, 0, NULL},
+        {0666, 0755, 0, SOURCE_FILE, 1, NULL}, /* no door hears it */
+    };
+    char name[] = "fleet", ssh[] = "ssh", folder[] = "/tmp/knockd-writers-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/log", folder);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct config_source source = {
+            .name = name, .pos = {"c", 4}, .type = rows[i].type, .path = path, .remote = true};
+        struct config_door door = {.name = ssh, .sequence.count = 3, .unheard = rows[i].unheard};
+        struct config config = {
+            .sources = &source, .source_count = 1, .doors = &door, .door_count = 1};
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fclose(file);
+        if (rows[i].group != 0 && chown(path, geteuid(), rows[i].group) < 0)
+            continue; /* root alone may */
+        assert_int_equal(chmod(path, rows[i].mode), 0);
+        assert_int_equal(chmod(folder, rows[i].folder), 0);
+        host_check_writers(&config, &report);
+        if (told.count != (rows[i].says != NULL) ||
+            (rows[i].says && !strstr(told.last, rows[i].says)))
+            fail_msg("row %zu: %s", i, told.last);
+        unlink(path);
+    }
+    struct config_source absent = {.name = name, .type = SOURCE_FILE, .path = path};
+    struct config_door door = {.name = ssh, .sequence.count = 3};
+    struct config config = {.sources = &absent, .source_count = 1, .doors = &door, .door_count = 1};
+    struct told told = {0};
+    struct report report = {.say = on_report, .arg = &told};
+    host_check_writers(&config, &report);
+    assert_int_equal(told.count, 0);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void ports_near_a_captured_step(void **state)
@@ -248,6 +309,39 @@ static void ports_near_a_captured_step(void **state)
     }
 }
 
+/* Of two sources one captures: what the door hears by the other is nothing to it. */
+static void ports_near_a_step_that_no_capture_is_for(void **state)
+{
+    (void)state;
+    char name[] = "ssh", other[] = "web";
+    struct flag_match syn = {.set = TCP_SYN, .clear = TCP_ACK};
+    struct config_door doors[] = {
+        {.name = name, .flags = syn, .sequence = {.count = 1, .steps = {{8000, 17}}}},
+        {.name = other, .flags = syn, .sequence = {.count = 1, .steps = {{8010, 17}}}}};
+    struct config_source sources[] = {{.type = SOURCE_KMSG}, {.type = SOURCE_PCAP}};
+    struct config config = {.sources = sources, .source_count = 2, .doors = doors, .door_count = 2};
+    struct port_set taken = {0};
+    port_set_add(&taken, 17, 8005, 8005);
+    static const struct {
+        uint64_t unheard[2];
+        const char *door; /* of which it is said; NULL: of none */
+    } rows[] = {{{0, 0}, "\"ssh\""},
+                {{1, 1}, "\"ssh\""},
+                {{2, 0}, "\"web\""},
+                {{2, 1}, "\"web\""},
+                {{2, 2}, NULL}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct told told = {0};
+        struct report report = {.say = on_report, .arg = &told};
+        doors[0].unheard = rows[i].unheard[0];
+        doors[1].unheard = rows[i].unheard[1];
+        host_check_captured(&config, &taken, &report);
+        if (told.count != (rows[i].door != NULL) ||
+            (rows[i].door && !strstr(told.last, rows[i].door)))
+            fail_msg("row %zu: %d, %s", i, (int)told.count, told.last);
+    }
+}
+
 static void prefixes_that_no_rule_has(void **state)
 {
     (void)state;
@@ -284,7 +378,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_that_are_taken),
+        cmocka_unit_test(logs_that_others_may_write),
         cmocka_unit_test(ports_near_a_captured_step),
+        cmocka_unit_test(ports_near_a_step_that_no_capture_is_for),
         cmocka_unit_test(prefixes_that_no_rule_has),
         cmocka_unit_test(rules_that_log_only_ports),
         cmocka_unit_test(sealed_knocks_need_no_more),

@@ -131,7 +131,7 @@ static struct capture_filter *make_filter(const struct config_door *doors, unsig
     struct capture_ports *ports = malloc(sizeof(*ports));
     char why[256];
     assert_non_null(ports);
-    capture_ports_init(ports, &config);
+    capture_ports_init(ports, &config, CAPTURE_ANY);
     struct capture_filter *filter = capture_filter_new(ports, 4, why, sizeof(why));
     if (!filter)
         fail_msg("%s", why);
