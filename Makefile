@@ -266,6 +266,7 @@ figures:
 	$(Q)scripts/deps.sh bench
 	$(Q)scripts/as-owner.sh scripts/bench-figures.pl take $(RESULTS) tests/bench/results.tsv
 	$(Q)scripts/as-owner.sh scripts/bench-figures.pl set tests/bench/results.tsv README.md
+	$(Q)scripts/as-owner.sh scripts/bench-figures.pl set tests/bench/results.tsv man/knockd-fleet.7
 
 lint:
 	$(Q)scripts/lint.sh

@@ -1,11 +1,13 @@
 #!/usr/bin/perl
-# bench-figures.pl: README.md's tables and pictures of what `make bench` measured. scripts/bench.sh describes its file.
+# bench-figures.pl: the tables and pictures of what `make bench` measured, in README.md and in manual pages.
+# scripts/bench.sh describes its file.
 #   bench-figures.pl table RESULTS PART         prints the table of one part
 #   bench-figures.pl draw RESULTS FOLDER        draws the pictures into the folder, by gnuplot
 #   bench-figures.pl take NEW RESULTS           RESULTS gets the parts that are in NEW, and keeps its others
 #   bench-figures.pl set RESULTS README.md      sets what is between "<!-- figures: PART -->" and "<!-- end -->" there,
 #                                               and draws the pictures in etc/pictures beside it
 #   bench-figures.pl check RESULTS README.md    says what that would change; exit status 1 if something
+# PAGE.7 in place of README.md: a manual page, whose tables are between '.\" figures: PART' and '.\" end'.
 use strict;
 use warnings;
 
@@ -238,6 +240,27 @@ sub fleet {
         'p99', 'lines a second in a burst', 'lost of it'], @rows) : '');
 }
 
+# The same in mdoc(7), for knockd-fleet(7).
+sub fleet_page {
+    my $text = ".Bl -column \"rsyslog, a mesh\" \"5.9 (226.2) ms\" \"5.9 (226.7) ms\" \"15,000/s\"\n"
+        . ".It Sy way Ta Sy own door Ta Sy another's Ta Sy burst\n.It Ta median (p99) Ta median (p99) Ta\n";
+    my %name = ('knockd/rsyslog' => 'rsyslog, a hub', 'knockd/mesh' => 'rsyslog, a mesh', 'knockd/nats' => 'NATS',
+        'knockd/redis' => 'Redis');
+    for (map { $_->[1] } @ways) {
+        my $program = $_;
+        my @ms = map { value('fleet', $program, 0, $_) } 'own p50', 'own p99', 'other p50', 'other p99';
+        next unless defined $ms[0];
+        $text .= sprintf(".It %s Ta %.1f (%.1f) ms Ta %.1f (%.1f) ms Ta %s/s\n", $name{$program}, @ms,
+            grouped(value('fleet', $program, 0, 'burst')));
+    }
+    my $file = value('fleet', 'knockd/file', 0, 'lines per CPU second');
+    return "Measured on $any{fleet}{date}, $any{fleet}{machine}.\n$text.El\n.Pp\n"
+        . sprintf("Of the merged stream of %s gateways, one\n.Xr knockd 8\ntakes %.2f million lines for each second of CPU"
+        . " time; %s lines a second\nare %.1f %% of a processor.\n", value('fleet', 'fleet', 0, 'hosts'), $file / 1e6,
+        grouped(value('fleet', 'fleet', 0, 'rate')), value('fleet', 'knockd/paced', 0, 'share of a core'));
+}
+
+my %page = (fleet => \&fleet_page);
 my %make = (fleet => \&fleet, log => \&readers, sealed => \&sealed, junk => \&junk, latency => \&latency,
     sources => \&sources, doors => \&doors);
 
@@ -246,6 +269,8 @@ sub filled {
     my ($text) = @_;
     $text =~ s{(<!-- figures: (\w+) -->\n).*?(?=<!-- end -->)}
         {my ($head, $part) = ($1, $2); $of{$part} && $make{$part} ? "$head\n" . $make{$part}->() . "\n" : $&}gse;
+    $text =~ s{(\.\\" figures: (\w+)\n).*?(?=\.\\" end\n)}
+        {my ($head, $part) = ($1, $2); $of{$part} && $page{$part} ? $head . $page{$part}->() : $&}gse;
     return $text;
 }
 
@@ -386,10 +411,14 @@ sub take {
     spill($to, join '', $head, sort { ($a =~ /^(\w+)/)[0] cmp ($b =~ /^(\w+)/)[0] } @kept, @rows);
 }
 
+# Manual pages have no pictures.
+sub is_page { my ($path) = @_; return $path =~ /\.[1-8]$/ }
+
 sub set_readme {
     my ($readme) = @_;
     my $old = slurp($readme);
     spill($readme, filled($old)) if filled($old) ne $old;
+    return if is_page($readme);
     pictures($readme =~ s/[^\/]*$/etc\/pictures/r);
 }
 
@@ -401,7 +430,7 @@ sub check {
     my %has = map { $_ => 1 } split /\n/, $old;
     my @wrong = map { "$readme: lacks: $_\n" } grep { !$has{$_} } split /\n/, $new;
     push @wrong, "$readme: has figures that are none of $results\n" if $new ne $old && !@wrong;
-    for my $name (sort keys %picture) {
+    for my $name (is_page($readme) ? () : sort keys %picture) {
         my $script = script($name) or next;
         my $path = $readme =~ s/[^\/]*$/etc\/pictures\/$name.svg/r;
         push @wrong, "$path: was not drawn of $results\n" unless -e $path && index(slurp($path), mark($script)) >= 0;

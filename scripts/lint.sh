@@ -40,9 +40,10 @@ manuals() {
     [ -z "$out" ] || { echo "$out"; return 1; }
 }
 
-# README.md's figures are those of the file that was measured.
+# The figures of README.md and the manual page are those of the file that was measured.
 figures() {
-    scripts/bench-figures.pl check tests/bench/results.tsv README.md
+    scripts/bench-figures.pl check tests/bench/results.tsv README.md &&
+        scripts/bench-figures.pl check tests/bench/results.tsv man/knockd-fleet.7
 }
 
 part layers scripts/layers.sh

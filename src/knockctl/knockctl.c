@@ -104,8 +104,8 @@ static void usage_of_group(FILE *out, const char *word)
 static const char *nearest_command(const char *word, const char *second)
 {
     char both[128];
-    struct nearest one = nearest_to(word), two = nearest_to(both);
     snprintf(both, sizeof(both), "%s %s", word, second ? second : "");
+    struct nearest one = nearest_to(word), two = nearest_to(both);
     for (int i = 0; i < COMMANDS; i++)
         nearest_compare(strchr(commands[i].name, ' ') ? &two : &one, commands[i].name);
     return two.distance < one.distance ? two.found : one.found;
