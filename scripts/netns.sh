@@ -32,9 +32,10 @@ now_ms() {
 }
 
 # poll SECONDS CMD...: repeats CMD until it succeeds (0) or the time, in whole seconds, is up (1). POLL_STEP is the
-# pause.
+# pause, POLL_LEAST the seconds that are the least for every call.
 poll() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local least=${POLL_LEAST:-0} end
+    end=$((${EPOCHREALTIME/./} + ($1 > least ? $1 : least) * 1000000))
     shift
     until "$@"; do
         [ "${EPOCHREALTIME/./}" -lt $end ] || return 1
@@ -344,13 +345,13 @@ hold_connection() {
     held_pid=${HELD_PID:-}
     [ -n "$held_pid" ] || return 1
     started "$held_pid"
-    read -r -t 3 -u "${HELD[0]:-}" line && [ "$line" = connected ]
+    read -r -t "${POLL_LEAST:-3}" -u "${HELD[0]:-}" line && [ "$line" = connected ]
 }
 
 still_talks() {
     local line text="still here $((++netns_calls))"
     [ -n "$held_pid" ] && [ -n "${HELD[1]:-}" ] || return 1
-    echo "$text" >&"${HELD[1]}" && read -r -t 3 -u "${HELD[0]:-}" line && [ "$line" = "$text" ]
+    echo "$text" >&"${HELD[1]}" && read -r -t "${POLL_LEAST:-3}" -u "${HELD[0]:-}" line && [ "$line" = "$text" ]
 } 2>/dev/null
 
 let_go() {

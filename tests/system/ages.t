@@ -159,7 +159,7 @@ refuses_nothing() {
 until_heard() {
     for _ in {1..30}; do
         knock_stamped "$fleet" "$(iso_time 0)" "$1"
-        ! poll 1 said "opened for $1," || return 0
+        ! briefly poll 1 said "opened for $1," || return 0
     done
     return 1
 }

@@ -5,7 +5,8 @@
 . "$(dirname "$0")/knockd.sh"
 
 right=(7412 28733:udp 51990)
-open_for=2 # seconds
+open_for=600 # seconds: as long as the test wants a door open
+closes_in=2  # seconds, once it wants it closed
 
 write_config() {
     configure "$1" <<EOF
@@ -58,22 +59,40 @@ wrong_knocks() {
     ok "$name: nor is anything said of them" not said "for $client"
 }
 
-# The first knock's time would be up while the second's runs.
+reloaded_times() {
+    [ "$(grep -c '^knockd: reloaded' "$KNOCKD_LOG")" -ge "$1" ]
+}
+
+# lasts SECONDS: reloaded, doors that a knock opens or extends from now on have this time.
+lasts() {
+    local before
+    before=$(grep -c '^knockd: reloaded' "$KNOCKD_LOG")
+    sed -i "s/\(cmd_timeout = \)[0-9]*/\1$1/" "$CONFIG"
+    kill -HUP "$KNOCKD_PID"
+    poll 5 reloaded_times $((before + 1))
+}
+
 extended_knock() {
     local begun
     send_knock "$client" "$gate" "${right[@]}"
     ok "$name: after wrong ones the right knock opens" says "door ssh: opened for $client,"
     ok "$name: a connection" hold_connection "$gate" 2222 "$client"
-    sleep 1
-    begun=$(now_ms)
     send_knock "$client" "$gate" "${right[@]}"
     ok "$name: a second knock extends" says "door ssh: extended for $client, closes in $open_for s"
     is "$name: and inserts nothing" "$(rules_for "$client" | wc -l)" 1
+    ok "$name: a reload to a short time" lasts $closes_in
+    begun=$(now_ms)
+    send_knock "$client" "$gate" "${right[@]}"
+    ok "$name: the next knock has that" says "door ssh: extended for $client, closes in $closes_in s"
     ok "$name: closes" poll 5 closed_for "$client"
     begun=$(($(now_ms) - begun))
-    ok "$name: in time ($begun ms)" test $begun -ge $((open_for * 1000)) -a $begun -le $((open_for * 1000 + 1500))
+    ok "$name: in time ($begun ms)" \
+        test $begun -ge $((closes_in * 1000)) -a $begun -le $((closes_in * 1000 + HELD_UP))
     ok "$name: says so" says "door ssh: closed for $client \(sequence\): its time is over$"
+    ok "$name: the stranger's is open still" rules_for "$stranger"
+    send_knock "$stranger" "$gate" "${right[@]}"
     ok "$name: the stranger's is closed too" poll 3 closed_for "$stranger"
+    ok "$name: a reload to a long time" lasts $open_for
     ok "$name: new connections are kept out" not can_connect -w 0.2 "$gate" 2222
     ok "$name: the established one lives on" still_talks
     let_go

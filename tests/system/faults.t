@@ -23,11 +23,16 @@ new_iptables() {
     umount /run/xtables.lock 2>/dev/null
 }
 
-# hold_lock SECONDS
+# hold_lock: until release_lock.
 hold_lock() {
-    flock "$WORK/xtables.lock" sleep "$1" &
-    started $!
+    flock -F "$WORK/xtables.lock" sleep 1000 & # without -F the lock outlives it, by its child
+    holder=$!
+    started $holder
     poll 3 not flock -n "$WORK/xtables.lock" true
+}
+
+release_lock() {
+    stop $holder
 }
 
 lock_held() {
@@ -37,21 +42,27 @@ lock_held() {
         tap_result 0 "lock held # SKIP no iptables-legacy here"
         return
     fi
-    rule_door locked 1 | with_config
+    {
+        rule_door locked 1
+        rule_door later 10
+    } | with_config
     starts "lock held: starts"
-    hold_lock 2
+    hold_lock
     knock_at locked $who
+    sleep 1
+    release_lock
     ok "lock held for a while: opens after it" says "door locked: opened for $who"
     ok "and closes" says "door locked: closed for $who"
     is "with no rule left" "$(rules iptables)" ""
     mark_log
-    knock_at locked $who
-    ok "another opens" says "door locked: opened for $who"
-    hold_lock 12
-    ok "lock held when it is due: not closed, and said" says "door locked: NOT CLOSED for $who" 15
+    knock_at later $who
+    ok "another opens" says "door later: opened for $who"
+    hold_lock
+    ok "lock held when it is due: not closed, and said" says "door later: NOT CLOSED for $who"
     like "why" "$(said_lines warning)" "exited with status 4"
-    ok "not taken for closed" not said "door locked: closed for"
-    ok "closed when the lock is free" says "door locked: closed for $who" 20
+    ok "not taken for closed" not said "door later: closed for"
+    release_lock
+    ok "closed when the lock is free" says "door later: closed for $who" 20
     ends "lock held"
     new_iptables
 }
@@ -60,7 +71,7 @@ lock_held() {
 
 deleted() {
     local who=192.0.2.11 two="INPUT -s %IP% -p udp --dport 2222 -j ACCEPT"
-    door both 20 "rule = { \"$spec\", \"$two\" }" "check_interval = 1" | with_config
+    door both 600 "rule = { \"$spec\", \"$two\" }" "check_interval = 1" | with_config
     starts "deleted by another: starts"
     knock_at both $who
     ok "two rules" says "door both: opened for $who"
@@ -123,7 +134,9 @@ undos_first() {
         door hang 60 "start_command = \"$WORK/hang\"" 'stop_command = "/bin/true"'
         door stream 60 'start_command = "sleep 0.3"' 'stop_command = "/bin/true"'
     } | with_config
+    # On a busy machine it takes long to write so many lines.
     sed -i '1i run_timeout = 3' "$CONFIG"
+    sed -i 's/type = file/type = file max_age = off/' "$CONFIG"
     starts "undos first: starts"
     # Before the door opens: writing them may take longer than it stays open.
     for i in {1..6}; do
@@ -134,14 +147,16 @@ undos_first() {
     done
     knock_at due 192.0.2.13
     ok "a door is open" says "door due: opened for 192.0.2.13"
+    mark_log
     knock_at due 192.0.2.13
-    ok "a knock keeps it open" says "door due: extended for 192.0.2.13"
+    ok "a knock keeps it open, or comes late" says "door due: ((extended|opened) for 192.0.2.13|.*it opens nothing)"
     begun=$(now_ms)
     cat "$WORK/stream" >>"$KERN_LOG"
-    ok "closed amid commands that hang and 200 that wait" says "door due: closed for 192.0.2.13" 10
+    ok "closed amid commands that hang and 200 that wait" says "door due: closed for 192.0.2.13 .*: its time is over" 10
     took=$(($(now_ms) - begun))
-    # In their turn, after what waits, it would be 13 s.
-    ok "on time ($took ms)" [ $took -lt 5000 ]
+    # In its turn it would be after what waits, for 13 s.
+    ok "before the last of those ($took ms)" \
+        said_before "door due: closed for .*: its time is over" "door stream: opened for 203.0.113.200,"
     ok "what hangs is killed" poll 30 said_count "door hang: undone for 198.51.100.[1-6]" 6
     is "children of all" "$(wc -l <"$WORK/hanging")" 6
     ok "with them" poll 5 hanging_are_gone
@@ -149,6 +164,10 @@ undos_first() {
 }
 
 # --- 20, 22: the keeper is killed while a start command, and a child that left it, still work ---
+
+waits_for_survivor() {
+    grep -qs "waiting for commands of an earlier run" "$WORK"/knockd.*.log
+}
 
 survivor() {
     local who=192.0.2.14
@@ -163,7 +182,7 @@ EOF
     knock_at late $who
     ok "a start command runs" poll 5 test -e "$WORK/begun"
     kill_keeper
-    { sleep 1; touch "$WORK/now"; } &
+    (poll 30 waits_for_survivor && touch "$WORK/now") &
     starts "killed and started again: waits"
     ok "for what still ran" said "waiting for commands of an earlier run to end"
     ok "which had inserted its rule" test -e "$WORK/inserted"
@@ -201,7 +220,7 @@ no_ip6tables() {
 # --- 26: no descriptors ---
 
 exhausted() {
-    rule_door few 1 | with_config
+    rule_door few 10 | with_config
     starts "no descriptors: starts"
     knock_at few 192.0.2.16
     ok "a door is open" says "door few: opened for 192.0.2.16"
@@ -221,16 +240,19 @@ exhausted() {
 # --- the listener dies, again and again ---
 
 listener_killed() {
-    local who=192.0.2.18
+    local who=192.0.2.18 begun
     rule_door heard 3 | with_config
     starts "listener killed: starts"
+    begun=$(now_ms)
     knock_at heard $who
     ok "a door is open" says "door heard: opened for $who"
     kill -KILL "$(listener_pids)"
     ok "its death is said" says "listener [0-9]* was killed by signal 9"
     ok "another starts" says "listening again"
     kill -KILL "$(listener_pids)"
-    ok "the door closes in time" says "door heard: closed for $who" 4
+    ok "the door closes" says "door heard: closed for $who"
+    begun=$(($(now_ms) - begun))
+    ok "in time ($begun ms)" within $begun 3000
     ok "a third listener, later" says "starting another in 2 s"
     mark_log
     ok "starts" says "listening again"

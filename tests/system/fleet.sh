@@ -255,7 +255,7 @@ spread_opens() {
     for pause in 0.02 0.2 1 3; do
         knocker
         PAUSE=$pause knock_at "$FROM" "$@"
-        poll 3 opened_on "$FROM" a b c && break
+        briefly poll 3 opened_on "$FROM" a b c && break
     done
     opens "$description" "$FROM" ssh a b c
 }
@@ -410,7 +410,7 @@ settled() {
         while :; do
             knocker
             knock_at "$FROM" "$name" "$name" "$name"
-            POLL_STEP=0.02 poll 1 opened_on "$FROM" "$@" && break
+            POLL_STEP=0.02 briefly poll 1 opened_on "$FROM" "$@" && break
             [ "$(now_ms)" -lt $end ] || return 1
         done
     done

@@ -33,25 +33,30 @@ another_listener() {
 # has_hung DESCRIPTION PID FROM: this listener does nothing since that time in ms, while doors close, and who asks is
 # told.
 has_hung() {
-    local description=$1 pid=$2 from=$3 before hung
+    local description=$1 pid=$2 from=$3 before between hung asked
     ctl open ssh $who 2
     is "$description: a door opens all the same" "$STATUS:$ERR" 0:
-    ok "$description: and closes" says "door ssh: closed for $who" 4
+    ok "$description: and closes" says "door ssh: closed for $who"
+    ok "$description: while it hangs" not said "listener $pid hangs"
     before=$(now_ms)
     refused 1 "$description: knockctl why" "the listener doesn't answer" why $who
-    ok "$description: waited for a second" test $(($(now_ms) - before)) -lt 4000
-    before=$(now_ms)
-    for _ in {1..5}; do
+    ok "$description: waited for a second" within $(($(now_ms) - before)) 1000
+    asked=$(for _ in {1..5}; do
+        before=$(now_ms)
+        "$KNOCKCTL" doors -s "$WORK/control" >/dev/null
+        between=$(now_ms)
         refused_again "$description"
-    done
-    ok "$description: later ones aren't, nor pile up" test $(($(now_ms) - before)) -lt 2500
+        echo $(($(now_ms) - between - (between - before)))
+    done | sort -n | sed -n 3p)
+    # On a busy machine what waits for no listener takes as long.
+    ok "$description: later ones aren't, nor pile up: $asked ms more than others, as the median" test "$asked" -lt 900
     ok "$description: said" says "listener $pid hangs: it hasn't answered for more than 10 s; killing it" 30
     hung=$(now_ms)
-    ok "$description: within 12 s, and the watchdog's turn" test $((hung - from)) -lt 20000
+    ok "$description: within 12 s, and the watchdog's turn" within $((hung - from)) 12000
     ok "$description: is gone" poll 5 process_gone "$pid"
     ok "$description: another begins after the usual pause" says "no listener: starting another in [0-9]+ s"
     ok "$description: and listens" says "listening again" 10
-    is "$description: no sign of life was given meanwhile" "$(signs $((from + 2500)) $((from + 9000)))" 0
+    is "$description: no sign of life was given meanwhile" "$(signs $((from + 5000)) $((from + 9000)))" 0
     ok "$description: then it is told again" poll 10 more_signs "$(now_ms)" 2
     log_packets 198.51.100.1 "${steps[@]}"
     log_packets $who "${steps[@]}"
@@ -117,7 +122,7 @@ silent() {
 }
 
 in_time() {
-    [ "$1" -ge 4900 ] && [ "$1" -lt 8000 ]
+    [ "$1" -ge 4900 ] && within "$1" 5000
 }
 
 keeper_stopped() {
@@ -128,7 +133,7 @@ keeper_stopped() {
     silent "the keeper is stopped: watch" watch
     # More than are let in, and more than may wait for that.
     for i in {1..40}; do
-        timeout 20 "$KNOCKCTL" doors -s "$WORK/control" >/dev/null 2>"$WORK/err.$i" &
+        timeout 60 "$KNOCKCTL" doors -s "$WORK/control" >/dev/null 2>"$WORK/err.$i" &
         waiting+=($!)
     done
     for i in "${!waiting[@]}"; do

@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 KERN_LOG='' CONFIG='' LINE='' TIME_STAMP=''
-packet_count=0 log_mark=0
+packet_count=0 log_mark=0 witness_pid='' WITNESS=0
 
 # needs_gate: hosts, a knockd, and where its files are.
 needs_gate() {
@@ -84,6 +84,32 @@ says() {
 # said_count REGEX NUMBER: said at least so often.
 said_count() {
     [ "$(said_lines "$1" | wc -l)" -ge "$2" ]
+}
+
+# said_before REGEX REGEX: the first is said, and the second, if ever, only after it.
+said_before() {
+    said_lines "$1|$2" | head -n 1 | grep -q -E -- "$1"
+}
+
+# within TOOK DUE: so many ms are no more than what has a time to be done by may take on a busy machine.
+within() {
+    [ "$1" -le $(($2 + HELD_UP)) ]
+}
+
+# witness: beside what is measured, runs programs that do nothing, as a measure of the machine; witnessed sets WITNESS,
+# the ms that the slowest of them took.
+# shellcheck disable=SC2016 # perl's
+witness() {
+    perl -MTime::HiRes=time,sleep -e '$SIG{TERM} = sub { printf "%d\n", $most * 1000; exit }; $| = 1;
+        while (1) { my $began = time; system "/bin/true"; my $took = time - $began;
+            $most = $took if $took > $most; sleep 0.05 }' >"$WORK/witness" &
+    witness_pid=$!
+    started $witness_pid
+}
+
+witnessed() {
+    stop "$witness_pid"
+    WITNESS=$(cat "$WORK/witness")
 }
 
 listener_pids() {

@@ -13,6 +13,20 @@
 
 tap_count=0 tap_failed=0 tap_planned=''
 
+# What must happen is waited for, and waiting ends when it has: a deadline costs nothing where all is well. So none is
+# shorter than this, however busy the machine is with other tests. Where a time is the promise, it is measured; where
+# another try follows, there is `briefly`.
+# shellcheck disable=SC2034 # poll's
+POLL_LEAST=60
+# How long a busy machine may hold up what has a time to be done by, in ms: the headroom of upper limits.
+HELD_UP=20000
+
+# briefly CMD...: with the deadlines that it says.
+briefly() {
+    local POLL_LEAST=0
+    "$@"
+}
+
 # plan N: how many tests follow. Without a plan, done_testing comes last.
 plan() {
     tap_planned=$1

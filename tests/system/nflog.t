@@ -283,7 +283,7 @@ flooded() {
 # The listener may still be reading what waited.
 opens_again() {
     knock_by "${right[@]}"
-    poll 1 said "opened for $who,"
+    briefly poll 1 said "opened for $who,"
 }
 
 # The kernel's own count of them, while the listener is stopped.

@@ -37,7 +37,7 @@ seals() {
 # took DESCRIPTION MS LIMIT: it took less. A machine that is busy with other tests, or with sanitizers, is slower.
 took() {
     diag "$1: $2 ms"
-    ok "$1: no longer than $3 ms" [ "$2" -le "$3" ]
+    ok "$1: no longer than $3 ms, and what a busy machine takes" within "$2" "$3"
 }
 
 # opens DESCRIPTION DOOR FROM
@@ -95,7 +95,7 @@ reloads() {
     began=$(now_ms)
     mark_log
     kill -HUP "$KNOCKD_PID"
-    ok "$1" says "reloaded $CONFIG" 60
+    ok "$1" says "reloaded $CONFIG" 120
     took "$1" $(($(now_ms) - began)) 30000
 }
 
@@ -107,7 +107,7 @@ all_of_it() {
     ok "-t likes it" "$KNOCKD" -t -c "$CONFIG"
     took "-t" $(($(now_ms) - began)) 30000
     began=$(now_ms)
-    KNOCKD_START=60 starts "starts"
+    KNOCKD_START=120 starts "starts"
     took "start" $(($(now_ms) - began)) 30000
     knock_at_ends 198.51.100 "started" 15
     ! grep -q 'sandbox strict' "$KNOCKD_LOG" || memory "started"

@@ -79,9 +79,13 @@ starts "starts"
 ok "closed before" not can_connect -w 0.2 "$GATE4" 22
 lives "a laptop" "door ssh: opened for $CLIENT4, closes in $OPEN_FOR s \(alice-laptop, 22:tcp, source firewall\)" "${laptop[@]}" ssh-alice-laptop-gate.example
 ok "a laptop: gets in" hold_connection "$GATE4" 22
+closes_all
 ok "a laptop: the door closes" says "door ssh: closed for $CLIENT4 "
 ok "a laptop: the session lives on" still_talks
 let_go
+knock --seconds 2 "${laptop[@]}" ssh-alice-laptop-gate.example
+ok "a laptop, for a short time: the door closes by itself" \
+    says "door ssh: closed for $CLIENT4 \(.*\): its time is over$"
 lives "another, by IPv6" "door ssh: opened for $CLIENT6, .*\(bob, 22:tcp, source firewall\)" "${bob[@]}" -p 22 "$GATE6" ssh
 refused "at a door not his" "door web: refused $CLIENT4: not this door: .*\(bob\)" "${bob[@]}" -p 443 "$GATE4" web
 lives "a port of two" "opened for $CLIENT4, closes in 300 s \(alice-laptop, 443:tcp, source firewall\)" "${laptop[@]}" web-alice-laptop-gate.example

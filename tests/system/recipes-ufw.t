@@ -57,6 +57,7 @@ ok "ufw: the commands of its head" in_root sh -ec "$(commands_of ufw)"
 starts "ufw: starts"
 for family in 4 6; do
     recipe_family $family
+    lasts $OPEN_FOR
     mark_log
     junk
     scan "$stranger"
@@ -64,10 +65,10 @@ for family in 4 6; do
     ok "ufw, IPv$family: amid junk a knock opens" says "door ssh: opened for $knocker,"
     [ $family = 6 ] || ok "ufw, IPv4: that ufw's own log has no room for" [ "$(ufw_logged)" -lt 3 ]
     ok "ufw, IPv$family: a scan in the order of the knock does not" not said "opened for $stranger"
-    ok "ufw, IPv$family: closes" says "closed for $knocker"
+    door_closes "ufw, IPv$family, amid junk" ssh
     door_lives ufw $family ssh 22 1
 done
-sed -i "s/cmd_timeout *= .*/cmd_timeout = 60/" "$CONFIG"
+sed -i "s/cmd_timeout *= .*/cmd_timeout = $OPEN_FOR/" "$CONFIG"
 stop_knockd
 starts "ufw: starts, for a longer time"
 recipe_family 6

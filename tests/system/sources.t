@@ -263,7 +263,7 @@ opened() {
 # A program may write its log before it reads on: each has to show once that it is awake.
 knock_and_look() {
     send $last 7000 8000 9000
-    poll 1 opened $last plain "${sources[@]}"
+    briefly poll 1 opened $last plain "${sources[@]}"
 }
 
 # A line's doors are waited for, so that a log's order is that of the table, but not in the journal: it is read in

@@ -19,12 +19,15 @@ lateness() {
         END { my @l = sort { $a <=> $b } values %late; printf "%d %d %d\n", scalar @l, $l[0], $l[-1] }' "$WORK/stamped"
 }
 
-needs_gate
+# What runs a thousand programs waits for the machine more than once where each of them does.
 in_time() {
-    [ "$early" -ge -100 ] && [ "$late" -le 1000 ]
+    [ "$early" -ge -100 ] && [ "$late" -le $((1000 + 4 * WITNESS)) ]
 }
 
-configure_file <<EOF
+needs_gate
+
+# On a busy machine it takes long to write so many lines.
+configure "type = file path = \"$KERN_LOG\" max_age = off" <<EOF
 door "ssh" {
     sequence      = { 7412, 28733:udp, 51990 }
     cmd_timeout   = $seconds
@@ -39,10 +42,13 @@ done
 starts "starts"
 tail -f -n +1 --pid="$KNOCKD_PID" -s 0.01 "$KNOCKD_LOG" | stamp >"$WORK/stamped" &
 poll 5 grep -q ready "$WORK/stamped"
+witness
 cat "$WORK/knocks" >>"$KERN_LOG"
-ok "all open" says "opened for 10.1.3.250," 20
-ok "each of them" poll 20 said_count ' opened for ' $count
-ok "all close" poll 30 said_count ' closed for ' $count
+ok "all open" says "opened for 10.1.3.250," 300
+ok "each of them" poll 300 said_count ' opened for ' $count
+ok "all close" poll 300 said_count ' closed for ' $count
+witnessed
+diag "the slowest of programs that do nothing took $WITNESS ms"
 stop_knockd
 is "ends well" $? 0
 wait %?stamp 2>/dev/null

@@ -58,7 +58,8 @@ static void test_slow_reader(void **state)
         say(fds[i], "many\n", 5);
     }
     answers(w, "words\n", 6, "ok list\nword is=words\nend\n");
-    assert_true(clock_now() - before < 5 * CLOCK_SECOND);
+    /* Who reads nothing is left after 30 s. */
+    assert_true(clock_now() - before < 20 * CLOCK_SECOND);
     for (int i = 0; i < CONTROL_CONNECTIONS - 1; i++) {
         struct reader r = read_all(w, fds[i]);
         assert_in_range(r.total, 1000000, (1 << 20) + 4096);

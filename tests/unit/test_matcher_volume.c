@@ -399,34 +399,43 @@ static double cost(struct matcher *m, struct port_proto step, unsigned addresses
     return (seconds() - start) * 1e9 / count;
 }
 
+/* Prints ns a packet of each kind with so many doors; returns what one that opens costs. */
+static double cost_of_opening(const struct match_door *doors, unsigned count)
+{
+    static const uint8_t key[16];
+    struct matcher *m = matcher_new(doors, count, 65536, key);
+    assert_non_null(m);
+    double miss = cost(m, (struct port_proto){22, IPPROTO_TCP}, 60000, 300000);
+    double first = cost(m, knock.steps[0], 60000, 60000);
+    double second = cost(m, knock.steps[1], 60000, 60000);
+    double hit = cost(m, knock.steps[2], 60000, 60000);
+    double full = cost(m, knock.steps[0], 100, 300000);
+    assert_int_equal(matcher_counters(m)->opened, 60000);
+    print_message("# %u doors, ns a packet: no first step %.0f, first %.0f, second %.0f, opening "
+                  "%.0f, to a full record %.0f\n",
+                  count, miss, first, second, hit, full);
+    matcher_free(m);
+    return hit;
+}
+
 /* 4,095 more doors that end elsewhere must cost a knock nothing: the bound is generous, so that
- * only a loop over all doors, thousands of ns, breaks it. */
+ * only a loop over all doors, thousands of ns, breaks it. On a busy machine one measurement may meet
+ * another program's turn: one of five is good where the cost is. */
 static void cost_grows_with_no_number(void **state)
 {
     (void)state;
     static struct match_door doors[MANY];
-    static const uint8_t key[16];
-    double hit[2];
     for (unsigned i = 0; i < MANY; i++) {
         doors[i] = door_of(&knock);
         if (i > 0)
             doors[i].sequence.steps[2].port = (uint16_t)(10000 + i);
     }
-    for (int many = 0; many < 2; many++) {
-        struct matcher *m = matcher_new(doors, many ? MANY : 1, 65536, key);
-        assert_non_null(m);
-        double miss = cost(m, (struct port_proto){22, IPPROTO_TCP}, 60000, 300000);
-        double first = cost(m, knock.steps[0], 60000, 60000);
-        double second = cost(m, knock.steps[1], 60000, 60000);
-        hit[many] = cost(m, knock.steps[2], 60000, 60000);
-        double full = cost(m, knock.steps[0], 100, 300000);
-        assert_int_equal(matcher_counters(m)->opened, 60000);
-        print_message("# %u doors, ns a packet: no first step %.0f, first %.0f, second %.0f, "
-                      "opening %.0f, to a full record %.0f\n",
-                      many ? MANY : 1, miss, first, second, hit[many], full);
-        matcher_free(m);
+    bool good = false;
+    for (int look = 0; look < 5 && !good; look++) {
+        double one = cost_of_opening(doors, 1);
+        good = cost_of_opening(doors, MANY) < 3 * one + 2000;
     }
-    assert_true(hit[1] < 3 * hit[0] + 2000);
+    assert_true(good);
 }
 
 int main(void)

@@ -7,6 +7,11 @@
 #define MAKE_OK   "touch ok"
 #define REMOVE_OK "rm ok"
 
+#define HANGS "sleep 1000"
+
+/* In time to look what one check has done, and to knock, before the next. */
+#define SELDOM (3000 * MS)
+
 /* Hangs from its second run on. */
 #define HANGS_LATER "echo >>again; [ $(wc -l <again) -lt 2 ] || " TILL_GO
 
@@ -43,7 +48,7 @@ static void a_check_judges_a_failed_stop(void **state)
         {FAILS, FAILS, "(exit 4)", "(s)(t)(c)(d)", false},
         {FAILS, "(exit 127)", NULL, "(s)(t)(c)", false},
         {FAILS, "kill -9 $$", NULL, "(s)(t)(c", false},
-        {FAILS, "sleep 20", NULL, "(s)(t)(c", false},
+        {FAILS, HANGS, NULL, "(s)(t)(c", false},
         /* stop_ok has 7, but there is a check. */
         {"(exit 7)", AT_ONCE, NULL, "(s)(t)(c)", false},
         {AT_ONCE, AT_ONCE, NULL, "(s)(t)", true},
@@ -54,7 +59,8 @@ static void a_check_judges_a_failed_stop(void **state)
         if (cases[i].second)
             add(&w, &w.plan.check, 'd', cases[i].second);
         w.door.stop_ok[0] |= 1 << 7;
-        runner_set_limit(w.runner, 2000 * MS);
+        if (strcmp(cases[i].first, HANGS) == 0)
+            runner_set_limit(w.runner, 2000 * MS);
         knock(&w);
         wait_log(&w, cases[i].closed ? "door ssh: closed for" : "NOT CLOSED for 192.0.2.1");
         wait_out(&w, cases[i].trace);
@@ -98,7 +104,7 @@ static void what_is_gone_is_opened_again(void **state)
     (void)state;
     struct doors_world w;
     make_checked(&w, LONG, MAKE_OK, REMOVE_OK, NEEDS_OK);
-    w.door.check_interval = 300 * MS;
+    w.door.check_interval = SELDOM;
     knock(&w);
     wait_log(&w, "opened for");
     bench_remove(&w.bench, "ok");
@@ -111,6 +117,12 @@ static void what_is_gone_is_opened_again(void **state)
     end_checked(&w);
 }
 
+static bool is_checked_again(void *arg)
+{
+    const struct doors_world *w = arg;
+    return bench_count(&w->bench, "out", "(c") > 1;
+}
+
 /* What can't be told isn't opened a second time: one stop would leave one of two. */
 static void an_unclear_check_opens_nothing(void **state)
 {
@@ -118,8 +130,11 @@ static void an_unclear_check_opens_nothing(void **state)
     static const char *const unclear[] = {"(exit 4)", "kill -9 $$"};
     for (int i = 0; i < 2; i++) {
         struct doors_world w;
-        make_checked(&w, 300 * MS, AT_ONCE, AT_ONCE, unclear[i]);
+        make_checked(&w, LONG, AT_ONCE, AT_ONCE, unclear[i]);
         w.door.check_interval = 50 * MS;
+        knock(&w);
+        bench_until(&w.bench, is_checked_again, &w);
+        w.door.cmd_timeout = 10 * MS;
         knock(&w);
         bench_until(&w.bench, all_gone, &w);
         assert_int_equal(bench_count(&w.bench, "out", "(s)"), 1);
@@ -137,7 +152,7 @@ static void what_is_gone_in_part_is_closed_first(void **state)
     add(&w, &w.plan.start, 'f', "echo x >>again");
     add(&w, &w.plan.stop, 'u', "sed -i 1d again; [ -s again ] || rm again");
     add(&w, &w.plan.check, 'd', "[ -e again ]");
-    w.door.check_interval = 300 * MS;
+    w.door.check_interval = SELDOM;
     knock(&w);
     wait_log(&w, "opened for");
     bench_remove(&w.bench, "ok");
@@ -221,12 +236,12 @@ static void no_check_while_it_is_extended(void **state)
     struct doors_world w;
     make_checked(&w, LONG, AT_ONCE, AT_ONCE, AT_ONCE);
     add(&w, &w.plan.extend, 'e', TILL_GO);
-    w.door.check_interval = 100 * MS;
+    w.door.check_interval = 1000 * MS;
     knock(&w);
     wait_log(&w, "opened for");
     knock(&w);
     wait_out(&w, "(s)(e");
-    serve(&w, 250 * MS);
+    serve(&w, 1500 * MS);
     wait_out(&w, "(s)(e");
     bench_write(&w.bench, "go", "");
     wait_out(&w, "(s)(e)(c)");
@@ -240,13 +255,13 @@ static void start_delay_delays(void **state)
     (void)state;
     struct doors_world w;
     make_world(&w, 50 * MS, AT_ONCE, AT_ONCE, NULL);
-    w.door.start_delay = 150 * MS;
+    w.door.start_delay = 1000 * MS;
     int64_t begin = clock_now();
     knock(&w);
     serve(&w, 50 * MS);
     knock(&w);
     wait_out(&w, "(s)");
-    assert_true(clock_now() - begin >= 150 * MS);
+    assert_true(clock_now() - begin >= 1000 * MS);
     wait_gone(&w, "(s)(t)");
     end_world(&w);
 }

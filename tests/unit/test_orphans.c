@@ -92,7 +92,7 @@ static void nobody_is_left(void **state)
     int fd;
     folder_make(&f);
     for (int i = 0; i < 2; i++) {
-        assert_true(wait_for(&f, 20 * CLOCK_SECOND, &fd) < 5 * CLOCK_SECOND);
+        assert_true(wait_for(&f, 20 * CLOCK_SECOND, &fd) < 15 * CLOCK_SECOND);
         /* It is ours now, and no program that doesn't mean to inherits it. */
         int other = lock_of(&f);
         assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
@@ -110,7 +110,7 @@ static void one_that_ends_in_time_is_waited_for(void **state)
     struct folder f;
     int fd, ended, status;
     folder_make(&f);
-    pid_t pid = hold(&f, 400, COMMAND, &ended);
+    pid_t pid = hold(&f, 3000, COMMAND, &ended);
     int64_t took = wait_for(&f, 30 * CLOCK_SECOND, &fd);
     assert_true(took >= 200 * MS && took < 20 * CLOCK_SECOND);
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -128,7 +128,7 @@ static void one_that_doesnt_is_killed(void **state)
     folder_make(&f);
     pid_t pid = hold(&f, 60000, COMMAND, &ended);
     int64_t took = wait_for(&f, 300 * MS, &fd);
-    assert_true(took >= 300 * MS && took < 5 * CLOCK_SECOND);
+    assert_true(took >= 300 * MS && took < 30 * CLOCK_SECOND);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     close(ended);
@@ -185,7 +185,7 @@ static void a_keeper_at_work_is_never_killed(void **state)
     pid_t pid = hold(&f, 60000, KEEPER, &ended);
     int64_t begin = clock_now();
     assert_int_equal(orphans_wait(f.dir, 20 * CLOCK_SECOND, why, sizeof(why)), -1);
-    assert_true(clock_now() - begin < 10 * CLOCK_SECOND);
+    assert_true(clock_now() - begin < 15 * CLOCK_SECOND);
     snprintf(number, sizeof(number), "process %d ", (int)pid);
     assert_non_null(strstr(why, "another knockd is running"));
     assert_non_null(strstr(why, number));
