@@ -201,8 +201,9 @@ static bool is_open_again(void *arg)
     return bench_count(&w->bench, "log", "opened for") == 2;
 }
 
-/* What has opened again as in the first trace is closed by one more knock, as in the second. A knock that
- * waits for longer than its door would be open opens nothing: so none that waits has a short time. */
+/* What has opened again as in the first trace is closed by one more knock, as in the second. A
+ * knock that waits for longer than its door would be open opens nothing: so none that waits has a
+ * short time. */
 static void close_soon(struct doors_world *w, const char *open, const char *closed)
 {
     bench_until(&w->bench, is_open_again, w);

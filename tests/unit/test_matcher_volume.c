@@ -419,8 +419,8 @@ static double cost_of_opening(const struct match_door *doors, unsigned count)
 }
 
 /* 4,095 more doors that end elsewhere must cost a knock nothing: the bound is generous, so that
- * only a loop over all doors, thousands of ns, breaks it. On a busy machine one measurement may meet
- * another program's turn: one of five is good where the cost is. */
+ * only a loop over all doors, thousands of ns, breaks it. On a busy machine one measurement may
+ * meet another program's turn: one of five is good where the cost is. */
 static void cost_grows_with_no_number(void **state)
 {
     (void)state;
