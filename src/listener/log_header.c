@@ -183,6 +183,9 @@ static const char *timestamp(const char *p, const char *end, struct log_header *
 
 /* --- host and tag --- */
 
+/* The highest priority of the kernel's facility, 0, which has eight levels. */
+enum { KERNEL_PRI_MOST = 7 };
+
 /* Syslog's priority; stays where it is when there is none, and leaves *value alone. */
 static const char *priority(const char *p, const char *end, uint32_t *value)
 {
@@ -504,10 +507,8 @@ static const char *structured_data(const char *p, const char *end)
 }
 
 /* RFC 5424, from behind its version. */
-static const char *open_5424(const char *p, const char *end, uint32_t pri, struct log_header *out)
+static const char *open_5424(const char *p, const char *end, struct log_header *out)
 {
-    if (pri > 7)
-        return NULL;
     if (!SKIP(&p, end, "- ")) {
         p = timestamp(p, end, out);
         if (!out->timestamp)
@@ -522,6 +523,10 @@ static const char *open_5424(const char *p, const char *end, uint32_t pri, struc
     return uptime(scan_blanks(p, end), end, out);
 }
 
+/*
+ * A priority, where one is left, tells who wrote the line: any user may write "kernel: ..." to
+ * syslog, and anything to /dev/kmsg, but gets another facility.
+ */
 static const char *open_kernel(const char *p, const char *end, struct log_header *out)
 {
     uint32_t pri = 0;
@@ -532,10 +537,12 @@ static const char *open_kernel(const char *p, const char *end, struct log_header
         return p ? p : decoded;
     }
     p = priority(p, end, &pri);
+    if (pri > KERNEL_PRI_MOST)
+        return NULL;
     if (p < end && *p == '[')
         return dmesg_time(p, end, out);
     if (p != start && SCAN(p, end, "1 "))
-        return open_5424(p + 2, end, pri, out);
+        return open_5424(p + 2, end, out);
     const char *tagged = kernel_tag(timestamp(p, end, out), end);
     if (tagged)
         return uptime(skip_gap(tagged, end), end, out);
@@ -548,7 +555,7 @@ static const char *open_kernel(const char *p, const char *end, struct log_header
 static const char *open_kmsg(const char *p, const char *end, struct log_header *out)
 {
     uint32_t prio;
-    p = SCAN(scan_number(p, end, 7, &prio), end, ",");
+    p = SCAN(scan_number(p, end, KERNEL_PRI_MOST, &prio), end, ",");
     const char *start = SCAN(scan_digits(p, end), end, ",");
     const char *stop = scan_digits(start, end);
     const char *flags = SCAN(stop, end, ",");
