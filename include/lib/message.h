@@ -171,6 +171,7 @@ enum match_verdict {
     MATCH_SEEN,
     MATCH_OUTGOING,  /* IN= is empty */
     MATCH_GROUP,     /* sent to multicast or broadcast, or from it, or from nobody */
+    MATCH_MARTIAN,   /* from or to an address that no host elsewhere has, by a wire */
     MATCH_PROTOCOL,  /* neither TCP nor UDP, or a later fragment */
     MATCH_FLAGS,     /* TCP, flags of no door */
     MATCH_REPEAT,    /* a retransmission */
@@ -185,6 +186,7 @@ enum match_verdict {
 enum listener_count {
     COUNT_OUTGOING, /* packets, by the reasons of enum match_verdict, in the same order */
     COUNT_GROUP,
+    COUNT_MARTIAN,
     COUNT_PROTOCOL,
     COUNT_FLAGS,
     COUNT_REPEAT,

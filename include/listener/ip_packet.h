@@ -36,21 +36,19 @@ enum line_verdict ip_packet_parse(const uint8_t *bytes, size_t len, struct ip_pa
 
 /*
  * The same of a packet that was captured before the host had looked at it: of its `whole` bytes on
- * the wire `len` are there (SIZE_MAX: that isn't known), and it came by the loopback interface or
- * not. What a host discards, and the firewall therefore mostly doesn't see, is LINE_DAMAGED, too,
- * with its fields in *out:
+ * the wire `len` are there (SIZE_MAX: that isn't known). What a host discards, and the firewall
+ * therefore mostly doesn't see, is LINE_DAMAGED, too, with its fields in *out:
  *   IPv4: a wrong checksum of the header, options that contradict themselves, source routes;
  *   IPv6: a jumbogram, options that contradict themselves or that are to be understood, a routing
  *   header that isn't done, hop-by-hop options anywhere but first;
- *   both: longer than what came; from or to loopback (127.0.0.0/8, ::1), but by that; from IPv4
- *   written as IPv6; a TCP header of less than 20 bytes or more than there are; a
- *   UDP length of less than 8 bytes or more than there are.
+ *   both: longer than what came; a TCP header of less than 20 bytes or more than there are; a UDP
+ *   length of less than 8 bytes or more than there are.
  * The header of a transport isn't looked for in the first fragment either: the firewall sees the
  * packet when it is whole, which this one may never be. Not looked at are the checksums of TCP and
- * UDP, which the interface may have left to others, and a TTL or hop limit of 0, which a host that
- * is the packet's destination takes.
+ * UDP, which the interface may have left to others, the addresses, which the matcher judges, and a
+ * TTL or hop limit of 0, which a host that is the packet's destination takes.
  */
-enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole, bool loopback,
+enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole,
                                      struct ip_packet *out);
 
 #endif

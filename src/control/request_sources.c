@@ -207,15 +207,25 @@ void request_list_other(const struct pending *pending, const struct message_othe
 void request_list_counters(const struct pending *pending, const struct message_counters *counters)
 {
     static const char *const names[LISTENER_COUNTS] = {
-        [COUNT_OUTGOING] = "ignored_outgoing", [COUNT_GROUP] = "ignored_group",
-        [COUNT_PROTOCOL] = "ignored_protocol", [COUNT_FLAGS] = "ignored_flags",
-        [COUNT_REPEAT] = "ignored_repeat",     [COUNT_IDLE] = "ignored_idle",
-        [COUNT_SEALED] = "ignored_sealed",     [COUNT_STALE] = "ignored_stale",
-        [COUNT_EVICTED] = "evicted",           [COUNT_UNSAID] = "unsaid",
-        [COUNT_PIECES] = "sealed_pieces",      [COUNT_MESSAGES] = "sealed_messages",
-        [COUNT_MIXTURES] = "sealed_mixtures",  [COUNT_PIECES_EVICTED] = "sealed_evicted",
-        [COUNT_SPENT] = "sealed_spent",        [COUNT_SPENT_COMMON] = "sealed_spent_common",
-        [COUNT_LIMITED] = "sealed_limited",    [COUNT_LIMITED_COMMON] = "sealed_limited_common",
+        [COUNT_OUTGOING] = "ignored_outgoing",
+        [COUNT_GROUP] = "ignored_group",
+        [COUNT_MARTIAN] = "ignored_martian",
+        [COUNT_PROTOCOL] = "ignored_protocol",
+        [COUNT_FLAGS] = "ignored_flags",
+        [COUNT_REPEAT] = "ignored_repeat",
+        [COUNT_IDLE] = "ignored_idle",
+        [COUNT_SEALED] = "ignored_sealed",
+        [COUNT_STALE] = "ignored_stale",
+        [COUNT_EVICTED] = "evicted",
+        [COUNT_UNSAID] = "unsaid",
+        [COUNT_PIECES] = "sealed_pieces",
+        [COUNT_MESSAGES] = "sealed_messages",
+        [COUNT_MIXTURES] = "sealed_mixtures",
+        [COUNT_PIECES_EVICTED] = "sealed_evicted",
+        [COUNT_SPENT] = "sealed_spent",
+        [COUNT_SPENT_COMMON] = "sealed_spent_common",
+        [COUNT_LIMITED] = "sealed_limited",
+        [COUNT_LIMITED_COMMON] = "sealed_limited_common",
     };
     struct row row;
     /* `sources` and `why` list no counters. */

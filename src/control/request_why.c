@@ -48,6 +48,7 @@ void requests_serve_why(void *arg, struct answer *answer, char *const *words)
 static const char *const ignored[MATCH_VERDICTS] = {
     [MATCH_OUTGOING] = "sent by this host",
     [MATCH_GROUP] = "to or from a group of hosts",
+    [MATCH_MARTIAN] = "from or to an address that no host elsewhere has",
     [MATCH_PROTOCOL] = "neither TCP nor UDP",
     [MATCH_FLAGS] = "its TCP flags are those of no door",
     [MATCH_REPEAT] = "a retransmission",

@@ -55,6 +55,7 @@ static const struct metric listener_metrics[] = {
     {"ignored_flags", "knockd_packets_ignored_total", "counter", "reason=\"flags\"", NULL},
     {"ignored_protocol", "knockd_packets_ignored_total", "counter", "reason=\"protocol\"", NULL},
     {"ignored_group", "knockd_packets_ignored_total", "counter", "reason=\"group\"", NULL},
+    {"ignored_martian", "knockd_packets_ignored_total", "counter", "reason=\"martian\"", NULL},
     {"ignored_outgoing", "knockd_packets_ignored_total", "counter", "reason=\"outgoing\"", NULL},
     {"ignored_stale", "knockd_packets_ignored_total", "counter", "reason=\"stale\"", NULL},
     {"ignored_sealed", "knockd_packets_ignored_total", "counter", "reason=\"sealed\"", NULL},

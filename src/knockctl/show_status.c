@@ -91,10 +91,11 @@ static void print_sealed(const struct row_fields *row)
 static void print_listener(const struct row_fields *row)
 {
     printf("ignored packets: %lld retransmissions, %lld that begin no sequence, %lld by their TCP "
-           "flags, %lld neither TCP nor UDP, %lld of groups, %lld sent by this host\n",
+           "flags, %lld neither TCP nor UDP, %lld of groups, %lld of addresses "
+           "that no host elsewhere has, %lld sent by this host\n",
            number(row, "ignored_repeat"), number(row, "ignored_idle"), number(row, "ignored_flags"),
            number(row, "ignored_protocol"), number(row, "ignored_group"),
-           number(row, "ignored_outgoing"));
+           number(row, "ignored_martian"), number(row, "ignored_outgoing"));
     printf("dropped: %lld addresses that made room for others; %lld knocks that stayed behind "
            "without a message\n",
            number(row, "evicted"), number(row, "unsaid"));

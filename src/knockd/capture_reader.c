@@ -2,6 +2,7 @@
 #include "knockd/capture_reader.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Captures have microseconds or nanoseconds; which, libpcap doesn't say. */
 static struct timestamp take_time(struct capture_reader *reader,
@@ -18,13 +19,13 @@ static struct timestamp take_time(struct capture_reader *reader,
     return timestamp;
 }
 
-/* Captures name no interface, but some say which packets the host sent. */
-static void set_link(struct captured *captured)
+/* Captures name no interface, but some say which packets the host sent, to others or itself. */
+static void set_link(struct captured *captured, bool loopback)
 {
     struct packet *packet = &captured->ip.packet;
     packet->link_group = captured->direction == LINK_GROUP;
-    packet->in = "?";
-    packet->in_len = captured->direction != LINK_OUTGOING;
+    packet->in = loopback ? "lo" : "?";
+    packet->in_len = captured->direction == LINK_OUTGOING ? 0 : (uint8_t)strlen(packet->in);
 }
 
 static enum line_verdict parse(int link, const struct capture_packet *record,
@@ -40,9 +41,8 @@ static enum line_verdict parse(int link, const struct capture_packet *record,
     /* Of a longer one a source that captures gets no more. */
     size_t copied = packet.ip_len < CAPTURE_COPIED ? packet.ip_len : CAPTURE_COPIED;
     size_t uncaptured = record->whole > record->len ? record->whole - record->len : 0;
-    verdict = ip_packet_captured(packet.ip, copied, packet.ip_len + uncaptured, packet.loopback,
-                                 &captured->ip);
-    set_link(captured);
+    verdict = ip_packet_captured(packet.ip, copied, packet.ip_len + uncaptured, &captured->ip);
+    set_link(captured, packet.loopback);
     return verdict;
 }
 

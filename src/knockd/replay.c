@@ -324,6 +324,7 @@ static void print_counters(struct replay *r)
         /* packets that the matcher left out */
         {"ignored_outgoing", matched->packets[MATCH_OUTGOING]},
         {"ignored_group", matched->packets[MATCH_GROUP]},
+        {"ignored_martian", matched->packets[MATCH_MARTIAN]},
         {"ignored_protocol", matched->packets[MATCH_PROTOCOL]},
         {"ignored_flags", matched->packets[MATCH_FLAGS]},
         {"ignored_repeat", matched->packets[MATCH_REPEAT]},

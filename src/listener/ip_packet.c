@@ -8,8 +8,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "lib/addr_scope.h"
-
 enum {
     IP4_HEADER = 20,
     IP4_MORE = 0x2000,
@@ -278,16 +276,7 @@ enum line_verdict ip_packet_parse(const uint8_t *bytes, size_t len, struct ip_pa
     return parse(bytes, len, &rest, out);
 }
 
-/* A source that no other host has: of loopback, but by that, or IPv4 written as IPv6; or sent to
- * loopback. */
-static bool is_of_no_wire(const struct packet *packet, bool loopback)
-{
-    bool own =
-        addr_scope(&packet->src) == ADDR_SCOPE_HOST || addr_scope(&packet->dst) == ADDR_SCOPE_HOST;
-    return (own && !loopback) || addr_is_mapped(&packet->src);
-}
-
-enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole, bool loopback,
+enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t whole,
                                      struct ip_packet *out)
 {
     struct rest rest = {.whole_only = true};
@@ -295,7 +284,7 @@ enum line_verdict ip_packet_captured(const uint8_t *bytes, size_t len, size_t wh
     if (verdict != LINE_PACKET)
         return verdict;
     size_t total = len + rest.uncaptured;
-    if (rest.refused || total > whole || is_of_no_wire(&out->packet, loopback)) {
+    if (rest.refused || total > whole) {
         out->payload = NULL;
         return LINE_DAMAGED;
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/addr_scope.h"
 #include "lib/carrier.h"
 #include "lib/crypto.h"
 #include "listener/match_index.h"
@@ -115,10 +116,11 @@ void matcher_set_remote(struct matcher *m, unsigned source)
     m->remote[source] = true;
 }
 
-/* No group, nor the unspecified address, begins with 1 to 223, in either family. */
+/* Neither a group nor the unspecified address, loopback nor IPv4 written as IPv6 begins with 1 to
+ * 126 or 128 to 223, in either family. */
 static bool is_ordinary(const struct addr *address)
 {
-    return address->bytes[0] - 1u < 223;
+    return address->bytes[0] - 1u < 223 && address->bytes[0] != 127;
 }
 
 static bool is_group(const struct packet *packet)
@@ -127,6 +129,20 @@ static bool is_group(const struct packet *packet)
         return packet->link_group;
     return packet->link_group || addr_is_group(&packet->dst) || addr_is_group(&packet->src) ||
            addr_is_unspecified(&packet->src);
+}
+
+/*
+ * Whether no host elsewhere can have sent the packet, or sent it here: from IPv4 written as IPv6,
+ * or from or to loopback's addresses, but by loopback, which Linux calls "lo" in each namespace.
+ */
+static bool is_martian(const struct packet *packet)
+{
+    if (is_ordinary(&packet->dst) && is_ordinary(&packet->src))
+        return false;
+    bool own =
+        addr_scope(&packet->src) == ADDR_SCOPE_HOST || addr_scope(&packet->dst) == ADDR_SCOPE_HOST;
+    bool by_loopback = packet->in_len == 2 && memcmp(packet->in, "lo", 2) == 0;
+    return (own && !by_loopback) || addr_is_mapped(&packet->src);
 }
 
 /* Whether the packet has to do with sealed knocks. */
@@ -145,6 +161,8 @@ classify(const struct matcher *m, const struct packet *packet)
         return MATCH_OUTGOING;
     if (is_group(packet))
         return MATCH_GROUP;
+    if (is_martian(packet))
+        return MATCH_MARTIAN;
     if ((packet->proto != IPPROTO_TCP && packet->proto != IPPROTO_UDP) || !packet->has_ports)
         return MATCH_PROTOCOL;
     if (is_sealed(m, packet))

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -137,8 +136,7 @@ static void pass_captured(struct packet_stream *stream, const uint8_t *bytes, si
                           size_t whole, const struct sockaddr_ll *from)
 {
     struct packet_event event = {.in = (uint32_t)from->sll_ifindex};
-    event.verdict =
-        ip_packet_captured(bytes, len, whole, from->sll_hatype == ARPHRD_LOOPBACK, &event.ip);
+    event.verdict = ip_packet_captured(bytes, len, whole, &event.ip);
     stream->calls.packet(stream->calls.arg, &event);
 }
 

@@ -82,11 +82,11 @@ length41|some|1
 length6|some|1
 synfin|some|0
 synrst|some|0
-from127|0|3
+from127|0|0
 fromgroup|0|0
 fromall|0|0
-fromlo6|0|3
-mapped6|some|3
+fromlo6|0|0
+mapped6|some|0
 fromgroup6|0|0
 route6|some|3
 option6|0|3

@@ -366,123 +366,110 @@ static void refuses_what_contradicts_itself(void **state)
 /* With an extension header of IPv6 of 8 bytes, behind its length. */
 #define HEADER6(kind, rest) IP6("001c", kind) "0600" rest TCP("5002")
 
-enum link { WIRE, LOOPBACK };
-
 /* What comes of it, and whether it has ports; its bytes on the wire beyond those that are there. */
 static const struct {
     const char *what, *hex;
     enum line_verdict verdict;
     bool ports;
-    enum link link;
     int beyond;
     bool wrong_checksum;
 } captured_rows[] = {
-    {"a SYN", IP4("0028", "4000", "06") TCP("5002"), LINE_PACKET, true, 0, 0, false},
-    {"UDP", IP4("0024", "0000", "11") UDP("0010") BYTES8, LINE_PACKET, true, 0, 0, false},
+    {"a SYN", IP4("0028", "4000", "06") TCP("5002"), LINE_PACKET, true, 0, false},
+    {"UDP", IP4("0024", "0000", "11") UDP("0010") BYTES8, LINE_PACKET, true, 0, false},
     {"UDP that ends before IP does", IP4("0024", "0000", "11") UDP("000f") BYTES8, LINE_PACKET,
-     true, 0, 0, false},
-    {"the padding of a link", IP4("0028", "4000", "06") TCP("5002") BYTES8, LINE_PACKET, true, 0, 0,
+     true, 0, false},
+    {"the padding of a link", IP4("0028", "4000", "06") TCP("5002") BYTES8, LINE_PACKET, true, 0,
      false},
-    {"a wrong checksum", IP4("0028", "4000", "06") TCP("5002"), LINE_DAMAGED, true, 0, 0, true},
-    {"a wrong checksum of options", OPTIONS4("01010101"), LINE_DAMAGED, true, 0, 0, true},
-    {"longer than what came", IP4("0029", "4000", "06") TCP("5002"), LINE_DAMAGED, true, 0, 0,
+    {"a wrong checksum", IP4("0028", "4000", "06") TCP("5002"), LINE_DAMAGED, true, 0, true},
+    {"a wrong checksum of options", OPTIONS4("01010101"), LINE_DAMAGED, true, 0, true},
+    {"longer than what came", IP4("0029", "4000", "06") TCP("5002"), LINE_DAMAGED, true, 0, false},
+    {"longer than what was captured", IP4("0030", "4000", "06") TCP("5002"), LINE_PACKET, true, 8,
      false},
-    {"longer than what was captured", IP4("0030", "4000", "06") TCP("5002"), LINE_PACKET, true, 0,
-     8, false},
     {"longer than what was captured by more than came", IP4("0031", "4000", "06") TCP("5002"),
-     LINE_DAMAGED, true, 0, 8, false},
+     LINE_DAMAGED, true, 8, false},
     {"longer than what was captured of it, nobody knows", IP4("0031", "4000", "06") TCP("5002"),
-     LINE_PACKET, true, 0, -1, false},
+     LINE_PACKET, true, -1, false},
     {"a time to live of 0",
      "45000028123440000006"
      "0000cb007109c6336401" TCP("5002"),
-     LINE_PACKET, true, 0, 0, false},
-    {"options that say nothing", OPTIONS4("01010100"), LINE_PACKET, true, 0, 0, false},
-    {"options that end early", OPTIONS4("00ff8300"), LINE_PACKET, true, 0, 0, false},
-    {"an unknown option", OPTIONS4("94040000"), LINE_PACKET, true, 0, 0, false},
-    {"a loose source route", OPTIONS4("83030400"), LINE_DAMAGED, true, 0, 0, false},
-    {"a strict source route", OPTIONS4("01890304"), LINE_DAMAGED, true, 0, 0, false},
-    {"an option without a length", OPTIONS4("01010194"), LINE_DAMAGED, true, 0, 0, false},
-    {"an option of no length", OPTIONS4("94000000"), LINE_DAMAGED, true, 0, 0, false},
-    {"an option of one byte that has a length", OPTIONS4("94010000"), LINE_DAMAGED, true, 0, 0,
-     false},
-    {"an option longer than the header", OPTIONS4("01940400"), LINE_DAMAGED, true, 0, 0, false},
+     LINE_PACKET, true, 0, false},
+    {"options that say nothing", OPTIONS4("01010100"), LINE_PACKET, true, 0, false},
+    {"options that end early", OPTIONS4("00ff8300"), LINE_PACKET, true, 0, false},
+    {"an unknown option", OPTIONS4("94040000"), LINE_PACKET, true, 0, false},
+    {"a loose source route", OPTIONS4("83030400"), LINE_DAMAGED, true, 0, false},
+    {"a strict source route", OPTIONS4("01890304"), LINE_DAMAGED, true, 0, false},
+    {"an option without a length", OPTIONS4("01010194"), LINE_DAMAGED, true, 0, false},
+    {"an option of no length", OPTIONS4("94000000"), LINE_DAMAGED, true, 0, false},
+    {"an option of one byte that has a length", OPTIONS4("94010000"), LINE_DAMAGED, true, 0, false},
+    {"an option longer than the header", OPTIONS4("01940400"), LINE_DAMAGED, true, 0, false},
     /* TCP and UDP. */
-    {"a TCP header of 16 bytes", IP4("0028", "4000", "06") TCP("4002"), LINE_DAMAGED, true, 0, 0,
+    {"a TCP header of 16 bytes", IP4("0028", "4000", "06") TCP("4002"), LINE_DAMAGED, true, 0,
      false},
-    {"a TCP header of none", IP4("0028", "4000", "06") TCP("0002"), LINE_DAMAGED, true, 0, 0,
-     false},
+    {"a TCP header of none", IP4("0028", "4000", "06") TCP("0002"), LINE_DAMAGED, true, 0, false},
     {"a TCP header that is longer than its packet", IP4("002b", "4000", "06") TCP("6002") "010101",
-     LINE_DAMAGED, true, 0, 0, false},
+     LINE_DAMAGED, true, 0, false},
     {"one that is as long", IP4("002c", "4000", "06") TCP("6002") "01010101", LINE_PACKET, true, 0,
-     0, false},
-    {"one of which only the beginning was captured", IP4("002c", "4000", "06") TCP("6002"),
-     LINE_PACKET, true, 0, 4, false},
-    {"a UDP length of 7", IP4("0024", "0000", "11") UDP("0007") BYTES8, LINE_DAMAGED, true, 0, 0,
      false},
-    {"a UDP length of 0", IP4("0024", "0000", "11") UDP("0000") BYTES8, LINE_DAMAGED, true, 0, 0,
+    {"one of which only the beginning was captured", IP4("002c", "4000", "06") TCP("6002"),
+     LINE_PACKET, true, 4, false},
+    {"a UDP length of 7", IP4("0024", "0000", "11") UDP("0007") BYTES8, LINE_DAMAGED, true, 0,
+     false},
+    {"a UDP length of 0", IP4("0024", "0000", "11") UDP("0000") BYTES8, LINE_DAMAGED, true, 0,
      false},
     {"a UDP length of more than IP's", IP4("0024", "0000", "11") UDP("0011") BYTES8, LINE_DAMAGED,
-     true, 0, 0, false},
+     true, 0, false},
     {"one of which only the beginning was captured", IP4("0024", "0000", "11") UDP("0010"),
-     LINE_PACKET, true, 0, 8, false},
+     LINE_PACKET, true, 8, false},
     {"UDP-Lite, whose length may be 0", IP4("0024", "0000", "88") UDP("0000") BYTES8, LINE_PACKET,
-     true, 0, 0, false},
-    {"by IPv6: a TCP header of 16 bytes", IP6("0014", "06") TCP("4002"), LINE_DAMAGED, true, 0, 0,
+     true, 0, false},
+    {"by IPv6: a TCP header of 16 bytes", IP6("0014", "06") TCP("4002"), LINE_DAMAGED, true, 0,
      false},
-    {"by IPv6: a UDP length of 0", IP6("0010", "11") UDP("0000") BYTES8, LINE_DAMAGED, true, 0, 0,
+    {"by IPv6: a UDP length of 0", IP6("0010", "11") UDP("0000") BYTES8, LINE_DAMAGED, true, 0,
      false},
     {"by IPv6: a UDP length of more", IP6("0010", "11") UDP("0011") BYTES8, LINE_DAMAGED, true, 0,
-     0, false},
+     false},
     /* Fragments: the firewall sees them whole. */
-    {"the first fragment", IP4("0028", "2000", "06") TCP("5002"), LINE_PACKET, false, 0, 0, false},
-    {"a later one", IP4("0028", "0001", "06") TCP("5002"), LINE_PACKET, false, 0, 0, false},
+    {"the first fragment", IP4("0028", "2000", "06") TCP("5002"), LINE_PACKET, false, 0, false},
+    {"a later one", IP4("0028", "0001", "06") TCP("5002"), LINE_PACKET, false, 0, false},
     {"the first of IPv6", IP6("001c", "2c") FRAGMENT("06", "0001") TCP("5002"), LINE_PACKET, false,
-     0, 0, false},
-    {"one of one", IP6("001c", "2c") FRAGMENT("06", "0000") TCP("5002"), LINE_PACKET, true, 0, 0,
+     0, false},
+    {"one of one", IP6("001c", "2c") FRAGMENT("06", "0000") TCP("5002"), LINE_PACKET, true, 0,
      false},
     {"the first fragment, its header cut short", IP4("0028", "2000", "06") TCP("0002"), LINE_PACKET,
-     false, 0, 0, false},
+     false, 0, false},
     /* Addresses. */
-    {"from 127.0.0.1 by a wire", SYN4("7f000001", HERE4), LINE_DAMAGED, true, 0, 0, false},
-    {"to 127.0.0.1 by a wire", SYN4("cb007109", "7f000001"), LINE_DAMAGED, true, 0, 0, false},
-    {"from 127.0.0.1 by loopback", SYN4("7f000001", "7f000001"), LINE_PACKET, true, LOOPBACK, 0,
-     false},
-    {"from 0.1.2.3", SYN4("00010203", HERE4), LINE_PACKET, true, 0, 0, false},
+    {"from 0.1.2.3", SYN4("00010203", HERE4), LINE_PACKET, true, 0, false},
     /* The matcher leaves these out, as those of a log. */
-    {"from nobody", SYN4("00000000", HERE4), LINE_PACKET, true, 0, 0, false},
-    {"from a group", SYN4("e0000001", HERE4), LINE_PACKET, true, 0, 0, false},
-    {"from ::1 by a wire", SYN6(LOOPBACK6, HERE6), LINE_DAMAGED, true, 0, 0, false},
-    {"to ::1 by a wire", SYN6(HERE6, LOOPBACK6), LINE_DAMAGED, true, 0, 0, false},
-    {"from ::1 by loopback", SYN6(LOOPBACK6, LOOPBACK6), LINE_PACKET, true, LOOPBACK, 0, false},
-    {"from ::ffff:203.0.113.9", SYN6("00000000000000000000ffffcb007109", HERE6), LINE_DAMAGED, true,
-     0, 0, false},
+    {"from nobody", SYN4("00000000", HERE4), LINE_PACKET, true, 0, false},
+    {"from a group", SYN4("e0000001", HERE4), LINE_PACKET, true, 0, false},
+    {"from 127.0.0.1", SYN4("7f000001", HERE4), LINE_PACKET, true, 0, false},
+    {"to ::1", SYN6(HERE6, LOOPBACK6), LINE_PACKET, true, 0, false},
+    {"from ::ffff:203.0.113.9", SYN6("00000000000000000000ffffcb007109", HERE6), LINE_PACKET, true,
+     0, false},
     /* IPv6. */
-    {"IPv6", IP6("0014", "06") TCP("5002"), LINE_PACKET, true, 0, 0, false},
-    {"IPv6 longer than what came", IP6("0015", "06") TCP("5002"), LINE_DAMAGED, true, 0, 0, false},
+    {"IPv6", IP6("0014", "06") TCP("5002"), LINE_PACKET, true, 0, false},
+    {"IPv6 longer than what came", IP6("0015", "06") TCP("5002"), LINE_DAMAGED, true, 0, false},
     {"a hop limit of 0",
      "60000000001406"
      "0020010db8000000000000000000000009" HERE6 TCP("5002"),
-     LINE_PACKET, true, 0, 0, false},
-    {"hop by hop: padding", HEADER6("00", "010400000000"), LINE_PACKET, true, 0, 0, false},
-    {"hop by hop: router alert", HEADER6("00", "050200000100"), LINE_PACKET, true, 0, 0, false},
-    {"hop by hop: unknown, to be skipped", HEADER6("00", "1e0400000000"), LINE_PACKET, true, 0, 0,
+     LINE_PACKET, true, 0, false},
+    {"hop by hop: padding", HEADER6("00", "010400000000"), LINE_PACKET, true, 0, false},
+    {"hop by hop: router alert", HEADER6("00", "050200000100"), LINE_PACKET, true, 0, false},
+    {"hop by hop: unknown, to be skipped", HEADER6("00", "1e0400000000"), LINE_PACKET, true, 0,
      false},
     {"hop by hop: unknown, to be discarded", HEADER6("00", "5e0400000000"), LINE_DAMAGED, true, 0,
-     0, false},
-    {"hop by hop: beyond its end", HEADER6("00", "1e0500000000"), LINE_DAMAGED, true, 0, 0, false},
-    {"hop by hop: without a length", HEADER6("00", "01030000001e"), LINE_DAMAGED, true, 0, 0,
      false},
-    {"a jumbogram", IP6("0000", "00") "0600c20400010010" TCP("5002"), LINE_DAMAGED, true, 0, 0,
-     false},
-    {"a jumbogram that isn't one", HEADER6("00", "c20400010010"), LINE_DAMAGED, true, 0, 0, false},
+    {"hop by hop: beyond its end", HEADER6("00", "1e0500000000"), LINE_DAMAGED, true, 0, false},
+    {"hop by hop: without a length", HEADER6("00", "01030000001e"), LINE_DAMAGED, true, 0, false},
+    {"a jumbogram", IP6("0000", "00") "0600c20400010010" TCP("5002"), LINE_DAMAGED, true, 0, false},
+    {"a jumbogram that isn't one", HEADER6("00", "c20400010010"), LINE_DAMAGED, true, 0, false},
     {"for its destination: unknown, to be discarded", HEADER6("3c", "9e0400000000"), LINE_DAMAGED,
-     true, 0, 0, false},
+     true, 0, false},
     {"hop by hop, but later", IP6("0024", "3c") EXTENSION("00") EXTENSION("06") TCP("5002"),
-     LINE_DAMAGED, true, 0, 0, false},
-    {"a route of type 0", HEADER6("2b", "000100000000"), LINE_DAMAGED, true, 0, 0, false},
-    {"a segment route", HEADER6("2b", "040100000000"), LINE_DAMAGED, true, 0, 0, false},
-    {"a route that is done", HEADER6("2b", "000000000000"), LINE_PACKET, true, 0, 0, false},
+     LINE_DAMAGED, true, 0, false},
+    {"a route of type 0", HEADER6("2b", "000100000000"), LINE_DAMAGED, true, 0, false},
+    {"a segment route", HEADER6("2b", "040100000000"), LINE_DAMAGED, true, 0, false},
+    {"a route that is done", HEADER6("2b", "000000000000"), LINE_PACKET, true, 0, false},
 };
 
 static void set_checksum(uint8_t *bytes, bool wrong)
@@ -508,9 +495,8 @@ static void refuses_what_a_host_discards(void **state)
         int beyond = captured_rows[i].beyond;
         if (bytes[1] >> 4 == 4)
             set_checksum(bytes + 1, captured_rows[i].wrong_checksum);
-        enum line_verdict verdict =
-            ip_packet_captured(bytes + 1, len, beyond < 0 ? SIZE_MAX : len + (size_t)beyond,
-                               captured_rows[i].link == LOOPBACK, &captured);
+        enum line_verdict verdict = ip_packet_captured(
+            bytes + 1, len, beyond < 0 ? SIZE_MAX : len + (size_t)beyond, &captured);
         if (verdict != captured_rows[i].verdict ||
             captured.packet.has_ports != captured_rows[i].ports)
             fail_msg("%s: verdict %d, ports %d", captured_rows[i].what, verdict,
@@ -540,8 +526,7 @@ static void captured_is_the_same_as_logged(void **state)
             uint8_t *copy = malloc(cut + 1);
             assert_non_null(copy);
             memcpy(copy + 1, bytes + 1, cut);
-            enum line_verdict verdict =
-                ip_packet_captured(copy + 1, cut, len + 100, false, &captured);
+            enum line_verdict verdict = ip_packet_captured(copy + 1, cut, len + 100, &captured);
             enum line_verdict other = ip_packet_parse(copy + 1, cut, &logged);
             if (verdict != LINE_DAMAGED)
                 assert_int_equal(verdict, other);

@@ -122,6 +122,19 @@ static void read_kind(struct packet *p, const char *word)
     p->in_len = 4;
 }
 
+/* An address in brackets, its ':' written as '_'. */
+static struct addr written(const char *text)
+{
+    struct addr address = {0};
+    char copy[ADDR_TEXT_SIZE];
+    size_t len = strcspn(text, "]");
+    assert_true(len < sizeof(copy));
+    for (size_t i = 0; i < len; i++)
+        copy[i] = (char)(text[i] == '_' ? ':' : text[i]);
+    assert_true(addr_parse(copy, len, &address));
+    return address;
+}
+
 /* Reads one packet; *now and *source go with it. */
 static void read_packet(struct packet *p, const char *word, int64_t *now, unsigned *source)
 {
@@ -141,7 +154,9 @@ static void read_packet(struct packet *p, const char *word, int64_t *now, unsign
         else if (*s == ':')
             p->spt = (uint16_t)atoi(s + 1);
         else if (*s == '/')
-            p->src = host((unsigned)atoi(s + 1));
+            p->src = s[1] == '[' ? written(s + 2) : host((unsigned)atoi(s + 1));
+        else if (*s == '>' && s[1] == '[')
+            p->dst = written(s + 2);
         else if (*s == '>')
             p->dst = s[1] == 'g' ? (struct addr){4, {224, 0, 0, 1}} : host((unsigned)atoi(s + 1));
         else if (*s == '!')
@@ -157,7 +172,7 @@ static void read_packet(struct packet *p, const char *word, int64_t *now, unsign
 /* A letter for what the packet did. */
 static char mark_of(const struct match_result *result)
 {
-    static const char letters[MATCH_VERDICTS] = ".ogpfris";
+    static const char letters[MATCH_VERDICTS] = ".ogmpfris";
     if (result->opened_count == 0)
         return letters[result->verdict];
     assert_int_equal(result->verdict, MATCH_SEEN);
@@ -225,6 +240,19 @@ static const struct scenario scenarios[] = {
     {{D, "5,8000,9000"}, "7000 8000 9000 5 8000 9000", "..A..B"},
     {{D, "7000,8000,9000"}, "7000 8000 9000", "..*"},
     {{D, "8000,9000"}, "7000 8000 9000", "..*"},
+    /* From or to an address that no host elsewhere has: neither step nor stray, whatever the
+     * source; loopback's own are those of this host. */
+    {{D}, "7000/[127.0.0.1] 8000/[127.0.0.1] 9000/[127.0.0.1]", "mmm"},
+    {{D}, "7000/[127.1.2.3]#5 8000/[127.1.2.3]#5 9000/[127.1.2.3]#5", "mmm"},
+    {{D}, "7000/[__1] 8000/[__1] 9000/[__1]", "mmm"},
+    {{D}, "7000>[127.0.0.1] 8000>[__1] 9000/[__ffff_203.0.113.9]", "mmm"},
+    {{D}, "7000/[0.0.0.0] 8000/[__] 9000/[224.0.0.1] 1/[ff02__1] 2/[255.255.255.255]", "ggggg"},
+    {{D}, "7000/[127.0.0.1]%lo 8000/[127.0.0.1]%lo 9000/[127.0.0.1]%lo", "..A"},
+    {{D}, "7000/[__1]%lo 8000/[__1]%lo 9000/[__1]%lo", "..A"},
+    {{D}, "7000/[127.0.0.1]%lo0 8000/[127.0.0.1]%l 9000/[__ffff_203.0.113.9]%lo", "mmm"},
+    {{D}, "7000/[126.0.0.1] 8000/[126.0.0.1] 9000/[126.0.0.1]", "..A"},
+    {{D}, "7000/[7f00__1] 8000/[7f00__1] 9000/[7f00__1]", "..A"},
+    {{D}, "7000 1/[127.0.0.1] 8000 1>[127.0.0.1] 9000", ".m.mA"},
     /* Tolerant: in order, and completed again by another last step. */
     {{T}, "7000 1 8000 2 9000 9000 3 9000", "....A..A"},
     {{T}, "8000 7000 9000 8000 9000", "i...A"},

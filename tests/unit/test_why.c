@@ -108,7 +108,7 @@ static void test_strays(void **state)
                         "1000/0 0:0>1 443/0 0:1>1 80/0 0:1>1 443/0 0:1>1 2000/0 0:1>2 443/0 0:2>2 "
                         "3000/0 0:2>3!");
     assert_string_equal(why("192.0.2.9"),
-                        "1000/0 0:0>1 443/0 0:1>0 80/6 443/6 2000/0 443/6 3000/6");
+                        "1000/0 0:0>1 443/0 0:1>0 80/7 443/7 2000/0 443/7 3000/7");
     assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.8"),
                         "1000/0 0:0>1 443/0 0:1>1 80/0 0:1>1 22/0 0:1>0");
     assert_string_equal(why_by(SOURCE_PCAP, "192.0.2.7"), "1000/0 0:0>1 1128/0 0:1>0");
@@ -165,8 +165,8 @@ static void test_what_packets_do(void **state)
     sees("192.0.2.6", 3000, 5 * SECOND + 10 * SECOND + 1);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>3!");
     assert_string_equal(why("192.0.2.8"), "1000/0 0:0>1 80/0 0:1>0");
-    assert_string_equal(why("192.0.2.7"), "80/6");
-    assert_string_equal(why("192.0.2.6"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 0:2>0~");
+    assert_string_equal(why("192.0.2.7"), "80/7");
+    assert_string_equal(why("192.0.2.6"), "1000/0 0:0>1 2000/0 0:1>2 3000/7 0:2>0~");
     assert_string_equal(why("192.0.2.5"), "");
     assert_string_equal(why("2001:db8::1"), "");
 }
@@ -182,7 +182,7 @@ static void test_what_follows_an_opening(void **state)
     sees("192.0.2.9", 22, 1 * SECOND);
     sees("192.0.2.9", 3000, 2 * SECOND);
     sees("192.0.2.9", 1000, 30 * SECOND);
-    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>3! 22/6 3000/6 "
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/0 0:2>3! 22/7 3000/7 "
                                           "1000/0 0:0>1");
 }
 
@@ -194,7 +194,7 @@ static void test_doubled_packets(void **state)
     for (unsigned i = 0; i < 6; i++)
         sees("192.0.2.9", (uint16_t)(1000 * (1 + i / 2)), 1 * SECOND);
     assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 1000/0 0:1>1 2000/0 0:1>2 2000/0 0:2>2 "
-                                          "3000/0 0:2>3! 3000/6");
+                                          "3000/0 0:2>3! 3000/7");
 }
 
 /* Lost lines start over what their source was told of so far, as they did when they were lost. */
@@ -207,7 +207,7 @@ static void test_lost_lines(void **state)
     history_gap(&history, 0, 2 * SECOND);
     sees("192.0.2.9", 3000, 3 * SECOND);
     sees("192.0.2.9", 1000, 4 * SECOND);
-    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/6 1000/0 0:0>1");
+    assert_string_equal(why("192.0.2.9"), "1000/0 0:0>1 2000/0 0:1>2 3000/7 1000/0 0:0>1");
     /* Those of another source don't. */
     memset(&history, 0, sizeof(history));
     sees("192.0.2.9", 1000, 1 * SECOND);
@@ -224,13 +224,13 @@ static void test_only_the_newest(void **state)
         sees("192.0.2.9", 80, i);
     assert_int_equal(history_count(&history), HISTORY_PACKETS);
     unsigned packets = 0;
-    for (const char *p = why("192.0.2.9"); (p = strstr(p, "80/6")); p++)
+    for (const char *p = why("192.0.2.9"); (p = strstr(p, "80/7")); p++)
         packets++;
     assert_int_equal(packets, WHY_PACKETS);
     /* Others push it out. */
     for (int i = 0; i < HISTORY_PACKETS - 1; i++)
         sees("192.0.2.8", 80, i);
-    assert_string_equal(why("192.0.2.9"), "80/6");
+    assert_string_equal(why("192.0.2.9"), "80/7");
     sees("192.0.2.8", 80, 0);
     assert_string_equal(why("192.0.2.9"), "");
 }
