@@ -42,8 +42,9 @@ static void print_head(FILE *out, const struct rules *rules, const char *ip)
     fprintf(
         out,
         "# Made by `knockctl rules` from %s, for: %stables-restore --noflush\n"
-        "# Two chains of their own are filled anew. Nothing else is flushed, no policy is set.\n"
-        "# A second time: `knockctl rules --again`, or the jumps stand twice.\n",
+        "# Without --noflush all other rules would go. To replace these later: `knockctl "
+        "rules --again`.\n"
+        "# Two chains of their own are filled anew. Nothing else is flushed, no policy is set.\n",
         rules->path, ip);
     if (rules->log_count > 0)
         fputs("#   KNOCKD       in front of your own rules: keeps sessions, closes doors, logs "

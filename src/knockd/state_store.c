@@ -40,11 +40,16 @@ static bool read_boot_id(char out[BOOT_ID_SIZE])
 
 /* --- for a start --- */
 
+/* What to do where openings were forgotten. A running knockd finds iptables' rules of its doors. */
+#define FIND_RULES                                                                                 \
+    "knockctl rules --check tells of rules that nobody closes, knockctl close --stray removes "    \
+    "them; look through rules of other kinds yourself, and take used one-time sequences out of "   \
+    "their files"
+
 void state_store_log_gone(const char *state_dir)
 {
     log_error("THE STATE IS GONE: %s/state.db was in use, and isn't there any more: what was open "
-              "then isn't known, so look through the firewall's rules, and take used one-time "
-              "sequences out of their files",
+              "then isn't known; " FIND_RULES,
               state_dir);
 }
 
@@ -57,16 +62,14 @@ static void log_found(const struct config *config, const struct store_found *fou
         log_error("%s", why);
     if (found->moved)
         log_error(
-            "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known, so look "
-            "through the firewall's rules, and take used one-time sequences out of their files",
+            "THE STATE WAS DAMAGED and is now in %s: what was open then isn't known; " FIND_RULES,
             found->moved);
     if (found->lost)
         state_store_log_gone(config->state_dir);
     if (found->older)
         log_error(
             "THE STATE IS AN OLD COPY: %s/state.db is older than what was last written there: "
-            "what was opened since isn't known, so look through the firewall's rules, and "
-            "take used one-time sequences out of their files; sealed knocks that were made "
+            "what was opened since isn't known; " FIND_RULES "; sealed knocks that were made "
             "before the last one that was used are refused",
             config->state_dir);
     if (found->unmarked)

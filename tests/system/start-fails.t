@@ -176,6 +176,8 @@ record_gone() {
         ok "$gone gone: and says so" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
         NEW_STATE=1 starts "$gone gone: starts"
         ok "$gone gone: which is told, too" said "error: THE STATE IS GONE: $WORK/state/state.db was in use"
+        ok "$gone gone: and what finds the rules that nobody remembers" said \
+            "known; knockctl rules --check tells of rules that nobody closes, knockctl close --stray removes them"
         stop_knockd
         close_all -c "$CONFIG"
         is "$gone gone: after an orderly end all is well" $STATUS 0
