@@ -355,6 +355,7 @@ state_is_old() {
 
 sealed_knock() {
     # knockd that doesn't know what it took before takes nothing that may be older than its state.
+    printf '%16s%s\n' '' "(a knockd with a new state takes no sealed knock for max_skew, here $max_skew s: waiting)"
     poll $((max_skew + 2)) state_is_old || fail "a state folder older than max_skew" "a younger one"
     step "a sealed knock, 24 packets: each gateway gets a third of them, too few to read it"
     command_line "knock -k alice.key $shared web"

@@ -181,7 +181,7 @@ watch_rule() {
     command_line "$iptables -S INPUT"
     output "$(on_gate $iptables -S INPUT)"
     rules | grep -qF -- "-s $client/" || fail "a rule for $client alone" "$(rules)"
-    seen "the rule was there $took ms after knock was started"
+    seen "the rule was there $took ms after knock was started, its pauses between packets included"
 }
 
 right_knock() {

@@ -108,10 +108,16 @@ else
     start="sudo $SBINDIR/knockd -d" restart="end the knockd that runs, and start it again: $start"
 fi
 
+# column COMMAND: it, and blanks up to where its explanation begins.
+column() {
+    printf '  %-47s  ' "$1"
+}
+
 say_import_next() {
     say "Next:" \
-        "  sudo sh -c 'umask 077; knockctl import $conf >$conf.imported'     its comments say what wants a look" \
-        "  sudo knockd -t -c $conf.imported                                  is it right?" \
+        "  sudo sh -c 'umask 077; knockctl import $conf >$conf.imported'" \
+        "$(column '')its comments say what wants a look" \
+        "$(column "sudo knockd -t -c $conf.imported")is it right?" \
         "  sudo mv $conf.imported $conf && $restart"
 }
 
@@ -124,14 +130,14 @@ say_daemon_next() {
     case $(running) in
     *" $SBINDIR/knockd"*)
         say "Next:" \
-            "  sudo knockd -t                                   is the configuration still right?" \
+            "$(column "sudo knockd -t")is the configuration still right?" \
             "  $restart" ;;
     *)
         say "Next:" \
-            "  sudoedit $conf                       a door of your own; knockctl sequence draws its ports" \
-            "  sudo knockd -t                                   is it right?" \
-            "  $start               then, before the firewall denies the port:" \
-            "  sudo knockctl rules --check                      does the firewall fit it?" ;;
+            "$(column "sudoedit $conf")a door of your own; knockctl sequence draws its ports" \
+            "$(column "sudo knockd -t")is it right?" \
+            "$(column "$start")then, before the firewall denies the port:" \
+            "$(column "sudo knockctl rules --check")does the firewall fit it?" ;;
     esac
 }
 
