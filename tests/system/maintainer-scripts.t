@@ -49,6 +49,10 @@ END
 play knockd <<'END'
 [ -z "${WRONG:-}" ] || { echo "/etc/knockd.conf:1: wrong"; exit 1; }
 END
+play knockctl <<'END'
+[ -z "${STRAY:-}" ] || echo "IPv4, table filter: a rule like those of door ssh that no opening owns, so nobody closes it"
+exit 1
+END
 play userdel <<'END'
 echo "told: userdel $*"
 END
@@ -97,6 +101,12 @@ mkdir -p "$WORK/run/systemd/system"
 like "the first time it says what comes next" "$(script knockd-ng.postinst configure)" 'knockd -t && systemctl enable --now knockd'
 is "an upgrade of one that doesn't run says nothing, and starts nothing" "$(script knockd-ng.postinst configure 1.0)" ""
 is "one that runs is restarted" "$(ACTIVE=1 script knockd-ng.postinst configure 1.0)" "told: restart knockd.service"
+is "nothing is said of rules that no knockd forgot" "$(STRAY=1 script knockd-ng.postinst configure 1.0)" ""
+old_file
+echo '# imported' >"$WORK$CONF.imported"
+like "a rule that the daemon it replaced left is told of" "$(ACTIVE=1 STRAY=1 script knockd-ng.postinst configure)" \
+    'nobody closes it; tell of all such rules: knockctl rules --check'
+rm -f "$WORK$CONF.old"
 out=$(ACTIVE=1 WRONG=1 script knockd-ng.postinst configure 1.0)
 is "a wrong configuration doesn't fail the upgrade" $? 0
 like "but is told" "$out" "$CONF:1: wrong"
