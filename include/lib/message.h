@@ -19,6 +19,7 @@
 
 #include "lib/addr.h"
 #include "lib/crypto.h"
+#include "lib/host_name.h"
 #include "lib/sealed.h"
 #include "lib/sequence.h"
 
@@ -128,6 +129,7 @@ struct message_event {
     struct port_proto
         instead; /* of EVENT_STALLED: what came in place of the next step; port 0: nothing
                   */
+    char host[HOST_NAME_SIZE]; /* of EVENT_STALE: who wrote the line; "": it doesn't say */
 };
 
 struct message_reopen {
@@ -220,10 +222,10 @@ struct message_stats {
     uint64_t foreign; /* that aren't the kernel's, or not about a packet */
     uint64_t others;  /* with another prefix */
     uint64_t damaged;
-    uint64_t partial; /* of packets too short to name their addresses */
-    uint64_t stale;   /* of `packets`, refused for their time */
-    uint32_t reason;  /* enum stale_reason of the last of them; STALE_NOT: there was none */
-    int64_t age;      /* ns, likewise; negative: of the future */
+    uint64_t partial;              /* of packets too short to name their addresses */
+    uint64_t stale[STALE_REASONS]; /* of `packets`, refused for their time, by the reason */
+    uint32_t reason; /* enum stale_reason of the last of them; STALE_NOT: there was none */
+    int64_t age;     /* ns, likewise; negative: of the future */
     int64_t last_line;
     int64_t last_packet;
 };
@@ -248,7 +250,8 @@ struct message_packet {
     uint32_t stale;          /* enum stale_reason of a MATCH_STALE, else STALE_NOT */
     int64_t age;             /* ns, of a MATCH_STALE */
     struct addr dst;
-    int64_t time; /* ns */
+    int64_t time;              /* ns */
+    char host[HOST_NAME_SIZE]; /* of a MATCH_STALE: who wrote the line; "": it doesn't say */
 };
 
 struct message_effect {

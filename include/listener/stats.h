@@ -28,7 +28,7 @@ struct stats_prefix {
 struct stats {
     uint64_t lines;
     uint64_t verdicts[LINE_PARTIAL + 1]; /* by enum line_verdict */
-    uint64_t stale;                      /* of LINE_PACKET, refused for their time */
+    uint64_t stale[STALE_REASONS];       /* of LINE_PACKET, refused for their time */
     enum stale_reason stale_reason;      /* of the last of them */
     int64_t stale_age;                   /* ns, likewise */
     int64_t last_line, last_packet;      /* ns, set by the caller; 0: never */

@@ -113,6 +113,13 @@ static const char *const stale_reasons[STALE_REASONS] = {
     [STALE_ZONE] = "zone",
 };
 
+static const char *const stale_counts[STALE_REASONS] = {
+    [STALE_OLD] = "stale_old",
+    [STALE_FUTURE] = "stale_ahead",
+    [STALE_UNDATED] = "stale_undated",
+    [STALE_ZONE] = "stale_zone",
+};
+
 /* Whose lines they are, which of them count by their time, and what became of the others. */
 static void add_age(struct row *row, const struct config_source *source,
                     const struct message_stats *stats)
@@ -122,7 +129,12 @@ static void add_age(struct row *row, const struct config_source *source,
         row_number(row, "max_age", source->max_age / CLOCK_SECOND);
     else
         row_null(row, "max_age");
-    row_number(row, "stale", (int64_t)stats->stale);
+    int64_t stale = 0;
+    for (int reason = STALE_NOT + 1; reason < STALE_REASONS; reason++)
+        stale += (int64_t)stats->stale[reason];
+    row_number(row, "stale", stale);
+    for (int reason = STALE_NOT + 1; reason < STALE_REASONS; reason++)
+        row_number(row, stale_counts[reason], (int64_t)stats->stale[reason]);
     if (stats->reason != STALE_NOT)
         row_text(row, "stale_reason", stale_reasons[stats->reason]);
     else

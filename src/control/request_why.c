@@ -161,6 +161,10 @@ void request_list_packet(const struct pending *pending, const struct config *con
     row_number(&row, "port", packet->dpt);
     row_number(&row, "from_port", packet->spt);
     row_text(&row, "to", addr_format(&packet->dst, text));
+    if (host_name_other(packet->host))
+        row_text(&row, "host", packet->host);
+    else
+        row_null(&row, "host");
     add_ignored(&row, config, packet);
     if (packet->pieces > 0)
         add_pieces(&row, packet);

@@ -198,9 +198,17 @@ static bool check_event_of_source(const struct message_event *event)
            port_proto_equal(event->instead, (struct port_proto){0});
 }
 
+/* Only a line that was refused for its time has a host, or none. */
+static bool is_host(const char host[HOST_NAME_SIZE], bool refused)
+{
+    return refused ? host_name_is_valid(host) : is_zero((const uint8_t *)host, HOST_NAME_SIZE);
+}
+
 static bool check_event(const struct inbound *in, const struct message *message)
 {
     const struct message_event *event = &message->u.event;
+    if (!is_host(event->host, event->kind == EVENT_STALE))
+        return false;
     if (event->kind == EVENT_SANDBOX)
         return check_complaint(event);
     if (event->kind == 0 || event->kind >= EVENT_KINDS || !is_source(in, event->source))
@@ -242,9 +250,12 @@ static bool check_counters(const struct inbound *in, const struct message *messa
 static bool check_stats(const struct inbound *in, const struct message *message)
 {
     const struct message_stats *stats = &message->u.stats;
-    return is_source(in, stats->source) && is_count(stats->lines) && is_count(stats->packets) &&
-           is_count(stats->foreign) && is_count(stats->others) && is_count(stats->damaged) &&
-           is_count(stats->partial) && is_count(stats->stale) && stats->reason < STALE_REASONS &&
+    bool good = true;
+    for (int reason = 0; reason < STALE_REASONS; reason++)
+        good = good && is_count(stats->stale[reason]);
+    return good && is_source(in, stats->source) && is_count(stats->lines) &&
+           is_count(stats->packets) && is_count(stats->foreign) && is_count(stats->others) &&
+           is_count(stats->damaged) && is_count(stats->partial) && stats->reason < STALE_REASONS &&
            is_age(stats->age) && is_past(stats->last_line, in->now) &&
            is_past(stats->last_packet, in->now);
 }
@@ -264,7 +275,8 @@ static bool check_packet(const struct inbound *in, const struct message *message
            packet->proto >= -1 && packet->proto <= UINT8_MAX &&
            packet->pieces <= CARRIER_SLOTS_MAX && packet->needed <= CARRIER_SLOTS_MAX &&
            is_flag(packet->message) && (is_address(&packet->dst) || is_no_address(&packet->dst)) &&
-           is_past(packet->time, in->now) && packet->stale < STALE_REASONS && is_age(packet->age);
+           is_past(packet->time, in->now) && packet->stale < STALE_REASONS && is_age(packet->age) &&
+           is_host(packet->host, packet->stale != STALE_NOT);
 }
 
 static bool check_effect(const struct inbound *in, const struct message *message)

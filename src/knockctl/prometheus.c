@@ -91,21 +91,25 @@ static const struct source_metric {
     const char *key;
     const char *name;
     const char *type;
+    const char *label; /* likewise */
     const char *help;
 } source_metrics[] = {
-    {"lines", "knockd_source_lines_total", "counter",
+    {"lines", "knockd_source_lines_total", "counter", NULL,
      "Lines or packets read, since the listener started."},
-    {"matches", "knockd_source_matches_total", "counter",
+    {"matches", "knockd_source_matches_total", "counter", NULL,
      "Lines that tell of a denied packet, and packets."},
-    {"others", "knockd_source_other_prefix_total", "counter",
+    {"others", "knockd_source_other_prefix_total", "counter", NULL,
      "Lines or packets with another prefix."},
-    {"copies", "knockd_source_copies_total", "counter",
+    {"copies", "knockd_source_copies_total", "counter", NULL,
      "Copies of knocks that were brought before, since knockd started."},
-    {"damaged", "knockd_source_damaged_total", "counter",
+    {"damaged", "knockd_source_damaged_total", "counter", NULL,
      "Lines or packets that are cut or garbled."},
-    {"stale", "knockd_source_stale_total", "counter",
-     "Lines refused since their time isn't of now (max_age)."},
-    {"last_match", "knockd_source_last_match_timestamp_seconds", "gauge",
+    {"stale_old", "knockd_source_stale_total", "counter", "reason=\"old\"",
+     "Lines refused since their time isn't of now (max_age), by reason."},
+    {"stale_ahead", "knockd_source_stale_total", "counter", "reason=\"ahead\"", NULL},
+    {"stale_undated", "knockd_source_stale_total", "counter", "reason=\"undated\"", NULL},
+    {"stale_zone", "knockd_source_stale_total", "counter", "reason=\"zone\"", NULL},
+    {"last_match", "knockd_source_last_match_timestamp_seconds", "gauge", NULL,
      "When the last match was, since 1970; 0: there was none since the listener started."},
 };
 
@@ -185,9 +189,11 @@ static void print_sources(const struct log_sources *sources)
 {
     for (int m = 0; sources->count > 0 && m < SOURCE_METRICS; m++) {
         const struct source_metric *metric = &source_metrics[m];
-        print_head(metric->name, metric->type, metric->help);
+        if (metric->help)
+            print_head(metric->name, metric->type, metric->help);
         for (unsigned i = 0; i < sources->count; i++)
-            printf("%s{source=\"%s\"} %lld\n", metric->name, sources->list[i].name,
+            printf("%s{source=\"%s\"%s%s} %lld\n", metric->name, sources->list[i].name,
+                   metric->label ? "," : "", metric->label ? metric->label : "",
                    sources->list[i].values[m]);
     }
 }

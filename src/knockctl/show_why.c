@@ -61,7 +61,8 @@ static void print_repeats(struct repeats *repeats)
 /* What the packet was, and why it was ignored, if it was. */
 static void describe_packet(const struct row_fields *row, char *out, size_t size)
 {
-    char to[ROW_MAX], source[ROW_MAX], ignored[ROW_MAX], what[TEXT_MAX];
+    char to[ROW_MAX], source[ROW_MAX], ignored[ROW_MAX], host[ROW_MAX], what[TEXT_MAX];
+    bool other_host = row_get(row, "host") != NULL;
     long long protocol = number(row, "protocol");
     bool did_nothing = row_get(row, "ignored") != NULL;
     if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
@@ -69,8 +70,9 @@ static void describe_packet(const struct row_fields *row, char *out, size_t size
                  protocol == IPPROTO_TCP ? "tcp" : "udp");
     else
         snprintf(what, sizeof(what), "protocol %lld", protocol);
-    snprintf(out, size, "%s to %s, source %s%s%s", what, text_of(row, "to", to),
-             text_of(row, "source", source), did_nothing ? ": ignored, " : "",
+    snprintf(out, size, "%s to %s, source %s%s%s%s%s", what, text_of(row, "to", to),
+             text_of(row, "source", source), other_host ? ", host " : "",
+             other_host ? text_of(row, "host", host) : "", did_nothing ? ": ignored, " : "",
              did_nothing ? text_of(row, "ignored", ignored) : "");
 }
 

@@ -119,14 +119,24 @@ static const char *stale_advice(const struct config_source *source, uint32_t rea
                                     "by NTP?";
 }
 
+/* ", written by host NAME", if that is another one. */
+static const char *tell_host(const struct message_event *event, char *out, size_t size)
+{
+    const char *host = host_name_other(event->host);
+    snprintf(out, size, "%s%s", host ? ", written by host " : "", host ? host : "");
+    return out;
+}
+
 /* Nothing of what writes these lines will open a door until it is mended. */
 static void log_other_zone(const struct config_source *source, const struct message_event *event)
 {
+    const char *host = host_name_other(event->host);
     if (source->remote)
         log_error("source %s: lines that name no time zone are %llu s from now, as if a host had "
-                  "written them in another zone than this host's: NONE OF THEM OPENS A DOOR. Let "
-                  "that host's logger name the zone (rsyslog: RSYSLOG_ForwardFormat)",
-                  source->name, (unsigned long long)event->number);
+                  "written them in another zone than this host's%s%s: NONE OF THEM OPENS A DOOR. "
+                  "Let that host's logger name the zone (rsyslog: RSYSLOG_ForwardFormat)",
+                  source->name, (unsigned long long)event->number,
+                  host ? "; the last is of host " : "", host ? host : "");
     else
         log_error("source %s: its lines name no time zone and are %llu s from now, as if they "
                   "were written in another zone than this host's: NONE OF THEM OPENS A DOOR. Let "
@@ -154,16 +164,16 @@ static void tell_age(const struct config_source *source, const struct message_ev
 
 static void log_stale(const struct config *config, const struct message_event *event)
 {
-    char address[ADDR_TEXT_SIZE], age[128];
+    char address[ADDR_TEXT_SIZE], age[128], host[HOST_NAME_SIZE + 32];
     const struct config_source *source = &config->sources[event->source];
     if (event->door == STALE_ZONE) {
         log_other_zone(source, event);
         return;
     }
     tell_age(source, event, age, sizeof(age));
-    log_warning("source %s: refused a line about a packet of %s that %s, and others perhaps; %s",
+    log_warning("source %s: refused a line about a packet of %s that %s%s, and others perhaps; %s",
                 source->name, addr_format(&event->address, address), age,
-                stale_advice(source, event->door));
+                tell_host(event, host, sizeof(host)), stale_advice(source, event->door));
 }
 
 static void log_prefix(const struct config_source *source, const struct message_seen *seen)

@@ -191,7 +191,7 @@ bool diagnostics_stale(struct diagnostics *d, unsigned source, const struct addr
                        struct message_event *out)
 {
     struct stats *stats = &d->stats[source];
-    stats->stale++;
+    stats->stale[reason]++;
     stats->stale_reason = reason;
     stats->stale_age = age;
     if (now < d->stale_quiet_until[source][reason])
@@ -370,7 +370,8 @@ static struct message counters_message(const struct diagnostics *d,
     for (int i = COUNT_OUTGOING; i <= COUNT_SEALED; i++)
         counts[i] = matched->packets[MATCH_OUTGOING + i - COUNT_OUTGOING];
     for (unsigned i = 0; i < setup->source_count; i++)
-        counts[COUNT_STALE] += d->stats[i].stale;
+        for (int reason = 0; reason < STALE_REASONS; reason++)
+            counts[COUNT_STALE] += d->stats[i].stale[reason];
     counts[COUNT_EVICTED] = matched->evicted;
     counts[COUNT_UNSAID] = d->stalled.unreported;
     return message;
@@ -390,20 +391,21 @@ static void count_sealed(struct reassembly_counters sealed, uint64_t counts[LIST
 
 static struct message stats_message(const struct stats *stats, uint32_t query, unsigned source)
 {
-    return (struct message){.type = MESSAGE_STATS,
-                            .u.stats = {.query = query,
-                                        .source = source,
-                                        .lines = stats->lines,
-                                        .packets = stats->verdicts[LINE_PACKET],
-                                        .foreign = stats->verdicts[LINE_FOREIGN],
-                                        .others = stats->verdicts[LINE_PREFIX],
-                                        .damaged = stats->verdicts[LINE_DAMAGED],
-                                        .partial = stats->verdicts[LINE_PARTIAL],
-                                        .stale = stats->stale,
-                                        .reason = stats->stale_reason,
-                                        .age = stats->stale_age,
-                                        .last_line = stats->last_line,
-                                        .last_packet = stats->last_packet}};
+    struct message message = {.type = MESSAGE_STATS,
+                              .u.stats = {.query = query,
+                                          .source = source,
+                                          .lines = stats->lines,
+                                          .packets = stats->verdicts[LINE_PACKET],
+                                          .foreign = stats->verdicts[LINE_FOREIGN],
+                                          .others = stats->verdicts[LINE_PREFIX],
+                                          .damaged = stats->verdicts[LINE_DAMAGED],
+                                          .partial = stats->verdicts[LINE_PARTIAL],
+                                          .reason = stats->stale_reason,
+                                          .age = stats->stale_age,
+                                          .last_line = stats->last_line,
+                                          .last_packet = stats->last_packet}};
+    memcpy(message.u.stats.stale, stats->stale, sizeof(stats->stale));
+    return message;
 }
 
 static struct message prefix_message(const struct stats_prefix *prefix, uint32_t query,

@@ -36,11 +36,13 @@ void history_malformed(struct history *history)
     history->list[(history->count - 1) % HISTORY_PACKETS].malformed = true;
 }
 
-void history_stale(struct history *history, enum stale_reason reason, int64_t age)
+void history_stale(struct history *history, enum stale_reason reason, int64_t age,
+                   const char host[HOST_NAME_SIZE])
 {
     struct history_packet *entry = &history->list[(history->count - 1) % HISTORY_PACKETS];
     entry->stale = (uint8_t)reason;
     entry->age = age;
+    memcpy(entry->host, host, HOST_NAME_SIZE);
 }
 
 void history_gap(struct history *history, unsigned source, int64_t now)

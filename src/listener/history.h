@@ -14,14 +14,15 @@ enum { HISTORY_PACKETS = 2048 };
 struct history_packet {
     int64_t time; /* ns */
     unsigned source;
-    bool gap;             /* no packet: lines of the source were lost */
-    bool whole;           /* it carried a sealed message, which isn't kept */
-    bool handed;          /* which was handed over */
-    bool scan;            /* strict doors didn't open by it, since its address scans */
-    bool malformed;       /* a host discards it, so it isn't matched */
-    uint8_t stale;        /* enum stale_reason: why its line isn't of now, so it isn't matched */
-    int64_t age;          /* ns, of a stale one */
-    struct packet packet; /* its `in` is valid only as history_packet returns it */
+    bool gap;       /* no packet: lines of the source were lost */
+    bool whole;     /* it carried a sealed message, which isn't kept */
+    bool handed;    /* which was handed over */
+    bool scan;      /* strict doors didn't open by it, since its address scans */
+    bool malformed; /* a host discards it, so it isn't matched */
+    uint8_t stale;  /* enum stale_reason: why its line isn't of now, so it isn't matched */
+    int64_t age;    /* ns, of a stale one */
+    char host[HOST_NAME_SIZE]; /* who wrote the line of a stale one; "": it doesn't say */
+    struct packet packet;      /* its `in` is valid only as history_packet returns it */
     char in[IF_NAMESIZE];
 };
 
@@ -42,8 +43,9 @@ void history_scan(struct history *history);
 /* The newest packet is one that a host discards. */
 void history_malformed(struct history *history);
 
-/* The newest packet's line isn't of now. */
-void history_stale(struct history *history, enum stale_reason reason, int64_t age);
+/* The newest packet's line isn't of now; `host` wrote it. */
+void history_stale(struct history *history, enum stale_reason reason, int64_t age,
+                   const char host[HOST_NAME_SIZE]);
 
 /* Lines of `source` were lost before the packets that follow. */
 void history_gap(struct history *history, unsigned source, int64_t now);

@@ -197,17 +197,11 @@ static const char *priority(const char *p, const char *end, uint32_t *value)
     return after;
 }
 
-static bool is_host_char(char ch)
-{
-    unsigned letter = ((unsigned char)ch | 0x20u) - 'a';
-    return letter < 26 || (ch >= '-' && ch <= ':' && ch != '/') || ch == '_';
-}
-
 /* The end of a host name or address. One that ends in ':' is some program's tag. */
 static const char *host(const char *p, const char *end)
 {
     const char *start = p;
-    while (p && p < end && is_host_char(*p))
+    while (p && p < end && host_name_has(*p))
         p++;
     bool whole = p > start && p[-1] != ':' && p < end && (*p == ' ' || *p == '\t');
     return whole ? p : NULL;
@@ -262,9 +256,10 @@ static bool is_address(const char *p, size_t len)
     return addr_parse(p, len, &ignored);
 }
 
-/* Steps over hosts and "facility.level" to behind the kernel's name. A relay may put the address
- * that a line came from before the host; nothing else may stand there. */
-static const char *kernel_tag(const char *p, const char *end)
+/* Steps over hosts and "facility.level" to behind the kernel's name, and sets out->host to the last
+ * host. A relay may put the address that a line came from before it; nothing else may stand there.
+ */
+static const char *kernel_tag(const char *p, const char *end, struct log_header *out)
 {
     const char *first = NULL, *after;
     size_t first_len = 0;
@@ -275,11 +270,17 @@ static const char *kernel_tag(const char *p, const char *end)
         size_t len = (size_t)(after - p);
         bool again = hosts == 1 && (same_host(first, first_len, p, len) ||
                                     (is_address(first, first_len) && !is_address(p, len)));
-        if (hosts > 0 && !again)
-            return is_facility_level(p, len) ? tag(gap(after, end), end) : NULL;
+        if (hosts > 0 && !again) {
+            after = is_facility_level(p, len) ? tag(gap(after, end), end) : NULL;
+            break;
+        }
         first = p;
         first_len = len;
         p = gap(after, end);
+    }
+    if (after && first && !is_facility_level(first, first_len)) {
+        out->host = first;
+        out->host_len = first_len;
     }
     return after;
 }
@@ -458,8 +459,10 @@ static const char *dmesg_time(const char *p, const char *end, struct log_header 
     const char *after = bracketed(p, end, out);
     if (!after)
         return dmesg_iso(p, end, out);
+    /* Its host may be text of the message. */
+    struct log_header ignored = {0};
     if (out->uptime)
-        out->tagged = skip_gap(kernel_tag(gap(after, end), end), end);
+        out->tagged = skip_gap(kernel_tag(gap(after, end), end, &ignored), end);
     return after;
 }
 
@@ -514,7 +517,10 @@ static const char *open_5424(const char *p, const char *end, struct log_header *
         if (!out->timestamp)
             return NULL;
     }
-    p = SCAN(word(p, end), end, "kernel - ");
+    const char *behind = word(p, end);
+    out->host = behind ? p : NULL;
+    out->host_len = behind ? (size_t)(behind - 1 - p) : 0;
+    p = SCAN(behind, end, "kernel - ");
     p = structured_data(word(p, end), end);
     p = p == end ? p : SCAN(p, end, " ");
     if (!p)
@@ -543,7 +549,7 @@ static const char *open_kernel(const char *p, const char *end, struct log_header
         return dmesg_time(p, end, out);
     if (p != start && SCAN(p, end, "1 "))
         return open_5424(p + 2, end, out);
-    const char *tagged = kernel_tag(timestamp(p, end, out), end);
+    const char *tagged = kernel_tag(timestamp(p, end, out), end, out);
     if (tagged)
         return uptime(skip_gap(tagged, end), end, out);
     bool comma = out->time.clock && out->time.clock[8] == ',';
@@ -576,7 +582,10 @@ static const char *open_ulogd(const char *p, const char *end, struct log_header 
 {
     uint32_t pri;
     p = timestamp(priority(p, end, &pri), end, out);
-    return out->timestamp ? host(p, end) : NULL;
+    const char *after = out->timestamp ? host(p, end) : NULL;
+    out->host = after ? p : NULL;
+    out->host_len = after ? (size_t)(after - p) : 0;
+    return after;
 }
 
 bool log_header_parse(enum log_format format, const char *line, size_t len, struct log_header *out)
@@ -597,4 +606,11 @@ bool log_header_parse(enum log_format format, const char *line, size_t len, stru
     }
     out->message = scan_blanks(p, out->end);
     return p;
+}
+
+void log_header_host(enum log_format format, const char *line, size_t len, char out[HOST_NAME_SIZE])
+{
+    struct log_header header;
+    bool known = log_header_parse(format, line, len, &header) && header.host;
+    host_name_copy(known ? header.host : "", known ? header.host_len : 0, out);
 }

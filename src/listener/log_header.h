@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/host_name.h"
 #include "listener/logline.h"
 
 /* Where the parts of a date and time stand in the line; NULL: the time has no such part. */
@@ -50,13 +51,19 @@ struct log_header {
     const char *end;     /* where the text ends */
     const char *timestamp; /* the collector's time as it stands in the line; NULL: none */
     const char *uptime;    /* "1234.567890", in LOG_KMSG microseconds; NULL: none */
-    const char *delta;     /* "1.234567" since the line before, with a sign perhaps; NULL: none */
-    size_t timestamp_len, uptime_len, delta_len;
+    const char *host;  /* who wrote the line, as a syslog header or ulogd has it; NULL: not said.
+                          Of two names the one nearer to the message */
+    const char *delta; /* "1.234567" since the line before, with a sign perhaps; NULL: none */
+    size_t timestamp_len, uptime_len, delta_len, host_len;
     struct log_header_time time; /* the parts of `timestamp` */
 };
 
 /* False when the line isn't one that a collector writes of the kernel's messages. Everything in
  * *out points into `line`. */
 bool log_header_parse(enum log_format format, const char *line, size_t len, struct log_header *out);
+
+/* Copies the name of the host that the line's header has; "" when it has none. */
+void log_header_host(enum log_format format, const char *line, size_t len,
+                     char out[HOST_NAME_SIZE]);
 
 #endif

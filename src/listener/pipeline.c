@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "listener/log_header.h"
 #include "listener/why.h"
 
 void pipeline_init(struct pipeline *p, const struct listener_config *setup,
@@ -101,6 +102,7 @@ static bool refuse_stale(struct pipeline *p, unsigned source, const struct packe
     const struct listener_config_source *from = &p->setup->sources[source];
     struct freshness_bound bound = {.max_age = from->max_age, .remote = from->remote};
     struct message_event event;
+    char host[HOST_NAME_SIZE];
     int64_t age;
     enum stale_reason reason = freshness_judge(&p->freshness[source], &bound, &p->zone, line, &age);
     if (reason == STALE_NOT) {
@@ -108,9 +110,12 @@ static bool refuse_stale(struct pipeline *p, unsigned source, const struct packe
         return false;
     }
     history_add(&p->history, source, packet, now);
-    history_stale(&p->history, reason, age);
-    if (diagnostics_stale(&p->diagnostics, source, &packet->src, reason, age, now, &event))
+    log_header_host(line->format, line->text, line->len, host);
+    history_stale(&p->history, reason, age, host);
+    if (diagnostics_stale(&p->diagnostics, source, &packet->src, reason, age, now, &event)) {
+        memcpy(event.host, host, sizeof(event.host));
         send_event(p, &event);
+    }
     return true;
 }
 

@@ -55,6 +55,8 @@ static void send_packet(const struct why *why, const struct history_packet *entr
                                            .age = entry->stale != STALE_NOT ? entry->age : 0,
                                            .dst = packet->dst,
                                            .time = entry->time}};
+    if (entry->stale != STALE_NOT)
+        memcpy(message.u.packet.host, entry->host, HOST_NAME_SIZE);
     why->send(why->arg, &message);
 }
 

@@ -6,6 +6,7 @@
 
 right=(7412 28733:udp 51990)
 fleet=''
+metrics=''
 
 # sources_file [KEY]: a log of this host, with that key, and a stream of others.
 sources_file() {
@@ -53,6 +54,24 @@ knock_undated() {
     done >>"$1"
 }
 
+# knock_from_host HOST FROM: an old one, whose lines that host wrote.
+knock_from_host() {
+    local step
+    for step in "${right[@]}"; do
+        packet_line "$2" "$step"
+        echo "$(iso_time -50) $1${LINE#"$TIME_STAMP gate"}"
+    done >>"$fleet"
+}
+
+# stale_counts SOURCE: each reason, and how many lines were refused for it, by what the metrics said.
+stale_counts() {
+    sed -n "s/^knockd_source_stale_total{source=\"$1\",reason=\"\([a-z]*\)\"} /\1 /p" <<<"$metrics"
+}
+
+why_without_host() {
+    why "$1" | grep -q 'source fleet: ignored, its line is'
+}
+
 why() {
     "$KNOCKCTL" why -s "$WORK/control" "$1"
 }
@@ -88,7 +107,7 @@ local_lines() {
     mark_log
     knock_stamped "$KERN_LOG" "$(syslog_time -437)" 192.0.2.3
     refuses "a logger that writes its old lines again" 192.0.2.3 'its line is 4[0-9]{2} s old, and max_age is 120 s'
-    ok "it is said" says 'source firewall: refused a line about a packet of 192.0.2.3 that is 4[0-9]{2} s old \(max_age is 120 s\)'
+    ok "it is said" says 'source firewall: refused a line about a packet of 192.0.2.3 that is 4[0-9]{2} s old \(max_age is 120 s\), written by host gate, and others'
     knock_stamped "$KERN_LOG" "$(syslog_time -440)" 192.0.2.4
     refuses "more of them" 192.0.2.4 'its line is 4[0-9]{2} s old'
     is "once a minute" "$(said_lines 'source firewall: refused' | wc -l)" 1
@@ -104,7 +123,7 @@ local_lines() {
     mark_log
     knock_stamped "$KERN_LOG" 'Feb 30 10:00:00' 192.0.2.9
     refuses "of a day that there isn't" 192.0.2.9 "its line states a date that doesn't exist, or is outside 1970 to 2261"
-    ok "it is said" says 'source firewall: refused a line .* 192.0.2.9 that states no valid time, and others'
+    ok "it is said" says 'source firewall: refused a line .* 192.0.2.9 that states no valid time, written by host gate, and others'
     knock_stamped "$KERN_LOG" "$(LC_ALL=C date '+%b %e %T')  2024" 192.0.2.10
     refuses "with a year behind two blanks" 192.0.2.10 'its line is [0-9]{8,} s old'
 }
@@ -115,13 +134,23 @@ remote_lines() {
     opens "of another host, a second old" 192.0.2.11
     knock_stamped "$fleet" "$(iso_time -37)" 192.0.2.12
     refuses "of another host, old" 192.0.2.12 'its line is [0-9]+ s old, and max_age is 10 s'
-    ok "it is said" says 'source fleet: refused a line .* 192.0.2.12 that is [0-9]+ s old .*was the stream away'
+    ok "it is said" says 'source fleet: refused a line .* 192.0.2.12 that is [0-9]+ s old .*, written by host gate, .*was the stream away'
     knock_stamped "$fleet" "$(iso_time 200)" 192.0.2.13
     refuses "whose clock is ahead" 192.0.2.13 'its line is [0-9]+ s ahead of the clock, and 5 s are allowed'
     ok "it is said" says 'source fleet: refused a line .* 192.0.2.13 that is [0-9]+ s ahead of the clock .5 s are allowed., .*are the clocks of both hosts set'
     knock_undated "$fleet" 192.0.2.14
     refuses "without a time" 192.0.2.14 'its line states no valid time, and its source is remote'
-    like "metrics" "$("$KNOCKCTL" status --prometheus -s "$WORK/control")" 'knockd_source_stale_total\{source="fleet".*\} 9'
+    metrics=$("$KNOCKCTL" status --prometheus -s "$WORK/control")
+    is "metrics: each reason" "$(stale_counts fleet | tr '\n' ' ')" 'old 3 ahead 3 undated 3 zone 0 '
+    is "metrics: all of the source" "$(stale_counts fleet | awk '{ sum += $2 } END { print sum }')" 9
+    why 192.0.2.12 >"$WORK/why"
+    like "why names the host that wrote it" "$(cat "$WORK/why")" '7412:tcp to .*, source fleet, host gate: ignored, its line is'
+    knock_from_host "$(uname -n)" 192.0.2.16
+    ok "this host's own name is not told" poll 10 why_without_host 192.0.2.16
+    knock_from_host gw-b.example.org 192.0.2.17
+    refuses "another host" 192.0.2.17 'its line is [0-9]+ s old'
+    like "why names that" "$(why 192.0.2.17)" 'source fleet, host gw-b.example.org: ignored'
+    like "and in JSON" "$("$KNOCKCTL" why --json -s "$WORK/control" 192.0.2.17)" '"host": ?"gw-b.example.org"'
     knock_stamped "$fleet" "$(iso_time 0)" 192.0.2.15 7414
     ok "a step of a door that doesn't hear the source: why" poll 10 unheard_why 192.0.2.15
 }

@@ -336,6 +336,13 @@ static const struct field fields[] = {
     {STALE, OF(event.number), 0, true},
     COUNT_FIELD(STALE, event.number),
     {STALE, OF(event.instead.port), 443, false},
+    {STALE, OF(event.host[0]), 'g', true},
+    {STALE, OF(event.host[0]), 0, true},
+    {STALE, OF(event.host[0]), '\033', false},
+    {STALE, OF(event.host[0]), '/', false},
+    {STALE, OF(event.host[0]), ' ', false},
+    {STALE, OF(event.host[1]), 'g', false}, /* behind the end */
+    {STALE, OF(event.host[63]), 'g', false},
     {STALE, OF(event.instead.proto), IPPROTO_TCP, false},
 
     {GAP, OF(event.kind), EVENT_STAGE, false},   /* it has no address */
@@ -349,6 +356,7 @@ static const struct field fields[] = {
     {GAP, OF(event.door), 1, false},
     NO_ADDRESS_FIELD(GAP, event.address),
     {GAP, OF(event.number), 0, true},
+    {GAP, OF(event.host[0]), 'g', false}, /* of a refused line alone */
     COUNT_FIELD(GAP, event.number),
     {GAP, OF(event.instead.port), 443, false},
     {GAP, OF(event.instead.proto), IPPROTO_TCP, false},
@@ -405,7 +413,8 @@ static const struct field fields[] = {
     COUNT_FIELD(STATS, stats.others),
     COUNT_FIELD(STATS, stats.damaged),
     COUNT_FIELD(STATS, stats.partial),
-    COUNT_FIELD(STATS, stats.stale),
+    COUNT_FIELD(STATS, stats.stale[STALE_OLD]),
+    COUNT_FIELD(STATS, stats.stale[STALE_ZONE]),
     {STATS, OF(stats.reason), STALE_REASONS - 1, true},
     {STATS, OF(stats.reason), STALE_REASONS, false},
     {STATS, OF(stats.reason), UINT32_MAX, false},
@@ -451,6 +460,7 @@ static const struct field fields[] = {
     {PACKET, OF(packet.stale), UINT32_MAX, false},
     {PACKET, OF(packet.age), INT64_MAX, true},
     {PACKET, OF(packet.age), (uint64_t)INT64_MIN, false},
+    {PACKET, OF(packet.host[0]), 'g', false}, /* it isn't refused for its time */
     ADDRESS_FIELD(PACKET, packet.dst),
     TIME_FIELD(PACKET, packet.time),
 

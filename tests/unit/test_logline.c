@@ -291,6 +291,51 @@ static void envelopes_keep_their_times(void **state)
     }
 }
 
+/* Who wrote a line goes on to people's terminals. */
+static void headers_name_their_host(void **state)
+{
+    (void)state;
+    static const char cut[] = "a23456789b23456789c23456789d23456789e23456789f23456789g23";
+    static const struct {
+        enum log_format format;
+        const char *line, *host;
+    } rows[] = {
+        {LOG_KERNEL, "Nov  3 14:28:52 gw-b kernel: [   12.5] x", "gw-b"},
+        {LOG_KERNEL, "2026-11-23T14:28:52.5+01:00 gw-b.example.org kernel: x", "gw-b.example.org"},
+        {LOG_KERNEL, "Nov  3 14:28:52 192.0.2.7 gw-b kernel: x", "gw-b"},
+        {LOG_KERNEL, "Nov  3 14:28:52 gw-b gw-b.example.org kernel: x", "gw-b.example.org"},
+        {LOG_KERNEL, "Nov  3 14:28:52 gw-b kern.warn kernel: x", "gw-b"},
+        {LOG_KERNEL, "Nov  3 14:28:52 2001:db8::7 kernel: x", "2001:db8::7"},
+        {LOG_KERNEL, "Tue Nov 23 14:28:52 2026 kern.warn kernel: x", ""},
+        {LOG_KERNEL, "kernel: x", ""},
+        {LOG_KERNEL, "<4>[    1.25] gw-b kernel: x", ""}, /* may be the message's own */
+        {LOG_KERNEL, "<4>1 2026-11-23T14:28:52Z gw-b kernel - - - x", "gw-b"},
+        {LOG_KERNEL, "<4>1 2026-11-23T14:28:52Z - kernel - - - x", ""},
+        {LOG_KERNEL, "<4>1 2026-11-23T14:28:52Z gw;$(id) kernel - - - x", ""},
+        {LOG_KERNEL, "<4>1 2026-11-23T14:28:52Z gw\033[2J kernel - - - x", ""},
+        {LOG_KERNEL, "Nov  3 14:28:52 gw\033[2J kernel: x", ""},
+        {LOG_KERNEL, "Nov  3 14:28:52 gw-b sshd: x", ""},
+        {LOG_KMSG, "4,1,1250000,-;Nov  3 14:28:52 gw-b kernel: x", ""},
+        {LOG_ULOGD, "Nov 23 14:28:52 gw-b x", "gw-b"},
+        {LOG_KERNEL,
+         "Nov  3 14:28:52 a23456789b23456789c23456789d23456789e23456789f23456789g23456789h kernel: x",
+         cut},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char host[HOST_NAME_SIZE], expected[HOST_NAME_SIZE] = "";
+        snprintf(expected, sizeof(expected), "%s%s", rows[i].host,
+                 rows[i].host == cut ? "456789h" : "");
+        log_header_host(rows[i].format, rows[i].line, strlen(rows[i].line), host);
+        assert_string_equal(host, expected);
+        assert_true(host_name_is_valid(host));
+    }
+    assert_true(host_name_equal("gw-b", "GW-B.example.org"));
+    assert_true(host_name_equal("gw-b.example.org", "gw-b"));
+    assert_false(host_name_equal("gw-b", "gw-bb"));
+    assert_false(host_name_equal("", "gw-b"));
+    assert_null(host_name_other(""));
+}
+
 static void shows_foreign_prefixes(void **state)
 {
     (void)state;
@@ -339,6 +384,7 @@ int main(void)
         cmocka_unit_test(damage_never_makes_nonsense),
         cmocka_unit_test(survives_noise),
         cmocka_unit_test(envelopes_keep_their_times),
+        cmocka_unit_test(headers_name_their_host),
         cmocka_unit_test(shows_foreign_prefixes),
         cmocka_unit_test(packets_as_text),
     };
