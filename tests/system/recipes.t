@@ -53,7 +53,7 @@ killed() {
     starts "$1: starts, with the door open"
     lasts $CLOSES_IN
     for try in 1 2 3 4 5; do
-        [ $try = 1 ] || run_knockd
+        [ $try = 1 ] || start_knockd "$CONFIG"
         ! ends_early || break
         diag "knockd closed before its end in try $try"
     done
