@@ -96,7 +96,8 @@ struct job {
     /* The runner's own. */
     TAILQ_ENTRY(job) link;
     struct group *member;      /* NULL: of none */
-    struct batch_class *class; /* of its command that is next; NULL: that runs alone */
+    struct batch_class *like;  /* of its command that is next; NULL: that is like no other */
+    struct batch_class *class; /* the same; NULL: that runs alone */
     unsigned together;         /* at most so many are in a batch with it */
     bool plain;                /* its command's forgiving form failed, and it runs as it is */
     bool unsaved;              /* its rule isn't told by what iptables-save prints */
@@ -132,6 +133,10 @@ void runner_set_lock(struct runner *runner, int lock);
 
 /* Whether commands run together from here on; they do at first. */
 void runner_set_batch(struct runner *runner, bool batch);
+
+/* `knockd`: a program that is called with RULE_DELETER (keeper/rule_deleter.h) where a batch
+ * deletes rules of iptables-nft; NULL, as at first: iptables-restore does that, too. */
+void runner_set_deleter(struct runner *runner, const char *knockd);
 
 /* Takes a job. It never calls done() before it returns. */
 void runner_submit(struct runner *runner, struct job *job);

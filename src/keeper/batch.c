@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/rule_deleter.h"
 #include "keeper/set_command.h"
 #include "lib/addr.h"
 #include "lib/clock.h"
@@ -311,19 +312,55 @@ static bool are_one_file(const char *a, const char *b)
     return same;
 }
 
+/* The words of iptables-restore for the kind, up to NULL; `program` is room for the first. -1: it
+ * isn't there. */
+static int restore_words(const struct batch_kind *kind, char *program, size_t size,
+                         const char *words[5])
+{
+    unsigned count = 2;
+    snprintf(program, size, "%s-restore", kind->program);
+    if (!are_one_file(kind->program, program))
+        return -1;
+    words[0] = program;
+    words[1] = "--noflush";
+    if (strcmp(kind->wait, "-") != 0)
+        words[count++] = "-w";
+    if (is_number(kind->wait))
+        words[count++] = kind->wait;
+    words[count] = NULL;
+    return 0;
+}
+
 static int restore_command(const struct batch_kind *kind, struct command *out)
 {
     char program[sizeof(kind->program) + 16];
-    const char *arguments[4] = {"--noflush"};
-    unsigned count = 1;
-    snprintf(program, sizeof(program), "%s-restore", kind->program);
-    if (!are_one_file(kind->program, program))
+    const char *words[5];
+    return restore_words(kind, program, sizeof(program), words) < 0
+               ? -1
+               : command_of_program(program, words + 1, out);
+}
+
+static bool is_iptables_nft(const char *program)
+{
+    char *real = command_iptables_family(program) ? realpath(program, NULL) : NULL;
+    bool nft = real && strcmp(command_base_name(real), "xtables-nft-multi") == 0;
+    free(real);
+    return nft;
+}
+
+bool batch_changes_nft(const struct batch_kind *kind)
+{
+    return !kind->checks && (command_is_nft(kind->program) || is_iptables_nft(kind->program));
+}
+
+int batch_delete_command(const struct batch_kind *kind, const char *knockd, struct command *out)
+{
+    char program[sizeof(kind->program) + 16];
+    const char *words[8] = {RULE_DELETER, kind->program, kind->table};
+    if (kind->checks || !is_iptables_nft(kind->program) ||
+        restore_words(kind, program, sizeof(program), words + 3) < 0)
         return -1;
-    if (strcmp(kind->wait, "-") != 0)
-        arguments[count++] = "-w";
-    if (is_number(kind->wait))
-        arguments[count] = kind->wait;
-    return command_of_program(program, arguments, out);
+    return command_of_program(knockd, words, out);
 }
 
 int batch_save_command(const struct batch_kind *kind, struct command *out)

@@ -55,7 +55,15 @@ bool batch_kinds_equal(const struct batch_kind *a, const struct batch_kind *b);
  */
 int batch_command(const struct batch_kind *kind, struct command *out);
 
-/* The input of that command, for `count` commands of the kind in this order. NULL when memory is
+/* Whether a batch of that kind changes nf_tables, in which each change of anything makes another
+ * generation. */
+bool batch_changes_nft(const struct batch_kind *kind);
+
+/* The command that deletes the rules of a batch of iptables-nft by RULE_DELETER of the program
+ * `knockd`; -1 where the kind has none. Else as batch_command. */
+int batch_delete_command(const struct batch_kind *kind, const char *knockd, struct command *out);
+
+/* The input of these commands, for `count` commands of the kind in this order. NULL when memory is
  * short; the caller frees it. */
 char *batch_text(const struct batch_kind *kind, const struct command *const *commands,
                  unsigned count, size_t *size);

@@ -22,6 +22,13 @@ struct rule_search *rule_search_new(const char *saved, size_t size);
 /* Whether the rule is there that `command` looks for or deletes, one of a batch of iptables. */
 enum rule_found rule_search_look(const struct rule_search *search, const struct command *command);
 
+/*
+ * The same for one that deletes it, and takes the first of equal rules: RULE_THERE once for each.
+ * Then *number says which rule of its chain it is, from 0 on, and *count of how many.
+ */
+enum rule_found rule_search_take(struct rule_search *search, const struct command *command,
+                                 unsigned *number, unsigned *count);
+
 /* NULL is fine. */
 void rule_search_free(struct rule_search *search);
 

@@ -37,6 +37,16 @@ enum { BATCH_CLASSES = 32 };
 /* So long a command waits for one of its kind that runs, to go with all others that wait. */
 static const int64_t gather_time = 500 * INT64_C(1000000);
 
+/*
+ * What deletes a rule of iptables-nft reads all of its table first, and does so again when anything
+ * is changed meanwhile: among openings that never end it would not, either. So an opening waits for
+ * a deletion, but no longer than `quiet_time`, and then again as long. One by a single command ends
+ * soon where there are few rules: only one that runs for a moment already is waited for. A deletion
+ * waits for openings, too, and a batch of them for another, but not for ever.
+ */
+static const int64_t quiet_time = 5 * CLOCK_SECOND, quiet_moment = CLOCK_SECOND / 20,
+                     openings_time = CLOCK_SECOND;
+
 /* A batch that took longer than the one is followed by smaller ones; by larger ones, if it was full
  * and took less than the other. */
 static const int64_t batch_long = 2 * CLOCK_SECOND, batch_short = CLOCK_SECOND / 2;
@@ -60,6 +70,8 @@ struct batch_class {
     struct batch_kind kind;
     unsigned most[2]; /* commands in a batch, by enum job_kind */
     bool saves;       /* they look for rules, and their table can be printed */
+    bool deletes;     /* they may delete rules, and can do so by their handles */
+    bool changes_nft; /* they change what such a deletion reads */
 };
 
 struct slot {
@@ -67,6 +79,8 @@ struct slot {
     struct job *job;         /* NULL: free */
     struct job_queue others; /* in one batch with it */
     unsigned count;          /* commands that run: 1 unless it is a batch */
+    bool deletes;            /* rules of iptables-nft: a batch of them, or one */
+    bool by_handles;         /* it does that by their handles */
     int64_t since;           /* when they were started */
     struct process process;
     bool late;         /* it was killed at its limit */
@@ -105,6 +119,9 @@ struct runner {
     int lock;
     struct job_queue queues[QUEUES]; /* those that wait, in the order of submission */
     bool batch;                      /* commands may run together */
+    const char *deleter;             /* deletes rules by their handles; NULL: nothing does */
+    bool openings_next;              /* they have waited for what deletes */
+    int64_t opened;                  /* when one that didn't wait for it was started */
     struct batch_class classes[BATCH_CLASSES];
     unsigned class_count;
     int64_t gathering; /* until then jobs wait for one like them that runs; INT64_MAX: none does */
@@ -152,13 +169,28 @@ static bool find_kind(const struct job *job, struct batch_kind *out)
     return found;
 }
 
-/* The class of the job's next command; NULL: it runs alone. So does what looks whether a rule is
- * gone that couldn't be deleted: it most likely says no, by which a batch fails. */
+/* Makes the class of a kind. */
+static void begin_class(const struct runner *runner, struct batch_class *class,
+                        const struct batch_kind *kind)
+{
+    struct command command = {0};
+    *class = (struct batch_class){.kind = *kind, .most = {RUNNER_BATCH_FIRST, RUNNER_BATCH_FIRST}};
+    class->changes_nft = batch_changes_nft(kind);
+    class->saves = kind->checks && batch_save_command(kind, &command) == 0;
+    free(command.text);
+    command.text = NULL;
+    class->deletes = runner->deleter && batch_delete_command(kind, runner->deleter, &command) == 0;
+    free(command.text);
+    /* The table is read once, however many they are. */
+    if (class->deletes)
+        class->most[JOB_UNDO] *= RUNNER_BATCH_GROWTH;
+}
+
+/* The class of the job's next command; NULL: it has none. */
 static struct batch_class *find_class(struct runner *runner, const struct job *job)
 {
     struct batch_kind kind;
-    bool looks = job->quiet && job->kind == JOB_UNDO;
-    if (!runner->batch || job->alone || looks || !find_kind(job, &kind))
+    if (!find_kind(job, &kind))
         return NULL;
     for (unsigned i = 0; i < runner->class_count; i++)
         if (batch_kinds_equal(&runner->classes[i].kind, &kind))
@@ -166,11 +198,17 @@ static struct batch_class *find_class(struct runner *runner, const struct job *j
     if (runner->class_count == BATCH_CLASSES)
         return NULL;
     struct batch_class *class = &runner->classes[runner->class_count++];
-    struct command save = {0};
-    *class = (struct batch_class){.kind = kind, .most = {RUNNER_BATCH_FIRST, RUNNER_BATCH_FIRST}};
-    class->saves = kind.checks && batch_save_command(&kind, &save) == 0;
-    free(save.text);
+    begin_class(runner, class, &kind);
     return class;
+}
+
+/* Sets what the job's next command is of, and what it may go with. What looks whether a rule is
+ * gone that couldn't be deleted runs alone: it most likely says no, by which a batch fails. */
+static void classify(struct runner *runner, struct job *job)
+{
+    bool looks = job->quiet && job->kind == JOB_UNDO;
+    job->like = find_class(runner, job);
+    job->class = runner->batch && !job->alone && !looks ? job->like : NULL;
 }
 
 /* What opens a door waits for no check of those that are open. */
@@ -183,7 +221,7 @@ static struct job_queue *queue_of(struct runner *runner, const struct job *job)
 
 static void enqueue(struct runner *runner, struct job *job)
 {
-    job->class = find_class(runner, job);
+    classify(runner, job);
     TAILQ_INSERT_TAIL(queue_of(runner, job), job, link);
     job->queued = true;
 }
@@ -309,23 +347,51 @@ static bool may_run(const struct load *load, const struct job *job)
     return running_of(load->runner, job, false) < places(load, job);
 }
 
-/* Whether one of its kind runs, with which it would have gone; those gather that wait. */
+/* Until when an opening waits for a deletion that runs in the slot. */
+static int64_t opening_waits(const struct slot *slot, int64_t now)
+{
+    int64_t opened = slot->runner->opened;
+    /* Those that begin at one moment don't wait for each other. */
+    if (now < opened + quiet_moment || (slot->count == 1 && now < slot->since + quiet_moment))
+        return 0;
+    return (opened > slot->since ? opened : slot->since) + quiet_time;
+}
+
+/* Until when what runs in the slot keeps the job waiting, of which it knows. */
+static int64_t waits_until(const struct slot *slot, const struct job *job, int64_t now)
+{
+    const struct job *other = slot->job;
+    bool deletes = job->kind == JOB_UNDO && job->like && job->like->deletes;
+    if (!other)
+        return 0;
+    if (slot->deletes && job->kind == JOB_DO && job->like && job->like->changes_nft)
+        return opening_waits(slot, now);
+    if (slot->deletes && slot->count > 1 && deletes)
+        return slot->since + quiet_time;
+    if (deletes && other->kind == JOB_DO && other->like && other->like->changes_nft)
+        return slot->since + openings_time;
+    return job->class && !is_slow(job) && other->class == job->class && other->kind == job->kind
+               ? slot->since + gather_time
+               : 0;
+}
+
+/* Whether one of its kind runs, with which it would have gone, so that those which wait gather; or
+ * one that it would disturb. */
 static bool gathers(struct runner *runner, const struct job *job)
 {
-    if (!job->class || is_slow(job))
-        return false;
     int64_t now = clock_now();
+    bool waits = false;
     for (int i = 0; i < RUNNER_SLOTS; i++) {
         const struct slot *slot = &runner->slots[i];
-        int64_t until = slot->since + gather_time;
-        if (!slot->job || slot->job->class != job->class || slot->job->kind != job->kind ||
-            until <= now)
+        int64_t until = waits_until(slot, job, now);
+        if (until <= now)
             continue;
+        waits = true;
+        runner->openings_next |= slot->deletes && job->kind == JOB_DO;
         if (until < runner->gathering)
             runner->gathering = until;
-        return true;
     }
-    return false;
+    return waits;
 }
 
 /* Slow groups take turns, so that one which has recovered doesn't wait for all of another. */
@@ -366,11 +432,25 @@ static struct job *dequeue_from(struct runner *runner, int queue)
     return job ? job : dequeue_best(runner, queue, &load);
 }
 
+/* Whether something deletes rules of iptables-nft. */
+static bool deletes_now(const struct runner *runner)
+{
+    for (int i = 0; i < RUNNER_SLOTS; i++)
+        if (runner->slots[i].job && runner->slots[i].deletes)
+            return true;
+    return false;
+}
+
+/* Undos are first. But where openings have waited for what deletes, the two take turns. */
 static struct job *next_job(struct runner *runner)
 {
+    static const int order[2][QUEUES] = {{QUEUE_UNDOS, QUEUE_DOS, QUEUE_CHECKS},
+                                         {QUEUE_DOS, QUEUE_UNDOS, QUEUE_CHECKS}};
     struct job *job = NULL;
-    for (int queue = 0; queue < QUEUES && !job; queue++)
-        job = dequeue_from(runner, queue);
+    bool openings = runner->openings_next && !deletes_now(runner);
+    runner->openings_next &= !openings;
+    for (int i = 0; i < QUEUES && !job; i++)
+        job = dequeue_from(runner, order[openings][i]);
     if (job && job->member && is_slow(job))
         job->member->turn[job->kind] = ++runner->turns;
     return job;
@@ -510,6 +590,7 @@ static void release(struct slot *slot)
     close_pipe(slot);
     end_saving(slot);
     slot->job = NULL;
+    slot->deletes = slot->by_handles = false;
 }
 
 /* --- what a command writes --- */
@@ -668,7 +749,9 @@ static void put_back(struct runner *runner, struct job_queue *jobs, unsigned tog
     while ((job = TAILQ_LAST(jobs, job_queue))) {
         TAILQ_REMOVE(jobs, job, link);
         job->together = together;
-        job->class = together > 1 ? find_class(runner, job) : NULL;
+        classify(runner, job);
+        if (together == 1)
+            job->class = NULL;
         job->queued = true;
         TAILQ_INSERT_HEAD(queue_of(runner, job), job, link);
     }
@@ -870,7 +953,9 @@ static void on_saved(struct slot *slot, const siginfo_t *how)
 static void on_batch_ended(struct slot *slot, const siginfo_t *how)
 {
     slot->killed = *how;
-    fit_size(slot->job->class, slot->job->kind, slot->count, clock_now() - slot->since);
+    /* By handles, what takes time is the table, which is read once for however many. */
+    if (!slot->by_handles)
+        fit_size(slot->job->class, slot->job->kind, slot->count, clock_now() - slot->since);
     switch (outcome_of(slot, how)) {
     case OF_EACH:
         conclude_batch(slot, how);
@@ -1210,13 +1295,17 @@ static void on_looked(struct slot *slot, const siginfo_t *how)
 
 /* --- batches are made --- */
 
-/* Whether a job that waits goes with the first one of a batch. Of a door nothing of which has ended
- * yet, or that hangs, each goes alone. */
+/*
+ * Whether a job that waits goes with the first one of a batch. Of a door nothing of which has ended
+ * yet, or that hangs, each goes alone; but for rules that are deleted by their handles, which takes
+ * time by the size of the table, and not by what the door's command says.
+ */
 static bool goes_with(const struct job *job, const struct job *first)
 {
     const struct group *group = job->member;
-    return job->class == first->class && !job->hung && job->unsaved == first->unsaved && group &&
-           !is_untried(job) && group->way[job->kind] != HANGS;
+    bool ends = group && !is_untried(job) && group->way[job->kind] != HANGS && !job->hung;
+    return job->class == first->class && job->unsaved == first->unsaved &&
+           (ends || (job->kind == JOB_UNDO && job->class->deletes));
 }
 
 /* What was opened last comes first. */
@@ -1284,13 +1373,22 @@ static int start_saving(struct slot *slot, struct command *command)
     return -1;
 }
 
+/* The command that the batch is run by. */
+static int make_batch_command(struct slot *slot, struct command *out)
+{
+    const struct batch_kind *kind = &slot->job->class->kind;
+    slot->by_handles = slot->deletes && slot->count > RUNNER_BATCH_SMALL &&
+                       batch_delete_command(kind, slot->runner->deleter, out) == 0;
+    return slot->by_handles ? 0 : batch_command(kind, out);
+}
+
 /* 0; -1: the batch can't be started. */
 static int start_batch(struct slot *slot)
 {
     struct command command = {0};
     struct job *job = slot->job;
     int input = -1, rc = start_saving(slot, &command);
-    if (rc < 0 && batch_command(&job->class->kind, &command) == 0)
+    if (rc < 0 && make_batch_command(slot, &command) == 0)
         input = make_input(slot, &job->class->kind, slot->count);
     if (input >= 0)
         rc = start_in(slot, &command, input);
@@ -1310,13 +1408,18 @@ static int start_batch(struct slot *slot)
 /* Starts the job with all that can go with it; if that fails, without. */
 static void start_with_others(struct slot *slot, struct job *job)
 {
+    const struct batch_class *like = job->like;
     slot->job = job;
     slot->count = 1;
+    slot->deletes = job->kind == JOB_UNDO && like && like->deletes;
+    if (job->kind == JOB_DO && like && like->changes_nft)
+        slot->runner->opened = clock_now();
     if (job->class && goes_with(job, job))
         gather(slot);
     if (slot->count > 1 && start_batch(slot) == 0)
         return;
     put_back(slot->runner, &slot->others, 1);
+    slot->count = 1;
     start(slot, job);
 }
 
@@ -1396,6 +1499,11 @@ void runner_set_lock(struct runner *runner, int lock)
 void runner_set_batch(struct runner *runner, bool batch)
 {
     runner->batch = batch;
+}
+
+void runner_set_deleter(struct runner *runner, const char *knockd)
+{
+    runner->deleter = knockd;
 }
 
 void runner_submit(struct runner *runner, struct job *job)

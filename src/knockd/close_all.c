@@ -101,6 +101,8 @@ static bool make_parts(struct closer *c)
 {
     c->loop = loop_new();
     c->runner = c->loop ? runner_new(c->loop, run_limit, c->dir.commands) : NULL;
+    if (c->runner)
+        runner_set_deleter(c->runner, "/proc/self/exe");
     c->doors = c->runner ? doors_new(c->loop, c->runner, c->store) : NULL;
     c->signals = c->doors ? signals_watch(c->loop, on_signal, c) : NULL;
     if (!c->signals)

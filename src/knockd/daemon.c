@@ -441,6 +441,7 @@ static int make_parts(struct daemon *d, const struct config *config)
     if (!d->runner)
         return -1;
     runner_set_batch(d->runner, config->batch);
+    runner_set_deleter(d->runner, "/proc/self/exe");
     d->doors = doors_new(d->loop, d->runner, d->store);
     if (!d->doors || loop_timer_register(d->loop, &d->pulse, on_pulse, d) < 0 ||
         loop_timer_register(d->loop, &d->deadline, on_deadline, d) < 0)

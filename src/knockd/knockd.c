@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "keeper/rule_deleter.h"
 #include "knockd/close_all.h"
 #include "knockd/daemon.h"
 #include "knockd/daemonize.h"
@@ -224,6 +225,9 @@ int knockd_main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "--listener") == 0)
         return listener_main((uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10),
                              strtoull(argv[4], NULL, 10));
+    /* How the keeper's runner deletes rules of iptables-nft. */
+    if (argc > 1 && strcmp(argv[1], RULE_DELETER) == 0)
+        return rule_deleter_main(argc, argv);
     fill_standard_descriptors();
     struct options options;
     if (!options_parse(argc, argv, &options))

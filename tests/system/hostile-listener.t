@@ -244,6 +244,54 @@ too_much() {
     answers_for_ever
 }
 
+# --- doors that close behind a flood ---
+
+said_number() {
+    grep -c -- "$1" "$KNOCKD_LOG"
+}
+
+# closes_in_time UNTIL SECONDS: until then, what was open SECONDS ago and 10 s before that is closed. That is as late as on
+# a machine that is busy with other tests.
+closes_in_time() {
+    local times=() opened=() first=0 now
+    while now=$(now_ms) && [ "$now" -lt "$1" ]; do
+        times+=("$now") opened+=("$(said_number ' opened for ')")
+        while [ $((times[first] + ($2 + 10) * 1000)) -le "$now" ]; do
+            closed=$(said_number ' closed for ')
+            [ "$closed" -ge "${opened[first]}" ] || {
+                diag "of ${opened[first]} doors that are due for 10 s, $closed are closed"
+                return 1
+            }
+            first=$((first + 1))
+        done
+        sleep 0.2
+    done
+    diag "$closed of ${opened[-1]} doors have closed"
+    [ "$closed" -gt 1000 ]
+}
+
+crowd_rules() {
+    on_gate iptables-save -t filter | grep -c 'dport 2223'
+}
+
+# As many doors as it can open, each with a rule above those before it, which iptables of nftables compares with that of
+# the door that closes. They close in time, since openings wait for that; and so they do at the end.
+closes_behind_a_flood() {
+    local closed=0 end
+    configure "type = kmsg" <<TABLE
+run_timeout = 10
+door "crowd" { sequence = { 7001, 8001, 9001 }  cmd_timeout = 10  rule = "INPUT -s %IP% -p tcp --dport 2223 -j ACCEPT" }
+TABLE
+    starts "rules for addresses: starts"
+    end=$(($(now_ms) + 25000))
+    order "flood 40000 16000000 open 0 0 10.0.0.1"
+    ok "rules for addresses: each closes in time" closes_in_time "$end" 10
+    kill -TERM "$KNOCKD_PID"
+    ok "rules for addresses: with $(crowd_rules) rules, it ends in time" poll 30 process_gone "$KNOCKD_PID"
+    is "rules for addresses: none is left" "$(crowd_rules)" 0
+    ok "rules for addresses: no door is said to stay open" not said 'NOT CLOSED'
+}
+
 # --- what waits for it ---
 
 # Fifteen logs that are replaced again and again, of which the listener is told and doesn't hear: no more than a bounded
@@ -299,4 +347,5 @@ misbehaves
 stop_knockd
 is "ends well" $? 0
 reads_nothing
+closes_behind_a_flood
 done_testing

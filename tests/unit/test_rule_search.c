@@ -117,6 +117,63 @@ static void what_is_cut_off_is_not_believed(void **state)
     }
 }
 
+/* Takes the rule that the command deletes; -1: it isn't there, -2: that isn't sure. */
+static int take(struct rule_search *search, const char *rule, unsigned of)
+{
+    struct command command = make_command(rule);
+    unsigned number = 0, count = 0;
+    enum rule_found found = rule_search_take(search, &command, &number, &count);
+    free(command.text);
+    if (found == RULE_THERE)
+        assert_int_equal(count, of);
+    return found == RULE_THERE ? (int)number : found == RULE_ABSENT ? -1 : -2;
+}
+
+/* As iptables -D does it: the first of those that are equal. */
+static void each_is_taken_once(void **state)
+{
+    (void)state;
+    static const char equal[] = "*filter\n:INPUT ACCEPT [0:0]\n:knock - [0:0]\n"
+                                "-A INPUT -s 10.1.0.1/32 -j ACCEPT\n"
+                                "-A knock -s 10.1.0.2/32 -j ACCEPT\n"
+                                "-A knock -s 10.1.0.1/32 -j ACCEPT\n"
+                                "-A knock -s 10.1.0.1/32 -j DROP\n"
+                                "-A knock -s 10.1.0.1/32 -j ACCEPT\n"
+                                "COMMIT\n";
+    struct rule_search *search = rule_search_new(equal, strlen(equal));
+    assert_non_null(search);
+    assert_int_equal(take(search, "knock -s 10.1.0.1 -j ACCEPT", 4), 1);
+    assert_int_equal(take(search, "knock -s 10.1.0.1 -j DROP", 4), 2);
+    assert_int_equal(take(search, "knock -s 10.1.0.1 -j ACCEPT", 4), 3);
+    assert_int_equal(take(search, "knock -s 10.1.0.1 -j ACCEPT", 4), -2);
+    assert_int_equal(take(search, "INPUT -s 10.1.0.1 -j ACCEPT", 1), 0);
+    assert_int_equal(take(search, "knock -s 10.1.0.9 -j ACCEPT", 4), -1);
+    assert_int_equal(take(search, "knock -s 10.1.0.2 -j ACCEPT", 4), 0);
+    rule_search_free(search);
+}
+
+/* A line that can't be read has a place in the chain nevertheless, so none of its rules has a
+ * number that is sure. */
+static void no_number_is_guessed(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    fputs("*filter\n:knock - [0:0]\n:other - [0:0]\n-A knock", file);
+    for (unsigned i = 0; i < 600; i++)
+        fputs(" -m x", file);
+    fputs("\n-A knock -s 10.1.0.1/32 -j ACCEPT\n-A other -s 10.1.0.1/32 -j ACCEPT\nCOMMIT\n", file);
+    assert_int_equal(fclose(file), 0);
+    struct rule_search *search = rule_search_new(text, size);
+    assert_non_null(search);
+    assert_int_equal(take(search, "knock -s 10.1.0.1 -j ACCEPT", 2), -2);
+    assert_int_equal(take(search, "other -s 10.1.0.1 -j ACCEPT", 1), 0);
+    rule_search_free(search);
+    free(text);
+}
+
 /* What looks for a rule of ten thousand isn't compared with each of them. */
 static void many_are_looked_for(void **state)
 {
@@ -148,6 +205,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_certain_is_told),
         cmocka_unit_test(what_is_cut_off_is_not_believed),
+        cmocka_unit_test(each_is_taken_once),
+        cmocka_unit_test(no_number_is_guessed),
         cmocka_unit_test(many_are_looked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
