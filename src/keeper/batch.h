@@ -22,7 +22,9 @@ struct batch_kind {
     bool exist;    /* of ipset: what is so already is no error */
 };
 
-/* Whether `command` can be one of a batch, and of which kind that is. */
+/* Whether `command` can be one of a batch, and of which kind that is: commands of one kind go
+ * together, and no others. The one place that tells; it has keeper/set_command.h read those of nft
+ * and ipset. */
 bool batch_kind_of(const struct command *command, struct batch_kind *out);
 
 /* Whether it does no harm that `command`, which may have been done, is run once more. */

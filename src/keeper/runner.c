@@ -1,7 +1,19 @@
 /*
- * The life of a command: queued -> started (a slot, a process, a pipe, a time limit), alone or with
- * those of its kind that wait, too -> ended by itself or killed at its limit -> the next command of
- * its job, or done().
+ * The life of a command, alone or with those of its kind that wait, too:
+ *
+ *   QUEUED ---> STARTED --------------> CONCLUDED ---> the next command of its job, or done()
+ *     ^  a slot    | by itself, or killed
+ *     |  is free   | at its limit
+ *     |            v
+ *     |   a batch that failed, or was killed
+ *     |      did nothing: by halves ------------------> QUEUED
+ *     |      says which one failed: those before it --> CONCLUDED, the others -> QUEUED
+ *     +----- may have opened: LOOKED FOR -------------> CONCLUDED, or QUEUED
+ *
+ * A batch: the first job that may run -> gathers those that go with it (keeper/batch.h) -> as many
+ * as batches of its class have had time for -> what one process makes of it -> a verdict on each.
+ * Checks and deletions of iptables have ways of their own: a table that is printed once tells which
+ * rules are there, and RULE_DELETER deletes by handles, while openings wait.
  */
 #include "keeper/runner.h"
 

@@ -1,7 +1,7 @@
 /*
  * Commands of nft(8) and ipset(8) that add elements to sets, delete them, or look whether they are
- * there: which of them several can be run together, and what they are when it isn't known whether
- * they have been done.
+ * there: what they say, by which batch_kind_of() (keeper/batch.h) tells which go together, and what
+ * they are when it isn't known whether they have been done.
  */
 #ifndef KEEPER_SET_COMMAND_H
 #define KEEPER_SET_COMMAND_H
