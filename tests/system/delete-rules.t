@@ -130,24 +130,38 @@ amid_changes() {
     done
 }
 
-# A table that was made anew numbers its rules from the beginning: those of now aren't those that were looked up.
-amid_another_table() {
-    local cut
-    for cut in 0.02 0.06 0.10 0.14 0.18; do
-        many 3000 1 500
-        load
-        (
-            sleep $cut
-            printf '%s\n' 'flush ruleset' 'table ip filter { chain knock {' |
-                cat - <(for ((i = 0; i < 3000; i++)); do echo "ip saddr 10.7.$((i / 256)).$((i % 256)) accept"; done) \
-                    <(printf '}\n}\n') | on_gate nft -f -
-        ) &
-        deletes "$iptables-restore"
-        wait $!
-        is "another table after $cut s: none of its rules goes" \
-            "$(on_gate nft list chain ip filter knock | grep -c 'ip saddr 10\.7\.')" 3000
-        on_gate nft flush ruleset
+# other_table PREFIX: as many rules as `many 40` makes, of other addresses.
+other_table() {
+    local i
+    printf '%s\n' '*filter' ':knock - [0:0]'
+    for ((i = 1; i <= 40; i++)); do
+        echo "-A knock -s $1.$i/32 -j ACCEPT"
     done
+    echo COMMIT
+}
+
+# Once the table is printed, other rules take the place of those in it: as many, so that each number is another rule's.
+# printed_and_replaced COMMAND: that is run before: a new table has new handles, from the beginning.
+printed_and_replaced() {
+    many 40 1 10
+    load
+    mkdir -p "$WORK/fake"
+    other_table 10.7.0 >"$WORK/other"
+    : >"$WORK/once"
+    cat >"$WORK/fake/iptables-nft" <<END
+#!/bin/sh
+$iptables-save "\$@"
+[ -e "$WORK/once" ] || exit 0
+rm "$WORK/once"
+$1
+$iptables-restore <"$WORK/other"
+END
+    chmod 700 "$WORK/fake/iptables-nft"
+    ln -sf iptables-nft "$WORK/fake/iptables-nft-save"
+    iptables=$WORK/fake/iptables-nft deletes
+    is "replaced once it was printed, by '${1:-iptables-restore}': nothing is deleted" \
+        "$?:$(print_table | grep -c 10.7.0)" 1:40
+    ok "the table was looked at" [ ! -e "$WORK/once" ]
 }
 
 needs_hosts
@@ -165,7 +179,11 @@ if [ -x $iptables ]; then
     on_gate $iptables -F
     far_down
     amid_changes
-    if command -v nft >/dev/null; then amid_another_table; else skip "another table" "no nft"; fi
+    printed_and_replaced ''
+    if command -v nft >/dev/null; then printed_and_replaced 'nft flush ruleset'; else skip "a new table" "no nft"; fi
+    on_gate $iptables-restore </dev/null
+    on_gate $iptables -F
+    on_gate $iptables -X
     printf '%s\n' '*filter' '-I knock -s 10.1.0.1 -j ACCEPT' COMMIT >"$WORK/batch"
     on_gate $iptables -N knock
     deletes $iptables-restore
