@@ -20,7 +20,7 @@ enum unseal_verdict {
     UNSEAL_STALE,
     UNSEAL_UNKNOWN,
     UNSEAL_REPLAYED,
-    UNSEAL_NEW_STATE, /* the state is so new that it may have been used up before */
+    UNSEAL_NEW_STATE, /* the state, or after a crash the key, is so new that it may be a replay */
     UNSEAL_COPY,      /* the message that was served last, from the same address: one more round of
                        * it; or another source brought it */
     UNSEAL_UNHEARD,   /* its door doesn't hear the source that brought it: not used up */

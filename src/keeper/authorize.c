@@ -284,30 +284,42 @@ static bool is_copy(const struct key *key, const struct unsealed *message,
 }
 
 /* Says in limits->new_state until when, which is the same for all who are refused so. */
-static void name_new_state(const struct authorize *a, uint64_t begin)
+static void name_new(const struct authorize *a, const char *what, const char *lest, uint64_t begin)
 {
     char until[32];
     time_t end = (time_t)(begin >> 16) + 1;
     struct tm tm;
     if (!localtime_r(&end, &tm) || strftime(until, sizeof(until), "%F %T", &tm) == 0)
         snprintf(until, sizeof(until), "max_skew is over");
-    snprintf(
-        a->limits->new_state, sizeof(a->limits->new_state),
-        "new state, or an old copy: sealed knocks are refused until %s, lest one that was used up be good "
-        "again; knock once more then",
-        until);
+    snprintf(a->limits->new_state, sizeof(a->limits->new_state),
+             "new %s knocks are refused until %s, lest one that was %s; knock once more then", what,
+             until, lest);
+}
+
+/* Of a key that wasn't in force before: what was refused until then stays refused, by its time.
+ * After an end that recorded nothing, such as a kill -9, that is all that there may have been. */
+static enum unseal_verdict judge_early(const struct authorize *a, const struct key *key,
+                                       const struct unsealed *message, int64_t wall)
+{
+    uint64_t since = key->since;
+    if (!message->bound)
+        since = sealed_later(since, a->keyring->unbound_since);
+    if (message->time <= key->last || message->time >= since || (int64_t)(since >> 16) < wall)
+        return UNSEAL_REPLAYED;
+    name_new(a, "key: its", "refused before be good now", since);
+    return UNSEAL_NEW_STATE;
 }
 
 /* Why the key's message of that time is too old. A state that isn't new begins in the past, and
  * where a key was used since, its last message counts. Who has no store has no new one. */
 static enum unseal_verdict judge_old(const struct authorize *a, const struct key *key,
-                                     uint64_t time, int64_t wall)
+                                     const struct unsealed *message, int64_t wall)
 {
     uint64_t begin;
-    if (!a->store || store_sealed_begun(a->store, &begin) < 0 || time > begin ||
+    if (!a->store || store_sealed_begun(a->store, &begin) < 0 || message->time > begin ||
         (key->used && key->last > begin) || (int64_t)(begin >> 16) < wall)
-        return UNSEAL_REPLAYED;
-    name_new_state(a, begin);
+        return judge_early(a, key, message, wall);
+    name_new(a, "state, or an old copy: sealed", "used up be good again", begin);
     return UNSEAL_NEW_STATE;
 }
 
@@ -323,7 +335,7 @@ static enum unseal_verdict use_up_message(const struct authorize *a, const struc
         return UNSEAL_COPY;
     if (message->time <= key->last ||
         keyring_is_early(a->keyring, message->key, message->bound, message->time))
-        return judge_old(a, key, message->time, wall);
+        return judge_old(a, key, message, wall);
     /* Not used up then, but good for no longer than max_skew, and the key can knock again. */
     if (!limit_take(&key->rate, now))
         return UNSEAL_HASTY;

@@ -37,7 +37,7 @@ dead() {
     mark_log
     send_packets $FROM
     stay_shut "$1"
-    ok "$1: said why" said "sealed knock from $FROM refused: ${2:-(replayed: |new state, )}"
+    ok "$1: said why" said "sealed knock from $FROM refused: ${2:-(replayed: |new state, |new key: )}"
 }
 
 # dead_copy DESCRIPTION: it is the message that was served last: it opens nothing, is counted, and not told of.
@@ -241,7 +241,7 @@ ahead() {
     mark_log
     send_packets "$2"
     stay_shut "$1: permitted"
-    ok "$1: said why" said "sealed knock from $2 refused: replayed"
+    ok "$1: said why" said "sealed knock from $2 refused: (replayed|new key)"
     starts_again "$1"
     mark_log
     send_packets "$2"
