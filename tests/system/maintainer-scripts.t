@@ -53,6 +53,13 @@ play knockctl <<'END'
 [ -z "${STRAY:-}" ] || echo "IPv4, table filter: a rule like those of door ssh that no opening owns, so nobody closes it"
 exit 1
 END
+play iptables-save <<'END'
+[ -z "${RULES:-}" ] || printf '%s\n' '*filter' ':KNOCKD - [0:0]' ':KNOCKD-DENY - [0:0]' '-A INPUT -j KNOCKD' COMMIT
+END
+play ip6tables-save </dev/null
+play nft <<'END'
+[ -n "${TABLE:-}" ]
+END
 play userdel <<'END'
 echo "told: userdel $*"
 END
@@ -105,7 +112,7 @@ is "nothing is said of rules that no knockd forgot" "$(STRAY=1 script knockd-ng.
 old_file
 echo '# imported' >"$WORK$CONF.imported"
 like "a rule that the daemon it replaced left is told of" "$(ACTIVE=1 STRAY=1 script knockd-ng.postinst configure)" \
-    'nobody closes it; tell of all such rules: knockctl rules --check'
+    'nobody closes it; what tells of all such rules: knockctl rules --check'
 rm -f "$WORK$CONF.old"
 out=$(ACTIVE=1 WRONG=1 script knockd-ng.postinst configure 1.0)
 is "a wrong configuration doesn't fail the upgrade" $? 0
@@ -114,6 +121,11 @@ like "and the one that runs goes on" "$out" 'was not restarted'
 ok "not restarted, indeed" not grep -q 'told:' <<<"$out"
 is "a removal stops it" "$(script knockd-ng.prerm remove)" "told: stop knockd.service"
 is "an upgrade doesn't" "$(script knockd-ng.prerm upgrade 1.1)" ""
+out=$(RULES=1 script knockd-ng.prerm remove)
+like "a removal tells of rules that keep the ports closed" "$out" 'deny new connections to the ports of doors'
+like "and how to take them out" "$out" '  iptables -X KNOCKD-DENY'
+ok "those alone that are there" not grep -q 'ip6tables|nft' <<<"$out"
+like "of nft's as well" "$(TABLE=1 script knockd-ng.prerm remove)" '  nft delete table inet knockd'
 
 # --- another knockd's file ---
 
