@@ -254,7 +254,7 @@ sub fleet_page {
             grouped(value('fleet', $program, 0, 'burst')));
     }
     my $file = value('fleet', 'knockd/file', 0, 'lines per CPU second');
-    return "Measured on $any{fleet}{date}, $any{fleet}{machine}.\n$text.El\n.Pp\n"
+    return "Measured on $any{fleet}{date}, " . $any{fleet}{machine} =~ s/, /,\n/r . ".\n$text.El\n.Pp\n"
         . sprintf("Of the merged stream of %s gateways, one\n.Xr knockd 8\ntakes %.2f million lines for each second of CPU"
         . " time; %s lines a second\nare %.1f %% of a processor.\n", value('fleet', 'fleet', 0, 'hosts'), $file / 1e6,
         grouped(value('fleet', 'fleet', 0, 'rate')), value('fleet', 'knockd/paced', 0, 'share of a core'));

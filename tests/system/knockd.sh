@@ -109,6 +109,7 @@ witness() {
 
 witnessed() {
     stop "$witness_pid"
+    # shellcheck disable=SC2034 # the tests'
     WITNESS=$(cat "$WORK/witness")
 }
 

@@ -19,6 +19,7 @@ tap_count=0 tap_failed=0 tap_planned=''
 # shellcheck disable=SC2034 # poll's
 POLL_LEAST=60
 # How long a busy machine may hold up what has a time to be done by, in ms: the headroom of upper limits.
+# shellcheck disable=SC2034 # the tests'
 HELD_UP=40000
 
 # briefly CMD...: with the deadlines that it says.

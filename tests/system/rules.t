@@ -58,8 +58,8 @@ reset_gate() {
 }
 
 logged_from() {
-    local source=$1
-    [[ $source != *:* ]] || source=${CLIENT6_LOGGED%2}${1##*:}
+    local source=$1 last=000${1##*:}
+    [[ $source != *:* ]] || source=${CLIENT6_LOGGED%????}${last: -4}
     kernel_lines "SRC=$source " | grep -c "DPT=$2 "
 }
 CLIENT6_LOGGED=2001:0db8:0000:0000:0000:0000:0000:0002
@@ -69,7 +69,7 @@ was_logged() {
 }
 
 # A knock counts only if knockd read the whole log between its packets; on a busy machine the kernel may overwrite some
-# of it, so there is others.
+# of it, so there are others.
 knock_opens() {
     local try
     for try in {1..10}; do
@@ -153,7 +153,7 @@ check_kind() {
         ip netns exec "$CLIENT" perl "$WORK/junk.pl" 60 "$gate" "${from[@]}" >"$WORK/sent" 2>&1 &
         pid=$!
         started $pid
-        poll 2 was_logged "${from[0]}" 9999 3
+        ok "$what: junk comes" poll 2 was_logged "${from[0]}" 9999 3
         ok "$what: a knock opens amid junk" knock_opens "$gate"
         ok "$what: the junk didn't stop for it" not ended $pid
         stop $pid
