@@ -29,6 +29,7 @@ begin_client() {
     if ! firewall4 || ! firewall6 || ! serve $SERVICE; then
         bail "the gate could not be made"
     fi
+    : >"$WORK/tap.out"
     ip netns exec "$GATE" perl "$TREE/tests/system/knock-tap.pl" "$TAP" </dev/null >"$WORK/tap.out" 2>&1 &
     started $!
     poll 5 grep -q ready "$WORK/tap.out" || bail "the tap did not start: $(cat "$WORK/tap.out")"

@@ -98,7 +98,8 @@ scan() {
     send_knock - "$host" "${all[@]}"
 }
 
-# junk SECONDS HOST FROM...: packets as fast as one process can, from many addresses, to closed ports and those of knocks.
+# junk SECONDS HOST FROM...: packets as fast as one process can, from many addresses, to closed ports and those of knocks;
+# for so long, or until SIGTERM, but 30,000 of them at least.
 cat >"$WORK/junk.pl" <<'PERL'
 use strict; use warnings; use IO::Socket::IP; use Time::HiRes 'time';
 my ($seconds, $host, @from) = @ARGV;
@@ -106,7 +107,7 @@ my @sockets = map { IO::Socket::IP->new(LocalHost => $_, PeerHost => $host, Peer
 push @sockets, map { IO::Socket::IP->new(LocalHost => $_, PeerHost => $host, PeerPort => 9999, Proto => 'udp') or die $@ } @from;
 my ($sent, $end) = (0, time + $seconds);
 $SIG{TERM} = sub { $end = 0 };
-while (time < $end) { for my $one (@sockets) { $sent++ if $one->send("x") } }
+while ($sent < 30000 || time < $end) { for my $one (@sockets) { $sent++ if $one->send("x") } }
 print "$sent\n";
 PERL
 
