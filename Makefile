@@ -75,9 +75,11 @@ BENCH    = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/b
 TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c))) \
            $(BUILD)/tools/knockctl-no-nft
 # The kernel's log holds some 500 lines of packets. Those that fill it, or want to find theirs in it later, run alone;
-# as those do that measure how soon a busy knockd acts; of the others, those that take long begin first.
-ALONE    = $(wildcard $(addprefix tests/system/,flood.t follow.t guide.t hostile-listener.t sealed-loss.t sealed-nat.t))
-SLOW     = $(wildcard $(addprefix tests/system/,rotate.t rules.t packet-carrier.t torture.t faults.t portable.t left-out.t))
+# as those do that measure how soon a busy knockd acts, and torture.t, whose many knockds leave nothing of the machine to
+# others; of the others, those that take long begin first.
+ALONE    = $(wildcard $(addprefix tests/system/,flood.t follow.t guide.t hostile-listener.t sealed-loss.t sealed-nat.t \
+               torture.t))
+SLOW     = $(wildcard $(addprefix tests/system/,rotate.t rules.t packet-carrier.t faults.t portable.t left-out.t))
 SYSTEM   = $(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t)))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
                $(sort $(wildcard tests/fuzz/fuzz_*.c))))

@@ -141,7 +141,7 @@ again() {
     done
     is "$source: replayed ones are counted, not the client's own copies" "$(counted sealed_replayed_total)" 2
     mark_log
-    knock ssh
+    knock --seconds 15 ssh
     MESSAGE=$(arrived | awk '{ print $6; exit }')
     ok "$source: opens before knockd is killed" opened $CLIENT4
     kill_keeper
