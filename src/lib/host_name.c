@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 bool host_name_has(char ch)
 {
@@ -42,13 +41,4 @@ bool host_name_equal(const char *a, const char *b)
     if (common == 0 || strncasecmp(a, b, common) != 0)
         return false;
     return a_len == b_len || (a_len < b_len ? b : a)[common] == '.';
-}
-
-const char *host_name_other(const char *name)
-{
-    char own[256] = "";
-    /* Without a name of its own this host can't tell which are others'. */
-    if (*name == '\0' || gethostname(own, sizeof(own) - 1) < 0)
-        return *name ? name : NULL;
-    return host_name_equal(name, own) ? NULL : name;
 }
