@@ -10,7 +10,7 @@ if [ "${TORTURE_ALONE:-}" != $$ ]; then
 fi
 . "$(dirname "$0")/knockd.sh"
 
-: "${ROUNDS:=200}" "${SEED:=$((RANDOM * 32768 + RANDOM))}"
+: "${ROUNDS:=${TORTURE_ROUNDS:-200}}" "${SEED:=$((RANDOM * 32768 + RANDOM))}"
 workers=8 # for each of kill's two, half as many for the others
 
 right=(7412 28733:udp 51990)
