@@ -118,8 +118,9 @@ static int receive(int fd, unsigned type, int (*take)(void *arg, const struct nl
         if (got < 0)
             return -1;
         unsigned left = (unsigned)got;
-        for (const struct nlmsghdr *header = (const struct nlmsghdr *)(const void *)reply;
-             NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+        /* Not const, since NLMSG_NEXT and NLMSG_DATA aren't. */
+        for (struct nlmsghdr *header = (struct nlmsghdr *)(void *)reply; NLMSG_OK(header, left);
+             header = NLMSG_NEXT(header, left)) {
             if (header->nlmsg_flags & NLM_F_DUMP_INTR) {
                 errno = EINTR;
                 return -1;

@@ -231,7 +231,16 @@ static enum result delete_rules(struct deleter *d)
     return result;
 }
 
-/* Nothing is freed: the process ends, or becomes another. */
+static void free_deleter(struct deleter *d)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        free(d->commands[i].text);
+    free(d->commands);
+    free(d->rules);
+    if (d->netlink >= 0)
+        close(d->netlink);
+}
+
 int rule_deleter_main(int argc, char **argv)
 {
     if (argc < 6)
@@ -239,6 +248,7 @@ int rule_deleter_main(int argc, char **argv)
     prctl(PR_SET_NAME, "knockd-deleter");
     struct deleter d = {.iptables = argv[2], .table = argv[3]};
     enum result result = delete_rules(&d);
+    free_deleter(&d);
     if (result == DONE)
         return 0;
     if (result == ABSENT || d.compared > COMPARED_MOST) {

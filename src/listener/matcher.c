@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/addr_scope.h"
 #include "lib/carrier.h"
 #include "lib/crypto.h"
 #include "listener/match_index.h"
@@ -131,6 +130,13 @@ static bool is_group(const struct packet *packet)
            addr_is_unspecified(&packet->src);
 }
 
+/* 127.0.0.0/8 and ::1. By a few bytes, since whoever sends from fe80::/10 comes here, too. */
+static bool is_loopback(const struct addr *address)
+{
+    static const struct addr one = {.family = 6, .bytes = {[15] = 1}};
+    return address->family == 4 ? address->bytes[0] == 127 : addr_equal(address, &one);
+}
+
 /*
  * Whether no host elsewhere can have sent the packet, or sent it here: from IPv4 written as IPv6,
  * or from or to loopback's addresses, but by loopback, which Linux calls "lo" in each namespace.
@@ -139,8 +145,7 @@ static bool is_martian(const struct packet *packet)
 {
     if (is_ordinary(&packet->dst) && is_ordinary(&packet->src))
         return false;
-    bool own =
-        addr_scope(&packet->src) == ADDR_SCOPE_HOST || addr_scope(&packet->dst) == ADDR_SCOPE_HOST;
+    bool own = is_loopback(&packet->src) || is_loopback(&packet->dst);
     bool by_loopback = packet->in_len == 2 && memcmp(packet->in, "lo", 2) == 0;
     return (own && !by_loopback) || addr_is_mapped(&packet->src);
 }
