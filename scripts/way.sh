@@ -75,7 +75,7 @@ opened() {
 plain_knock() {
     local from
     log_packets 192.0.2.7 7412 8733:udp
-    says "192.0.2.7: step 2 of 3"
+    says "192.0.2.7 reached step 2 of 3"
     from=$(calls)
     # From another host of the log, so that its header is new as well.
     packet_line 192.0.2.7 51990
@@ -84,7 +84,7 @@ plain_knock() {
 }
 
 sealed_knock() {
-    local from proto port now=${EPOCHREALTIME%.*} packets=()
+    local from proto port now=$((${EPOCHREALTIME%.*} + 2)) packets=() # later than the state began
     while read -r proto port _; do
         [ "$proto" != tcp ] || packets+=("$port")
     done < <("$BUILT/tools/seal" "$WORK/keys/alice.key" 20000 tcp 192.0.2.8 $((now << 16)) 1 ssh 0 0 -)
