@@ -220,15 +220,24 @@ sub doors {
         'SIGTERM closes all', 'after kill -9 all are closed', 'one more opens'], @rows);
 }
 
-my @ways = (['rsyslog, RELP and TLS, a hub', 'knockd/rsyslog'], ['rsyslog, RELP and TLS, a mesh', 'knockd/mesh'],
-    ['nats-server, by MQTT and TLS', 'knockd/nats'], ['Redis, PUBLISH and SUBSCRIBE, TLS', 'knockd/redis']);
+# Title, program, and what a manual page calls it.
+my @ways = (['rsyslog, RELP and TLS, a hub', 'knockd/rsyslog', 'rsyslog, a hub'],
+    ['rsyslog, RELP and TLS, a mesh', 'knockd/mesh', 'rsyslog, a mesh'],
+    ['nats-server, by MQTT and TLS', 'knockd/nats', 'NATS'],
+    ['Redis, PUBLISH and SUBSCRIBE, TLS', 'knockd/redis', 'Redis']);
+
+# delays PROGRAM: ms from a line to an open door.
+sub delays {
+    my ($program) = @_;
+    return map { value('fleet', $program, 0, $_) } 'own p50', 'own p99', 'other p50', 'other p99';
+}
 
 sub fleet {
     my ($file, $pipe) = map { value('fleet', "knockd/$_", 0, 'lines per CPU second') } qw(file command);
     my @rows;
     for (@ways) {
         my ($title, $program) = @$_;
-        my @ms = map { value('fleet', $program, 0, $_) } 'own p50', 'own p99', 'other p50', 'other p99';
+        my @ms = delays($program);
         push @rows, [$title, (map { defined $_ ? sprintf '%.1f ms', $_ : '-' } @ms),
             map { grouped(value('fleet', $program, 0, $_) // '-') } 'burst', 'burst lost'] if grep { defined $_ } @ms;
     }
@@ -244,13 +253,11 @@ sub fleet {
 sub fleet_page {
     my $text = ".Bl -column \"rsyslog, a mesh\" \"5.9 (226.2) ms\" \"5.9 (226.7) ms\" \"15,000/s\"\n"
         . ".It Sy way Ta Sy own door Ta Sy another's Ta Sy burst\n.It Ta median (p99) Ta median (p99) Ta\n";
-    my %name = ('knockd/rsyslog' => 'rsyslog, a hub', 'knockd/mesh' => 'rsyslog, a mesh', 'knockd/nats' => 'NATS',
-        'knockd/redis' => 'Redis');
-    for (map { $_->[1] } @ways) {
-        my $program = $_;
-        my @ms = map { value('fleet', $program, 0, $_) } 'own p50', 'own p99', 'other p50', 'other p99';
+    for (@ways) {
+        my (undef, $program, $name) = @$_;
+        my @ms = delays($program);
         next unless defined $ms[0];
-        $text .= sprintf(".It %s Ta %.1f (%.1f) ms Ta %.1f (%.1f) ms Ta %s/s\n", $name{$program}, @ms,
+        $text .= sprintf(".It %s Ta %.1f (%.1f) ms Ta %.1f (%.1f) ms Ta %s/s\n", $name, @ms,
             grouped(value('fleet', $program, 0, 'burst')));
     }
     my $file = value('fleet', 'knockd/file', 0, 'lines per CPU second');
