@@ -80,7 +80,9 @@ TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/t
 ALONE    = $(wildcard $(addprefix tests/system/,flood.t follow.t guide.t hostile-listener.t sealed-loss.t sealed-nat.t \
                torture.t))
 SLOW     = $(wildcard $(addprefix tests/system/,rotate.t rules.t packet-carrier.t faults.t portable.t left-out.t))
-SYSTEM   = $(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t)))
+# Those build programs of their own without sanitizers, or run none of ours: once is enough.
+UNSANITIZED = $(if $(SANITIZE),$(addprefix tests/system/,portable.t left-out.t maintainer-scripts.t))
+SYSTEM   = $(filter-out $(UNSANITIZED),$(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t))))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
                $(sort $(wildcard tests/fuzz/fuzz_*.c))))
 
@@ -239,7 +241,7 @@ circles: $(PROGRAMS)
 way:
 	$(Q)scripts/way.sh -c README.md
 
-# For root: doors, kill -9, and what is left. `make check` does the same with 200 rounds.
+# For root: doors, kill -9, and what is left. `make check` does the same with 60 rounds.
 torture:
 	$(Q)scripts/deps.sh build check
 	$(Q)scripts/as-owner.sh $(MAKE) --no-print-directory all
