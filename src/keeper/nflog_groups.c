@@ -20,8 +20,11 @@ static const char *reason(int error)
         return "another program has this group, ulogd perhaps: give knockd a group of its own, "
                "here and in the firewall's rules (--nflog-group, or log group)";
     case EPERM:
-        return "it takes the capability CAP_NET_ADMIN over this network: run knockd as root, in a "
-               "container as the container's root, with a network of its own";
+        return geteuid() == 0
+                   ? "it takes the capability CAP_NET_ADMIN over this network, which root lacks "
+                     "here: allow it in the unit (CapabilityBoundingSet=), and in a container give "
+                     "that a network of its own"
+                   : "it takes the capability CAP_NET_ADMIN over this network: run knockd as root";
     case EINVAL:
     case EOPNOTSUPP:
     case EPROTONOSUPPORT:

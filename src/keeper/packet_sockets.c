@@ -47,8 +47,10 @@ static const char *capture_reason(int error)
 {
     static char text[160];
     if (error == EPERM || error == EACCES)
-        return "it takes the capability CAP_NET_RAW: run knockd as root, in a container with "
-               "NET_RAW";
+        return geteuid() == 0
+                   ? "it takes the capability CAP_NET_RAW, which root lacks here: allow it in the "
+                     "unit (CapabilityBoundingSet=), or to the container"
+                   : "it takes the capability CAP_NET_RAW: run knockd as root";
     if (error == EAFNOSUPPORT)
         return "packet sockets aren't permitted here: this kernel has none (CONFIG_PACKET), or the "
                "unit forbids them (RestrictAddressFamilies= without AF_PACKET)";

@@ -123,11 +123,18 @@ static bool add_argument(const struct arguments *arguments, unsigned number, cha
         snprintf(seconds, sizeof(seconds), "%" PRId64, time / CLOCK_SECOND);
         word = seconds;
     }
-    if (add_word(request, size, word))
+    /* An address alone is asked of why, so that one that is none is told without a knockd. */
+    struct addr address;
+    bool wrong =
+        strcmp(arguments->command->name, "why") == 0 && !addr_parse(word, strlen(word), &address);
+    if (!wrong && add_word(request, size, word))
         return true;
     if (is_network(word))
         fprintf(stderr, "%s: \"%s\": expected one address, not a network\n", arguments->title,
                 word);
+    else if (wrong)
+        fprintf(stderr, "%s: \"%s\" is no address: expected one like 192.0.2.7 or 2001:db8::7\n",
+                arguments->title, word);
     else
         fprintf(stderr, "%s: no door, address or number looks like that: \"%s\"\n",
                 arguments->title, word);

@@ -76,6 +76,9 @@ open ssh $who soon
 close
 close --all ssh
 history -n /
+why 999.1.1.1
+why 192.0.2.0/24
+why ssh
 rules -4 -6
 rules --try 0
 rules --try 2d

@@ -477,7 +477,7 @@ EOF
     write_config ""
     KNOCKD=$WORK/without ok "without CAP_NET_RAW: doesn't start" not run_knockd
     like "and says what it takes" "$(cat "$KNOCKD_LOG")" \
-        'source "wire": can.t hear packets: it takes the capability CAP_NET_RAW: run knockd as root'
+        'source "wire": can.t hear packets: it takes the capability CAP_NET_RAW, which root lacks here: allow it in the unit'
 }
 
 # More served ports near steps than a filter has room for: said by -t as well as by a start.
