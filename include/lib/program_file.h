@@ -15,6 +15,12 @@
  */
 char *program_find(const char *name);
 
+/*
+ * What update-alternatives(1) makes of the program `path` just now, as /usr/sbin/iptables-nft of
+ * /usr/sbin/iptables, in its place, which is freed; every other path as it is. NULL stays NULL.
+ */
+char *program_pin(char *path);
+
 /* Why program_find just didn't find `name`, for messages. */
 const char *program_missing(const char *name);
 

@@ -74,6 +74,9 @@ static bool try_command(struct draft *draft, const struct config_text *text, int
 static char *find_program(struct draft *draft, const char *name, struct config_pos pos)
 {
     char why[320], *path = program_find(name);
+    /* What another alternative finds nothing of is open all the same. */
+    if (path && command_iptables_family(path) != 0)
+        path = program_pin(path);
     if (path && program_runs(path, why, sizeof(why)))
         return path;
     if (path) {

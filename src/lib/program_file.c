@@ -2,6 +2,7 @@
 #include "lib/program_file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 
 #include "lib/log.h"
 #include "lib/service.h"
+
+/* The folder of update-alternatives(1). */
+#define ALTERNATIVES "/etc/alternatives/"
 
 static bool executable(const char *path)
 {
@@ -39,6 +43,27 @@ char *program_find(const char *name)
     }
     errno = ENOENT;
     return NULL;
+}
+
+/* Where the link leads, in `out`; false if it is none. */
+static bool read_link(const char *path, char out[PATH_MAX])
+{
+    ssize_t len = readlink(path, out, PATH_MAX - 1);
+    out[len > 0 ? len : 0] = '\0';
+    return len > 0;
+}
+
+char *program_pin(char *path)
+{
+    char link[PATH_MAX], program[PATH_MAX];
+    bool alternative = path && read_link(path, link) &&
+                       strncmp(link, ALTERNATIVES, strlen(ALTERNATIVES)) == 0 &&
+                       read_link(link, program) && *program == '/' && executable(program);
+    char *pinned = alternative ? strdup(program) : NULL;
+    if (!pinned)
+        return path;
+    free(path);
+    return pinned;
 }
 
 const char *program_missing(const char *name)

@@ -169,7 +169,54 @@ at_start() {
     stop_knockd
 }
 
+# switch KIND: from now on iptables is of that kind, for the knockd that runs.
+switch() {
+    cp -a --remove-destination "$WORK/alternatives-$1/." "$WORK/alternatives-switched"
+}
+
+# iptables becomes the other kind while a door is open: it closes where it was opened.
+switched() {
+    local from=$1 to=$2 by=$3 program=$KNOCKD
+    kind=$from other=$to
+    on_gate nft flush ruleset
+    on_gate iptables-legacy -F
+    configure_file <<EOF2
+door "ssh" {
+    sequence    = { 7412, 8733:udp, 5199 }
+    cmd_timeout = 4
+    rule        = "INPUT -s %IP% -p tcp --dport 2222 -j ACCEPT"
+}
+EOF2
+    switch "$from"
+    cat >"$WORK/inside" <<EOF2
+#!/bin/bash
+exec unshare -m bash -c 'mount --make-rprivate / && mount --bind "\$0" /etc/alternatives && exec "\$@"' \
+    "$WORK/alternatives-switched" "$program" "\$@"
+EOF2
+    chmod +x "$WORK/inside"
+    KNOCKD=$WORK/inside starts "$from to $to, $by: knockd starts"
+    log_packets 192.0.2.7 7412 8733:udp 5199
+    ok "$from to $to, $by: opens" says ': opened for 192.0.2.7,'
+    ok "$from to $to, $by: there" on_gate "iptables-$from" -C INPUT -s 192.0.2.7 -p tcp --dport 2222 -j ACCEPT \
+        -m comment --comment "knockd ssh"
+    switch "$to"
+    if [ "$by" = "kill -9" ]; then
+        kill -KILL "$KNOCKD_PID"
+        wait "$KNOCKD_PID" 2>/dev/null
+        KNOCKD=$WORK/inside starts "$from to $to, $by: knockd starts again"
+    fi
+    ok "$from to $to, $by: closes" says ': closed for 192.0.2.7 .*: its time is over'
+    is "$from to $to, $by: nothing is left" "$(on_gate "iptables-$from" -S INPUT | grep -c "^-A")" 0
+    KNOCKD=$program
+    stop_knockd
+}
+
 make_alternatives
+cp -a "$WORK/alternatives-nft" "$WORK/alternatives-switched"
+for by in time "kill -9"; do
+    switched nft legacy "$by"
+    switched legacy nft "$by"
+done
 kind=nft other=legacy
 for_kind
 kind=legacy other=nft

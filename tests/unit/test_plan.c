@@ -11,7 +11,8 @@
 #define HEAD SOURCE "door d { sequence = { 9000, 7000, 8000 }\n"
 
 /* A list of commands as it would run for `address`: words with | between, commands with ; behind.
- * Of the program only its name is shown, since its folder differs among systems. */
+ * Of the program only its name is shown, since its folder differs among systems, and so does which
+ * iptables it is. */
 static const char *show(const struct plan_list *list, const struct config_door *door,
                         const char *address)
 {
@@ -26,7 +27,10 @@ static const char *show(const struct plan_list *list, const struct config_door *
     for (unsigned i = 0; i < commands.count; i++) {
         const char *word = commands.items[i].text;
         assert_int_equal(*word, '/');
-        used += (size_t)sprintf(out + used, "%s", strrchr(word, '/') + 1);
+        const char *name = strrchr(word, '/') + 1;
+        bool iptables = strncmp(name, "iptables-", 9) == 0 || strncmp(name, "ip6tables-", 10) == 0;
+        int len = (int)(iptables ? strcspn(name, "-") : strlen(name));
+        used += (size_t)sprintf(out + used, "%.*s", len, name);
         for (unsigned j = 1; j < commands.items[i].words; j++) {
             word += strlen(word) + 1;
             used += (size_t)sprintf(out + used, "|%s", word);

@@ -76,7 +76,7 @@ static void make_world(struct sets_world *w)
     char path[128];
     memset(w, 0, sizeof(*w));
     bench_make(&w->bench);
-    w->runner = runner_new(w->bench.loop, 800 * MS, -1);
+    w->runner = runner_new(w->bench.loop, 2500 * MS, -1);
     assert_non_null(w->runner);
     bench_write(&w->bench, "ipset", script);
     bench_write(&w->bench, "nft", nft_script);
