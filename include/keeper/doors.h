@@ -115,9 +115,10 @@ int doors_resume(struct doors *doors);
 
 /*
  * A valid knock: opens the door, or extends it when it is open, or closes those that it closes. All
- * is copied as far as it is needed. Logs what came of it.
+ * is copied as far as it is needed. Logs what came of it. Returns why it was refused, a text that
+ * stays; NULL: it wasn't.
  */
-void doors_knock(struct doors *doors, const struct knock *knock);
+const char *doors_knock(struct doors *doors, const struct knock *knock);
 
 /* Why the knock, which would open its door, finds no room by a max_open; NULL: there is room, or it
  * extends or closes something. */

@@ -1,5 +1,5 @@
 /*
- * The last refused sealed knock of each address: for `knockctl why`, and so that one address's junk
+ * The last refused knock of each address: for `knockctl why`, and so that one address's junk
  * takes no other's place in the log. Pure but for the memory that is taken once.
  *
  * It remembers REFUSAL_LOG_MAX addresses. A newcomer replaces the oldest of the four that its own
@@ -9,13 +9,15 @@
 #define KEEPER_REFUSAL_LOG_H
 
 #include "lib/addr.h"
+#include "lib/config.h"
 #include "lib/limit.h"
 
 enum { REFUSAL_LOG_MAX = 4096, REFUSAL_RATE = 1, REFUSAL_BURST = 20 /* logged, of an address */ };
 
 struct refusal {
-    struct addr address; /* family 0: none */
-    const char *why;     /* not freed */
+    struct addr address;            /* family 0: none */
+    char door[CONFIG_NAME_MAX + 1]; /* which refused a complete sequence; "": a sealed knock */
+    const char *why;                /* not freed */
     int64_t apart; /* s by which its time was ahead of this host's clock, if that is why; else 0 */
     int64_t time;  /* the last one, ns */
     uint32_t count;
@@ -29,11 +31,12 @@ struct refusal_log *refusal_log_new(const uint8_t key[16]);
 void refusal_log_free(struct refusal_log *log);
 
 /*
- * Notes the refusal of a message from `address` at `now` (ns, never going back). Returns whether
+ * Notes the refusal of a sealed knock, or of a complete sequence by `door` (NULL: the former), from
+ * `address` at `now` (ns, never going back); `why` must stay. Returns whether
  * its address has been told of little enough lately to be told of once more.
  */
-bool refusal_log_note(struct refusal_log *log, const struct addr *address, const char *why,
-                      int64_t apart, int64_t now);
+bool refusal_log_note(struct refusal_log *log, const struct addr *address, const char *door,
+                      const char *why, int64_t apart, int64_t now);
 
 /* The last refusal of `address`; NULL: none is remembered. Good until the next is noted. */
 const struct refusal *refusal_log_find(const struct refusal_log *log, const struct addr *address);

@@ -6,7 +6,7 @@
 #include "keeper/refusal_log.h"
 #include "lib/clock.h"
 
-/* The last sealed knock of the address that was refused, and why. */
+/* The last knock of the address that was refused, sealed or by a door, and why. */
 static void add_refusal(const struct refusal_log *refusals, const struct addr *address,
                         struct answer *answer)
 {
@@ -16,6 +16,10 @@ static void add_refusal(const struct refusal_log *refusals, const struct addr *a
         return;
     row_begin(&row, 1, "refused");
     row_number(&row, "ago", (clock_now() - refusal->time) / CLOCK_SECOND);
+    if (*refusal->door)
+        row_text(&row, "door", refusal->door);
+    else
+        row_null(&row, "door");
     row_text(&row, "reason", refusal->why);
     if (refusal->apart != 0)
         row_number(&row, "clock_ahead", refusal->apart);

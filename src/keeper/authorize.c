@@ -190,7 +190,9 @@ void authorize_open(const struct authorize *a, const struct message_open *asked,
     if (why)
         refuse_sequence(a, door, asked, why, now);
     else
-        doors_knock(a->doors, &knock);
+        why = doors_knock(a->doors, &knock);
+    if (why && a->refusals)
+        refusal_log_note(a->refusals, &asked->address, door->name, why, 0, now);
 }
 
 /* --- sealed knocks --- */
@@ -210,7 +212,8 @@ static const char *left_out(struct authorize_source *limits, char out[40])
 static bool note_stranger(const struct authorize *a, const struct message_sealed *msg,
                           const char *why, int64_t apart, int64_t now)
 {
-    bool may_log = !a->refusals || refusal_log_note(a->refusals, &msg->address, why, apart, now);
+    bool may_log =
+        !a->refusals || refusal_log_note(a->refusals, &msg->address, NULL, why, apart, now);
     if (!may_log)
         a->limits->sources[msg->source].strangers.dropped++;
     return may_log;
@@ -245,7 +248,7 @@ static void refuse_key(const struct authorize *a, const struct unsealed *message
     const char *door = wish->door ? wish->door->name : NULL;
     doors_report_refused(a->doors, door, &wish->address, why);
     if (a->refusals)
-        refusal_log_note(a->refusals, source, why, 0, now);
+        refusal_log_note(a->refusals, source, NULL, why, 0, now);
     if (!limit_take(&a->limits->sources[message->source].refusals, now))
         return;
     if (door)

@@ -157,16 +157,18 @@ static const char *why_no_room(const struct doors *doors, const struct knock *kn
     return NULL;
 }
 
-/* Why it may not be opened for one more, NULL if it may. */
-static const char *why_not_opened(struct doors *doors, const struct knock *knock)
+/* Takes a place for one more opening, which may be another's, and one of the door's rate. Why there
+ * is none, and then nothing is taken; NULL: it may open. */
+static const char *claim_place(struct doors *doors, const struct knock *knock)
 {
     const char *why = why_no_room(doors, knock);
     if (why)
         return why;
-    if (doors->openings.count >= allowed_openings(doors, knock))
-        make_room(doors);
+    /* What is refused for its rate is to cost no other its place. */
     if (!rates_take(&doors->rates, knock->door, &knock->address, clock_now()))
         return "opened too often lately (rate)";
+    if (doors->openings.count >= allowed_openings(doors, knock))
+        make_room(doors);
     return NULL;
 }
 
@@ -217,29 +219,33 @@ static bool close_others(struct doors *doors, const struct knock *knock)
     return done;
 }
 
-static void open_door(struct doors *doors, const struct knock *knock)
+static const char *open_door(struct doors *doors, const struct knock *knock)
 {
-    const char *why = why_not_opened(doors, knock);
-    if (!why && opening_begin(&doors->context, knock) < 0)
-        why = "out of memory";
-    if (why)
-        refuse_knock(doors, knock, why);
+    const char *why = claim_place(doors, knock);
+    return why || opening_begin(&doors->context, knock) == 0 ? why : "out of memory";
 }
 
-void doors_knock(struct doors *doors, const struct knock *knock)
+/* As doors_knock, but for what is said. */
+static const char *serve_knock(struct doors *doors, const struct knock *knock)
 {
     const struct config_door *door = knock->door;
-    if (doors->context.stopping) {
-        refuse_knock(doors, knock, "knockd is stopping");
-        return;
-    }
+    if (doors->context.stopping)
+        return "knockd is stopping";
     if (door->closes.count > 0 && close_others(doors, knock))
-        return;
+        return NULL;
     struct opening *o = openings_find(&doors->openings, door->name, &knock->address, knock->port);
-    if (o)
-        opening_knock(o, knock);
-    else
-        open_door(doors, knock);
+    if (!o)
+        return open_door(doors, knock);
+    opening_knock(o, knock);
+    return NULL;
+}
+
+const char *doors_knock(struct doors *doors, const struct knock *knock)
+{
+    const char *why = serve_knock(doors, knock);
+    if (why)
+        refuse_knock(doors, knock, why);
+    return why;
 }
 
 bool doors_would_open(const struct doors *doors, const struct knock *knock)

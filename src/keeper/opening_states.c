@@ -16,7 +16,10 @@
  *
  * Where a reload or a restart brought the door another undo, that is tried when the opening's own
  * has failed, STOPPING and VERIFYING once more. A knock that comes while it closes reopens it: that
- * waits, as an opening of its own, until this one is gone.
+ * waits, as an opening of its own, until this one is gone. Of a rule that is there in part, what is
+ * left is stopped before it is started again: STOPPING, then RENEWING.
+ *
+ * What an earlier run left in the store begins where it was: as OPEN, checked at once, or STOPPING.
  */
 #include "keeper/opening_states.h"
 

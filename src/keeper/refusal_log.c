@@ -1,6 +1,7 @@
 /* Remembers the last refusals of each address, for `knockctl why`. */
 #include "keeper/refusal_log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,13 +54,14 @@ static struct refusal *place_of(struct refusal_log *log, const struct addr *addr
     return oldest;
 }
 
-bool refusal_log_note(struct refusal_log *log, const struct addr *address, const char *why,
-                      int64_t apart, int64_t now)
+bool refusal_log_note(struct refusal_log *log, const struct addr *address, const char *door,
+                      const char *why, int64_t apart, int64_t now)
 {
     struct refusal *place = place_of(log, address);
     if (!addr_equal(&place->address, address))
         *place = (struct refusal){.address = *address,
                                   .rate = limit_make(REFUSAL_RATE, REFUSAL_BURST, now)};
+    snprintf(place->door, sizeof(place->door), "%s", door ? door : "");
     place->why = why;
     place->apart = apart;
     place->time = now;

@@ -78,6 +78,9 @@ static const char *wrong(const char *chain)
 {
     if (*chain == '-' || *chain == '\0' || *chain == '!')
         return "a rule is [-t TABLE] CHAIN MATCHES -j TARGET; knockd adds -I, -D and -C itself";
+    if (strncmp(chain, "iptables ", 9) == 0 || strncmp(chain, "ip6tables ", 10) == 0)
+        return "a rule begins with its chain: leave iptables and -I or -A out; knockd adds them "
+               "itself";
     const char *word = next_word(chain);
     if (isdigit((unsigned char)*word))
         return "a rule can't have a number: it goes to the top of its chain, and is deleted by what "

@@ -566,7 +566,8 @@ bool runner_batch_start(struct slot *slot)
         gather(slot);
     if (slot->count > 1 && start_batch(slot) == 0)
         return true;
-    turns_put_back(slot->runner, &slot->others, 1);
+    if (slot->count > 1)
+        turns_put_back(slot->runner, &slot->others, 1);
     slot->count = 1;
     return false;
 }

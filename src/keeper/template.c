@@ -56,7 +56,11 @@ static bool expand_placeholder(struct expansion *e, const char **in, const char 
         bool of_port = value == &e->values->port || value == &e->values->proto;
         snprintf(e->why, e->why_size, "%s %%%.*s%%%s",
                  value ? "nothing here gives a value to the placeholder" : "unknown placeholder",
-                 (int)(len < 40 ? len : 40), name, of_port ? ": set port, as port = 22" : "");
+                 (int)(len < 40 ? len : 40), name,
+                 of_port  ? ": set port, as port = 22"
+                 : !value ? ": there are %IP%, %PORT%, %PROTO%, %TIMEOUT%, %KEY%, %DOOR%, "
+                            "%FAMILY%, %IPTABLES%"
+                          : "");
         return false;
     }
     return put(e, *value, strlen(*value));

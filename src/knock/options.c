@@ -264,12 +264,34 @@ static enum options_result choose_form(struct options *options)
     return OPTIONS_RUN;
 }
 
+/* The forms as they are written, for messages. */
+static const char *name_forms(unsigned forms, char *out, size_t size)
+{
+    static const struct {
+        unsigned form;
+        const char *text;
+    } names[] = {{FORM_PORTS, "HOST PORT ..."},
+                 {FORM_PROFILE, "NAME"},
+                 {FORM_KEY, "-k FILE HOST DOOR"},
+                 {FORM_PROXY, "--proxy NAME HOST PORT"},
+                 {FORM_LIST, "--list"}};
+    size_t used = 0;
+    *out = '\0';
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && used < size; i++)
+        if (forms & names[i].form)
+            used += (size_t)snprintf(out + used, size - used, "%s\"%s\"", used ? ", " : "",
+                                     names[i].text);
+    return out;
+}
+
 static enum options_result check_used(const struct options *options, uint32_t used)
 {
+    char forms[128];
     for (unsigned i = 0; i < ROWS; i++)
         if ((used >> i & 1) && !(rows[i].forms & options->form))
-            return options_wrong("--%s is not for this form of the command: see knock(1)",
-                                 rows[i].option.name);
+            return options_wrong("--%s is not for this form of the command, but for %s",
+                                 rows[i].option.name,
+                                 name_forms(rows[i].forms, forms, sizeof(forms)));
     return OPTIONS_RUN;
 }
 

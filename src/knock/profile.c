@@ -366,8 +366,10 @@ static const char *find_mistake(const struct profile *profile)
 {
     if (!profile->host)
         return "host is missing: say whom to knock at";
-    if ((profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0) != 1)
-        return "expected one of key, sequence and once";
+    int ways = (profile->key != NULL) + (profile->once != NULL) + (profile->sequence.count > 0);
+    if (ways != 1)
+        return ways == 0 ? "expected one of key, sequence and once"
+                         : "expected one of key, sequence and once: leave the others out";
     const char *mistake = find_binding_mistake(profile);
     if (mistake || !profile->key)
         return mistake;

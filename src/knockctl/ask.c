@@ -133,8 +133,7 @@ static bool add_argument(const struct arguments *arguments, unsigned number, cha
         fprintf(stderr, "%s: \"%s\": expected one address, not a network\n", arguments->title,
                 word);
     else if (wrong)
-        fprintf(stderr, "%s: \"%s\" is no address: expected one like 192.0.2.7 or 2001:db8::7\n",
-                arguments->title, word);
+        fprintf(stderr, "%s: \"%s\": expected an IPv4 or IPv6 address\n", arguments->title, word);
     else
         fprintf(stderr, "%s: no door, address or number looks like that: \"%s\"\n",
                 arguments->title, word);

@@ -106,10 +106,12 @@ static void print_packet(const struct row_fields *row, struct repeats *repeats)
 
 static void print_refusal(const struct row_fields *row)
 {
-    char ago[TEXT_MAX], reason[ROW_MAX];
+    char ago[TEXT_MAX], reason[ROW_MAX], door[ROW_MAX];
     long long ahead = number(row, "clock_ahead"), count = number(row, "count");
-    printf("%s ago: sealed knock refused: %s", text_seconds(number(row, "ago"), ago),
-           text_of(row, "reason", reason));
+    bool by_door = row_get(row, "door") != NULL;
+    printf("%s ago: %s%s refused: %s", text_seconds(number(row, "ago"), ago),
+           by_door ? "complete sequence of door " : "sealed knock",
+           by_door ? text_of(row, "door", door) : "", text_of(row, "reason", reason));
     if (ahead != 0)
         printf(": its clock is %lld s %s", ahead < 0 ? -ahead : ahead,
                ahead < 0 ? "behind" : "ahead");
@@ -126,7 +128,7 @@ static void print_effect(const struct row_fields *row)
     long long step = number(row, "step"), steps = number(row, "steps");
     printf("  door %s: ", text_of(row, "door", door));
     if (strcmp(result, "complete") == 0)
-        puts("the sequence is complete");
+        puts("the sequence is complete; what the door did then, knockd's log says");
     else if (strcmp(result, "refused") == 0)
         puts("complete, but refused: the address isn't in the door's list of allowed networks");
     else if (strcmp(result, "scan") == 0)

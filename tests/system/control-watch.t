@@ -82,7 +82,7 @@ why() {
     explained 2001:db8::61 "IPv6" 'door ssh: step 1 of 3' 7412
     explained 192.0.2.64 "doubled" 'step 1 of 3 / .* / .*still step 1 of 3, 28733:udp is next / .*step 2 of 3 / .* / .*still step 2 of 3, 51990:tcp is next' \
         7412 7412 28733:udp 28733:udp
-    explained 192.0.2.65 "behind an opening" '51990:tcp.* /   door ssh: the sequence is complete / .* 2222:tcp to [0-9.]+, source firewall: ignored, its port is no step of a door / .*7412:tcp.* /   door ssh: step 1 of 3' \
+    explained 192.0.2.65 "behind an opening" '51990:tcp.* /   door ssh: the sequence is complete; [^/]* / .* 2222:tcp to [0-9.]+, source firewall: ignored, its port is no step of a door / .*7412:tcp.* /   door ssh: step 1 of 3' \
         "${steps[@]}" 2222 7412
     log_packets 192.0.2.63 7414
     ok "why, too late: the time is up" says "door stuck: 192.0.2.63 reached step 1 of 3; no 28733:udp within 2 s"

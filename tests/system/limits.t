@@ -58,6 +58,8 @@ limits() {
     ok "but has another door" poll 5 traced "open often 198.51.100.3"
     log_packets 198.51.100.4 6412 18733:udp 41990
     ok "a fourth is refused by max_open" says "door often: refused 198.51.100.4: as many doors as max_open allows"
+    like "which knockctl why tells, too" "$(on_gate "$KNOCKCTL" why 198.51.100.4 -s "$WORK/control" --json)" \
+        '"door": *"often", *"reason": *"as many doors as max_open allows'
     ok "a knock on an open door is no further opening" extends
 }
 
@@ -74,6 +76,8 @@ rate() {
     ok "closed again" says "door often: closed for 198.51.100.3"
     log_packets 198.51.100.3 6412 18733:udp 41990
     ok "the third is refused by rate" says "door often: refused 198.51.100.3: opened too often lately"
+    like "which knockctl why tells" "$(on_gate "$KNOCKCTL" why 198.51.100.3 -s "$WORK/control")" \
+        'ago: complete sequence of door often refused: opened too often lately \(rate\)'
     log_packets 198.51.100.5 6412 18733:udp 41990
     ok "another address isn't" says "door often: opened for 198.51.100.5"
     ok "and is closed" says "door often: closed for 198.51.100.5"

@@ -71,6 +71,27 @@ static void remote_knocks_make_no_room_of_the_rest(void **state)
     end_world(&w);
 }
 
+/* What opens nothing costs no other its place: a knock that is refused for its rate. */
+static void what_is_refused_makes_no_room(void **state)
+{
+    (void)state;
+    struct doors_world w;
+    make_world(&w, FOREVER, AT_ONCE, NULL, NULL);
+    w.door.lasts = true;
+    doors_set_max(w.doors, 1);
+    w.door.rate = (struct config_rate){.count = 1, .period = 1000 * PATIENCE};
+    knock_from(&w, "192.0.2.2");
+    wait_log(&w, "opened for 192.0.2.2,");
+    knock_from(&w, "192.0.2.1");
+    wait_log(&w, "opened for 192.0.2.1,");
+    assert_int_equal(bench_count(&w.bench, "log", "to make room"), 1);
+    knock_from(&w, "192.0.2.2");
+    wait_log(&w, "refused 192.0.2.2: opened too often lately");
+    assert_int_equal(bench_count(&w.bench, "log", "to make room"), 1);
+    assert_int_equal(doors_count(w.doors), 1);
+    end_world(&w);
+}
+
 /* The firewall closes it after its time: it is forgotten then, and a knock before runs nothing. */
 static void it_expires(void **state)
 {
@@ -92,6 +113,7 @@ int main(void)
         cmocka_unit_test(a_knock_runs_nothing),
         cmocka_unit_test(it_makes_room),
         cmocka_unit_test(remote_knocks_make_no_room_of_the_rest),
+        cmocka_unit_test(what_is_refused_makes_no_room),
         cmocka_unit_test(it_expires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

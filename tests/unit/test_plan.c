@@ -301,6 +301,7 @@ static void mistakes_are_told_with_their_place(void **state)
          "6: the quote ' isn't closed"},
         {"rule = \"-I INPUT -j ACCEPT\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = \"-t nat -A INPUT -j ACCEPT\"", "3: a rule is [-t TABLE] CHAIN"},
+        {"rule = \"iptables -I INPUT -j ACCEPT\"", "3: a rule begins with its chain"},
         {"rule = \"-t nat\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = \"-tnat INPUT\"", "3: a rule is [-t TABLE] CHAIN"},
         {"rule = \"INPUT -tnat -j ACCEPT\"", "3: a rule holds matches and a target"},
