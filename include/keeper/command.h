@@ -74,6 +74,13 @@ bool command_did_nothing(const struct command *command, int status);
 /* Whether it says, in the same way, that it doesn't understand its words: it never will. */
 bool command_misused(const struct command *command, int status);
 
+/*
+ * Whether it is one of the firewall's programs, and the line that it wrote names an error of the
+ * system: an exit status of 1 doesn't say then that what it looked for isn't there. iptables-nft
+ * exits with 1 when it gets no socket or no memory, nft when the rules change while it reads.
+ */
+bool command_says_error(const struct command *command, const char *line);
+
 /* Whether it is iptables(8), was to delete a rule, and says that there is none. */
 bool command_found_nothing(const struct command *command, int status);
 

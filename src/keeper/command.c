@@ -149,6 +149,24 @@ bool command_did_nothing(const struct command *command, int status)
     return (status == 2 || status == 3) && command_iptables_family(command->text) != 0;
 }
 
+bool command_says_error(const struct command *command, const char *line)
+{
+    static const char *const errors[] = {
+        "Cannot allocate memory",  "Memory allocation problem", "No buffer space available",
+        "Too many open files",     "Interrupted system call",   "Resource temporarily unavailable",
+        "Device or resource busy", "Operation not permitted",   "Permission denied",
+        "Input/output error",      "Failed to initialize",      "ABI is broken",
+        "Operation not supported", "Protocol not supported",    "Address family not supported",
+        "Connection timed out",    "No space left on device"};
+    if (command_iptables_family(command->text) == 0 && !command_is_nft(command->text) &&
+        !command_is_ipset(command->text))
+        return false;
+    for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+        if (strstr(line, errors[i]))
+            return true;
+    return false;
+}
+
 bool command_found_nothing(const struct command *command, int status)
 {
     const char *word = command->text;

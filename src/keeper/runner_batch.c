@@ -369,7 +369,8 @@ static bool look_at_several(struct slot *slot, unsigned count)
 /* Those that are all there are done, as far as anybody can tell; the first of the others isn't. */
 static void on_looked_at_several(struct slot *slot, const siginfo_t *how)
 {
-    bool told = !slot->process.late && how->si_code == CLD_EXITED && how->si_status <= 1;
+    bool told = !slot->process.late && how->si_code == CLD_EXITED && how->si_status <= 1 &&
+                !slot->output.erred;
     unsigned count = slot->looks_at;
     slot->looks_at = 0;
     slot_close_pipe(slot);
@@ -410,7 +411,7 @@ static void begin_looking(struct slot *slot)
 static void on_looked(struct slot *slot, const siginfo_t *how)
 {
     bool exited = !slot->process.late && how->si_code == CLD_EXITED;
-    bool told = exited && (how->si_status == 0 || how->si_status == 1);
+    bool told = exited && (how->si_status == 0 || (how->si_status == 1 && !slot->output.erred));
     bool done = told && (how->si_status == 1) == slot->looks_for_no;
     if (slot->process.late)
         pass_over(slot, slot->looks->member);

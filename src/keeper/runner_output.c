@@ -49,6 +49,7 @@ void output_end(struct output *output, const char *label)
         output->denied = service_denied(output->line);
     if (output->batch && output->failed_at == 0)
         output->failed_at = batch_failed_at(output->batch, output->line);
+    output->erred |= command_says_error(job_command(output->job), output->line);
     const char *text = output->line;
     if (output->lines == LINES_MAX && !output->quiet)
         text = "more was written and is left out";

@@ -32,6 +32,7 @@ struct output {
     const char *denied; /* what of the unit's sandbox a line of it may be due to; NULL: nothing */
     const struct batch_kind *batch; /* that it is of; NULL: of none */
     unsigned failed_at;             /* which command of that failed, as it says; 0: it doesn't */
+    bool erred; /* it named an error of the system, so that its exit status 1 says nothing */
 };
 
 TAILQ_HEAD(job_queue, job);

@@ -28,7 +28,7 @@ bool slot_was_killed(const struct slot *slot, const siginfo_t *how)
 /* A check that fails in any other way says nothing: its lock was held, or it could not run. */
 static bool says_no(const struct slot *slot, const siginfo_t *how)
 {
-    return !slot_was_killed(slot, how) && how->si_status == 1;
+    return !slot_was_killed(slot, how) && how->si_status == 1 && !slot->output.erred;
 }
 
 /* "command exited with status 1: COMMAND" */
@@ -74,7 +74,8 @@ static bool succeeded(const struct slot *slot, const struct job *job, const sigi
     if (job_runs_forgiving(job))
         return status == 0;
     return (job->ok[status / 64] >> (status % 64) & 1) ||
-           (job->doubtful && command_found_nothing(job_command(job), how->si_status));
+           (job->doubtful && !slot->output.erred &&
+            command_found_nothing(job_command(job), how->si_status));
 }
 
 /* --- a place that is free again --- */
