@@ -42,7 +42,7 @@ door_text() {
     local write="\"/bin/sh -c 'echo \$0 \$1 \$2 >>$2' "
     echo "door \"$1\" {"
     echo "    ${3//\} /\}$'\n    '}" | sed "s|ONCE|$WORK/once|"
-    echo "    cmd_timeout = 300"
+    echo "    cmd_timeout = 3600"
     if [ "$1" = gate ]; then
         echo "    rule = \"INPUT -s %IP% -p %PROTO% --dport %PORT% -j ACCEPT\""
     else
