@@ -19,14 +19,14 @@ EOF2
 }
 
 iptables_door() {
-    local rule="OPEN -s %IP% -p tcp --dport 22 -j ACCEPT"
+    local match="OPEN -s %IP% -p tcp --dport 22 -j ACCEPT"
     cat <<EOF2
 door "ssh" {
     sequence       = { 7412, 28733:udp, 51990 }
     cmd_timeout    = $1
-    start_command  = "$WORK/iptables -w 5 -I $rule"
-    stop_command   = "$WORK/iptables -w 5 -D $rule"
-    check_command  = "$WORK/iptables -w 5 -C $rule"
+    start_command  = "$WORK/iptables -w 5 -I $match"
+    stop_command   = "$WORK/iptables -w 5 -D $match"
+    check_command  = "$WORK/iptables -w 5 -C $match"
     check_interval = 1
 }
 EOF2
@@ -90,11 +90,13 @@ each() {
     closes "$1, kill -9"
 }
 
-# checks_fail COUNT: so many checks have been run since it broke.
+checks_reach() {
+    [ "$(wc -l <"$WORK/checks")" -ge "$1" ]
+}
+
+# checks_fail COUNT: so many checks more have been run.
 checks_fail() {
-    local before
-    before=$(wc -l <"$WORK/checks")
-    poll 15 eval '[ $(wc -l <"$WORK/checks") -ge $((before + '"$1"')) ]'
+    poll 15 checks_reach $(($(wc -l <"$WORK/checks") + $1))
 }
 
 needs_gate
