@@ -37,6 +37,16 @@ static void on_alone_ended(struct slot *slot, const siginfo_t *how)
     slot_conclude(slot, job, how);
 }
 
+static void log_not_started(const struct job *job, const char *command, int error)
+{
+    char text[640];
+    snprintf(text, sizeof(text), "can't start %s: %s", command, strerror(error));
+    if (told_before(job, text))
+        log_debug("%s: %s", job->label, text);
+    else
+        log_error("%s: %s", job->label, text);
+}
+
 static void start(struct slot *slot, struct job *job)
 {
     char text[512];
@@ -57,7 +67,7 @@ static void start(struct slot *slot, struct job *job)
         job_note_started(job);
         return;
     }
-    log_error("%s: can't start %s: %s", job->label, text, strerror(error));
+    log_not_started(job, text, error);
     slot->job = NULL;
     slot_advance(slot->runner, job, false);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "keeper/runner.h"
 
@@ -325,6 +326,31 @@ static void a_check_that_cannot_tell_says_so_once(void **state)
     end_world(&w);
 }
 
+/* Nor that a command can't be started: a thousand doors that try each second would fill the disk.
+ */
+static void what_cannot_start_says_so_once(void **state)
+{
+    (void)state;
+    struct runner_world w;
+    struct task task;
+    struct runner_told *told = NULL;
+    struct rlimit usual, none;
+    make_world(&w, PATIENCE);
+    task_make(&task, JOB_UNDO);
+    task.job.told = &told;
+    ADD(&task, "exit 0");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){.rlim_cur = 3, .rlim_max = usual.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (unsigned run = 1; run <= 3; run++)
+        run_again(&w, &task);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    assert_int_equal(bench_count(&w.bench, "log", "error: test: can't start "), 1);
+    free(told);
+    task_free(&task);
+    end_world(&w);
+}
+
 /* A command that closes its output still runs; one that leaves its group holds nobody up. */
 static void output_and_life_are_apart(void **state)
 {
@@ -471,6 +497,7 @@ int main(void)
         cmocka_unit_test(the_exit_status_decides),
         cmocka_unit_test(what_was_told_is_not_repeated),
         cmocka_unit_test(what_was_told_is_told_again_rarely),
+        cmocka_unit_test(what_cannot_start_says_so_once),
         cmocka_unit_test(a_check_that_cannot_tell_says_so_once),
         cmocka_unit_test(programs_that_cannot_be_executed_fail),
         cmocka_unit_test(a_do_stops_where_it_fails_an_undo_goes_on),
