@@ -7,19 +7,16 @@
 
 # The old iptables in the place of the new one, which has no such lock; and a lock of our own.
 old_iptables() {
-    local name
     iptables-legacy --version >/dev/null 2>&1 && on_gate iptables-legacy -S >/dev/null 2>&1 || return 1
     : >"$WORK/xtables.lock"
     : >>/run/xtables.lock
-    for name in iptables ip6tables; do
-        mount --bind "$(readlink -f "$(command -v $name-legacy)")" "$(readlink -f "$(command -v $name)")" || return 1
-    done
+    make_alternatives
+    mount --bind "$WORK/alternatives-legacy" /etc/alternatives && iptables --version | grep -q legacy || return 1
     mount --bind "$WORK/xtables.lock" /run/xtables.lock
 }
 
 new_iptables() {
-    while umount "$(readlink -f "$(command -v iptables)")" 2>/dev/null; do :; done
-    while umount "$(readlink -f "$(command -v ip6tables)")" 2>/dev/null; do :; done
+    umount /etc/alternatives 2>/dev/null
     umount /run/xtables.lock 2>/dev/null
 }
 

@@ -17,6 +17,20 @@ needs_gate() {
     (umask 077 && : >"$CONFIG")
 }
 
+# make_alternatives: the folders WORK/alternatives-legacy and -nft, to be mounted over /etc/alternatives, where iptables is
+# of that kind.
+make_alternatives() {
+    local kind link part
+    for kind in legacy nft; do
+        cp -a /etc/alternatives "$WORK/alternatives-$kind"
+        for link in iptables ip6tables; do
+            for part in "" -save -restore; do
+                ln -sfn "/usr/sbin/$link-$kind$part" "$WORK/alternatives-$kind/$link$part"
+            done
+        done
+    done
+}
+
 # configure SOURCE: writes CONFIG: the keys of the source, and behind it standard input.
 configure() {
     [ -e "$CONFIG" ] || (umask 077 && : >"$CONFIG") # it holds sequences

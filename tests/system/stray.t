@@ -33,10 +33,11 @@ cat >"$WORK/as-kind" <<'SH'
 #!/bin/bash
 exec unshare -m bash -c '
     mount --make-rprivate /
-    [ "$KIND" = nft ] || mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi
+    mount --bind "${0%/*}/alternatives-$KIND" /etc/alternatives
     eval "${PREPARE:-:}"
-    exec "$@"' sh "$@"
+    exec "$@"' "$0" "$@"
 SH
+make_alternatives
 printf '#!/bin/bash\nexec %q %q "$@"\n' "$WORK/as-kind" "$KNOCKD" >"$WORK/knockd-as-kind"
 chmod 755 "$WORK/as-kind" "$WORK/knockd-as-kind"
 KNOCKD=$WORK/knockd-as-kind

@@ -25,10 +25,10 @@ check() {
     # shellcheck disable=SC2016 # the inner shell's
     OUT=$(on_gate unshare -m bash -c '
         mount --make-rprivate /
-        [ "$1" = nft ] || mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi
+        mount --bind "$5/alternatives-$1" /etc/alternatives
         mount -t tmpfs none /run
         eval "$4"
-        exec "$2" -t -c "$3"' sh "$kind" "$KNOCKD" "$CONFIG" "$prepare" 2>&1)
+        exec "$2" -t -c "$3"' sh "$kind" "$KNOCKD" "$CONFIG" "$prepare" "$WORK" 2>&1)
     STATUS=$?
 }
 
@@ -162,6 +162,7 @@ TABLE
 }
 
 needs_gate
+make_alternatives
 : >"$KERN_LOG"
 for kind in nft legacy; do
     if [ ! -x "/usr/sbin/iptables-$kind" ]; then

@@ -27,18 +27,6 @@ with_kind() {
         exec "$@"' sh "$WORK/alternatives-$kind" "$@"
 }
 
-make_alternatives() {
-    local link
-    for kind in legacy nft; do
-        mkdir "$WORK/alternatives-$kind"
-        for link in iptables ip6tables; do
-            ln -s "/usr/sbin/$link-$kind" "$WORK/alternatives-$kind/$link"
-            ln -s "/usr/sbin/$link-$kind-save" "$WORK/alternatives-$kind/$link-save"
-            ln -s "/usr/sbin/$link-$kind-restore" "$WORK/alternatives-$kind/$link-restore"
-        done
-    done
-}
-
 make_config() {
     configure 'type = kmsg' <<EOF2
 door "ssh" {
