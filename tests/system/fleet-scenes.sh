@@ -6,7 +6,7 @@ HEARING=(a)
 
 # now_heard: says how long it takes until all hear all.
 now_heard() {
-    settled 60
+    settled 150
     tap_result $? "$1: all hear all" || { diag "$(tail -n 3 "$WORK"/*/*.out)"; return 1; }
     diag "$ENGINE: $1: all hear all after $SETTLED ms"
 }
