@@ -32,8 +32,8 @@ void refusal_log_free(struct refusal_log *log);
 
 /*
  * Notes the refusal of a sealed knock, or of a complete sequence by `door` (NULL: the former), from
- * `address` at `now` (ns, never going back); `why` must stay. Returns whether
- * its address has been told of little enough lately to be told of once more.
+ * `address` at `now` (ns, never going back); `why` must stay. Returns whether its address has been
+ * told of little enough lately to be told of once more.
  */
 bool refusal_log_note(struct refusal_log *log, const struct addr *address, const char *door,
                       const char *why, int64_t apart, int64_t now);

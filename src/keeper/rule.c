@@ -76,9 +76,10 @@ static bool is_respelt_command(const char *word)
 
 static const char *wrong(const char *chain)
 {
+    static const char *const programs[] = {"iptables", "ip6tables", NULL};
     if (*chain == '-' || *chain == '\0' || *chain == '!')
         return "a rule is [-t TABLE] CHAIN MATCHES -j TARGET; knockd adds -I, -D and -C itself";
-    if (strncmp(chain, "iptables ", 9) == 0 || strncmp(chain, "ip6tables ", 10) == 0)
+    if (is_one_of(chain, programs))
         return "a rule begins with its chain: leave iptables and -I or -A out; knockd adds them "
                "itself";
     const char *word = next_word(chain);

@@ -565,10 +565,11 @@ bool runner_batch_start(struct slot *slot)
 {
     if (slot->job->class && goes_with(slot->job, slot->job))
         gather(slot);
-    if (slot->count > 1 && start_batch(slot) == 0)
+    if (slot->count == 1)
+        return false;
+    if (start_batch(slot) == 0)
         return true;
-    if (slot->count > 1)
-        turns_put_back(slot->runner, &slot->others, 1);
+    turns_put_back(slot->runner, &slot->others, 1);
     slot->count = 1;
     return false;
 }

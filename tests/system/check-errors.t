@@ -18,28 +18,15 @@ EOF2
     chmod +x "$WORK/$1"
 }
 
-iptables_door() {
-    local match="OPEN -s %IP% -p tcp --dport 22 -j ACCEPT"
-    cat <<EOF2
+# checked_door TIME START STOP CHECK
+checked_door() {
+    configure_file <<EOF2
 door "ssh" {
     sequence       = { 7412, 28733:udp, 51990 }
     cmd_timeout    = $1
-    start_command  = "$WORK/iptables -w 5 -I $match"
-    stop_command   = "$WORK/iptables -w 5 -D $match"
-    check_command  = "$WORK/iptables -w 5 -C $match"
-    check_interval = 1
-}
-EOF2
-}
-
-nft_door() {
-    cat <<EOF2
-door "ssh" {
-    sequence       = { 7412, 28733:udp, 51990 }
-    cmd_timeout    = $1
-    start_command  = "$WORK/nft add element inet own open { %IP% }"
-    stop_command   = "$WORK/nft delete element inet own open { %IP% }"
-    check_command  = "$WORK/nft get element inet own open { %IP% }"
+    start_command  = "$2"
+    stop_command   = "$3"
+    check_command  = "$4"
     check_interval = 1
 }
 EOF2
@@ -68,19 +55,19 @@ closes() {
     stop_knockd
 }
 
-# each NAME DOOR: its checks while it is open, its end, and a start after kill -9.
+# each NAME START STOP CHECK: its checks while it is open, its end, and a start after kill -9.
 each() {
-    $2 10 | configure_file
+    checked_door 10 "${@:2}"
     open "$1, checked"
     ok "$1, checked: the check fails" checks_fail 3
     ok "$1, checked: isn't opened again" not said "something else closed it"
     closes "$1, checked"
-    $2 2 | configure_file
+    checked_door 2 "${@:2}"
     open "$1, at its end"
     ok "$1, at its end: isn't closed" says "door ssh: NOT CLOSED for $who"
     is "$1, at its end: is there" "$(there | wc -l)" 1
     closes "$1, at its end"
-    $2 12 | configure_file
+    checked_door 12 "${@:2}"
     open "$1, kill -9"
     kill -KILL "$KNOCKD_PID"
     wait "$KNOCKD_PID" 2>/dev/null
@@ -108,6 +95,8 @@ stand_in iptables "iptables: Failed to initialize nft: Cannot allocate memory"
 stand_in nft "Error: Could not process rule: Interrupted system call"
 # Each check leaves a line.
 sed -i "2i case \" \$* \" in *\" -C \"* | *\" get \"*) echo >>\"$WORK/checks\" ;; esac" "$WORK/iptables" "$WORK/nft"
-each iptables iptables_door
-each nft nft_door
+match="OPEN -s %IP% -p tcp --dport 22 -j ACCEPT"
+each iptables "$WORK/iptables -w 5 -I $match" "$WORK/iptables -w 5 -D $match" "$WORK/iptables -w 5 -C $match"
+set="element inet own open { %IP% }"
+each nft "$WORK/nft add $set" "$WORK/nft delete $set" "$WORK/nft get $set"
 done_testing
