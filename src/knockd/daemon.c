@@ -358,6 +358,7 @@ static bool on_files_changed(void *arg)
     struct daemon *d = arg;
     char why[1024];
     mend_state_dir(d, why, sizeof(why));
+    state_dir_keep_note(d->dir, d->path);
     /* The control socket lies beside it by default, and both may have been removed. */
     generation_make_root(why, sizeof(why));
     requests_check_socket(d->requests);

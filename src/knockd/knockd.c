@@ -159,7 +159,7 @@ static bool take_locks(const char *path, const struct config *config, struct sta
     char why[1024];
     bool taken = safe_folder_make(config->state_dir, 0700, why, sizeof(why)) &&
                  state_dir_take(dir, config->state_dir, why, sizeof(why)) == STATE_DIR_TAKEN;
-    bool claimed = taken && state_dir_claim(path, why, sizeof(why));
+    bool claimed = taken && state_dir_claim(dir, path, why, sizeof(why));
     if (taken && !claimed)
         state_dir_release(dir);
     if (!claimed)

@@ -1,5 +1,5 @@
 /*
- * Watches the folders of the state and of the control socket: a change in one of them -> a moment's
+ * Watches the folders of the state, of its note in /run and of the control socket: a change in one of them -> a moment's
  * wait, since `rm -r` isn't done with the first file -> changed() -> the folders that are at the
  * paths now are watched. Without inotify the check once a minute has to do.
  */
@@ -12,13 +12,14 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "knockd/state_dir.h"
 #include "lib/clock.h"
 
 static const int64_t wait_time = CLOCK_SECOND / 10;
 static const int64_t check_again = 60 * CLOCK_SECOND;
 static const int64_t check_soon = 2 * CLOCK_SECOND;
 
-enum { STATE, CONTROL, FOLDERS };
+enum { STATE, CONTROL, NOTES, FOLDERS };
 
 struct own_files {
     struct loop *loop;
@@ -33,6 +34,14 @@ struct own_files {
     void *arg;
 };
 
+static bool is_watched(const struct own_files *files, int number)
+{
+    for (int i = 0; i < FOLDERS; i++)
+        if (files->folders[i].number == number)
+            return true;
+    return false;
+}
+
 static void watch_folders(struct own_files *files)
 {
     for (int i = 0; files->inotify >= 0 && i < FOLDERS; i++) {
@@ -41,8 +50,7 @@ static void watch_folders(struct own_files *files)
                                            IN_DELETE_SELF | IN_ONLYDIR);
         int before = files->folders[i].number;
         files->folders[i].number = number;
-        if (before >= 0 && before != files->folders[STATE].number &&
-            before != files->folders[CONTROL].number)
+        if (before >= 0 && !is_watched(files, before))
             inotify_rm_watch(files->inotify, before);
     }
 }
@@ -81,7 +89,9 @@ struct own_files *own_files_watch(struct loop *loop, const char *state_dir, cons
     snprintf(files->folders[STATE].path, PATH_MAX, "%s", state_dir);
     snprintf(files->folders[CONTROL].path, PATH_MAX, "%.*s/", slash ? (int)(slash - control) : 0,
              control);
-    files->folders[STATE].number = files->folders[CONTROL].number = -1;
+    snprintf(files->folders[NOTES].path, PATH_MAX, "%s", STATE_DIR_NOTES);
+    for (int i = 0; i < FOLDERS; i++)
+        files->folders[i].number = -1;
     files->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (files->inotify >= 0)
         files->watch = loop_watch(loop, files->inotify, LOOP_READ, on_inotify, files);

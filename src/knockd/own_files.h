@@ -8,7 +8,7 @@ struct own_files;
 
 /*
  * Calls changed(arg) soon after something was removed, renamed or replaced in the folders of
- * `state_dir` and of the file `control`, and once a minute besides, since inotify doesn't report
+ * `state_dir`, of the notes of state folders and of the file `control`, and once a minute besides, since inotify doesn't report
  * all that happens to a path; but after two seconds where it returns false, since not all is well.
  * NULL when memory or descriptors are short.
  */

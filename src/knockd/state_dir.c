@@ -126,7 +126,7 @@ static enum state_dir_taken take_locks(struct state_dir *dir, const char *path, 
 enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, char *why,
                                     size_t why_size)
 {
-    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
     if (!safe_folder_check(path, why, why_size))
         return STATE_DIR_REFUSED;
     enum state_dir_taken taken = take_locks(dir, path, TRIES_TO_START, why, why_size);
@@ -157,8 +157,10 @@ void state_dir_release(struct state_dir *dir)
 {
     if (dir->path)
         close_locks(dir);
+    if (dir->path && dir->claim >= 0)
+        close(dir->claim);
     free(dir->path);
-    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
 }
 
 /* Makes and locks the file again if it was removed, and closes the removed one. */
@@ -185,7 +187,7 @@ static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, cons
 static enum state_dir_taken take_again(const struct state_dir *dir, struct state_dir *made,
                                        char *why, size_t why_size)
 {
-    *made = (struct state_dir){.folder = -1, .lock = -1, .commands = -1};
+    *made = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
     if (!safe_folder_make(dir->path, 0700, why, why_size))
         return STATE_DIR_REFUSED;
     enum state_dir_taken taken = take_locks(made, dir->path, TRIES_TO_MEND, why, why_size);
@@ -239,7 +241,6 @@ enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t wh
 
 /* --- what is known of a configuration, wherever its state folder is --- */
 
-#define NOTES  "/run/knockd/state"
 #define CLAIMS "/run/knockd/lock"
 
 /* The path of a configuration's file in `folder`: its own path as systemd-escape(1) makes a name of
@@ -258,14 +259,14 @@ static bool path_in(const char *folder, const char *config, char out[PATH_MAX])
     return *config == '\0' && used > start;
 }
 
-bool state_dir_claim(const char *config, char *why, size_t why_size)
+bool state_dir_claim(struct state_dir *dir, const char *config, char *why, size_t why_size)
 {
     char path[PATH_MAX], reason[512];
     if (!path_in(CLAIMS, config, path) ||
         !safe_folder_make_all(CLAIMS, 0700, reason, sizeof(reason)))
         return true;
-    /* The descriptor stays open: the lock ends with the process. */
-    if (lock_file(AT_FDCWD, path, TRIES_TO_START) >= 0 || errno != EWOULDBLOCK)
+    dir->claim = lock_file(AT_FDCWD, path, TRIES_TO_START);
+    if (dir->claim >= 0 || errno != EWOULDBLOCK)
         return true;
     snprintf(why, why_size, "another knockd is running with %s: it holds %s", config, path);
     return false;
@@ -281,7 +282,7 @@ void state_dir_unclaim(const char *config)
 void state_dir_note(const char *config, const char *state_dir)
 {
     char path[PATH_MAX], made[PATH_MAX + 8], why[512];
-    if (!path_in(NOTES, config, path) || !safe_folder_make_all(NOTES, 0755, why, sizeof(why)))
+    if (!path_in(STATE_DIR_NOTES, config, path) || !safe_folder_make_all(STATE_DIR_NOTES, 0755, why, sizeof(why)))
         return;
     snprintf(made, sizeof(made), "%s.new", path);
     unlink(made);
@@ -289,10 +290,32 @@ void state_dir_note(const char *config, const char *state_dir)
         unlink(made);
 }
 
+static void keep_claim(struct state_dir *dir, const char *config)
+{
+    char path[PATH_MAX], why[512];
+    if (dir->claim < 0 || !path_in(CLAIMS, config, path) ||
+        same_file(dir->claim, AT_FDCWD, path) ||
+        !safe_folder_make_all(CLAIMS, 0700, why, sizeof(why)))
+        return;
+    int made = lock_file(AT_FDCWD, path, TRIES_TO_MEND);
+    if (made < 0)
+        return;
+    close(dir->claim);
+    dir->claim = made;
+}
+
+void state_dir_keep_note(struct state_dir *dir, const char *config)
+{
+    char noted[PATH_MAX];
+    keep_claim(dir, config);
+    if (!state_dir_noted(config, noted, sizeof(noted)) || strcmp(noted, dir->path) != 0)
+        state_dir_note(config, dir->path);
+}
+
 void state_dir_forget(const char *config)
 {
     char path[PATH_MAX];
-    if (path_in(NOTES, config, path))
+    if (path_in(STATE_DIR_NOTES, config, path))
         unlink(path);
 }
 
@@ -300,7 +323,7 @@ bool state_dir_noted(const char *config, char *out, size_t size)
 {
     char path[PATH_MAX], why[512];
     ssize_t len = -1;
-    if (path_in(NOTES, config, path) && safe_folder_check(NOTES, why, sizeof(why)))
+    if (path_in(STATE_DIR_NOTES, config, path) && safe_folder_check(STATE_DIR_NOTES, why, sizeof(why)))
         len = readlink(path, out, size);
     if (len <= 0 || (size_t)len >= size || *out != '/')
         return false;

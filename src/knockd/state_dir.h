@@ -12,6 +12,7 @@ struct state_dir {
     int folder;   /* locked itself, so that removing a lock's file lets no second knockd start */
     int lock;     /* FOLDER/lock, by which knockd runs once */
     int commands; /* FOLDER/commands.lock, which commands inherit; -1: not taken */
+    int claim;    /* the configuration's lock in /run; -1: there is none */
 };
 
 enum state_dir_taken {
@@ -49,11 +50,11 @@ enum state_dir_found {
 enum state_dir_found state_dir_check(struct state_dir *dir, char *why, size_t why_size);
 
 /*
- * Locks the configuration at the absolute path `config` until the process ends, so that no second
+ * Locks the configuration at the absolute path `config` until state_dir_release, so that no second
  * knockd starts with it, wherever the state folder is moved. False, with one line in `why`, when
  * another has it; it is no error when there can be no such lock.
  */
-bool state_dir_claim(const char *config, char *why, size_t why_size);
+bool state_dir_claim(struct state_dir *dir, const char *config, char *why, size_t why_size);
 
 /* Removes the file of that lock: this process is about to end. */
 void state_dir_unclaim(const char *config);
@@ -61,6 +62,14 @@ void state_dir_unclaim(const char *config);
 /* Notes that the configuration at the absolute path `config` has its state in `state_dir`, until
  * the machine stops. It is no error if that fails. */
 void state_dir_note(const char *config, const char *state_dir);
+
+/* The folder of the notes. */
+#define STATE_DIR_NOTES "/run/knockd/state"
+
+/* Makes the note, and the lock of state_dir_claim, again where they are gone: the stop of another
+ * knockd's unit may remove its folder in /run with all that is in it. It is no error if that fails.
+ */
+void state_dir_keep_note(struct state_dir *dir, const char *config);
 
 /* Removes the note: nothing is open any more that is on record there. */
 void state_dir_forget(const char *config);

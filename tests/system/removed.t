@@ -213,6 +213,26 @@ control_removed() {
     ends "control socket"
 }
 
+# The note of the state folder in /run is removed, as the stop of another unit does with its folder; then the
+# configuration is broken where it names the folder, and knockd is killed.
+note_removed() {
+    local note
+    first_config
+    starts "note: starts"
+    knock_at hatch $who
+    ok "note: a door opens" says "door hatch: opened for $who"
+    note=$(find /run/knockd/state -lname "$WORK/state")
+    ok "note: it is there" test -n "$note"
+    rm -f "$note"
+    ok "note removed: it is there again" poll 5 test -L "$note"
+    kill -KILL "$KNOCKD_PID"
+    wait "$KNOCKD_PID" 2>/dev/null
+    sed -i 's,^state_dir = .*,state_dir = ,' "$CONFIG"
+    ok "note removed: --close-all knows the folder" \
+        ip netns exec "$GATE" "$KNOCKD" --close-all -c "$CONFIG" </dev/null
+    is "note removed: no rule is left" "$(rules iptables)" ""
+}
+
 needs_gate
 locks_removed
 keeper_is_no_command
@@ -221,4 +241,5 @@ moved_and_second_at_once
 folder_of_another
 folder_of_another_again
 control_removed
+note_removed
 done_testing

@@ -1,6 +1,7 @@
 /* The locks of the state folder: taken once, whatever is removed, and made again. */
 #include "store_help.h"
 
+#include <limits.h>
 #include <sys/file.h>
 
 #include "knockd/state_dir.h"
@@ -171,15 +172,32 @@ static void a_configuration_is_claimed_once(void **state)
 {
     (void)state;
     static const char path[] = "/nowhere/claimed/once.conf", other[] = "/nowhere/claimed-once.conf";
+    static const char lock[] = "/run/knockd/lock/nowhere-claimed-once.conf";
+    struct folder f;
+    struct state_dir dir, second = {.claim = -1}, third = {.claim = -1};
+    char noted[PATH_MAX];
     if (geteuid() != 0)
         skip();
-    assert_true(state_dir_claim(path, why, sizeof(why)));
-    assert_true(state_dir_claim(other, why, sizeof(why)));
-    assert_false(state_dir_claim(path, why, sizeof(why)));
+    begin(&f, &dir);
+    assert_true(state_dir_claim(&dir, path, why, sizeof(why)));
+    assert_true(state_dir_claim(&second, other, why, sizeof(why)));
+    assert_false(state_dir_claim(&third, path, why, sizeof(why)));
     assert_non_null(strstr(why, "another knockd is running with /nowhere/claimed/once.conf"));
+    /* Removed, as with the folder of a unit that stops, both come again. */
+    state_dir_note(path, dir.path);
+    state_dir_forget(path);
+    assert_int_equal(unlink(lock), 0);
+    state_dir_keep_note(&dir, path);
+    assert_true(state_dir_noted(path, noted, sizeof(noted)));
+    assert_string_equal(noted, dir.path);
+    assert_false(state_dir_claim(&third, path, why, sizeof(why)));
+    state_dir_forget(path);
     state_dir_unclaim(path);
     state_dir_unclaim(other);
-    assert_int_not_equal(access("/run/knockd/lock/nowhere-claimed-once.conf", F_OK), 0);
+    assert_int_not_equal(access(lock, F_OK), 0);
+    close(second.claim);
+    state_dir_release(&dir);
+    folder_end(&f);
 }
 
 /* Names that differ only in what separates their parts. */
