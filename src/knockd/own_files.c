@@ -1,7 +1,7 @@
 /*
- * Watches the folders of the state, of its note in /run and of the control socket: a change in one of them -> a moment's
- * wait, since `rm -r` isn't done with the first file -> changed() -> the folders that are at the
- * paths now are watched. Without inotify the check once a minute has to do.
+ * Watches the folders of the state, of its note in /run and of the control socket: a change in one
+ * of them -> a moment's wait, since `rm -r` isn't done with the first file -> changed() -> the
+ * folders that are at the paths now are watched. Without inotify the check once a minute has to do.
  */
 #include "knockd/own_files.h"
 

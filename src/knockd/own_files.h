@@ -8,9 +8,9 @@ struct own_files;
 
 /*
  * Calls changed(arg) soon after something was removed, renamed or replaced in the folders of
- * `state_dir`, of the notes of state folders and of the file `control`, and once a minute besides, since inotify doesn't report
- * all that happens to a path; but after two seconds where it returns false, since not all is well.
- * NULL when memory or descriptors are short.
+ * `state_dir`, of the notes of state folders and of the file `control`, and once a minute besides,
+ * since inotify doesn't report all that happens to a path; but after two seconds where it returns
+ * false, since not all is well. NULL when memory or descriptors are short.
  */
 struct own_files *own_files_watch(struct loop *loop, const char *state_dir, const char *control,
                                   bool (*changed)(void *arg), void *arg);

@@ -282,7 +282,8 @@ void state_dir_unclaim(const char *config)
 void state_dir_note(const char *config, const char *state_dir)
 {
     char path[PATH_MAX], made[PATH_MAX + 8], why[512];
-    if (!path_in(STATE_DIR_NOTES, config, path) || !safe_folder_make_all(STATE_DIR_NOTES, 0755, why, sizeof(why)))
+    if (!path_in(STATE_DIR_NOTES, config, path) ||
+        !safe_folder_make_all(STATE_DIR_NOTES, 0755, why, sizeof(why)))
         return;
     snprintf(made, sizeof(made), "%s.new", path);
     unlink(made);
@@ -293,8 +294,7 @@ void state_dir_note(const char *config, const char *state_dir)
 static void keep_claim(struct state_dir *dir, const char *config)
 {
     char path[PATH_MAX], why[512];
-    if (dir->claim < 0 || !path_in(CLAIMS, config, path) ||
-        same_file(dir->claim, AT_FDCWD, path) ||
+    if (dir->claim < 0 || !path_in(CLAIMS, config, path) || same_file(dir->claim, AT_FDCWD, path) ||
         !safe_folder_make_all(CLAIMS, 0700, why, sizeof(why)))
         return;
     int made = lock_file(AT_FDCWD, path, TRIES_TO_MEND);
@@ -323,7 +323,8 @@ bool state_dir_noted(const char *config, char *out, size_t size)
 {
     char path[PATH_MAX], why[512];
     ssize_t len = -1;
-    if (path_in(STATE_DIR_NOTES, config, path) && safe_folder_check(STATE_DIR_NOTES, why, sizeof(why)))
+    if (path_in(STATE_DIR_NOTES, config, path) &&
+        safe_folder_check(STATE_DIR_NOTES, why, sizeof(why)))
         len = readlink(path, out, size);
     if (len <= 0 || (size_t)len >= size || *out != '/')
         return false;

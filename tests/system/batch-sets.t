@@ -126,18 +126,18 @@ each_by_itself() {
     if [ $kind = ipset ]; then
         ok "$kind: what is there before fails, as alone" says "failed for $other: its start command failed" 20
     fi
-    ok "$kind: the others open" poll 20 said_count ': opened for ' $((30 - others))
+    ok "$kind: the others open" poll 20 said ': opened for ' $((30 - others))
     ok "$kind: together" ran_together 10
     ok "$kind: what opened is in the set" poll 10 holds 30
     knock_all 31 $crowd
-    ok "$kind: a full set takes as many as it has room for" poll 30 said_count ': opened for ' 40
-    ok "$kind: the others fail" poll 30 said_count ': failed for ' $((crowd - 40))
+    ok "$kind: a full set takes as many as it has room for" poll 30 said ': opened for ' 40
+    ok "$kind: the others fail" poll 30 said ': failed for ' $((crowd - 40))
     ok "$kind: with nothing left to undo" not said ': undone for |NOT CLOSED'
     is "$kind: in the set is what opened" "$(elements | grep -vxF "${other:-none}")" "$(opened)"
     delete 10.1.0.9
     mark_log
     ctl close ssh &
-    ok "$kind: all but one close" poll 30 said_count ' closed for ' 39
+    ok "$kind: all but one close" poll 30 said ' closed for ' 39
     ok "$kind: together, too" ran_together 10
     is "$kind: none is left but what isn't theirs" "$(elements)" "$other"
     ok "$kind: the one isn't believed to be closed" says 'NOT CLOSED for 10.1.0.9:' 10
@@ -182,12 +182,12 @@ cut_short() {
     mark_log
     echo "$1" >"$WORK/bad/lines"
     knock_all 1 $crowd
-    ok "$kind: $2: all open" poll 60 said_count ': opened for ' $crowd
+    ok "$kind: $2: all open" poll 60 said ': opened for ' $crowd
     is "$kind: $2: each is in the set" "$(elements | wc -l)" $crowd
     ok "$kind: $2: they were cut short" [ ! -e "$WORK/bad/lines" ]
     echo "$1" >"$WORK/bad/lines"
     ctl close ssh
-    ok "$kind: $2: all close" poll 60 said_count ': closed for ' $crowd
+    ok "$kind: $2: all close" poll 60 said ': closed for ' $crowd
     is "$kind: $2: none is left" "$(elements)" ""
     ok "$kind: $2: none has failed" not said 'failed for|NOT CLOSED'
 }
@@ -391,7 +391,7 @@ in_numbers() {
     knock_all 1 1
     says 'opened for 10.1.0.2,' 20
     knock_all 2 $many
-    ok "$kind: the recipe opens many" poll 60 said_count ': opened for ' $many
+    ok "$kind: the recipe opens many" poll 60 said ': opened for ' $many
     is "$kind: all are in the set" "$(in_recipe)" $many
     kill -KILL "$KNOCKD_PID"
     wait "$KNOCKD_PID" 2>/dev/null
@@ -399,7 +399,7 @@ in_numbers() {
     knock_all 1001 1001
     ok "$kind: after kill -9 one more opens" says 'opened for 10.1.5.2,' 30
     ctl close ssh
-    ok "$kind: all close" poll 60 said_count ': closed for ' $((many + 1))
+    ok "$kind: all close" poll 60 said ': closed for ' $((many + 1))
     began_few "checked after kill -9, and closed"
     is "$kind: nothing is left in the set" "$(in_recipe)" 0
     fresh

@@ -63,7 +63,7 @@ takes_the_crowd() {
     ok "$backend: one opens alone" says 'opened for 10.1.0.1,'
     ok "$backend: by itself" not said 'commands together'
     knock_all 2 $crowd
-    ok "$backend: the others open" poll 20 said_count ' opened for ' $crowd
+    ok "$backend: the others open" poll 20 said ' opened for ' $crowd
     ok "$backend: together" ran_together 10
     is "$backend: each has its rule" "$(in_chain)" $crowd
     ok "$backend: no rule is there twice" no_rule_twice
@@ -74,7 +74,7 @@ closes_beside_a_culprit() {
     on_gate "iptables-$backend" -A knock -s 10.9.9.9 -p tcp --dport 22 -j ACCEPT
     mark_log
     ctl close ssh
-    ok "$backend: all close, one of which something else has closed" poll 20 said_count ' closed for ' $crowd
+    ok "$backend: all close, one of which something else has closed" poll 20 said ' closed for ' $crowd
     ok "$backend: closing goes together" ran_together 10
     is "$backend: what isn't theirs stays" "$(in_chain)" 1
     ok "$backend: no door has failed to close" not said 'NOT CLOSED'
@@ -176,7 +176,7 @@ opens_a_thousand_a_second() {
     batch_file "$backend" 60
     starts "$backend: starts for thousands" -v
     knocks_for_two_seconds
-    ok "$backend: a thousand each second open" poll 20 said_count ' opened for ' 2000
+    ok "$backend: a thousand each second open" poll 20 said ' opened for ' 2000
     ok "$backend: none is refused" not said ' refused '
     ok "$backend: by few commands" [ "$(said_lines 'running ' | grep -c .)" -lt 1000 ]
     stop_knockd
@@ -207,13 +207,13 @@ elements_go_together() {
     set_file
     starts "a set: starts" -v
     knock_all 1 $crowd
-    ok "a set: all open" poll 20 said_count ' opened for ' $crowd
+    ok "a set: all open" poll 20 said ' opened for ' $crowd
     ok "a set: together" ran_together 10
     is "a set: each is in it" "$(elements)" $crowd
     on_gate nft delete element ip knock allowed '{ 10.1.0.9 }'
     mark_log
     ctl close ssh &
-    ok "a set: all but one close" poll 20 said_count ' closed for ' $((crowd - 1))
+    ok "a set: all but one close" poll 20 said ' closed for ' $((crowd - 1))
     ok "a set: together, too" ran_together 10
     is "a set: none is left" "$(elements)" 0
     ok "a set: the one isn't believed to be closed" says 'NOT CLOSED for 10.1.0.9:'
@@ -247,7 +247,7 @@ END
 }
 
 named_by() {
-    said_count "door named: $1" 6
+    said "door named: $1" 6
 }
 
 # A resolver that never answers, until the name stands in a file.
@@ -269,15 +269,15 @@ hangs_by_itself() {
     # Once each, so that what follows goes together.
     echo "127.0.0.1 slow.example" >"$WORK/hosts"
     knock_all 1 1
-    ok "hanging: both doors open while the name is known" poll 10 said_count 'opened for 10.1.0.1,' 2
-    ok "hanging: and close" poll 10 said_count ' closed for 10.1.0.1 ' 2
+    ok "hanging: both doors open while the name is known" poll 10 said 'opened for 10.1.0.1,' 2
+    ok "hanging: and close" poll 10 said ' closed for 10.1.0.1 ' 2
     : >"$WORK/hosts"
     mark_log
     knock_all 11 16
-    ok "hanging: the others open" poll 10 said_count 'door plain: opened for' 6
+    ok "hanging: the others open" poll 10 said 'door plain: opened for' 6
     ok "hanging: before what hangs is killed" not said 'door named: .* took longer'
     ok "hanging: what hangs is killed" says 'door named: 10.1.0.1[1-6]: command took longer' 15
-    ok "hanging: the others close by their time" poll 10 said_count 'door plain: closed for' 6
+    ok "hanging: the others close by their time" poll 10 said 'door plain: closed for' 6
     ok "hanging: none of them failed" not said 'door plain: .*(failed|killed|NOT CLOSED)'
     ok "hanging: each of it fails" poll 120 named_by 'failed for'
     echo "127.0.0.1 slow.example" >"$WORK/hosts"
@@ -305,8 +305,8 @@ for backend in nft legacy; do
     stop_knockd
     starts "$backend: starts without batches" -v
     knock_all 1 $crowd
-    ok "$backend: all open one by one" poll 20 said_count ' opened for ' $crowd
-    ok "$backend: and close" poll 20 said_count ' closed for ' $crowd
+    ok "$backend: all open one by one" poll 20 said ' opened for ' $crowd
+    ok "$backend: and close" poll 20 said ' closed for ' $crowd
     ok "$backend: nothing went together" not said 'commands together'
     is "$backend: nothing is left" "$(in_chain)" 0
     stop_knockd

@@ -122,7 +122,7 @@ ending() {
     is "$1: SIGTERM: exit status" $? 0
     is "$1: no rule left" "$(rules iptables)$(rules ip6tables)" ""
     ok "$1: says what it does" said "stopping on SIGTERM: closing 2 open doors"
-    ok "$1: says each" said_count "door ssh: closed for ($CLIENT4|$CLIENT6) \(sequence\): knockd stops$" 2
+    ok "$1: says each" said "door ssh: closed for ($CLIENT4|$CLIENT6) \(sequence\): knockd stops$" 2
     is "$1: last line" "$(tail -n 1 "$KNOCKD_LOG")" "knockd: stopped"
 }
 

@@ -154,7 +154,7 @@ undos_first() {
     # In its turn it would be after what waits, for 13 s.
     ok "before the last of those ($took ms)" \
         said_before "door due: closed for .*: its time is over" "door stream: opened for 203.0.113.200,"
-    ok "what hangs is killed" poll 30 said_count "door hang: undone for 198.51.100.[1-6]" 6
+    ok "what hangs is killed" poll 30 said "door hang: undone for 198.51.100.[1-6]" 6
     is "children of all" "$(wc -l <"$WORK/hanging")" 6
     ok "with them" poll 5 hanging_are_gone
     ends "undos first"

@@ -35,7 +35,7 @@ for i in {1..20}; do
         knock_at $name "198.51.100.$i"
     done
 done
-ok "three doors with 60 openings" poll 10 said_count "door (one|two|three): opened for" 60
+ok "three doors with 60 openings" poll 10 said "door (one|two|three): opened for" 60
 good_closes "while they hang for the first time" 192.0.2.20
 ok "they are killed" says "door (one|two|three): .* took longer than 30 s and was killed"
 good_closes "after they hung" 192.0.2.21

@@ -41,7 +41,7 @@ opens() {
     mark_log
     for ((i = 0; i < $1; i++)); do
         log_packets "$who" "${opening[@]}"
-        ok "$2: knock $((i + 1)) of $1" poll 5 said_count "(opened for $who|it is open already, so nothing was run)" $((i + 1))
+        ok "$2: knock $((i + 1)) of $1" poll 5 said "(opened for $who|it is open already, so nothing was run)" $((i + 1))
     done
     is "$2: one rule" "$(rules iptables | wc -l)" 1
 }
@@ -77,7 +77,7 @@ pair() {
     ok "$1: closed already: said" says "door close-ssh: $who knocked, but nothing that it closes is open for it"
     ok "$1: closed already: no failure" not said "door close-ssh: failed"
     log_packets "$who" "${closing[@]}"
-    ok "$1: closed already: each time" poll 5 said_count "nothing that it closes is open for it" 2
+    ok "$1: closed already: each time" poll 5 said "nothing that it closes is open for it" 2
     ctl history --json -n 1
     # shellcheck disable=SC2016 # perl's
     is "$1: closed already: the history" "$(json '"$j->[0]{door} $j->[0]{end}"')" "close-ssh nothing to close"

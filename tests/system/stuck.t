@@ -214,7 +214,7 @@ forget() {
     is "it opens again" "$STATUS" 0
     ctl doors --json
     like "in JSON" "$OUT" '"port":"2222:tcp"'
-    ok "can't be closed" poll 10 said_count "NOT CLOSED" 2
+    ok "can't be closed" poll 10 said "NOT CLOSED" 2
     ctl forget ssh $who --json
     # shellcheck disable=SC2016
     is "forget, in JSON" "$(json '$j->[0]{not_undone}[0]{command}')" /bin/false

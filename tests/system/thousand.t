@@ -45,8 +45,8 @@ poll 5 grep -q ready "$WORK/stamped"
 witness
 cat "$WORK/knocks" >>"$KERN_LOG"
 ok "all open" says "opened for 10.1.3.250," 300
-ok "each of them" poll 300 said_count ' opened for ' $count
-ok "all close" poll 300 said_count ' closed for ' $count
+ok "each of them" poll 300 said ' opened for ' $count
+ok "all close" poll 300 said ' closed for ' $count
 witnessed
 diag "the slowest of programs that do nothing took $WITNESS ms"
 stop_knockd
