@@ -165,6 +165,6 @@ in_time() {
     local need=$1
     shift
     FROM=$(wc -l <"$TAP")
-    (poll 10 has_arrived "$need" && "$@") &
+    (POLL_STEP=0.02 poll 10 has_arrived "$need" && "$@") &
     opener=$!
 }

@@ -142,7 +142,8 @@ stuck() {
     like "and warned of" "$OUT" "WARNING: 1 NOT CLOSED"
     rm "$WORK/stuck"
     ctl close stuck
-    is "closed by another try" "$STATUS $OUT" '0 closed: 1'
+    # knockd's own next try may have come first.
+    like "closed by another try" "$STATUS $OUT" '^0 closed: [01]$'
 }
 
 history_lines() {

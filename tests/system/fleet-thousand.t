@@ -42,7 +42,7 @@ for step in 0 1 2; do
 done
 for name in "${names[@]}"; do
     KNOCKD_LOG=$WORK/$name/knockd.log
-    ok "$name opens for all" poll 90 all_opened "$name"
+    ok "$name opens for all" poll 300 all_opened "$name"
 done
 diag "$knocks knocks in $(($(now_ms) - begun)) ms"
 now_heard "afterwards"

@@ -11,7 +11,9 @@ fi
 . "$(dirname "$0")/knockd.sh"
 
 : "${ROUNDS:=${TORTURE_ROUNDS:-60}}" "${SEED:=$((RANDOM * 32768 + RANDOM))}"
-workers=8 # for each of kill's two, half as many for the others
+# For each of kill's two, half as many for the others. More of them only wait for the machine: with 36 knockds at once, built
+# with sanitizers, one took a minute to start on a slow one.
+: "${WORKERS:=${TORTURE_WORKERS:-4}}"
 
 right=(7412 28733:udp 51990)
 keeper='' lives=0 last_knock=0 nft_gate=''
@@ -308,13 +310,13 @@ nft_gate=$GATE-nft
 make_host "$nft_gate" || exit
 has_ipset=''
 ! on_gate ipset create probe hash:ip 2>/dev/null || has_ipset=yes
-begin_work kill $workers "$ROUNDS" rule_door keeper listener both
-begin_work flaky $workers "$ROUNDS" flaky_door keeper listener both
-begin_work nft $((workers / 2)) $few nft_door keeper both
-[ -z "$has_ipset" ] || begin_work ipset $((workers / 2)) $few ipset_door keeper both
-begin_work term $((workers / 2)) $few rule_door term
-begin_work hup $((workers / 2)) $few rule_door hup
-begin_work full $((workers / 2)) $few rule_door none keeper both term
+begin_work kill "$WORKERS" "$ROUNDS" rule_door keeper listener both
+begin_work flaky "$WORKERS" "$ROUNDS" flaky_door keeper listener both
+begin_work nft $((WORKERS / 2)) $few nft_door keeper both
+[ -z "$has_ipset" ] || begin_work ipset $((WORKERS / 2)) $few ipset_door keeper both
+begin_work term $((WORKERS / 2)) $few rule_door term
+begin_work hup $((WORKERS / 2)) $few rule_door hup
+begin_work full $((WORKERS / 2)) $few rule_door none keeper both term
 wait
 report kill "$ROUNDS" "kill -9"
 report flaky "$ROUNDS" "kill -9, commands that fail"
