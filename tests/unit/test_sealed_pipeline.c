@@ -13,13 +13,13 @@
 static struct listener_config setup;
 static struct pipeline pipeline;
 static struct message said[4096];
-static unsigned said;
+static unsigned said_count;
 
 static void note(void *arg, struct message *msg)
 {
     (void)arg;
-    assert_true(said < sizeof(said) / sizeof(*said));
-    said[said++] = *msg;
+    assert_true(said_count < sizeof(said) / sizeof(*said));
+    said[said_count++] = *msg;
 }
 
 static enum listener_config_result take(struct message msg)
@@ -36,7 +36,7 @@ static bool configured_source(enum source_type type, uint32_t span)
     door.u.door.timeout = 20 * SECOND;
     door.u.door.flags = (struct flag_match){.set = TCP_SYN, .clear = TCP_ACK};
     door.u.door.strict = 1;
-    said = 0;
+    said_count = 0;
     listener_config_free(&setup);
     struct message config = {.type = MESSAGE_CONFIG,
                              .u.config = {.sources = 1,
@@ -83,7 +83,7 @@ static void logged(const struct packet *packet, int64_t now)
 static unsigned said_of(uint32_t type)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < said; i++)
+    for (unsigned i = 0; i < said_count; i++)
         count += said[i].type == type;
     return count;
 }
@@ -132,7 +132,7 @@ static void messages_and_sequences_side_by_side(void **state)
         }
         assert_int_equal(said_of(MESSAGE_OPEN), 1);
         assert_int_equal(said_of(MESSAGE_SEALED), 1);
-        for (unsigned i = 0; i < said; i++) {
+        for (unsigned i = 0; i < said_count; i++) {
             const struct message_sealed *sealed = &said[i].u.sealed;
             if (said[i].type != MESSAGE_SEALED)
                 continue;
@@ -187,7 +187,7 @@ static void why_tells_of_pieces(void **state)
             packet.length = 4000;
         logged(&packet, slot);
     }
-    said = 0;
+    said_count = 0;
     pipeline_query(&pipeline, &(struct message_query){.query = 3, .address = knock.from});
     assert_int_equal(said_of(MESSAGE_PACKET), 18);
     for (unsigned i = 0; i < 18; i++) {
@@ -229,8 +229,8 @@ static void messages_in_one_packet(void **state)
     step.packet.dpt = 7000;
     captured(step, 1);
     assert_int_equal(captured(whole, 2), 1);
-    assert_memory_equal(said[said - 1].u.sealed.message, knock.message, SEALED_SHORT);
-    assert_true(addr_equal(&said[said - 1].u.sealed.address, &knock.from));
+    assert_memory_equal(said[said_count - 1].u.sealed.message, knock.message, SEALED_SHORT);
+    assert_true(addr_equal(&said[said_count - 1].u.sealed.address, &knock.from));
     assert_int_equal(captured(whole, 3), 0);
     assert_int_equal(captured(cut, 4), 0);
     step.packet.dpt = 8000;
@@ -247,10 +247,10 @@ static void messages_in_one_packet(void **state)
         assert_null(
             memmem(&pipeline.history.list[i], sizeof(pipeline.history.list[i]), knock.message, 8));
 
-    said = 0;
+    said_count = 0;
     pipeline_query(&pipeline, &(struct message_query){.query = 3, .address = knock.from});
     unsigned n = 0;
-    for (unsigned i = 0; i < said; i++) {
+    for (unsigned i = 0; i < said_count; i++) {
         const struct message_packet *packet = &said[i].u.packet;
         if (said[i].type != MESSAGE_PACKET || packet->dpt != PACKET_PORT)
             continue;
