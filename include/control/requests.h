@@ -68,8 +68,8 @@ void requests_listener_event(struct requests *requests, const struct config *con
 void requests_listener_answer(struct requests *requests, const struct config *config,
                               const struct message *message);
 
-/* A reload is over; `why` it failed, or NULL, and what errors were found, a line each. NULL
- * requests are fine. */
+/* A reload is over; `why` it failed, or NULL, and what errors were found, a line each; of one
+ * that didn't fail, what stays as it was, "" when nothing does. NULL requests are fine. */
 void requests_reloaded(struct requests *requests, const char *why, const char *errors);
 
 #endif

@@ -195,6 +195,9 @@ void config_free(struct config *config);
 /* The same of the control socket. */
 #define CONFIG_CONTROL "/run/knockd/control"
 
+/* How `knockd -t` begins what iptables says of a rule; knockctl looks for it. */
+#define RULE_REFUSED "iptables can't take this rule"
+
 /*
  * The state folder of the configuration at `path`, which may be wrong elsewhere, or everywhere; its
  * errors aren't reported. The default where none is found. False when the file can't be read.

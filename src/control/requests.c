@@ -37,6 +37,8 @@ void requests_reloaded(struct requests *requests, const char *why, const char *e
     row_text(&row, "file", requests->services.config_path);
     row_number(&row, "doors", config->door_count);
     row_number(&row, "sources", config->source_count);
+    if (!why && *errors)
+        row_text(&row, "note", errors);
     pending_reloaded(&requests->pending, why, errors, &row);
 }
 

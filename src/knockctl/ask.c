@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "knockctl/knockctl.h"
+#include "knockctl/reload_test.h"
 #include "knockctl/show.h"
 #include "lib/addr.h"
 #include "lib/clock.h"
@@ -188,7 +189,10 @@ int knockctl_ask(const struct arguments *arguments)
     char *path = find_socket(arguments);
     if (!path)
         return KNOCKCTL_FAILED;
-    status = client_ask(&reply, arguments->title, path, request);
+    if (strcmp(arguments->command->name, "reload") == 0)
+        status = reload_test(arguments->title, path);
+    if (status == KNOCKCTL_DONE)
+        status = client_ask(&reply, arguments->title, path, request);
     if (status == KNOCKCTL_DONE) {
         choose_view(arguments)(&reply, &status);
         client_end(&reply);

@@ -119,5 +119,7 @@ void show_reload(struct reply *reply, int *status)
         long long sources = (long long)row_get_number(&row, "sources");
         printf("reloaded %s: %lld door%s, %lld source%s\n", text_of(&row, "file", file), doors,
                doors == 1 ? "" : "s", sources, sources == 1 ? "" : "s");
+        if (row_get(&row, "note"))
+            fprintf(stderr, "%s\n", text_of(&row, "note", text));
     }
 }

@@ -58,6 +58,7 @@ struct daemon {
     struct generation *current;
     struct generation *next;         /* a reload that isn't ready yet */
     struct log_errors reload_errors; /* of the last one, as far as it went at once */
+    char reload_note[512];           /* of the last one: what it can't bring into force */
     uint32_t listeners;              /* started so far */
     struct signals *signals;
     struct timer pulse, deadline;
@@ -142,7 +143,7 @@ static void reload(struct daemon *d)
     generation_free(d->next);
     d->next = generation_load(d->path, d->current, false, &report);
     if (d->next)
-        generation_warn_fixed(d->current, d->next);
+        generation_warn_fixed(d->current, d->next, d->reload_note, sizeof(d->reload_note));
     bool started = d->next && start_generation(d, d->next);
     log_collect(NULL);
     if (!started)
@@ -167,7 +168,7 @@ static void take_over(struct daemon *d)
     log_notice("reloaded %s: %u door%s", d->path, config->door_count,
                config->door_count == 1 ? "" : "s");
     notify_send("READY=1\nSTATUS=Listening");
-    requests_reloaded(d->requests, NULL, "");
+    requests_reloaded(d->requests, NULL, d->reload_note);
 }
 
 /* --- from STARTING to SERVING --- */

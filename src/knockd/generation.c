@@ -88,12 +88,22 @@ struct generation *generation_load(const char *path, const struct generation *be
 }
 
 /* The lock and the control socket of a running knockd stay where they are. */
-void generation_warn_fixed(const struct generation *old, const struct generation *new)
+static void warn_fixed(const char *key, const char *old, const char *new, char *note, size_t size)
 {
-    if (strcmp(old->config->state_dir, new->config->state_dir) != 0)
-        log_warning("state_dir stays %s until knockd is restarted", old->config->state_dir);
-    if (strcmp(old->config->control, new->config->control) != 0)
-        log_warning("control stays %s until knockd is restarted", old->config->control);
+    size_t used = strlen(note);
+    if (strcmp(old, new) == 0)
+        return;
+    log_warning("%s stays %s until knockd is restarted", key, old);
+    snprintf(note + used, size - used, "%s%s stays %s until knockd is restarted", used ? "; " : "",
+             key, old);
+}
+
+void generation_warn_fixed(const struct generation *old, const struct generation *new, char *note,
+                           size_t size)
+{
+    *note = '\0';
+    warn_fixed("state_dir", old->config->state_dir, new->config->state_dir, note, size);
+    warn_fixed("control", old->config->control, new->config->control, note, size);
 }
 
 /* --- the listener --- */

@@ -157,8 +157,8 @@ static void report_mistake(struct check *check, const struct config_door *door,
             "makes?",
             door->name, check->output);
     else
-        report_error(check->report, rule->pos, "door \"%s\": iptables can't take this rule: %s%s",
-                     door->name, check->output, family_hint(check, rule));
+        report_error(check->report, rule->pos, "door \"%s\": " RULE_REFUSED ": %s%s", door->name,
+                     check->output, family_hint(check, rule));
 }
 
 /* iptables -C says the same of a chain that isn't there as of a rule that isn't. */

@@ -198,6 +198,17 @@ reloading() {
     good_file "no_time"
     refused 1 "a bad file" "^$CONFIG:9: .*no_time" reload
     like "the reason first, once" "$ERR" $'^[^\n]*\nknockctl reload: reload failed: nothing changed$'
+    # As the unit's reload does, it has iptables try the rules.
+    good_file
+    sed -i 's/^\( *rule *= .*\) -j ACCEPT/\1 -m nonsense -j ACCEPT/' "$CONFIG"
+    ok "a rule is wrong" grep -q nonsense "$CONFIG"
+    refused 1 "a rule that iptables refuses" "can't take this rule: .*nonsense" reload
+    like "nothing has changed" "$ERR" $'\nknockctl reload: reload failed: nothing changed$'
+    good_file
+    sed -i 's,^\(.*control *= "[^"]*\)",\1.new",' "$CONFIG"
+    ctl reload
+    is "a new control: status" "$STATUS" 0
+    is "a new control: stays" "$ERR" "control stays $WORK/control until knockd is restarted"
     good_file
     ctl reload --json
     is "JSON" "$(json '"$j->{doors} $j->{file}"')" "3 $CONFIG"
