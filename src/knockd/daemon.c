@@ -461,6 +461,8 @@ static int set_up(struct daemon *d, const struct config *config)
     d->store = state_store_open(d->dir, config);
     if (!d->store)
         return -1;
+    /* A folder in which there never was a store has none to miss. */
+    state_dir_keep_note(d->dir, d->path);
     uint8_t key[CRYPTO_KEY_SIZE];
     crypto_random(key, sizeof(key));
     d->refused = refused_new();

@@ -195,7 +195,6 @@ static int start_daemon(struct options *options)
     const struct config *config = generation->config;
     log_open("knockd", config->facility, !stderr_is_journal(), options->debug);
     close_before(options->config, config->state_dir);
-    state_dir_note(options->config, config->state_dir);
     return daemon_run(generation, &dir, options, parent);
 }
 

@@ -20,6 +20,31 @@ until_full() {
     says "the state can't be recorded" 3
 }
 
+# full_start DESCRIPTION ARGUMENT...: where there never was a store, none is missed.
+full_start() {
+    local description=$1 status
+    shift
+    timeout 60 ip netns exec "$GATE" "$KNOCKD" -c "$CONFIG" "$@" </dev/null >"$WORK/full.log" 2>&1
+    status=$?
+    is "$description: no state is missed" "$(grep -c 'THE STATE IS GONE' "$WORK/full.log")" 0
+    return $status
+}
+
+full_from_the_first() {
+    rule_door disk 2 | with_config
+    mount -t tmpfs -o size=256k,mode=700 none "$WORK/state" || { tap_result 0 "full at first # SKIP no tmpfs"; return; }
+    fill
+    full_start "full at the first start"
+    is "full at the first start: it fails, and may again" $? 75
+    like "full at the first start: what to do" "$(cat "$WORK/full.log")" 'free space there'
+    full_start "full at the first start, then --close-all" --close-all
+    is "full at the first start, then --close-all: nothing is open" $? 0
+    rm "$WORK/state/filler"
+    starts "full at the first start, then with space: starts"
+    ends "full at the first start, then with space"
+    umount "$WORK/state"
+}
+
 full_disk() {
     rule_door disk 2 | with_config
     mount -t tmpfs -o size=256k,mode=700 none "$WORK/state" || { tap_result 0 "disk full # SKIP no tmpfs"; return; }
@@ -123,6 +148,7 @@ runs_once() {
 }
 
 needs_gate
+full_from_the_first
 full_disk
 killed_while_full
 closed_by_hand_while_full
