@@ -151,6 +151,20 @@ before=$(cksum "$WORK$CONF")
 ok "postinst with one imported too late" script knockd-ng.postinst configure 1.0
 is "never puts it over a file of its own" "$(cksum "$WORK$CONF")" "$before"
 
+# --- a second knockd ---
+
+mkdir -p "$WORK/run/knockd/lock" "$WORK/run/systemd/system"
+lock="$WORK/run/knockd/lock/etc-knockd\\x2dlab.conf"
+: >"$lock"
+is "none runs: nothing is said of one" "$(script knockd-ng.prerm remove | grep -c Another)" 0
+exec {held}>"$lock"
+flock "$held"
+like "one runs: a removal says so" "$(script knockd-ng.prerm remove)" \
+    'Another knockd runs with /etc/knockd-lab.conf:'
+like "and an upgrade" "$(script knockd-ng.postinst configure 1.0)" 'goes on by the program of before'
+exec {held}>&-
+rm -r "$WORK/run/knockd"
+
 # --- the client ---
 
 old_file
