@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "keeper/process_output.h"
@@ -362,8 +364,24 @@ static void check_filters(const struct config *config, struct report *report)
                        "%s; see knockctl rules --check", text);
 }
 
+/* iptables inherits what root may do. */
+static void check_capability(const struct config *config, struct report *report)
+{
+    if (geteuid() != 0 || prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) != 0)
+        return;
+    for (unsigned i = 0; i < config->door_count; i++)
+        if (config->doors[i].rules.count > 0) {
+            report_warning(report, config->doors[i].rules.items[0].pos,
+                           "doors with rules can't open: root lacks the capability CAP_NET_ADMIN "
+                           "here; allow it in the unit (CapabilityBoundingSet=), in a container by "
+                           "--cap-add");
+            return;
+        }
+}
+
 void host_check_kernel(const struct config *config, struct report *report)
 {
+    check_capability(config, report);
     host_check_netns(config, host_check_read_netns("/proc/sys/net/netfilter"), report);
     host_check_writers(config, report);
     check_filters(config, report);

@@ -32,8 +32,8 @@ void host_check_netns(const struct config *config, enum netns_logging logging,
  */
 void host_check_writers(const struct config *config, struct report *report);
 
-/* A start and a reload as well: warns of whose packets the kernel logs, of logs that others may
- * write to, and of two packet filters that both hold rules. */
+/* A start and a reload as well: warns of rules that root may not change, of whose packets the
+ * kernel logs, of logs that others may write to, and of two packet filters that both hold rules. */
 void host_check_kernel(const struct config *config, struct report *report);
 
 /* Parts of host_check_for_test, for tests: with the ports that are listened on, and a file, read

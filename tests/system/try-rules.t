@@ -161,6 +161,13 @@ good ^0 configuration OK$
 TABLE
 }
 
+no_capability() {
+    test_file "INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"
+    like "root without CAP_NET_ADMIN: a warning" \
+        "$(on_gate setpriv --bounding-set=-net_admin "$KNOCKD" -t -c "$CONFIG" 2>&1)" \
+        "$CONFIG:12: warning: doors with rules can't open: root lacks the capability CAP_NET_ADMIN here"
+}
+
 needs_gate
 make_alternatives
 : >"$KERN_LOG"
@@ -176,4 +183,5 @@ no_privilege
 replay
 many
 commands
+no_capability
 done_testing
