@@ -1,6 +1,7 @@
 /* Puts the events of the listener into words for the log. */
 #include "knockd/listener_events.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -229,8 +230,13 @@ static void log_event(const struct config *config, const struct message_event *e
 
 static void log_sandbox(const struct message_event *event)
 {
-    log_error("the listener can't be confined (%s: %s), so it doesn't run",
-              sandbox_step_name(event->door), strerror((int)event->number));
+    const char *advice = event->number == EPERM
+                             ? ": root lacks a capability that it takes; allow CAP_SETUID, "
+                               "CAP_SETGID and CAP_SYS_CHROOT in the unit "
+                               "(CapabilityBoundingSet=), in a container by --cap-add"
+                             : "";
+    log_error("the listener can't be confined (%s: %s), so it doesn't run%s",
+              sandbox_step_name(event->door), strerror((int)event->number), advice);
 }
 
 void event_log(const struct config *config, const struct message *message, struct limit *rate,
