@@ -2,36 +2,50 @@
  * whether iptables takes the rules. What else is wrong knockd finds, and logs, itself. */
 #include "knockctl/reload_test.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "knockctl/client.h"
 #include "knockctl/program.h"
 #include "lib/config.h"
 
-/* The pid of who listens, 0 when that can't be known here. */
-static int peer_of(const struct reply *reply)
+/* Opens the program of who listens, to be closed by the caller. -1: it can't be known here, or
+ * others than root might have made it what it is: then root doesn't execute it. */
+static int open_program(const struct reply *reply)
 {
     struct ucred peer = {0};
+    struct stat st;
     socklen_t size = sizeof(peer);
-    return getsockopt(reply->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (int)peer.pid : 0;
+    char path[40];
+    if (getsockopt(reply->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0 ||
+        peer.uid != 0)
+        return -1;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)peer.pid);
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
-/* The configuration's path, "" when it isn't told, and the program's. */
-static int ask_which(const char *name, const char *socket, char config[PATH_MAX],
-                     char program[PATH_MAX])
+/* The configuration's path, "" when it isn't told, and the program as open_program has it. */
+static int ask_which(const char *name, const char *socket, char config[PATH_MAX], int *program)
 {
     struct reply reply;
     struct row_fields row;
     int status = client_ask(&reply, name, socket, "status");
     *config = '\0';
+    *program = -1;
     if (status != KNOCKCTL_DONE)
         return status;
-    snprintf(program, PATH_MAX, "/proc/%d/exe", peer_of(&reply));
+    *program = open_program(&reply);
     while (client_row(&reply, &row, &status)) {
         const char *path = strcmp(row.kind, "status") == 0 ? row_get(&row, "config") : NULL;
         if (path)
@@ -41,20 +55,31 @@ static int ask_which(const char *name, const char *socket, char config[PATH_MAX]
     return status;
 }
 
-int reload_test(const char *name, const char *socket)
+/* Whether iptables refuses a rule, which is said. */
+static bool rules_refused(const char *name, int program, char *config)
 {
-    char config[PATH_MAX], program[PATH_MAX], *output, *errors;
-    if (geteuid() != 0)
-        return KNOCKCTL_DONE;
-    int status = ask_which(name, socket, config, program);
-    if (status != KNOCKCTL_DONE || !*config || access(program, X_OK) < 0)
-        return status;
-    char *argv[] = {program, (char[]){"-t"}, (char[]){"-c"}, config, NULL};
-    bool wrong =
+    char path[40], *output, *errors;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", program);
+    char *argv[] = {path, (char[]){"-t"}, (char[]){"-c"}, config, NULL};
+    bool refused =
         program_run(argv, NULL, &output, &errors) == 1 && errors && strstr(errors, RULE_REFUSED);
-    if (wrong)
+    if (refused)
         fprintf(stderr, "%s%s: reload failed: nothing changed\n", errors, name);
     free(output);
     free(errors);
-    return wrong ? KNOCKCTL_FAILED : KNOCKCTL_DONE;
+    return refused;
+}
+
+int reload_test(const char *name, const char *socket)
+{
+    char config[PATH_MAX];
+    int program;
+    if (geteuid() != 0)
+        return KNOCKCTL_DONE;
+    int status = ask_which(name, socket, config, &program);
+    if (status == KNOCKCTL_DONE && *config && program >= 0 && rules_refused(name, program, config))
+        status = KNOCKCTL_FAILED;
+    if (program >= 0)
+        close(program);
+    return status;
 }

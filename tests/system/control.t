@@ -214,6 +214,29 @@ reloading() {
     is "JSON" "$(json '"$j->{doors} $j->{file}"')" "3 $CONFIG"
 }
 
+# Who has root ask a socket of his own has root execute nothing of his.
+strangers_program() {
+    mkdir -m 755 "$WORK/his"
+    install -o nobody -m 755 "$(command -v perl)" "$WORK/his/program"
+    echo "BEGIN { open my \$f, '>', '$WORK/his/executed' }" >"$WORK/his/config"
+    chown nobody "$WORK/his"
+    chmod 755 "$WORK"
+    setpriv --reuid=nobody --regid=nogroup --clear-groups "$WORK/his/program" -MIO::Socket::UNIX -e '
+        my $l = IO::Socket::UNIX->new(Local => "$ARGV[0]/socket", Listen => 4) or die;
+        while (my $c = $l->accept) {
+            <$c>;
+            print $c "ok one\nstatus config=$ARGV[0]/config\nend\n";
+        }' "$WORK/his" &
+    started $!
+    poll 5 test -S "$WORK/his/socket"
+    is "his program does as it is told" "$("$WORK/his/program" -t -c "$WORK/his/config" 2>/dev/null; ls "$WORK/his/executed")" \
+        "$WORK/his/executed"
+    rm "$WORK/his/executed"
+    "$KNOCKCTL" reload -s "$WORK/his/socket" >/dev/null 2>&1
+    ok "but root doesn't execute it" test ! -e "$WORK/his/executed"
+    stop $!
+}
+
 # Nothing that is sent to the socket disturbs knockd.
 garbage() {
     local before
@@ -261,6 +284,7 @@ stuck
 history_lines
 status
 reloading
+strangers_program
 garbage
 another_one
 stop_knockd
