@@ -16,7 +16,7 @@ recipes=$TREE/etc/examples/fleet
 service=22
 sequence=(7412:tcp 38733:udp 51990:tcp)
 shared=192.0.2.1 client=203.0.113.2
-open_for=3 max_age=3 max_skew=10
+open_for=8 max_age=3 max_skew=10
 gateways=(a b c)
 declare -A inner=([hub]=198.51.100.10 [a]=198.51.100.11 [b]=198.51.100.12 [c]=198.51.100.13)
 declare -A knockd_of=() rsyslogd_of=() said_of=([a]=0 [b]=0 [c]=0)
