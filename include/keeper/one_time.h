@@ -17,6 +17,7 @@ struct one_time_line {
     unsigned unused; /* of a door's first line: the first that isn't used up */
     int line;        /* of its file */
     bool used;
+    bool unrecorded; /* used, but the store couldn't be told: this run alone knows */
     struct sequence sequence;
     char *text; /* canonical: "7000:tcp,8000:udp" */
 };
@@ -53,7 +54,9 @@ const char *one_time_refuse(const struct one_time *one_time, unsigned index);
 
 /*
  * Spends line `index`, which one_time_refuse doesn't, for good, and with it those of its door
- * before it: NULL once that is durable, else why it opens nothing.
+ * before it: NULL once that is durable, else why it opens nothing. What can't be recorded is used
+ * up all the same until the configuration is loaded anew, and recorded with the next one: who
+ * overheard it must not open by it.
  */
 const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
                            struct store *store);

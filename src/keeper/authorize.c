@@ -185,8 +185,10 @@ void authorize_open(const struct authorize *a, const struct message_open *asked,
     knock.source = a->config->sources[asked->source].name;
     knock.remote = !one_time && a->config->sources[asked->source].remote;
     knock.refusals = &a->limits->sources[asked->source].refusals;
+    /* Refused or not, a one-time sequence was spoken aloud. */
+    const char *spent = one_time ? use_up_line(a, line, now) : NULL;
     if (!why)
-        why = one_time ? use_up_line(a, line, now) : take_opening(a, &knock, asked->source, now);
+        why = one_time ? spent : take_opening(a, &knock, asked->source, now);
     if (why)
         refuse_sequence(a, door, asked, why, now);
     else

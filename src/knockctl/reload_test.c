@@ -15,6 +15,23 @@
 #include "knockctl/program.h"
 #include "lib/config.h"
 
+/* Whether the process sees what we see of the network, and is no other container's. */
+static bool is_beside_us(pid_t pid)
+{
+    static const char *const kinds[] = {"net", "pid", "user"};
+    struct stat ours, its;
+    char path[48];
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i]);
+        if (stat(path, &ours) < 0)
+            return false;
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kinds[i]);
+        if (stat(path, &its) < 0 || ours.st_dev != its.st_dev || ours.st_ino != its.st_ino)
+            return false;
+    }
+    return true;
+}
+
 /* Opens the program of who listens, to be closed by the caller. -1: it can't be known here, or
  * others than root might have made it what it is: then root doesn't execute it. */
 static int open_program(const struct reply *reply)
@@ -24,7 +41,7 @@ static int open_program(const struct reply *reply)
     socklen_t size = sizeof(peer);
     char path[40];
     if (getsockopt(reply->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0 ||
-        peer.uid != 0)
+        peer.uid != 0 || !is_beside_us(peer.pid))
         return -1;
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)peer.pid);
     int fd = open(path, O_PATH | O_CLOEXEC);

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -44,6 +45,7 @@ enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_FAILED };
 
 struct daemon {
     const char *path; /* of the configuration */
+    char *control;    /* the control socket's, as the start had it */
     enum phase phase;
     int parent; /* waits for us to be ready; -1: nobody */
     struct loop *loop;
@@ -143,7 +145,8 @@ static void reload(struct daemon *d)
     generation_free(d->next);
     d->next = generation_load(d->path, d->current, false, &report);
     if (d->next)
-        generation_warn_fixed(d->current, d->next, d->reload_note, sizeof(d->reload_note));
+        generation_warn_fixed(d->next, d->dir->path, d->control, d->reload_note,
+                              sizeof(d->reload_note));
     bool started = d->next && start_generation(d, d->next);
     log_collect(NULL);
     if (!started)
@@ -478,8 +481,9 @@ static int set_up(struct daemon *d, const struct config *config)
     d->requests = open_requests(d);
     if (!d->requests)
         return -1;
+    d->control = strdup(config->control);
     d->own_files = own_files_watch(d->loop, d->dir->path, config->control, on_files_changed, d);
-    if (!d->own_files)
+    if (!d->own_files || !d->control)
         return -1;
     d->watchdog_interval = notify_watchdog();
     on_pulse(d);
@@ -533,6 +537,7 @@ static void tear_down(struct daemon *d)
     store_close(d->store);
     signals_free(d->signals);
     loop_free(d->loop);
+    free(d->control);
     state_dir_release(d->dir);
 }
 

@@ -98,12 +98,12 @@ static void warn_fixed(const char *key, const char *old, const char *new, char *
              key, old);
 }
 
-void generation_warn_fixed(const struct generation *old, const struct generation *new, char *note,
-                           size_t size)
+void generation_warn_fixed(const struct generation *generation, const char *state_dir,
+                           const char *control, char *note, size_t size)
 {
     *note = '\0';
-    warn_fixed("state_dir", old->config->state_dir, new->config->state_dir, note, size);
-    warn_fixed("control", old->config->control, new->config->control, note, size);
+    warn_fixed("state_dir", state_dir, generation->config->state_dir, note, size);
+    warn_fixed("control", control, generation->config->control, note, size);
 }
 
 /* --- the listener --- */

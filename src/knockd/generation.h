@@ -64,9 +64,10 @@ struct generation *generation_load(const char *path, const struct generation *be
 /* Ends its listener and frees it. NULL is fine. */
 void generation_free(struct generation *generation);
 
-/* Logs which new values a reload can't bring into force, and puts it in `note`; "": all are. */
-void generation_warn_fixed(const struct generation *old, const struct generation *new, char *note,
-                           size_t size);
+/* Logs which values a reload can't bring into force, since those of the start are in use, and puts
+ * it in `note`; "": all are. */
+void generation_warn_fixed(const struct generation *generation, const char *state_dir,
+                           const char *control, char *note, size_t size);
 
 /*
  * Starts its listener, with the groups of NFLOG that `before` has, too (NULL: it is the first). One

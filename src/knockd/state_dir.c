@@ -81,10 +81,14 @@ static int lock_file(int folder, const char *name, int tries)
 }
 
 /* Opens and locks the folder. Some file systems, NFS for one, lock no folders: there the file has
- * to do. */
+ * to do; and where others may open the folder, since they could lock it as well, and so keep knockd
+ * out. */
 static int lock_folder(const char *path, int tries)
 {
+    struct stat st;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0)
+        return fd;
     if (fd < 0 || try_lock(fd, tries) == 0 || errno != EWOULDBLOCK)
         return fd;
     close(fd);

@@ -80,6 +80,13 @@ static void log_found(const struct config *config, const struct store_found *fou
         log_warning("sealed knocks are refused for the next %lld s, lest one that was used up be "
                     "good again: %s",
                     skew, found->made ? "the state is new" : "the state may be an old copy");
+    for (unsigned i = 0; (found->made || found->unmarked) && i < config->door_count; i++)
+        if (config->doors[i].once_path.text)
+            log_warning("door %s: %s, so which one-time sequences are used up isn't known: remove "
+                        "those that were used from %s",
+                        config->doors[i].name,
+                        found->made ? "the state is new" : "the state may be an old copy",
+                        config->doors[i].once_path.text);
 }
 
 struct store *state_store_open(struct state_dir *dir, const struct config *config)

@@ -1,6 +1,7 @@
 /* One-time sequences: what their file may say, and which of them open. */
 #include "store_help.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "keeper/one_time.h"
@@ -213,6 +214,35 @@ static void stays_spent_after_a_restart(void **state)
     end(&s);
 }
 
+/* No file may grow, as on a full disk: the line was heard all the same, and the next one that can
+ * be recorded takes it along. */
+static void what_cant_be_recorded_is_spent(void **state)
+{
+    (void)state;
+    struct spending s;
+    struct rlimit before, none;
+    char why[256];
+    struct store_found found;
+    begin(&s);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const char *refused = spend(&s, 5);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_non_null(strstr(refused, "can't be recorded"));
+    assert_non_null(strstr(spend(&s, 5), "used up"));
+    assert_string_equal(spend(&s, 7), "");
+    store_close(s.store);
+    s.store = store_open(s.dir, "another boot", 0, &found, why, sizeof(why));
+    assert_non_null(s.store);
+    begin_lines(&s, LINES);
+    for (unsigned i = 0; i < 8; i++)
+        assert_non_null(strstr(spend(&s, i), "used up"));
+    assert_string_equal(spend(&s, 8), "");
+    end(&s);
+}
+
 /* What was used up may lie behind what wasn't, since an administrator may add lines anywhere; and
  * what is twice there is used up by its first use. */
 static void remembers_lines_one_by_one(void **state)
@@ -263,6 +293,7 @@ int main(void)
         cmocka_unit_test(warns_of_lines),
         cmocka_unit_test(spends_one_and_those_before_it),
         cmocka_unit_test(stays_spent_after_a_restart),
+        cmocka_unit_test(what_cant_be_recorded_is_spent),
         cmocka_unit_test(remembers_lines_one_by_one),
         cmocka_unit_test(refused_lines_cost_no_store),
     };

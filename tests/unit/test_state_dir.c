@@ -168,6 +168,24 @@ static void a_folder_of_another_is_left_alone(void **state)
     folder_end(&f);
 }
 
+/* Who may open the folder may lock it, too. */
+static void a_folder_that_others_lock_is_taken(void **state)
+{
+    (void)state;
+    struct folder f;
+    struct state_dir dir;
+    begin(&f, &dir);
+    state_dir_release(&dir);
+    assert_int_equal(chmod(f.dir, 0755), 0);
+    int fd = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(state_dir_take(&dir, f.dir, why, sizeof(why)), STATE_DIR_TAKEN);
+    assert_int_equal(other_takes(f.dir), STATE_DIR_BUSY);
+    state_dir_release(&dir);
+    close(fd);
+    folder_end(&f);
+}
+
 static void a_configuration_is_claimed_once(void **state)
 {
     (void)state;
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_lock_that_another_has_is_told),
         cmocka_unit_test(another_folder_is_taken),
         cmocka_unit_test(a_folder_of_another_is_left_alone),
+        cmocka_unit_test(a_folder_that_others_lock_is_taken),
         cmocka_unit_test(a_configuration_is_claimed_once),
         cmocka_unit_test(what_is_noted_is_found),
     };
