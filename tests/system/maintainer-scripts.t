@@ -47,6 +47,7 @@ play deb-systemd-invoke <<'END'
 echo "told: $*"
 END
 play knockd <<'END'
+case $* in *--close-all*) echo "told: knockd $*"; exit 0 ;; esac
 [ -z "${WRONG:-}" ] || { echo "/etc/knockd.conf:1: wrong"; exit 1; }
 END
 play knockctl <<'END'
@@ -163,6 +164,10 @@ like "one runs: a removal says so" "$(script knockd-ng.prerm remove)" \
     'Another knockd runs with /etc/knockd-lab.conf:'
 like "and an upgrade" "$(script knockd-ng.postinst configure 1.0)" 'goes on by the program of before'
 exec {held}>&-
+mkdir -p "$WORK/state/knockd"
+: >"$WORK/state/knockd/state.db"
+like "what is on record as open is closed, knockd running or not" "$(script knockd-ng.prerm remove)" 'told: knockd --close-all'
+rm -r "$WORK/state/knockd"
 rm -r "$WORK/run/knockd"
 
 # --- the client ---
@@ -188,6 +193,13 @@ ok "leaves dpkg as it was" [ ! -e "$WORK/diverted" ]
 is "and the configuration" "$(there)" "knockd knockd.conf knockd.conf.old"
 KNOCKD_IS=installed script knockd-ng.postrm purge >/dev/null
 is "a purge, the old package being back, leaves its file" "$(there)" "knockd.conf knockd.conf.old"
+mkdir -p "$WORK/run/knockd/lock"
+exec {held}>"$lock"
+flock "$held"
+like "one beside a second knockd leaves that what it needs" "$(KNOCKD_IS=installed script knockd-ng.postrm purge)" \
+    'the user knockd and /run/knockd stay'
+ok "and its lock" test -e "$lock"
+exec {held}>&-
 like "else it removes the user" "$(script knockd-ng.postrm purge)" 'told: userdel knockd'
 is "and everything" "$(there)$(find "$WORK/state" "$WORK/run" "$WORK/etc/systemd" -name 'knockd*')" ""
 
