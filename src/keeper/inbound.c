@@ -171,12 +171,23 @@ static bool check_step(const struct inbound *in, const struct message_event *eve
             port_proto_equal(event->instead, (struct port_proto){0}));
 }
 
-static bool check_scan(const struct inbound *in, const struct message_event *event)
+/* The door of the configuration that the listener means by `number`; door_count: none. What it
+ * calls a door beyond those is a one-time sequence of one. */
+static unsigned door_meant(const struct inbound *in, uint32_t number)
 {
     const struct config *config = in->authorize->config;
-    return is_address(&event->address) && event->door < config->door_count &&
-           config->doors[event->door].sequence.count > 0 && is_count(event->number) &&
-           port_proto_equal(event->instead, (struct port_proto){0});
+    const struct one_time *once = in->authorize->once;
+    if (number < config->door_count)
+        return config->doors[number].sequence.count > 0 ? number : config->door_count;
+    number -= config->door_count;
+    return once && number < once->count ? once->lines[number].door : config->door_count;
+}
+
+static bool check_scan(const struct inbound *in, const struct message_event *event)
+{
+    return is_address(&event->address) &&
+           door_meant(in, event->door) < in->authorize->config->door_count &&
+           is_count(event->number) && port_proto_equal(event->instead, (struct port_proto){0});
 }
 
 /* How far from now a line may say that it is: as far as its time and the clock's can be apart. */
@@ -316,7 +327,13 @@ static enum inbound_result serve_sealed(struct inbound *in, const struct message
 static enum inbound_result serve_event(struct inbound *in, const struct message *message)
 {
     const struct message_event *event = &message->u.event;
+    struct message scan;
     in->complained |= event->kind == EVENT_SANDBOX;
+    if (event->kind == EVENT_SCAN) {
+        scan = *message;
+        scan.u.event.door = door_meant(in, event->door);
+        message = &scan;
+    }
     in->calls.event(in->calls.arg, message);
     if (event->kind == EVENT_CLOSED)
         log_sources_closed(in->sources, event->source);

@@ -450,6 +450,10 @@ reloads() {
     knock_from "$FROM4" 9100:udp 9500 9900:udp
     ok "a one-time sequence by UDP opens" says "opened for $FROM4,"
     next_client
+    knock_from "$FROM4" {9200..9230} 9100:udp 9500 9900:udp
+    ok "one at the end of a scan is told as one" says "ssh: $FROM4 knocked right, but sent to at least"
+    ok "and the listener that tells it lives" not said "no listener says"
+    next_client
     knock_from "$FROM4" 61100:udp 60500 60100:udp
     echo "61100:udp,60500:tcp,60100:udp" >>"$WORK/once"
     kill -HUP "$KNOCKD_PID"

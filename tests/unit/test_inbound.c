@@ -322,7 +322,9 @@ static const struct field fields[] = {
 
     SOURCE_FIELD(SCAN, event.source),
     {SCAN, OF(event.door), 1, false}, /* it has no sequence */
-    {SCAN, OF(event.door), DOORS, false},
+    {SCAN, OF(event.door), DOORS, true}, /* a one-time sequence, which is that door's */
+    {SCAN, OF(event.door), DOORS + ONCE, false},
+    {SCAN, OF(event.door), UINT32_MAX, false},
     ADDRESS_FIELD(SCAN, event.address),
     COUNT_FIELD(SCAN, event.number),
     {SCAN, OF(event.instead.port), 443, false},
