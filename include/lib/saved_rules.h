@@ -20,12 +20,17 @@ struct saved_rule {
 };
 
 /* Reads them from `file`, which stays the caller's. All but `file` is the reader's own. */
+/* iptables-nft-save prints a line with this, and nothing of the table, where nft made rules in it
+ * that iptables has no words for; it ends with 0 all the same. */
+#define SAVED_RULES_INCOMPATIBLE "is incompatible, use 'nft' tool"
+
 struct saved_rules {
     FILE *file;
     char *line;
     size_t room;
     char table[32];
-    bool no_memory; /* why there is no next rule */
+    bool no_memory;    /* why there is no next rule */
+    bool incompatible; /* a table of nft's own rules was left out (SAVED_RULES_INCOMPATIBLE) */
     struct saved_rule rule;
 };
 

@@ -313,6 +313,11 @@ static void read_family(struct look *look, bool ip6, int64_t deadline)
     while (!look->no_memory && (rule = saved_rules_next(&rules)))
         add_candidate(look, rule, ip6);
     look->no_memory |= rules.no_memory;
+    if (rules.incompatible)
+        snprintf(out->why, sizeof(out->why),
+                 "%s doesn't print a table in which nft has rules that iptables has no words for; "
+                 "look there yourself: nft list ruleset",
+                 ip6 ? "ip6tables-save" : "iptables-save");
     saved_rules_end(&rules);
     fclose(rules.file);
 }

@@ -11,6 +11,7 @@
 #include "knockctl/program.h"
 #include "knockctl/strays.h"
 #include "lib/netfilter.h"
+#include "lib/saved_rules.h"
 
 /* How much of the firewall in force was read. */
 enum sight { SIGHT_WHOLE, SIGHT_PART, SIGHT_NONE };
@@ -58,6 +59,13 @@ static bool read_iptables(struct firewall *firewall, enum firewall_family family
     char *argv[] = {name, (char[]){"-t"}, (char[]){"filter"}, NULL};
     bool failed = false;
     char *text = output_of(argv, needed, &failed);
+    if (text && strstr(text, SAVED_RULES_INCOMPATIBLE)) {
+        fprintf(stderr,
+                "knockctl rules: %s doesn't print the table filter, in which nft has rules that "
+                "iptables has no words for; look there yourself: nft list ruleset\n",
+                name);
+        failed = true;
+    }
     bool good = !text || firewall_read_iptables(firewall, text, family) || out_of_memory();
     *found |= text != NULL;
     free(text);

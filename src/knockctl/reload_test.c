@@ -52,16 +52,16 @@ static int open_program(const struct reply *reply)
     return -1;
 }
 
-/* The configuration's path, "" when it isn't told, and the program as open_program has it. */
-static int ask_which(const char *name, const char *socket, char config[PATH_MAX], int *program)
+/* The configuration's path, and the program as open_program has it. False, with nothing to close,
+ * if they can't be had, for whatever reason: the reload itself tells. */
+static bool ask_which(const char *socket, char config[PATH_MAX], int *program)
 {
     struct reply reply;
     struct row_fields row;
-    int status = client_ask(&reply, name, socket, "status");
+    int status = client_ask(&reply, NULL, socket, "status");
     *config = '\0';
-    *program = -1;
     if (status != KNOCKCTL_DONE)
-        return status;
+        return false;
     *program = open_program(&reply);
     while (client_row(&reply, &row, &status)) {
         const char *path = strcmp(row.kind, "status") == 0 ? row_get(&row, "config") : NULL;
@@ -69,7 +69,9 @@ static int ask_which(const char *name, const char *socket, char config[PATH_MAX]
             snprintf(config, PATH_MAX, "%s", path);
     }
     client_end(&reply);
-    return status;
+    if (*program >= 0 && !*config)
+        close(*program);
+    return *program >= 0 && *config;
 }
 
 /* Whether iptables refuses a rule, which is said. */
@@ -91,12 +93,9 @@ int reload_test(const char *name, const char *socket)
 {
     char config[PATH_MAX];
     int program;
-    if (geteuid() != 0)
+    if (geteuid() != 0 || !ask_which(socket, config, &program))
         return KNOCKCTL_DONE;
-    int status = ask_which(name, socket, config, &program);
-    if (status == KNOCKCTL_DONE && *config && program >= 0 && rules_refused(name, program, config))
-        status = KNOCKCTL_FAILED;
-    if (program >= 0)
-        close(program);
-    return status;
+    bool refused = rules_refused(name, program, config);
+    close(program);
+    return refused ? KNOCKCTL_FAILED : KNOCKCTL_DONE;
 }

@@ -5,9 +5,9 @@
 /*
  * Has the program of the knockd that listens at `socket` test its configuration by -t, as the unit
  * does before a reload: that has iptables try the rules of doors, for which knockd itself doesn't
- * stop. Returns KNOCKCTL_DONE where iptables takes them, and where they can't be tried: by others
- * than root, or from another network or container than knockd's. Else another status, after saying
- * why; messages begin with `name`.
+ * stop. Returns KNOCKCTL_FAILED, after saying why in messages that begin with `name`, where
+ * iptables refuses one; else KNOCKCTL_DONE, also where they can't be tried: by others than root,
+ * from another network or container than knockd's, or when it doesn't answer.
  */
 int reload_test(const char *name, const char *socket);
 

@@ -90,8 +90,11 @@ struct generation *generation_load(const char *path, const struct generation *be
 /* The lock and the control socket of a running knockd stay where they are. */
 static void warn_fixed(const char *key, const char *old, const char *new, char *note, size_t size)
 {
-    size_t used = strlen(note);
-    if (strcmp(old, new) == 0)
+    size_t used = strlen(note), len = strlen(old);
+    /* A slash more at the end is no other folder. */
+    while (len > 1 && old[len - 1] == '/')
+        len--;
+    if (strncmp(old, new, len) == 0 && strspn(new + len, "/") == strlen(new + len))
         return;
     log_warning("%s stays %s until knockd is restarted", key, old);
     snprintf(note + used, size - used, "%s%s stays %s until knockd is restarted", used ? "; " : "",

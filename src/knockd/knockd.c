@@ -116,12 +116,13 @@ static int test_config(const char *path)
 /* A reload must find the file again, whatever folder the daemon is in by then. */
 static const char *absolute(const char *path)
 {
-    char *here = *path == '/' ? NULL : getcwd(NULL, 0), *out = NULL;
-    if (!here)
-        return path;
-    if (asprintf(&out, "%s/%s", here, path) < 0)
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup("."), *out = NULL;
+    char *real = folder ? realpath(folder, NULL) : NULL;
+    if (real && asprintf(&out, "%s/%s", real[1] ? real : "", name) < 0)
         out = NULL;
-    free(here);
+    free(real);
+    free(folder);
     return out ? out : path;
 }
 

@@ -41,6 +41,7 @@ static bool read_line(struct saved_rules *rules)
     line[len] = '\0';
     if (*line == '*')
         snprintf(rules->table, sizeof(rules->table), "%s", line + 1);
+    rules->incompatible |= *line == '#' && strstr(line, SAVED_RULES_INCOMPATIBLE) != NULL;
     if (strncmp(line, "-A ", 3) != 0)
         return false;
     if (!rule_words_split(line, len, &rule->words)) {

@@ -184,6 +184,16 @@ cannot_look() {
     like "with --again: said" "$(cat "$WORK/said")" "changes nothing"
     check -c /nonexistent
     is "no configuration: status" $STATUS 2
+    on_gate nft -f - <<'END'
+table ip filter {
+    set seen { type ipv4_addr; flags dynamic; timeout 1m; }
+    chain INPUT { type filter hook input priority filter; tcp dport 9 add @seen { ip saddr } accept; }
+}
+END
+    check
+    is "a table that iptables doesn't print: status" $STATUS 2
+    like "a table that iptables doesn't print: said" "$(cat "$WORK/said")" "iptables-save doesn't print the table filter, in which nft"
+    on_gate nft delete table ip filter
     chmod 644 "$CONFIG"
     setpriv --reuid 65534 --clear-groups "$KNOCKCTL" rules --check -c "$CONFIG" >/dev/null 2>"$WORK/said"
     is "without privilege: status" $? 2

@@ -321,7 +321,7 @@ static const struct field fields[] = {
     {STALLED, OF(event.instead.proto), 255, false},
 
     SOURCE_FIELD(SCAN, event.source),
-    {SCAN, OF(event.door), 1, false}, /* it has no sequence */
+    {SCAN, OF(event.door), 1, false},    /* it has no sequence */
     {SCAN, OF(event.door), DOORS, true}, /* a one-time sequence, which is that door's */
     {SCAN, OF(event.door), DOORS + ONCE, false},
     {SCAN, OF(event.door), UINT32_MAX, false},
