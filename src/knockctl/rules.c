@@ -138,10 +138,23 @@ static bool tell_listening(const struct rules *rules, const struct port_set *lis
     return any;
 }
 
+/* The rules of each configuration fill the same chains. */
+static void tell_of_another(const char *config, enum rules_kind kind)
+{
+    if (strcmp(config, DEFAULT_CONFIG) == 0 || access(DEFAULT_CONFIG, F_OK) < 0)
+        return;
+    fprintf(stderr,
+            "knockctl rules: these fill %s, as those of " DEFAULT_CONFIG
+            " do, and would take their place: where both knockds are to run, join their rules by "
+            "hand\n",
+            kind == RULES_NFT ? "the table inet knockd" : "the chains KNOCKD and KNOCKD-DENY");
+}
+
 /* Who applies these rules should know what they are for, and what they close. */
-static void tell_purpose(const struct rules *rules, enum rules_kind kind)
+static void tell_purpose(const struct rules *rules, const char *config, enum rules_kind kind)
 {
     struct port_set listening = {0};
+    tell_of_another(config, kind);
     if (rules->log_count == 0)
         fputs("knockctl rules: knocks are captured (type pcap), so no rule is needed to hear them; "
               "these close what doors open, and what nobody else accepts\n",
@@ -167,7 +180,7 @@ static bool print(const struct config *config, const struct options *options, st
     struct rules rules;
     if (!make(config, options, options->kind, report, &rules))
         return false;
-    tell_purpose(&rules, options->kind);
+    tell_purpose(&rules, options->config, options->kind);
     if (options->kind == RULES_NFT)
         rules_print_nft(stdout, &rules);
     else
@@ -185,7 +198,7 @@ static bool try_out(const struct config *config, const struct options *options,
     if (!make(config, options, parts[0].kind, report, &parts[0].rules))
         return false;
     parts[1].rules = parts[0].rules;
-    tell_purpose(&parts[0].rules, parts[0].kind);
+    tell_purpose(&parts[0].rules, options->config, parts[0].kind);
     return trial_run(parts, both ? 2 : 1, options->seconds);
 }
 

@@ -205,6 +205,19 @@ END
     like "without privilege, nft: said" "$(cat "$WORK/said")" "with nft: Operation not permitted.*are you root"
 }
 
+# Beside the configuration that a host has by default, another one's rules take the place of its rules.
+of_a_second() {
+    mkdir "$WORK/etc"
+    cp /etc/passwd /etc/group "$WORK/etc/"
+    : >"$WORK/etc/knockd.conf"
+    # shellcheck disable=SC2016 # it is for the inner shell
+    like "rules of a second knockd: what they do is said" \
+        "$(unshare --mount sh -c 'mount --bind "$1" /etc && exec "$2" rules -c "$3" 2>&1 >/dev/null' - "$WORK/etc" "$KNOCKCTL" "$CONFIG")" \
+        "knockctl rules: these fill the chains KNOCKD and KNOCKD-DENY, as those of /etc/knockd.conf do"
+    is "rules of the only one: it isn't" "$("$KNOCKCTL" rules -c "$CONFIG" 2>&1 >/dev/null | grep -c 'as those of')" \
+        "$([ -e /etc/knockd.conf ] && echo 1 || echo 0)"
+}
+
 # with_nft_that SCRIPT OPTION...: like check, with a program in place of nft; $NFT is the real one.
 with_nft_that() {
     local script=$1
@@ -290,6 +303,7 @@ room_for_many() {
 each_fault
 with_nft
 cannot_look
+of_a_second
 cannot_read_nft
 room_for_many
 done_testing
