@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,16 +115,17 @@ static int test_config(const char *path)
 }
 
 /* A reload must find the file again, whatever folder the daemon is in by then. */
-static const char *absolute(const char *path)
+static void make_absolute(struct options *options)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup("."), *out = NULL;
-    char *real = folder ? realpath(folder, NULL) : NULL;
-    if (real && asprintf(&out, "%s/%s", real[1] ? real : "", name) < 0)
-        out = NULL;
-    free(real);
-    free(folder);
-    return out ? out : path;
+    const char *path = options->config, *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char folder[PATH_MAX], real[PATH_MAX];
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
+    if (!realpath(folder, real))
+        return;
+    int len = snprintf(options->path, sizeof(options->path), "%s/%s", real[1] ? real : "", name);
+    if (len > 0 && (size_t)len < sizeof(options->path))
+        options->config = options->path;
 }
 
 static bool is_root(void)
@@ -177,7 +179,7 @@ static int start_daemon(struct options *options)
     if (!is_root())
         return 1;
     begin_log(options, false);
-    options->config = absolute(options->config);
+    make_absolute(options);
     struct generation *generation = generation_load(options->config, NULL, false, &report);
     if (!generation || !check_state_dir(generation->config, &report)) {
         fail_early(options, generation);
@@ -204,7 +206,7 @@ static int run_close_all(struct options *options)
     if (!is_root())
         return 1;
     begin_log(options, true);
-    options->config = absolute(options->config);
+    make_absolute(options);
     return close_all_run(options);
 }
 

@@ -2,6 +2,7 @@
 #ifndef KNOCKD_OPTIONS_H
 #define KNOCKD_OPTIONS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -13,6 +14,7 @@ enum options_mode { MODE_RUN, MODE_TEST, MODE_REPLAY, MODE_CLOSE_ALL, MODE_HELP,
 struct options {
     enum options_mode mode;
     const char *config;
+    char path[PATH_MAX];   /* room for `config` once it is absolute */
     bool config_given;     /* by -c, not the default */
     const char *log;       /* MODE_REPLAY: what to read, "-" for standard input */
     bool packets;          /* MODE_REPLAY: list packets, not doors */
