@@ -43,6 +43,13 @@ void one_time_free(struct one_time *one_time);
  */
 int one_time_recall(struct one_time *one_time, const struct config *config, struct store *store);
 
+/*
+ * The door, of the configuration's `doors`, that the listener means by `number`: what it calls a
+ * door beyond those is a one-time sequence of one. `doors`: there is no such door. NULL has no
+ * lines.
+ */
+unsigned one_time_door(const struct one_time *one_time, unsigned doors, uint32_t number);
+
 /* Warns of each door all of whose one-time sequences are used up. */
 void one_time_warn(struct one_time *one_time, const struct config *config, struct store *store);
 

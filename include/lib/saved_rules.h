@@ -19,11 +19,11 @@ struct saved_rule {
     char door[SAVED_RULES_NAME]; /* of its comment "knockd DOOR"; "": it has no such comment */
 };
 
-/* Reads them from `file`, which stays the caller's. All but `file` is the reader's own. */
 /* iptables-nft-save prints a line with this, and nothing of the table, where nft made rules in it
  * that iptables has no words for; it ends with 0 all the same. */
 #define SAVED_RULES_INCOMPATIBLE "is incompatible, use 'nft' tool"
 
+/* Reads them from `file`, which stays the caller's. All but `file` is the reader's own. */
 struct saved_rules {
     FILE *file;
     char *line;

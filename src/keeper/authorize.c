@@ -172,10 +172,9 @@ static bool is_copied_sequence(const struct authorize *a, const struct message_o
 
 void authorize_open(const struct authorize *a, const struct message_open *asked, int64_t now)
 {
-    /* What the listener calls a door beyond the configuration's is a one-time sequence of one. */
     bool one_time = asked->door >= a->config->door_count;
     unsigned line = one_time ? asked->door - a->config->door_count : 0;
-    unsigned number = one_time ? a->once->lines[line].door : asked->door;
+    unsigned number = one_time_door(a->once, a->config->door_count, asked->door);
     const struct config_door *door = &a->config->doors[number];
     if (is_copied_sequence(a, asked, door, one_time ? (int)line : -1, now))
         return;

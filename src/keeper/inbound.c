@@ -171,23 +171,20 @@ static bool check_step(const struct inbound *in, const struct message_event *eve
             port_proto_equal(event->instead, (struct port_proto){0}));
 }
 
-/* The door of the configuration that the listener means by `number`; door_count: none. What it
- * calls a door beyond those is a one-time sequence of one. */
 static unsigned door_meant(const struct inbound *in, uint32_t number)
 {
-    const struct config *config = in->authorize->config;
-    const struct one_time *once = in->authorize->once;
-    if (number < config->door_count)
-        return config->doors[number].sequence.count > 0 ? number : config->door_count;
-    number -= config->door_count;
-    return once && number < once->count ? once->lines[number].door : config->door_count;
+    return one_time_door(in->authorize->once, in->authorize->config->door_count, number);
 }
 
+/* A door that opens by a sequence, or a one-time sequence. */
 static bool check_scan(const struct inbound *in, const struct message_event *event)
 {
-    return is_address(&event->address) &&
-           door_meant(in, event->door) < in->authorize->config->door_count &&
-           is_count(event->number) && port_proto_equal(event->instead, (struct port_proto){0});
+    const struct config *config = in->authorize->config;
+    bool opens = event->door < config->door_count
+                     ? config->doors[event->door].sequence.count > 0
+                     : door_meant(in, event->door) < config->door_count;
+    return is_address(&event->address) && opens && is_count(event->number) &&
+           port_proto_equal(event->instead, (struct port_proto){0});
 }
 
 /* How far from now a line may say that it is: as far as its time and the clock's can be apart. */

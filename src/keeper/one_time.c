@@ -255,6 +255,14 @@ void one_time_free(struct one_time *one_time)
     *one_time = (struct one_time){0};
 }
 
+unsigned one_time_door(const struct one_time *one_time, unsigned doors, uint32_t number)
+{
+    if (number < doors)
+        return number;
+    number -= doors;
+    return one_time && number < one_time->count ? one_time->lines[number].door : doors;
+}
+
 /* Line `index` is used up. */
 static void note_used(struct one_time *one_time, unsigned index)
 {

@@ -27,6 +27,8 @@
 #include "keeper/orphans.h"
 #include "knockd/safe_folder.h"
 
+static const struct state_dir untaken = {.folder = -1, .lock = -1, .commands = -1, .claim = -1};
+
 static const char lock_name[] = "lock", commands_name[] = "commands.lock";
 
 /* How often a lock is tried, 20 ms apart. At a start, a command that an earlier run had just forked
@@ -130,7 +132,7 @@ static enum state_dir_taken take_locks(struct state_dir *dir, const char *path, 
 enum state_dir_taken state_dir_take(struct state_dir *dir, const char *path, char *why,
                                     size_t why_size)
 {
-    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
+    *dir = untaken;
     if (!safe_folder_check(path, why, why_size))
         return STATE_DIR_REFUSED;
     enum state_dir_taken taken = take_locks(dir, path, TRIES_TO_START, why, why_size);
@@ -164,7 +166,7 @@ void state_dir_release(struct state_dir *dir)
     if (dir->path && dir->claim >= 0)
         close(dir->claim);
     free(dir->path);
-    *dir = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
+    *dir = untaken;
 }
 
 /* Makes and locks the file again if it was removed, and closes the removed one. */
@@ -191,7 +193,7 @@ static enum state_dir_found mend_lock(const struct state_dir *dir, int *fd, cons
 static enum state_dir_taken take_again(const struct state_dir *dir, struct state_dir *made,
                                        char *why, size_t why_size)
 {
-    *made = (struct state_dir){.folder = -1, .lock = -1, .commands = -1, .claim = -1};
+    *made = untaken;
     if (!safe_folder_make(dir->path, 0700, why, why_size))
         return STATE_DIR_REFUSED;
     enum state_dir_taken taken = take_locks(made, dir->path, TRIES_TO_MEND, why, why_size);

@@ -58,6 +58,8 @@ void state_store_log_gone(const char *state_dir)
 static void log_found(const struct config *config, const struct store_found *found, const char *why)
 {
     long long skew = config->sealed.max_skew / CLOCK_SECOND;
+    bool unknown = found->made || found->unmarked;
+    const char *reason = found->made ? "the state is new" : "the state may be an old copy";
     if (found->moved && why)
         log_error("%s", why);
     if (found->moved)
@@ -76,17 +78,15 @@ static void log_found(const struct config *config, const struct store_found *fou
         log_warning("%s/state.mark is gone or damaged, so whether state.db is an old copy can't be "
                     "told",
                     config->state_dir);
-    if ((found->made || found->unmarked) && config->sealed.span != 0)
+    if (unknown && config->sealed.span != 0)
         log_warning("sealed knocks are refused for the next %lld s, lest one that was used up be "
                     "good again: %s",
-                    skew, found->made ? "the state is new" : "the state may be an old copy");
-    for (unsigned i = 0; (found->made || found->unmarked) && i < config->door_count; i++)
+                    skew, reason);
+    for (unsigned i = 0; unknown && i < config->door_count; i++)
         if (config->doors[i].once_path.text)
             log_warning("door %s: %s, so which one-time sequences are used up isn't known: remove "
                         "those that were used from %s",
-                        config->doors[i].name,
-                        found->made ? "the state is new" : "the state may be an old copy",
-                        config->doors[i].once_path.text);
+                        config->doors[i].name, reason, config->doors[i].once_path.text);
 }
 
 struct store *state_store_open(struct state_dir *dir, const struct config *config)

@@ -140,9 +140,11 @@ stuck() {
     like "is shown" "$OUT" "stuck +$who +not-closed"
     ctl status
     like "and warned of" "$OUT" "WARNING: 1 NOT CLOSED"
+    mark_log
     rm "$WORK/stuck"
     ctl close stuck
     # knockd's own next try may have come first.
+    ok "closes when it can" says "door stuck: closed for $who"
     like "closed by another try" "$STATUS $OUT" '^0 closed: [01]$'
 }
 

@@ -11,8 +11,8 @@ fi
 . "$(dirname "$0")/knockd.sh"
 
 : "${ROUNDS:=${TORTURE_ROUNDS:-60}}" "${SEED:=$((RANDOM * 32768 + RANDOM))}"
-# For each of kill's two, half as many for the others. More of them only wait for the machine: with 36 knockds at once, built
-# with sanitizers, one took a minute to start on a slow one.
+# For each of kill's two, half as many for the others. More of them only wait for the machine: with 36 knockds at once,
+# built with sanitizers, one took a minute to start on a slow one.
 : "${WORKERS:=${TORTURE_WORKERS:-4}}"
 
 right=(7412 28733:udp 51990)
