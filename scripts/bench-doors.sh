@@ -2,15 +2,18 @@
 # bench-doors.sh: a part of bench.sh. First how long the keeper takes from a message to a command's start, then what
 # many open doors cost, with real rules of both backends of iptables and with the recipes for sets of nft and ipset, in a
 # network namespace of its own, as root: how late the last of those closes that are due at one moment, how long a SIGTERM
-# takes that closes all, and one more door beside them. COUNTS says how many doors are open, FIREWALLS by what. Then how
-# late the last door of other programs closes, of as many as PEER_COUNTS says; one that has not closed all after PATIENCE
-# s is given up.
+# takes that closes all, and one more door beside them, in the median of KNOCKS, with its start command by itself beside
+# it; and with iptables, how late the last closes when ABOVE rules of others come before those of doors in their chain.
+# COUNTS says how many doors are open, FIREWALLS by what. Then how late the last door of other programs closes, of as
+# many as PEER_COUNTS says; one that has not closed all after PATIENCE s is given up.
 # shellcheck source-path=SCRIPTDIR source=bench-programs.sh
 . "$(dirname "${BASH_SOURCE[0]}")/bench-programs.sh"
 
+timer=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bench" && pwd)/open_timer.pl || exit 1
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")/../etc/examples" && pwd) || exit 1
-[ -z "$QUICK" ] || : "${COUNTS:=1 20}" "${PEER_COUNTS:=1 20}" "${PATIENCE:=10}"
+[ -z "$QUICK" ] || : "${COUNTS:=1 20}" "${PEER_COUNTS:=1 20}" "${PATIENCE:=10}" "${KNOCKS:=3}" "${ABOVE:=20}"
 : "${COUNTS:=1 10 100 1000 10000}" "${PEER_COUNTS:=1 10 100 1000}" "${PATIENCE:=60}" "${BATCH:=true}"
+: "${KNOCKS:=9}" "${ABOVE:=10000}"
 : "${FIREWALLS:=iptables-nft iptables-legacy nft-set ipset}"
 if [ "${BENCH_ALONE:-}" != $$ ]; then
     [ -n "$QUICK" ] || "$built/bench/bench_doors" || exit 1
@@ -58,37 +61,65 @@ closed() {
     [ "$(grep -c ' closed for ' daemon.log)" -ge "$1" ]
 }
 
-opened() {
-    grep -q ' opened for 10.1.0.1,' daemon.log
+# load_above COUNT: rules of others, which come before what the chain holds.
+load_above() {
+    local i
+    {
+        echo '*filter'
+        for ((i = 0; i < $1; i++)); do
+            echo "-I knock -s 10.2.$((i / 256)).$((i % 256)) -p tcp --dport 22 -j ACCEPT"
+        done
+        echo COMMIT
+    } | "$firewall-restore" --noflush || die "no rules above"
 }
 
-# knock: the time in ms until a door opens for an address that has not knocked yet.
-knock() {
-    local began port ports=(7412 28733 51990)
-    began=$(now_ms)
-    for port in "${ports[@]}"; do
-        echo "$(LC_ALL=C date "+%b %e %T") gate kernel: [ 1.1] [DENY] IN=eth0 OUT= MAC= SRC=10.1.0.1 DST=192.0.2.1 LEN=60 TOS=0x00" \
-            "PREC=0x00 TTL=64 ID=1 DF PROTO=TCP SPT=4711 DPT=$port WINDOW=64240 RES=0x00 SYN URGP=0 "
-    done >>kern.log
-    until opened; do
-        [ $(($(now_ms) - began)) -lt 30000 ] || die "did not open: $(tail -n 3 daemon.log)"
-    done
-    echo $(($(now_ms) - began))
-}
-
-# tell QUANTITY TEXT COUNT MS
+# tell QUANTITY TEXT COUNT MS [RUNS]
 tell() {
-    record "knockd/$firewall" "$3" "$1" ms "$4"
+    record "knockd/$firewall" "$3" "$1" ms "$4" "${5:-1}"
     echo "doors: $firewall, $3 open: $2 $4 ms"
 }
 
-# all_close QUANTITY TEXT COUNT MS: waits until all are closed, and tells how long after MS that is.
+# median FILE: of as many numbers as KNOCKS says.
+median() {
+    sort -n "$1" | sed -n $(((KNOCKS + 1) / 2))p
+}
+
+# run_bare: the door's start command as it is, for addresses that don't knock, into the file commands: its times in ms.
+run_bare() {
+    local words number
+    read -r -a words < <(expanded "$start")
+    perl -MTime::HiRes=time -e 'my ($runs, @words) = @ARGV;
+        for my $run (1 .. $runs) {
+            my @command = map { s/%IP%/10.3.0.$run/r } @words;
+            my $began = time;
+            system(@command) == 0 or die "@command failed\n";
+            printf "%.1f\n", 1000 * (time - $began);
+        }' "$KNOCKS" "${words[@]}" >commands || die "the start command failed"
+    for ((number = 1; number <= KNOCKS; number++)); do
+        eval "$(expanded "${stop//%IP%/10.3.0.$number}")" || die "the stop command failed"
+    done
+}
+
+# all_close QUANTITY TEXT COUNT MS [ABOVE]: waits until all are closed, and tells how long after MS that is. So many
+# rules of others stay.
 all_close() {
     poll closed "$3" || die "closed $(grep -c ' closed for ' daemon.log) of $3"
     tell "$1" "$2" "$3" $(($(now_ms) - $4))
-    [ "$(rules)" = 0 ] || die "$(rules) rules are left"
+    [ "$(rules)" = "${5:-0}" ] || die "$(rules) rules are left, not ${5:-0}"
     end_daemon
     trap - EXIT
+}
+
+# measure_below COUNT: doors that come last in a long chain.
+measure_below() {
+    local count=$1 began in=$((3 + ($1 + ABOVE) / 1500))
+    : >daemon.log
+    began=$(now_ms)
+    crowd "$count" $in
+    load_above "$ABOVE"
+    start_daemon
+    record "knockd/$firewall" "$count" "rules above" 1 "$ABOVE"
+    all_close "close below" "below $ABOVE rules the last closed after its time by" "$count" $((began + in * 1000)) "$ABOVE"
 }
 
 # measure COUNT: all of it for so many.
@@ -110,7 +141,10 @@ measure() {
 
     crowd "$count" 3600
     start_daemon
-    tell open "one more opened in" "$count" "$(knock)"
+    perl "$timer" kern.log daemon.log "$KNOCKS" >knocks || die "one more didn't open: $(tail -n 3 daemon.log)"
+    run_bare
+    tell open "one more opened in" "$count" "$(median knocks)" "$KNOCKS"
+    tell command "its command by itself takes" "$count" "$(median commands)" "$KNOCKS"
     began=$(now_ms)
     end_daemon
     trap - EXIT
@@ -160,6 +194,7 @@ for firewall in $FIREWALLS; do
     set_up || continue
     for count in $COUNTS; do
         measure "$count"
+        [[ $firewall != iptables* ]] || measure_below "$count"
     done
 done
 

@@ -209,7 +209,7 @@ sub doors {
     my @rows;
     for my $program (programs('doors', qw(knockd knockd-0.8 fwknop))) {
         for my $doors (doors_of('doors', $program)) {
-            my ($close, @ms) = map { value('doors', $program, $doors, $_) } 'close', 'stop', 'restart', 'open';
+            my ($close, @ms) = map { value('doors', $program, $doors, $_) } 'close', 'stop', 'restart', 'open', 'command';
             my ($given_up, $left) = map { value('doors', $program, $doors, $_) } 'close, not all', 'left open';
             $close = defined $close ? seconds($close) : defined $left
                 && grouped($left) . ' still open after ' . seconds($given_up);
@@ -217,7 +217,23 @@ sub doors {
         }
     }
     return wrapped(measured('doors') . ':') . "\n" . table(['program', 'doors open', 'the last closes after its time',
-        'SIGTERM closes all', 'after kill -9 all are closed', 'one more opens'], @rows);
+        'SIGTERM closes all', 'after kill -9 all are closed', 'one more opens', 'its command by itself'], @rows)
+        . below();
+}
+
+# Doors whose rules come last in a chain.
+sub below {
+    my (@rows, $above);
+    for my $program (programs('doors', 'knockd')) {
+        for my $doors (doors_of('doors', $program)) {
+            my $close = value('doors', $program, $doors, 'close below') // next;
+            $above = value('doors', $program, $doors, 'rules above');
+            push @rows, ["`$program`", grouped($doors), seconds($close)];
+        }
+    }
+    return '' unless @rows;
+    return "\n" . wrapped('Where', grouped($above), "rules of others come before the doors' in their chain:") . "\n"
+        . table(['program', 'doors open', 'the last closes after its time'], @rows);
 }
 
 # Title, program, and what a manual page calls it.
