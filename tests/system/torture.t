@@ -193,7 +193,7 @@ knock_last() {
     mark_log
     while [ $((tries++)) -lt 15 ]; do
         log_packets $last "${right[@]}"
-        ! says "door ssh: (opened|failed) for $last[,:]" 2 || return 0
+        ! says "door ssh: (opened|failed) for ${last}[,:]" 2 || return 0
     done
     return 1
 }
