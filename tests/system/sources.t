@@ -15,7 +15,7 @@ last=250 # the client that only shows who is listening
 group=4711 # of NFLOG
 span=9101  # the sequences are elsewhere
 sources=() clients=() steps=() doors=() titles=()
-inside=() tcpdump_pid=''
+inside=() tcpdump_pid='' SORTED='' OPENED=''
 declare -A pid_of
 
 # --- the doors: name and keys; each but the last writes down what it does, the last changes the firewall ---
@@ -179,7 +179,20 @@ read_table() {
     done <"$table"
 }
 
-# doors_of SOURCE ROW: which have to open: those for all, or in parentheses those for this source.
+# sort_words WORD...: sets SORTED to these words in order, without a program: thousands of these are asked for.
+sort_words() {
+    local sorted=() word i
+    for word; do
+        for ((i = ${#sorted[@]}; i > 0; i--)); do
+            [[ ${sorted[i - 1]} > $word ]] || break
+            sorted[i]=${sorted[i - 1]}
+        done
+        sorted[i]=$word
+    done
+    SORTED="${sorted[*]}"
+}
+
+# doors_of SOURCE ROW: sets SORTED to those that have to open: those for all, or in parentheses those for this source.
 doors_of() {
     local open=${doors[$2]}
     case $open in
@@ -187,7 +200,7 @@ doors_of() {
     *) open=${open%%(*} ;;
     esac
     # shellcheck disable=SC2086 # words
-    printf '%s\n' ${open//-/} | sort | xargs
+    sort_words ${open//-/}
 }
 
 # Each number that occurs, also those behind an @.
@@ -275,7 +288,8 @@ send_table() {
         send "${clients[i]}" ${steps[i]} || return 1
         prompt=()
         for name in "${sources[@]}"; do
-            [ "$name" = journal ] || [ -z "$(doors_of "$name" "$i")" ] || prompt+=("$name")
+            doors_of "$name" "$i"
+            [ "$name" = journal ] || [ -z "$SORTED" ] || prompt+=("$name")
         done
         poll $patience opened "${clients[i]}" '.*' "${prompt[@]}" || patience=0
     done
@@ -290,20 +304,36 @@ openings() {
     sed -nE 's/.*door (.*): opened for (.*), closes.*/open \1 \2/p' "$WORK/$1.log"
 }
 
-# opened_by OPENINGS NUMBER: the doors, by IPv4 and by IPv6.
+# read_openings FILE: sets opened_for[ADDRESS] to the doors, with a blank before each.
+declare -A opened_for
+read_openings() {
+    local what door address
+    opened_for=()
+    while read -r what door address; do
+        [ "$what" != open ] || opened_for[$address]+=" $door"
+    done <"$1"
+}
+
+# opened_by NUMBER: sets OPENED to the doors, by IPv4 and by IPv6.
 opened_by() {
-    echo "IPv4: $(awk -v a="$net4$2" '$1 == "open" && $3 == a { print $2 }' "$1" | sort | xargs)," \
-        "IPv6: $(awk -v a="$net6$2" '$1 == "open" && $3 == a { print $2 }' "$1" | sort | xargs)"
+    # shellcheck disable=SC2086 # words
+    sort_words ${opened_for[$net4$1]:-}
+    OPENED="IPv4: $SORTED,"
+    # shellcheck disable=SC2086 # words
+    sort_words ${opened_for[$net6$1]:-}
+    OPENED+=" IPv6: $SORTED"
 }
 
 verdicts() {
-    local i said=$WORK/$1.said wanted count=0
+    local i said=$WORK/$1.said words count=0
     openings "$1" >"$said"
+    read_openings "$said"
     for i in "${!clients[@]}"; do
-        wanted=$(doors_of "$1" "$i")
-        is "$1: ${titles[i]} (${clients[i]}: ${steps[i]})" "$(opened_by "$said" "${clients[i]}")" \
-            "IPv4: $wanted, IPv6: $wanted"
-        count=$((count + 2 * $(wc -w <<<"$wanted")))
+        opened_by "${clients[i]}"
+        doors_of "$1" "$i"
+        is "$1: ${titles[i]} (${clients[i]}: ${steps[i]})" "$OPENED" "IPv4: $SORTED, IPv6: $SORTED"
+        read -r -a words <<<"$SORTED"
+        count=$((count + 2 * ${#words[@]}))
     done
     # The last client has opened two doors.
     is "$1: opens nothing else" "$(wc -l <"$said")" $((count + 4))
@@ -316,7 +346,8 @@ firewall_verdicts() {
     local net name i wanted=0 iptables=iptables
     for name in "${sources[@]}"; do
         for i in "${!clients[@]}"; do
-            wanted=$((wanted + $(doors_of "$name" "$i" | grep -cw gate)))
+            doors_of "$name" "$i"
+            [[ " $SORTED " != *' gate '* ]] || wanted=$((wanted + 1))
         done
     done
     for net in "$net4" "$net6"; do
