@@ -80,10 +80,11 @@ TOOLS    = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/t
 ALONE    = $(wildcard $(addprefix tests/system/,flood.t follow.t guide.t hostile-listener.t sealed-loss.t sealed-nat.t \
                torture.t))
 SLOW     = $(wildcard $(addprefix tests/system/,rotate.t rules.t packet-carrier.t faults.t portable.t left-out.t))
-# Those build programs of their own without sanitizers, run none of ours, or wait for other people's engines: once is
-# enough. What is ours in a fleet, fleet-hub.t and fleet-forged.t try.
-UNSANITIZED = $(if $(SANITIZE),$(addprefix tests/system/,portable.t left-out.t maintainer-scripts.t fleet-mesh.t \
-                  fleet-nats.t fleet-redis.t fleet-rsyslog.t fleet-thousand.t))
+# Those build programs of their own without sanitizers, try scripts more than programs, measure, or wait for other
+# people's engines: once is enough. What is ours in a fleet, fleet-hub.t and fleet-forged.t try.
+UNSANITIZED = $(if $(SANITIZE),$(addprefix tests/system/,portable.t left-out.t maintainer-scripts.t install.t \
+                  install-host.t harness.t picture.t bench.t fleet-mesh.t fleet-nats.t fleet-redis.t fleet-rsyslog.t \
+                  fleet-thousand.t))
 SYSTEM   = $(filter-out $(UNSANITIZED),$(SLOW) $(filter-out $(ALONE) $(SLOW),$(sort $(wildcard tests/system/*.t))))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/targets/%,$(filter-out $(if $(JANSSON),,%/fuzz_nft.c), \
                $(sort $(wildcard tests/fuzz/fuzz_*.c))))

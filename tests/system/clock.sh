@@ -54,7 +54,8 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
     return 0;
 }
 EOF
-    "${CC:-cc}" -shared -fPIC -o "$CLOCK" "$WORK/clock.c" -ldl
+    # shellcheck disable=SC2086 # may be two words
+    ${CC:-cc} -shared -fPIC -o "$CLOCK" "$WORK/clock.c" -ldl
 }
 
 # set_clock SECONDS: from here on the program's clock is so far off.
