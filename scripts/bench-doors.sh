@@ -9,7 +9,7 @@
 # shellcheck source-path=SCRIPTDIR source=bench-programs.sh
 . "$(dirname "${BASH_SOURCE[0]}")/bench-programs.sh"
 
-timer=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bench" && pwd)/open_timer.pl || exit 1
+timers=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bench" && pwd) || exit 1
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")/../etc/examples" && pwd) || exit 1
 [ -z "$QUICK" ] || : "${COUNTS:=1 20}" "${PEER_COUNTS:=1 20}" "${PATIENCE:=10}" "${KNOCKS:=3}" "${ABOVE:=20}"
 : "${COUNTS:=1 10 100 1000 10000}" "${PEER_COUNTS:=1 10 100 1000}" "${PATIENCE:=60}" "${BATCH:=true}"
@@ -36,7 +36,8 @@ expanded() {
     echo "$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "${text%% *}") ${text#* }"
 }
 
-# crowd COUNT SECONDS: a state with so many open doors, and their rules or elements.
+# crowd COUNT DUE: a state with so many open doors, which are due to close at that time in ms, and their rules or
+# elements.
 crowd() {
     local line load=("$firewall-restore" --noflush)
     case $firewall in
@@ -57,17 +58,13 @@ crowd() {
     } | "${load[@]}" || die "no rules"
 }
 
-closed() {
-    [ "$(grep -c ' closed for ' daemon.log)" -ge "$1" ]
-}
-
 # load_above COUNT: rules of others, which come before what the chain holds.
 load_above() {
     local i
     {
         echo '*filter'
         for ((i = 0; i < $1; i++)); do
-            echo "-I knock -s 10.2.$((i / 256)).$((i % 256)) -p tcp --dport 22 -j ACCEPT"
+            echo "-I knock -s 10.4.$((i / 256)).$((i % 256)) -p tcp --dport 22 -j ACCEPT"
         done
         echo COMMIT
     } | "$firewall-restore" --noflush || die "no rules above"
@@ -103,45 +100,58 @@ run_bare() {
 # all_close QUANTITY TEXT COUNT MS [ABOVE]: waits until all are closed, and tells how long after MS that is. So many
 # rules of others stay.
 all_close() {
-    poll closed "$3" || die "closed $(grep -c ' closed for ' daemon.log) of $3"
-    tell "$1" "$2" "$3" $(($(now_ms) - $4))
+    local ms
+    ms=$(perl "$timers/closed_timer.pl" daemon.log "$3") || die "not all doors closed: $(tail -n 3 daemon.log)"
+    tell "$1" "$2" "$3" $((ms - $4))
     [ "$(rules)" = "${5:-0}" ] || die "$(rules) rules are left, not ${5:-0}"
     end_daemon
     trap - EXIT
 }
 
+# rests: what was taken up has been looked at; for half a second the keeper has had nothing to do.
+rests() {
+    local before
+    before=$(spent "$daemon")
+    sleep 0.5
+    [ "$(spent "$daemon")" = "$before" ]
+}
+
+# due_for COUNT: sets due to a time by which so many rules are written and knockd has started.
+due_for() {
+    due=$(($(now_ms) + 2000 + $1 * 1000 / 1500))
+}
+
 # measure_below COUNT: doors that come last in a long chain.
 measure_below() {
-    local count=$1 began in=$((3 + ($1 + ABOVE) / 1500))
+    local count=$1 due
     : >daemon.log
-    began=$(now_ms)
-    crowd "$count" $in
+    due_for $((count + ABOVE))
+    crowd "$count" "$due"
     load_above "$ABOVE"
     start_daemon
     record "knockd/$firewall" "$count" "rules above" 1 "$ABOVE"
-    all_close "close below" "below $ABOVE rules the last closed after its time by" "$count" $((began + in * 1000)) "$ABOVE"
+    all_close "close below" "below $ABOVE rules the last closed after its time by" "$count" "$due" "$ABOVE"
 }
 
 # measure COUNT: all of it for so many.
 measure() {
-    local count=$1 began in
+    local count=$1 began due
     : >daemon.log
     # Taken up while their time is over: as after a kill -9, or when all are due at one moment.
-    crowd "$count" 0
+    crowd "$count" "$(now_ms)"
     began=$(now_ms)
     start_daemon
     all_close restart "closed after a restart in" "$count" "$began"
 
-    # It takes a while until so many are written.
-    in=$((2 + count / 1500))
-    began=$(now_ms)
-    crowd "$count" $in
+    due_for "$count"
+    crowd "$count" "$due"
     start_daemon
-    all_close close "the last closed after its time by" "$count" $((began + in * 1000))
+    all_close close "the last closed after its time by" "$count" "$due"
 
-    crowd "$count" 3600
+    crowd "$count" $(($(now_ms) + 3600000))
     start_daemon
-    perl "$timer" kern.log daemon.log "$KNOCKS" >knocks || die "one more didn't open: $(tail -n 3 daemon.log)"
+    poll rests || die "knockd doesn't come to rest"
+    perl "$timers/open_timer.pl" kern.log daemon.log "$KNOCKS" >knocks || die "one more didn't open: $(tail -n 3 daemon.log)"
     run_bare
     tell open "one more opened in" "$count" "$(median knocks)" "$KNOCKS"
     tell command "its command by itself takes" "$count" "$(median commands)" "$KNOCKS"

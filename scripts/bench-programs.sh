@@ -114,7 +114,7 @@ END
     due_ms=$(($(now_ms) + $3 * 1000))
     {
         echo '*filter'
-        "$built/bench/bench_crowd" "$PWD/state" "$2" "$3" "$IPTABLES -w 5 -I $rule" "$IPTABLES -w 5 -D $rule" "" "-I $rule"
+        "$built/bench/bench_crowd" "$PWD/state" "$2" "$due_ms" "$IPTABLES -w 5 -I $rule" "$IPTABLES -w 5 -D $rule" "" "-I $rule"
         echo COMMIT
     } | "$IPTABLES-restore" --noflush || die "no rules"
     start_daemon

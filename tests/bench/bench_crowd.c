@@ -1,8 +1,8 @@
 /*
- * bench_crowd STATE_DIR COUNT SECONDS START STOP CHECK LINE: writes COUNT openings into a new
- * store, as knockd has them by the time that they are in the firewall, and prints LINE for each of
- * them, by which the firewall gets them. SECONDS from now they are due to close. START, STOP and
- * CHECK are their commands, CHECK "" for none; %IP% in all of these is an address of each one's
+ * bench_crowd STATE_DIR COUNT DUE START STOP CHECK LINE: writes COUNT openings into a new store, as
+ * knockd has them by the time that they are in the firewall, and prints LINE for each of them, by
+ * which the firewall gets them. They are due to close at DUE, in ms since the epoch. START, STOP
+ * and CHECK are their commands, CHECK "" for none; %IP% in all of these is an address of each one's
  * own.
  */
 #include <stdio.h>
@@ -105,10 +105,11 @@ int main(int argc, char **argv)
     char boot[64], why[512];
     struct store_found found;
     if (argc != 8)
-        give_up("usage: bench_crowd STATE_DIR COUNT SECONDS START STOP CHECK LINE");
+        give_up("usage: bench_crowd STATE_DIR COUNT DUE START STOP CHECK LINE");
     read_boot_id(boot);
+    int64_t until_due = atoll(argv[3]) * (CLOCK_SECOND / 1000) - clock_wall();
     struct crowd crowd = {.store = store_open(argv[1], boot, 0, &found, why, sizeof(why)),
-                          .deadline = clock_now() + atoll(argv[3]) * CLOCK_SECOND,
+                          .deadline = clock_now() + until_due,
                           .start = argv[4],
                           .stop = argv[5],
                           .check = argv[6],

@@ -7,7 +7,7 @@
 lacks=$(hosts_lack)
 [ -z "$lacks" ] || skip_all "$lacks"
 netns_begin
-plan 18
+plan 20
 export RESULTS=$WORK/results.tsv BENCH_DIR=$WORK QUICK=1 PEERS='' OPEN=1 ROUNDS=3 FLOOD=0.2 COUNTS=2 VERSION=1.0
 figures=$TREE/scripts/bench-figures.pl
 
@@ -30,6 +30,8 @@ done
 ok "the floor, too" measured latency floor/nflog "latency p50" ms
 ok "many doors" bench doors
 ok "measured: the last closes" measured doors knockd/iptables-nft close ms
+ok "measured: also at the bottom of a chain" measured doors knockd/iptables-nft "close below" ms
+ok "measured: one more door's command by itself" measured doors knockd/iptables-nft command ms
 is "all rows have ten fields, and those of the other part are kept" \
     "$(awk -F '\t' '!/^#/ { print $1, NF }' "$RESULTS" | sort -u | tr '\n' ' ')" "doors 10 latency 10 "
 
