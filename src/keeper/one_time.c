@@ -80,15 +80,21 @@ static bool add_line(struct reader *r, const struct sequence *sequence)
     return true;
 }
 
-static bool read_line(struct reader *r, char *text)
+/* Without the end of the line, which on other systems begins with a CR. */
+static bool read_line(struct reader *r, char *text, size_t len)
 {
     struct sequence sequence = {0};
     const char *why;
-    if (!strchr(text, '\n') && strlen(text) >= LINE_LONGEST - 1) {
+    if (strlen(text) < len) {
+        report_error(r->report, r->pos, "the line has a NUL byte: expected text");
+        return false;
+    }
+    if (len > 0 && text[len - 1] == '\r')
+        text[--len] = '\0';
+    if (len >= LINE_LONGEST - 1) {
         report_error(r->report, r->pos, "the line is longer than %d characters", LINE_LONGEST - 2);
         return false;
     }
-    text[strcspn(text, "\r\n")] = '\0';
     text += strspn(text, " \t");
     if (*text == '\0' || *text == '#')
         return true;
@@ -141,7 +147,7 @@ static bool read_lines(struct reader *r, const struct config_file *file)
         line[len] = '\0';
         next = stop ? stop + 1 : end;
         r->pos.line++;
-        good = read_line(r, line);
+        good = read_line(r, line, len);
     }
     return good;
 }

@@ -330,6 +330,25 @@ static void check_overlap(const struct config *config, struct report *report)
         }
 }
 
+/* Each door uses the lines of its file up by itself. */
+static void check_shared_lists(const struct config *config, struct report *report)
+{
+    for (unsigned i = 1; i < config->door_count; i++)
+        for (unsigned j = 0; j < i; j++) {
+            const struct config_door *first = &config->doors[j], *door = &config->doors[i];
+            if (!first->once_path.text || !door->once_path.text ||
+                strcmp(first->once_path.text, door->once_path.text) != 0)
+                continue;
+            report_warning(report, door->once_path.pos,
+                           "door \"%s\": door \"%s\" (%s:%d) has the same file of one-time "
+                           "sequences: one that is used up there may still open here; give each "
+                           "door a file of its own",
+                           door->name, first->name, first->once_path.pos.file,
+                           first->once_path.pos.line);
+            break;
+        }
+}
+
 /* Names of interfaces, each once, as the listener gets them. */
 struct names {
     unsigned count;
@@ -394,5 +413,6 @@ void config_check(const struct config *config, struct report *report)
     for (unsigned i = 0; i < config->door_count; i++)
         check_door(&config->doors[i], report);
     check_overlap(config, report);
+    check_shared_lists(config, report);
     config_check_sealed(config, report);
 }

@@ -372,6 +372,10 @@ static void doubts(void **state)
         {SOURCE "door d {" SEQUENCE "\nstart_command_6 = a stop_command = a }", ""},
         {SOURCE DOOR "door e {" SEQUENCE RULE "}",
          "3: warning: door \"e\": whoever knocks at door \"d\" ("},
+        {SOURCE "door d { one_time_sequences = '/etc/once'" RULE "}\n"
+                "door e { one_time_sequences = '/etc/twice'" RULE "}\n"
+                "door f { one_time_sequences = '/etc/once'" RULE "}",
+         "4: warning: door \"f\": door \"d\" ("},
         {SOURCE DOOR "door e { sequence = \"1,9000,7000,8000\"" RULE "}",
          "2: warning: door \"d\": whoever knocks at door \"e\" ("},
         {SOURCE DOOR "door e { sequence = \"9000,7000,8000,1\"" RULE "}", ""},

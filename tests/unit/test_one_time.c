@@ -22,7 +22,7 @@ static void on_report(void *arg, bool error, const char *text)
     snprintf(told->last, sizeof(told->last), "%s", text);
 }
 
-/* Writes `text` to a file and reads it as the sequences of a door. */
+/* Writes `text` to a file, a NUL for each \1, and reads it as the sequences of a door. */
 static bool load(const char *text, mode_t mode, struct one_time *once, struct told *told)
 {
     char dir[] = "/tmp/knockd-once-XXXXXX", path[64], name[] = "ssh";
@@ -31,7 +31,8 @@ static bool load(const char *text, mode_t mode, struct one_time *once, struct to
     snprintf(path, sizeof(path), "%s/once", dir);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fputs(text, file);
+    for (const char *at = text; *at; at++)
+        fputc(*at == '\1' ? '\0' : *at, file);
     fclose(file);
     assert_int_equal(chmod(path, mode), 0);
     struct config_door door = {.name = name, .once_path = {.text = path, .pos = {"c", 3}}};
@@ -77,6 +78,12 @@ static void tells_what_is_wrong_and_where(void **state)
     assert_false(load("1,443,3\n1,443:udp,3\n", 0600, &once, &told));
     assert_non_null(strstr(told.last, "/once:2: \"1,443:udp,3\" uses a port from 20000 to 32287, "
                                       "or 443:udp, which carry sealed knocks"));
+    one_time_free(&once);
+    assert_false(load("1,2,3\n4,5,6\1,7\n", 0600, &once, &told));
+    assert_non_null(strstr(told.last, "/once:2: the line has a NUL byte"));
+    one_time_free(&once);
+    assert_false(load("1,2,3\r4,5,6\n", 0600, &once, &told));
+    assert_non_null(strstr(told.last, "/once:1: \"1,2,3"));
     one_time_free(&once);
     assert_true(load("1,2,3\n", 0644, &once, &told));
     assert_non_null(strstr(told.last, "c:3: warning: one_time_sequences: others may read"));
