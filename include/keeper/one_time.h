@@ -62,10 +62,18 @@ const char *one_time_refuse(const struct one_time *one_time, unsigned index);
 /*
  * Spends line `index`, which one_time_refuse doesn't, for good, and with it those of its door
  * before it: NULL once that is durable, else why it opens nothing. What can't be recorded is used
- * up all the same until the configuration is loaded anew, and recorded with the next one: who
- * overheard it must not open by it.
+ * up all the same, and left to one_time_record: who overheard it must not open by it.
  */
 const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
                            struct store *store);
+
+/* Records what one_time_spend couldn't; writes nothing where all is recorded. False as long as the
+ * store can't take it. */
+bool one_time_record(struct one_time *one_time, const struct config *config, struct store *store);
+
+/* After a reload: the lines of `before`, of the configuration before, that are used up and not
+ * recorded are so here, too. */
+void one_time_follow(struct one_time *one_time, const struct config *config,
+                     const struct one_time *before, const struct config *config_before);
 
 #endif

@@ -365,6 +365,42 @@ const char *one_time_spend(struct one_time *one_time, unsigned index, const stru
     return NULL;
 }
 
+bool one_time_record(struct one_time *one_time, const struct config *config, struct store *store)
+{
+    unsigned unrecorded = 0;
+    int64_t now = time(NULL);
+    for (unsigned i = 0; i < one_time->count; i++) {
+        const struct one_time_line *line = &one_time->lines[i];
+        if (!line->unrecorded)
+            continue;
+        unrecorded++;
+        if (store_once_use(store, config->doors[line->door].name, line->text, now) < 0)
+            return false;
+    }
+    if (unrecorded > 0 && store_commit(store) < 0)
+        return false;
+    for (unsigned i = 0; unrecorded > 0 && i < one_time->count; i++)
+        one_time->lines[i].unrecorded = false;
+    return true;
+}
+
+void one_time_follow(struct one_time *one_time, const struct config *config,
+                     const struct one_time *before, const struct config *config_before)
+{
+    for (unsigned i = 0; i < before->count; i++) {
+        const struct one_time_line *old = &before->lines[i];
+        const char *door = config_before->doors[old->door].name;
+        for (unsigned j = 0; old->unrecorded && j < one_time->count; j++) {
+            struct one_time_line *line = &one_time->lines[j];
+            if (strcmp(line->text, old->text) != 0 ||
+                strcmp(config->doors[line->door].name, door) != 0)
+                continue;
+            line->unrecorded = true;
+            note_used(one_time, j);
+        }
+    }
+}
+
 void one_time_warn(struct one_time *one_time, const struct config *config, struct store *store)
 {
     if (one_time_recall(one_time, config, store) < 0)

@@ -25,6 +25,7 @@
 #include "control/requests.h"
 #include "keeper/authorize.h"
 #include "keeper/in_force.h"
+#include "keeper/one_time.h"
 #include "keeper/strays.h"
 #include "knockd/close_all.h"
 #include "knockd/daemonize.h"
@@ -160,6 +161,7 @@ static void take_over(struct daemon *d)
     in_force_reload(d->next->keyring, d->current->keyring,
                     d->current->config->sealed.max_skew / CLOCK_SECOND, d->store, d->refused,
                     sealed_now(config));
+    one_time_follow(&d->next->once, config, &d->current->once, d->current->config);
     generation_free(d->current);
     d->current = d->next;
     d->next = NULL;
@@ -329,6 +331,8 @@ static void on_pulse(void *arg)
         notify_send("WATCHDOG=1");
     if (listener)
         listener_process_ping(listener);
+    /* After a while without space, say, for which nobody may knock again. */
+    one_time_record(&d->current->once, d->current->config, d->store);
     int64_t pause = d->watchdog_interval > 0 ? d->watchdog_interval : pulse_pause;
     loop_timer_set(d->loop, &d->pulse, clock_now() + pause);
 }
@@ -524,6 +528,8 @@ static void tear_down(struct daemon *d)
     own_files_free(d->own_files);
     requests_close(d->requests);
     generation_free(d->next);
+    if (d->doors)
+        one_time_record(&d->current->once, d->current->config, d->store);
     generation_free(d->current);
     doors_free(d->doors);
     /* A store that is made again at its path takes the locks of the state folder again, for the
@@ -538,6 +544,8 @@ static void tear_down(struct daemon *d)
     signals_free(d->signals);
     loop_free(d->loop);
     free(d->control);
+    /* While its lock is held: a moment later it may be another's. */
+    state_dir_unclaim(d->path);
     state_dir_release(d->dir);
 }
 
@@ -563,7 +571,6 @@ int daemon_run(struct generation *generation, struct state_dir *dir, const struc
         state_dir_forget(d.path);
     bool recorded = d.doors != NULL;
     tear_down(&d);
-    state_dir_unclaim(d.path);
     /* Without a store that can be written to, a copy of it may do. */
     if (!recorded)
         close_due(options->config);

@@ -184,6 +184,17 @@ static const char *spend(struct spending *s, unsigned index)
     return why ? why : "";
 }
 
+/* As a start after that of the machine finds it. */
+static void restart(struct spending *s)
+{
+    char why[256];
+    struct store_found found;
+    store_close(s->store);
+    s->store = store_open(s->dir, "another boot", 0, &found, why, sizeof(why));
+    assert_non_null(s->store);
+    begin_lines(s, LINES);
+}
+
 static void spends_one_and_those_before_it(void **state)
 {
     (void)state;
@@ -207,46 +218,65 @@ static void stays_spent_after_a_restart(void **state)
 {
     (void)state;
     struct spending s;
-    char why[256];
-    struct store_found found;
     begin(&s);
     assert_string_equal(spend(&s, 5), "");
-    store_close(s.store);
-    s.store = store_open(s.dir, "another boot", 0, &found, why, sizeof(why));
-    assert_non_null(s.store);
-    begin_lines(&s, LINES);
+    restart(&s);
     assert_non_null(strstr(spend(&s, 5), "used up"));
     assert_non_null(strstr(spend(&s, 0), "used up"));
     assert_string_equal(spend(&s, 6), "");
     end(&s);
 }
 
-/* No file may grow, as on a full disk: the line was heard all the same, and the next one that can
- * be recorded takes it along. */
-static void what_cant_be_recorded_is_spent(void **state)
+/* No file may grow, as on a full disk. */
+static const char *spend_on_full_disk(struct spending *s, unsigned index)
 {
-    (void)state;
-    struct spending s;
     struct rlimit before, none;
-    char why[256];
-    struct store_found found;
-    begin(&s);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    const char *refused = spend(&s, 5);
+    const char *refused = spend(s, index);
+    assert_false(one_time_record(&s->once, &s->config, s->store));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_non_null(strstr(refused, "can't be recorded"));
+    return refused;
+}
+
+/* The line was heard all the same, and the next one that can be recorded takes it along. */
+static void what_cant_be_recorded_is_spent(void **state)
+{
+    (void)state;
+    struct spending s;
+    begin(&s);
+    assert_non_null(strstr(spend_on_full_disk(&s, 5), "can't be recorded"));
     assert_non_null(strstr(spend(&s, 5), "used up"));
     assert_string_equal(spend(&s, 7), "");
-    store_close(s.store);
-    s.store = store_open(s.dir, "another boot", 0, &found, why, sizeof(why));
-    assert_non_null(s.store);
-    begin_lines(&s, LINES);
+    restart(&s);
     for (unsigned i = 0; i < 8; i++)
         assert_non_null(strstr(spend(&s, i), "used up"));
     assert_string_equal(spend(&s, 8), "");
+    end(&s);
+}
+
+/* By a reload while the disk is full, and by a restart when it isn't any more. */
+static void what_cant_be_recorded_stays_spent(void **state)
+{
+    (void)state;
+    struct spending s;
+    begin(&s);
+    assert_non_null(strstr(spend_on_full_disk(&s, 5), "can't be recorded"));
+    struct one_time before = s.once;
+    s.once = (struct one_time){0};
+    begin_lines(&s, LINES);
+    one_time_follow(&s.once, &s.config, &before, &s.config);
+    one_time_free(&before);
+    for (unsigned i = 0; i < 6; i++)
+        assert_non_null(strstr(spend(&s, i), "used up"));
+    assert_true(one_time_record(&s.once, &s.config, s.store));
+    restart(&s);
+    for (unsigned i = 0; i < 6; i++)
+        assert_non_null(strstr(spend(&s, i), "used up"));
+    assert_string_equal(spend(&s, 6), "");
+    assert_true(one_time_record(&s.once, &s.config, s.store));
     end(&s);
 }
 
@@ -301,6 +331,7 @@ int main(void)
         cmocka_unit_test(spends_one_and_those_before_it),
         cmocka_unit_test(stays_spent_after_a_restart),
         cmocka_unit_test(what_cant_be_recorded_is_spent),
+        cmocka_unit_test(what_cant_be_recorded_stays_spent),
         cmocka_unit_test(remembers_lines_one_by_one),
         cmocka_unit_test(refused_lines_cost_no_store),
     };
