@@ -120,7 +120,8 @@ is "a wrong configuration doesn't fail the upgrade" $? 0
 like "but is told" "$out" "$CONF:1: wrong"
 like "and the one that runs goes on" "$out" 'was not restarted'
 ok "not restarted, indeed" not grep -q 'told:' <<<"$out"
-is "a removal stops it" "$(script knockd-ng.prerm remove)" "told: stop knockd.service"
+is "a removal stops it, and closes what is on record" "$(script knockd-ng.prerm remove)" \
+    $'told: stop knockd.service\ntold: knockd --close-all'
 is "an upgrade doesn't" "$(script knockd-ng.prerm upgrade 1.1)" ""
 out=$(RULES=1 script knockd-ng.prerm remove)
 like "a removal tells of rules that keep the ports closed" "$out" 'deny new connections to the ports of doors'
@@ -163,12 +164,23 @@ flock "$held"
 like "one runs: a removal says so" "$(script knockd-ng.prerm remove)" \
     'Another knockd runs with /etc/knockd-lab.conf:'
 like "and an upgrade" "$(script knockd-ng.postinst configure 1.0)" 'goes on by the program of before'
+mkdir -p "$WORK/run/knockd/state" "$WORK/lab"
+ln -s "$WORK/lab" "$WORK/run/knockd/state/etc-knockd\\x2dlab.conf"
+ln -s "$WORK/none" "$WORK/run/knockd/state/etc-knockd\\x2dnone.conf"
+ok "what one that runs has open is its own" not grep -q 'close-all --state-dir' <<<"$(script knockd-ng.prerm remove)"
 exec {held}>&-
+like "what one that was killed has on record as open is closed" "$(script knockd-ng.prerm remove)" \
+    "told: knockd --close-all --state-dir $WORK/lab"
+ok "and nothing else but the package's own" [ "$(script knockd-ng.prerm remove | grep -c close-all)" = 2 ]
+rm -r "$WORK/run/knockd" "$WORK/lab"
 mkdir -p "$WORK/state/knockd"
 : >"$WORK/state/knockd/state.db"
-like "what is on record as open is closed, knockd running or not" "$(script knockd-ng.prerm remove)" 'told: knockd --close-all'
+mv "$WORK$CONF" "$WORK/away"
+like "without a configuration, the record is found" "$(script knockd-ng.prerm remove)" \
+    'told: knockd --close-all --state-dir /var/lib/knockd'
 rm -r "$WORK/state/knockd"
-rm -r "$WORK/run/knockd"
+is "without both there is nothing to close" "$(script knockd-ng.prerm remove | grep -c close-all)" 0
+mv "$WORK/away" "$WORK$CONF"
 
 # --- the client ---
 
