@@ -228,15 +228,30 @@ static void log_event(const struct config *config, const struct message_event *e
         log_source(config, event);
 }
 
+/* What an administrator can do about a step that the kernel or a filter of the unit denied. */
+static const char *sandbox_advice(const struct message_event *event)
+{
+    if (event->number != EPERM)
+        return "";
+    switch (event->door) {
+    case SANDBOX_CHROOT:
+    case SANDBOX_BOUNDS:
+    case SANDBOX_USER:
+    case SANDBOX_CAPABILITIES:
+        return ": root lacks a capability that it takes, or a filter forbids it; allow CAP_SETUID, "
+               "CAP_SETGID and CAP_SYS_CHROOT in the unit (CapabilityBoundingSet=), in a container "
+               "by --cap-add, and chroot() (SystemCallFilter=)";
+    case SANDBOX_FILTER:
+        return ": a filter forbids it; allow seccomp() in the unit (SystemCallFilter=)";
+    default:
+        return "";
+    }
+}
+
 static void log_sandbox(const struct message_event *event)
 {
-    const char *advice = event->number == EPERM
-                             ? ": root lacks a capability that it takes; allow CAP_SETUID, "
-                               "CAP_SETGID and CAP_SYS_CHROOT in the unit "
-                               "(CapabilityBoundingSet=), in a container by --cap-add"
-                             : "";
     log_error("the listener can't be confined (%s: %s), so it doesn't run%s",
-              sandbox_step_name(event->door), strerror((int)event->number), advice);
+              sandbox_step_name(event->door), strerror((int)event->number), sandbox_advice(event));
 }
 
 void event_log(const struct config *config, const struct message *message, struct limit *rate,
