@@ -2,8 +2,9 @@
  * The states of an opening, from a knock until nothing is left of it. Two rules keep it simple: at
  * most one job of an opening is with the runner, so commands of one (door, address) never overlap;
  * and once a start command may have run, the way out is a stop that succeeded, a check that finds
- * nothing left, or an administrator who gives it up. Only what is of an earlier boot, after which
- * nothing is left of it as a rule, has one try.
+ * nothing left, or an administrator who gives it up. Only what has no undo, a rule that iptables
+ * neither added nor understands, and what is of an earlier boot, after which nothing is left of it
+ * as a rule, have one try at the most.
  *
  *              durable          start done            its time is over
  *   RECORDING ----------> STARTING ------> OPEN ------------------------> STOPPING --> (gone)
@@ -168,8 +169,8 @@ static bool withdraw(struct opening *o)
 enum found {
     FOUND_OPEN,
     FOUND_GONE,
-    FOUND_PART,    /* some of it is there, some not */
-    FOUND_NOTHING, /* one of them could not tell */
+    FOUND_PART,   /* some of it is there, some not */
+    FOUND_UNSURE, /* one of them could not tell */
 };
 
 /* What its job found, which were check commands: exit status 0 says open, 1 says gone. */
@@ -180,7 +181,7 @@ static enum found what_is_found(const struct opening *o)
         return FOUND_OPEN;
     if (job->said_no == job->commands->count)
         return FOUND_GONE;
-    return job->said_no == job->failed ? FOUND_PART : FOUND_NOTHING;
+    return job->said_no == job->failed ? FOUND_PART : FOUND_UNSURE;
 }
 
 /* --- recorded and started --- */
@@ -451,7 +452,7 @@ static void on_checked(void *arg, bool success)
     if (found == FOUND_OPEN)
         o->unconfirmed = false;
     /* What is due by now isn't opened again. */
-    if (found == FOUND_OPEN || found == FOUND_NOTHING || o->close_next ||
+    if (found == FOUND_OPEN || found == FOUND_UNSURE || o->close_next ||
         o->deadline <= clock_now()) {
         settle_open(o);
         return;
@@ -578,7 +579,7 @@ static void finish_by_new_undo(struct opening *o)
  * than 0, or by its check. Of another rule it always finds nothing, which proves nothing of the
  * opening's own, unless that was perhaps never there or can't be closed in its own way.
  */
-static bool new_undo_may_find_nothing(const struct opening *o)
+static bool new_undo_may_find_it_gone(const struct opening *o)
 {
     return o->failed || o->stop_misused || o->new_undo->same_stop ||
            opening_count(o, STOP_COMMANDS) == 0;
@@ -603,7 +604,7 @@ static void on_new_undo_stopped(void *arg, bool success)
         return;
     if (success)
         finish_by_new_undo(o);
-    else if (o->new_undo->set->counts[CHECK_COMMANDS] > 0 && new_undo_may_find_nothing(o))
+    else if (o->new_undo->set->counts[CHECK_COMMANDS] > 0 && new_undo_may_find_it_gone(o))
         verify_closed(o, TASK_NEW_CHECK, on_new_undo_verified);
     else
         stop_again_later(o);
@@ -611,7 +612,7 @@ static void on_new_undo_stopped(void *arg, bool success)
 
 static void run_new_undo(struct opening *o)
 {
-    bool believed = o->new_undo->set->counts[CHECK_COMMANDS] == 0 && new_undo_may_find_nothing(o);
+    bool believed = o->new_undo->set->counts[CHECK_COMMANDS] == 0 && new_undo_may_find_it_gone(o);
     enter_state(o, STOPPING);
     run_commands(o, JOB_UNDO, TASK_NEW_STOP, believed ? o->new_undo->set->stop_ok : runner_ok_zero,
                  on_new_undo_stopped);

@@ -422,7 +422,7 @@ static bool is_open_already(struct attempt_state *state, int *connected)
     }
     report_open(state, " already");
     state->partly = true;
-    endpoints_leave_open(&state->endpoints);
+    endpoints_drop_open(&state->endpoints);
     watch_again(state);
     close(*connected);
     *connected = -1;

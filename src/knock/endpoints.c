@@ -120,7 +120,7 @@ static void keep_only(struct endpoints *endpoints, const bool stays[ENDPOINTS_MA
     endpoints->count = kept;
 }
 
-void endpoints_leave_open(struct endpoints *endpoints)
+void endpoints_drop_open(struct endpoints *endpoints)
 {
     bool stays[ENDPOINTS_MAX];
     for (unsigned i = 0; i < endpoints->count; i++)

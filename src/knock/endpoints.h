@@ -32,7 +32,7 @@ bool endpoints_find(const struct profile *profile, const char *proxy_host, FILE 
                     struct endpoints *endpoints);
 
 /* Takes out the endpoints whose port is open. */
-void endpoints_leave_open(struct endpoints *endpoints);
+void endpoints_drop_open(struct endpoints *endpoints);
 
 /*
  * Chooses what the knocks of the endpoints are bound to, by binding_choose() (knock/binding.h). Of
