@@ -58,18 +58,6 @@ crowd() {
     } | "${load[@]}" || die "no rules"
 }
 
-# load_above COUNT: rules of others, which come before what the chain holds.
-load_above() {
-    local i
-    {
-        echo '*filter'
-        for ((i = 0; i < $1; i++)); do
-            echo "-I knock -s 10.4.$((i / 256)).$((i % 256)) -p tcp --dport 22 -j ACCEPT"
-        done
-        echo COMMIT
-    } | "$firewall-restore" --noflush || die "no rules above"
-}
-
 # tell QUANTITY TEXT COUNT MS [RUNS]
 tell() {
     record "knockd/$firewall" "$3" "$1" ms "$4" "${5:-1}"
@@ -121,13 +109,13 @@ due_for() {
     due=$(($(now_ms) + 2000 + $1 * 1000 / 1500))
 }
 
-# measure_below COUNT: doors that come last in a long chain.
+# measure_below COUNT: doors that come last in a long chain, after rules that differ from theirs.
 measure_below() {
     local count=$1 due
     : >daemon.log
     due_for $((count + ABOVE))
     crowd "$count" "$due"
-    load_above "$ABOVE"
+    IPTABLES=$firewall crowd_rules knock "$ABOVE" "--sport 4711" -I || die "no rules above"
     start_daemon
     record "knockd/$firewall" "$count" "rules above" 1 "$ABOVE"
     all_close "close below" "below $ABOVE rules the last closed after its time by" "$count" "$due" "$ABOVE"

@@ -45,12 +45,12 @@ rules_of() {
     "$IPTABLES" -S "$(chain_of "$1")" 2>/dev/null | grep -c '^-A'
 }
 
-# crowd_rules CHAIN COUNT [MATCH]: the rules of so many doors.
+# crowd_rules CHAIN COUNT [MATCH [HOW]]: the rules of so many doors, at the end of the chain, or by -I before it.
 crowd_rules() {
-    awk -v chain="$1" -v count="$2" -v more="${3-}" 'BEGIN {
+    awk -v chain="$1" -v count="$2" -v more="${3-}" -v how="${4:--A}" 'BEGIN {
         print "*filter"
         for (i = 0; i < count; i++)
-            printf "-A %s -s 10.2.%d.%d -p tcp --dport 22 %s -j ACCEPT\n", chain, i / 250, 1 + i % 250, more
+            printf "%s %s -s 10.2.%d.%d -p tcp --dport 22 %s -j ACCEPT\n", how, chain, i / 250, 1 + i % 250, more
         print "COMMIT" }' | "$IPTABLES-restore" --noflush
 }
 

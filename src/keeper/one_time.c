@@ -324,47 +324,6 @@ static void warn_of_end(const struct one_time *one_time, unsigned index, const c
                     left == 1 ? " is" : "s are");
 }
 
-/* Records that the lines of its door before `index` are used up, as far as that isn't done. */
-static int record_before(const struct one_time *one_time, unsigned index, const char *door,
-                         struct store *store, int64_t now)
-{
-    int rc = 0;
-    for (unsigned i = one_time->lines[index].first; i < index && rc >= 0; i++) {
-        const struct one_time_line *line = &one_time->lines[i];
-        if (!line->used || line->unrecorded)
-            rc = store_once_use(store, door, line->text, now);
-    }
-    return rc;
-}
-
-/* A line that is twice in the file is used up by its first use. */
-const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
-                           struct store *store)
-{
-    const char *door = config->doors[one_time->lines[index].door].name;
-    unsigned first = one_time->lines[index].first;
-    int64_t now = time(NULL);
-    int rc = store_once_use(store, door, one_time->lines[index].text, now);
-    if (rc > 0) {
-        /* It began a transaction all the same. */
-        store_commit(store);
-        note_used(one_time, index);
-        return used_up;
-    }
-    if (rc == 0)
-        rc = record_before(one_time, index, door, store, now);
-    bool recorded = rc >= 0 && store_commit(store) == 0;
-    for (unsigned i = first; i <= index; i++) {
-        struct one_time_line *line = &one_time->lines[i];
-        line->unrecorded = !recorded && (!line->used || line->unrecorded);
-        note_used(one_time, i);
-    }
-    if (!recorded)
-        return "the use of its one-time sequence can't be recorded";
-    warn_of_end(one_time, index, door);
-    return NULL;
-}
-
 bool one_time_record(struct one_time *one_time, const struct config *config, struct store *store)
 {
     unsigned unrecorded = 0;
@@ -382,6 +341,29 @@ bool one_time_record(struct one_time *one_time, const struct config *config, str
     for (unsigned i = 0; unrecorded > 0 && i < one_time->count; i++)
         one_time->lines[i].unrecorded = false;
     return true;
+}
+
+/* A line that is twice in the file is used up by its first use. */
+const char *one_time_spend(struct one_time *one_time, unsigned index, const struct config *config,
+                           struct store *store)
+{
+    const char *door = config->doors[one_time->lines[index].door].name;
+    int rc = store_once_use(store, door, one_time->lines[index].text, time(NULL));
+    if (rc > 0) {
+        /* It began a transaction all the same. */
+        store_commit(store);
+        note_used(one_time, index);
+        return used_up;
+    }
+    for (unsigned i = one_time->lines[index].first; i <= index; i++) {
+        struct one_time_line *line = &one_time->lines[i];
+        line->unrecorded |= !line->used;
+        note_used(one_time, i);
+    }
+    if (rc < 0 || !one_time_record(one_time, config, store))
+        return "the use of its one-time sequence can't be recorded";
+    warn_of_end(one_time, index, door);
+    return NULL;
 }
 
 void one_time_follow(struct one_time *one_time, const struct config *config,
